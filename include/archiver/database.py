@@ -1,0 +1,245 @@
+"""The edge to Postgres: one connection, its session settings, and errors in our own words.
+
+psycopg's messages may quote key values and rows (`DETAIL`), so only the primary message, which names objects and
+limits, is ever passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, cast
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import namedtuple_row
+
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused
+from include.archiver.statements import Names, compose
+
+log = logging.getLogger(__name__)
+
+OLDEST_VERSION = 140_000
+_COPY_CHUNK_BYTES = 1 << 18
+# Limits of every session. A lock is waited for briefly, so that writers never queue behind us for long.
+_LOCK_TIMEOUT = "10s"
+_STATEMENT_TIMEOUT = "1h"
+_IDLE_IN_TRANSACTION_TIMEOUT = "10min"
+_WINDOW_LOCK_WAIT_SECONDS = 120.0
+_WINDOW_LOCK_POLL_SECONDS = 0.5
+
+_INTERRUPTIONS = (
+    errors.OperationalError,
+    errors.InterfaceError,
+    errors.LockNotAvailable,
+    errors.QueryCanceled,
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.IdleInTransactionSessionTimeout,
+)
+
+
+class Row(Protocol):
+    """A row whose columns are attributes, named as in the statement."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+class CopyOut:
+    """A running COPY TO STDOUT."""
+
+    def __init__(self, copy: psycopg.Copy) -> None:
+        """Wraps psycopg's copy; `rows` is what the server counted, once the copy has ended."""
+        self._copy = copy
+        self.rows = -1
+
+    def chunks(self) -> Iterator[bytes]:
+        """The output in pieces of 256 KiB or a little more; the server itself sends a piece a row."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self._copy:
+            pieces.append(bytes(piece))
+            size += len(piece)
+            if size >= _COPY_CHUNK_BYTES:
+                yield b"".join(pieces)
+                pieces, size = [], 0
+        if pieces:
+            yield b"".join(pieces)
+
+
+class Database:
+    """One connection to a client database, for one task."""
+
+    def __init__(self, connection: psycopg.Connection[Any], name: str) -> None:
+        """Takes over an open connection; `name` says which database it is in messages."""
+        self._connection = connection
+        self.name = name
+
+    @classmethod
+    @contextmanager
+    def connected(
+        cls, connect: Callable[[], psycopg.Connection[Any]], name: str, application: str, writes: bool = True
+    ) -> Generator[Database]:
+        """Opens a connection, pins its session settings and closes it at the end.
+
+        Args:
+            connect: opens the connection; what it raises is translated.
+            name: the database, for messages.
+            application: what `pg_stat_activity` shows as `application_name`.
+            writes: whether this session is going to write; a standby is refused then.
+
+        Raises:
+            DatabaseRefused: wrong host, user, password, database or kind of server.
+            DatabaseInterrupted: the server cannot be reached.
+        """
+        with _login(name):
+            connection = connect()
+        try:
+            connection.autocommit = True
+            connection.prepare_threshold = None
+            database = cls(connection, name)
+            database._settle(application, writes)
+            yield database
+        finally:
+            connection.close()
+
+    def _settle(self, application: str, writes: bool) -> None:
+        server = self.one(
+            "session/settings",
+            application=application,
+            lock_timeout=_LOCK_TIMEOUT,
+            statement_timeout=_STATEMENT_TIMEOUT,
+            idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
+        )
+        if server.version < OLDEST_VERSION:
+            raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
+        if server.process != self._connection.info.backend_pid:
+            raise DatabaseRefused(
+                f"database {self.name} is reached through a connection pooler, behind which session locks and "
+                f"settings do not hold; point the connection at the Postgres server itself"
+            )
+        if writes and server.standby:
+            raise DatabaseRefused(
+                f"database {self.name} is on a standby, which is read-only; point the connection at the primary"
+            )
+
+    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        """Runs a statement and returns its rows."""
+        with self._translated():
+            cursor = self._connection.cursor(row_factory=namedtuple_row)
+            cursor.execute(compose(statement, names or {}), values or None)
+            return cast(list[Row], cursor.fetchall()) if cursor.description else []
+
+    def one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
+        """Runs a statement that gives exactly one row."""
+        (row,) = self.all(statement, names, **values)
+        return row
+
+    def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
+        """Runs a statement and returns how many rows it changed."""
+        with self._translated():
+            return self._connection.execute(compose(statement, names or {}), values or None).rowcount
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """A READ COMMITTED transaction; committed at the end, rolled back on any exception."""
+        with self._translated(), self._connection.transaction():
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """A REPEATABLE READ, READ ONLY transaction: every statement in it sees the same rows."""
+        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        self._connection.read_only = True
+        try:
+            with self.transaction():
+                yield
+        finally:
+            if not self._connection.closed:
+                self._connection.isolation_level = None
+                self._connection.read_only = None
+
+    @contextmanager
+    def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
+        """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
+        with self._translated(), self._connection.cursor() as cursor:
+            with cursor.copy(compose(statement, names), values or None) as copy:
+                running = CopyOut(copy)
+                yield running
+            running.rows = cursor.rowcount
+
+    def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
+        """Feeds a COPY FROM STDIN and returns the rows that the server counted."""
+        with self._translated(), self._connection.cursor() as cursor:
+            with cursor.copy(compose(statement, names)) as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+            return cursor.rowcount
+
+    def run_script(self, text: str) -> None:
+        """Runs a migration, which holds no names and no values."""
+        with self._translated():
+            self._connection.execute(text)
+
+    @contextmanager
+    def locked(self, name: str, what: str) -> Generator[None]:
+        """Holds a lock of this name in this database, so that two runs do not work on the same thing at once.
+
+        The lock spares double work; it guards no invariant, since it goes when the connection goes.
+
+        Raises:
+            Busy: someone else held it for two minutes.
+        """
+        deadline = time.monotonic() + _WINDOW_LOCK_WAIT_SECONDS
+        waiting = False
+        while not self.one("session/lock", name=name).taken:
+            if not waiting:
+                log.info("%s is in the hands of another run; waiting for it", what)
+                waiting = True
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{what} has been in the hands of another run for {_WINDOW_LOCK_WAIT_SECONDS:.0f} seconds; "
+                    f"this run stops here and may be run again"
+                )
+            time.sleep(_WINDOW_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self.all("session/unlock", name=name)
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _translation(error, self.name) from None
+
+
+@contextmanager
+def _login(name: str) -> Generator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _translation(error, name) from None
+
+
+def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseInterrupted:
+    said = (error.diag.message_primary or str(error)).strip().splitlines()
+    message = f"database {name}: {' '.join(said)}"
+    refused_login = error.sqlstate is None and any(
+        words in message for words in ("authentication failed", "does not exist", "no pg_hba.conf entry")
+    )
+    if isinstance(error, errors.InsufficientPrivilege):
+        return DatabaseRefused(f"{message}; grant that right to the role of the Airflow connection")
+    if refused_login:
+        return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
+    if isinstance(error, errors.LockNotAvailable):
+        return DatabaseInterrupted(f"{message}; another session holds a lock on it (see pg_locks)")
+    if isinstance(error, errors.QueryCanceled):
+        return DatabaseInterrupted(f"{message}; the limit is {_STATEMENT_TIMEOUT} a statement")
+    if isinstance(error, _INTERRUPTIONS):
+        return DatabaseInterrupted(message)
+    return DatabaseRefused(f"{message} (SQLSTATE {error.sqlstate})")

@@ -1,0 +1,68 @@
+"""Every error the archiver raises, sorted by what helps: a person, or time.
+
+`Refused` needs a person: the same call will fail again, so nobody retries it. `Interrupted` needs only time:
+every step may be run again, so a retry is right. Messages name the setting, its value, where it came from
+and the fix. They never hold a password, a key value or a row's content.
+"""
+
+from __future__ import annotations
+
+
+class ArchiverError(Exception):
+    """The archiver could not do what it was asked to do."""
+
+
+class Refused(ArchiverError):
+    """The archiver will not do this until a person changes something; retrying does not help."""
+
+
+class SettingError(Refused):
+    """A variable, a parameter or a policy holds a value that cannot be used."""
+
+
+class PolicyError(SettingError):
+    """The policy file, or one client's part of it, cannot be used."""
+
+
+class TableRefused(Refused):
+    """The table is missing, or has a shape from which rows cannot be deleted safely."""
+
+
+class DatabaseRefused(Refused):
+    """The server refuses this user, password, database, statement or right."""
+
+
+class StorageRefused(Refused):
+    """S3 refuses this bucket, key or credential."""
+
+
+class CheckFailed(Refused):
+    """What S3 gave back is not what was sent; nothing was deleted."""
+
+
+class Interrupted(ArchiverError):
+    """Something outside broke off the work; running the step again goes on from where it was."""
+
+
+class DatabaseInterrupted(Interrupted):
+    """The connection to Postgres was lost, or a lock or a statement took longer than its limit."""
+
+
+class StorageInterrupted(Interrupted):
+    """S3 could not be reached, or answered that it is busy."""
+
+
+class KeyTaken(Interrupted):
+    """There is an object under this key already; a further try takes the next generation's key."""
+
+
+class Busy(Interrupted):
+    """Another run has this window in hand."""
+
+
+class Superseded(Interrupted):
+    """Another run took over this window while this one worked on it; its work stands, this one's is void."""
+
+
+class Stopped(Interrupted):
+    """The step was told to stop, and stopped between two delete batches; progress is kept."""

@@ -1,0 +1,175 @@
+"""The ledger: what happened to each window, kept in the client database beside the rows it speaks of.
+
+Every change of state names the state it starts from. A process that was overtaken (its lock lost, its window
+taken over by another run) finds no such row, and learns that its work is void instead of doing harm.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import Superseded
+from include.archiver.manifest import Manifest, object_key
+from include.archiver.models import DueWindow, LedgerRow, State, Window, WorkOrder
+from include.archiver.statements import FOLDER
+
+_MIGRATIONS = FOLDER / "ledger" / "migrations"
+
+
+def migrations() -> list[tuple[int, Path]]:
+    """The numbered files, in order."""
+    return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
+
+
+class Ledger:
+    """The windows of one table of one client."""
+
+    def __init__(self, database: Database, order: WorkOrder) -> None:
+        """Reads and writes through this connection, for this client and table."""
+        self._database = database
+        self._order = order
+        self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
+
+    def exists(self) -> bool:
+        """Whether this database has a ledger; before the first run it has none."""
+        return bool(self._database.one("ledger/schema_exists").windows)
+
+    def migrate(self) -> None:
+        """Brings the ledger's tables up to this version; does nothing when they are.
+
+        Raises:
+            DatabaseRefused: the role may not create the schema; the message says what to grant.
+        """
+        if self._missing():
+            with self._database.transaction():
+                self._database.all("ledger/migration_lock")
+                for number, path in self._missing():
+                    self._database.run_script(path.read_text(encoding="utf-8"))
+                    if self._database.one("ledger/schema_exists").migrations:
+                        self._database.change("ledger/record_migration", number=number, name=path.stem)
+
+    def _missing(self) -> list[tuple[int, Path]]:
+        if not self._database.one("ledger/schema_exists").migrations:
+            return migrations()
+        done = {row.number for row in self._database.all("ledger/migrated")}
+        return [(number, path) for number, path in migrations() if number > 1 and number not in done]
+
+    def latest(self, cell: Window) -> LedgerRow | None:
+        """The newest generation of this window, None if there is none."""
+        rows = self._database.all("ledger/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
+        return _ledger_row(rows[0]) if rows else None
+
+    def begin(self, window: DueWindow, generation: int) -> LedgerRow:
+        """Starts a generation: from now on its key is taken, whatever becomes of it."""
+        order = self._order
+        key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
+        return _ledger_row(
+            self._database.one(
+                "ledger/begin",
+                **self._subject,
+                cell_start=window.cell.start,
+                cell_end=window.cell.end,
+                span_start=window.span.start,
+                span_end=window.span.end,
+                generation=generation,
+                bucket=order.bucket,
+                object_key=key,
+                run_id=order.run_id,
+            )
+        )
+
+    def exported(self, row: LedgerRow, manifest: Manifest) -> None:
+        """The object is in S3, not yet read back."""
+        self._moved(
+            row,
+            self._database.change(
+                "ledger/exported",
+                id=row.id,
+                manifest=manifest.to_json().decode(),
+                rows=manifest.rows,
+                csv_bytes=manifest.data.content_bytes,
+                object_bytes=manifest.data.bytes,
+                sha256=manifest.data.sha256,
+            ),
+        )
+
+    def stored(self, row: LedgerRow, etag: str) -> None:
+        """The object was read back and checked; its rows may be deleted from now on."""
+        self._moved(row, self._database.change("ledger/stored", id=row.id, etag=etag))
+
+    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int) -> None:
+        """A delete batch, in whose transaction this runs: rows `after` to `upto` of the sidecar are dealt with."""
+        self._moved(
+            row,
+            self._database.change(
+                "ledger/progress",
+                id=row.id,
+                after=after,
+                upto=upto,
+                deleted=deleted,
+                run_id=self._order.run_id,
+            ),
+        )
+
+    def deleted(self, row: LedgerRow, note: str | None) -> None:
+        """Nothing more is to be deleted on account of this generation."""
+        self._moved(row, self._database.change("ledger/deleted", id=row.id, run_id=self._order.run_id, note=note))
+
+    def void(self, row: LedgerRow, note: str) -> None:
+        """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
+        self._moved(row, self._database.change("ledger/void", id=row.id, note=note))
+
+    def abandon(self, row: LedgerRow, note: str) -> None:
+        """Ends a generation early, whether or not part of its rows was deleted already."""
+        if row.deleted_rows:
+            self.deleted(row, note)
+        else:
+            self.void(row, note)
+
+    def open_windows(self, due: Window) -> list[DueWindow]:
+        """What earlier runs left unfinished within the span that is due."""
+        rows = self._database.all("ledger/open_windows", **self._subject, start=due.start, end=due.end)
+        return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
+
+    def of_run(self, span: Window) -> Sequence[LedgerRow]:
+        """The generations that this run made or finished, and those still open, within these cells."""
+        rows = self._database.all(
+            "ledger/of_cells", **self._subject, start=span.start, end=span.end, run_id=self._order.run_id
+        )
+        return [_ledger_row(row) for row in rows]
+
+    def lock_name(self, cell: Window) -> str:
+        """The name of the lock that goes with this window."""
+        table = self._order.table
+        return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
+
+    def _moved(self, row: LedgerRow, changed: int) -> None:
+        if changed != 1:
+            raise Superseded(
+                f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
+                f"worked on it; nothing was deleted on this run's account"
+            )
+
+
+def _ledger_row(row: Row) -> LedgerRow:
+    return LedgerRow(
+        id=row.id,
+        generation=row.generation,
+        state=State(row.state),
+        cell=Window(row.cell_start, row.cell_end),
+        span=Window(row.span_start, row.span_end),
+        bucket=row.bucket,
+        object_key=row.object_key,
+        run_id=row.run_id,
+        rows=row.rows,
+        csv_bytes=row.csv_bytes,
+        object_bytes=row.object_bytes,
+        etag=row.etag,
+        manifest=row.manifest,
+        deleted_upto=row.deleted_upto,
+        deleted_rows=row.deleted_rows,
+        note=row.note,
+    )

@@ -1,0 +1,136 @@
+"""Where an object lies in the bucket, and the description that stands beside it. No I/O.
+
+Keys follow the Hive layout that Athena, DuckDB and Spark read: `client=/schema=/table=/dt=/hour=/`. The sidecar
+and the manifest begin with an underscore, which those readers skip. A data object without a manifest does not
+exist: nothing was deleted on its account.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from include.archiver.codec import EXTENSIONS, Compression
+from include.archiver.errors import CheckFailed
+from include.archiver.models import RowIdentity, TableName, TimestampKind, Window
+from include.archiver.naming import key_segment
+
+TOOL_VERSION = "0.1.0"
+
+
+def table_folder(prefix: str, client: str, table: TableName) -> str:
+    """The part of the key that all objects of one table share, with its slash."""
+    names = f"client={key_segment(client)}/schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
+    return f"{prefix}/{names}" if prefix else names
+
+
+def object_key(
+    prefix: str, client: str, table: TableName, cell: Window, generation: int, compression: Compression
+) -> str:
+    """The data object's key; no two (client, schema, table, window, generation) share one."""
+    start = cell.start
+    folder = f"dt={start.date().isoformat()}/hour={start.hour:02d}/"
+    name = f"{_moment(start)}-{_moment(cell.end)}.g{generation:04d}.{EXTENSIONS[compression]}"
+    return table_folder(prefix, client, table) + folder + name
+
+
+def keys_key(data_key: str) -> str:
+    """The key of the sidecar that lists the rows' identities and versions."""
+    folder, name = data_key.rsplit("/", 1)
+    return f"{folder}/_{name.split('.csv')[0]}.keys.csv{name.split('.csv')[1]}"
+
+
+def manifest_key(data_key: str) -> str:
+    """The key of the manifest."""
+    folder, name = data_key.rsplit("/", 1)
+    return f"{folder}/_{name.split('.csv')[0]}.manifest.json"
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="minutes").replace("-", "").replace(":", "")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnDescription(_Frozen):
+    """A column's name and its type as `format_type` writes it."""
+
+    name: str
+    type: str
+
+
+class ObjectDescription(_Frozen):
+    """One object: what S3 holds, and what comes out when it is decompressed."""
+
+    key: str
+    bytes: int
+    sha256: str
+    content_bytes: int
+    content_sha256: str
+
+
+class ServerDescription(_Frozen):
+    """Where and when the rows were read."""
+
+    system_identifier: str | None
+    database: str
+    version: str
+    snapshot: str
+    read_at: datetime
+
+
+class Manifest(_Frozen):
+    """The description of one generation of one window; the ledger can be rebuilt from it.
+
+    `file_nodes` maps each table's oid to the file that held it at the export, for rows that are known by their
+    place alone.
+    """
+
+    format: Literal[1] = 1
+    tool_version: str = TOOL_VERSION
+    client: str
+    table_schema: str
+    table: str
+    timestamp_column: str
+    timestamp_kind: TimestampKind
+    timezone: str
+    cell_start: datetime
+    cell_end: datetime
+    span_start: datetime
+    span_end: datetime
+    generation: int
+    run_id: str
+    columns: tuple[ColumnDescription, ...]
+    identity: RowIdentity
+    identity_columns: tuple[str, ...]
+    file_nodes: dict[str, int]
+    rows: int
+    compression: Compression
+    data: ObjectDescription
+    keys: ObjectDescription
+    server: ServerDescription
+
+    @classmethod
+    def parse(cls, document: object, where: str) -> Self:
+        """The manifest from JSON that was read somewhere.
+
+        Raises:
+            CheckFailed: it is not a manifest of a format that this version knows.
+        """
+        try:
+            if isinstance(document, str | bytes):
+                return cls.model_validate_json(document)
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise CheckFailed(
+                f"{where} is not a manifest that this version can read: {error.error_count()} field(s) are wrong, "
+                f"first {'.'.join(str(part) for part in error.errors()[0]['loc'])}"
+            ) from None
+
+    def to_json(self) -> bytes:
+        """The document as it is stored, one field a line."""
+        return self.model_dump_json(indent=1).encode()

@@ -1,0 +1,145 @@
+"""The nouns: tables, windows, rows' identities and what the ledger says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+
+@dataclass(frozen=True, order=True)
+class TableName:
+    """A table by its schema and its own name, each exactly as the catalog holds it, unquoted."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A half-open span `[start, end)` of the timestamp column.
+
+    Both ends are naive and in column time: UTC for `timestamptz`, otherwise whatever wall clock the column
+    holds. Naive hours do not repeat or vanish when clocks change, so windows cover a span exactly once.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise ValueError(f"a window must start before it ends: {self.start} to {self.end}")
+
+    def __str__(self) -> str:
+        last = f"{self.end:%H:%M}" if self.start.date() == self.end.date() else f"{self.end:%Y-%m-%d %H:%M}"
+        return f"{self.start:%Y-%m-%d %H:%M} to {last}"
+
+
+@dataclass(frozen=True, order=True)
+class DueWindow:
+    """One hour of work: the cell of the grid that names it, and the part of that cell that is due.
+
+    The span is smaller than the cell where the cutoff, or the run's `start` or `end`, cuts through it. The
+    cell alone is the window's identity, in the ledger and in object keys.
+    """
+
+    cell: Window
+    span: Window
+
+    def __str__(self) -> str:
+        return str(self.span)
+
+
+class TimestampKind(StrEnum):
+    """The types that a timestamp column may have."""
+
+    DATE = "date"
+    TIMESTAMP = "timestamp without time zone"
+    TIMESTAMPTZ = "timestamp with time zone"
+
+
+class RowIdentity(StrEnum):
+    """How a row is told from every other one; beside it always stands the row's `xmin`, its version."""
+
+    PRIMARY_KEY = "primary key"
+    UNIQUE_INDEX = "unique index"
+    PLACE = "table and place in it (tableoid, ctid)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table at the time of the export, with its type as `format_type` writes it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What the catalog says of a table: all that export and delete need to know."""
+
+    oid: int
+    table: TableName
+    columns: tuple[Column, ...]
+    timestamp_column: str
+    timestamp_kind: TimestampKind
+    identity: RowIdentity
+    identity_columns: tuple[str, ...]
+    timestamp_index: str | None
+    notes: tuple[str, ...]
+
+
+class State(StrEnum):
+    """A window's life. Only `stored` may be deleted from; `void` ends a life in which nothing was deleted."""
+
+    PLANNED = "planned"
+    EXPORTED = "exported"
+    STORED = "stored"
+    DELETED = "deleted"
+    VOID = "void"
+
+
+OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One generation of one window, as the ledger holds it."""
+
+    id: int
+    generation: int
+    state: State
+    cell: Window
+    span: Window
+    bucket: str
+    object_key: str
+    run_id: str
+    rows: int | None = None
+    csv_bytes: int | None = None
+    object_bytes: int | None = None
+    etag: str | None = None
+    manifest: Mapping[str, object] | None = None
+    deleted_upto: int = 0
+    deleted_rows: int = 0
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkOrder:
+    """What one task is to work on, and for whom: the part of a run that every step needs."""
+
+    client: str
+    table: TableName
+    timestamp_column: str
+    timezone: str
+    run_id: str
+    dry_run: bool
+    batch_size: int
+    bucket: str
+    prefix: str
+    compression: Literal["gzip", "zstd"]

@@ -1,0 +1,74 @@
+"""Names of ours made from names of theirs, so that no two of theirs ever share one of ours.
+
+Airflow allows letters, digits, `_`, `-` and `.` in a DAG id, and all but `.` in a task group id. A Variable's
+key travels to the API server as part of a URL path. Names of clients and tables may hold anything, so what is
+not allowed becomes an escape that cannot be mistaken for a plain name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote
+
+from include.archiver.models import TableName
+
+_LONGEST_ID = 180
+_KEPT_OF_LONG_ID = 160
+
+
+def client_id(client: str) -> str:
+    """The client's name as DAG ids and Variable keys write it: itself where Airflow allows that.
+
+    Other characters become `.xHH`, a byte of their UTF-8 in hexadecimal; a dot before an `x` becomes one too,
+    so `.x` in an id always opens an escape and two names never meet.
+    """
+    parts = []
+    for position, character in enumerate(client):
+        opens_escape = character == "." and client[position + 1 : position + 2] == "x"
+        allowed = character.isalnum() or character in "_-."
+        parts.append(character if allowed and not opens_escape else _escaped(character, ".x"))
+    return _shortened("".join(parts))
+
+
+def dag_id(client: str) -> str:
+    """The id of the client's archive DAG."""
+    return f"archive__{client_id(client)}"
+
+
+def keep_days_variable(client: str) -> str:
+    """The key of the Airflow Variable that holds N for this client alone."""
+    return f"archive_keep_days__{client_id(client)}"
+
+
+def group_id(table: TableName) -> str:
+    """The id of the table's task group: `analytics.events` is `analytics-events`."""
+    return _shortened(f"{_group_part(table.schema)}-{_group_part(table.name)}")
+
+
+def pool_name(conn_id: str) -> str:
+    """The Airflow pool that bounds the work on one Postgres instance."""
+    return f"archive_{conn_id}"
+
+
+def key_segment(name: str) -> str:
+    """A name as one segment of an S3 key: percent-encoded, so it holds no slash and can be decoded again."""
+    return quote(name, safe="")
+
+
+def _group_part(name: str) -> str:
+    allowed = (character if character.isalnum() or character == "_" else None for character in name)
+    return "".join(
+        plain if plain is not None else _escaped(character, "--")
+        for plain, character in zip(allowed, name, strict=True)
+    )
+
+
+def _escaped(character: str, mark: str) -> str:
+    return "".join(f"{mark}{byte:02X}" for byte in character.encode())
+
+
+def _shortened(identifier: str) -> str:
+    """The identifier, or its beginning and a digest of the whole where Airflow would refuse its length."""
+    if len(identifier) <= _LONGEST_ID:
+        return identifier
+    return f"{identifier[:_KEPT_OF_LONG_ID]}-{hashlib.sha256(identifier.encode()).hexdigest()[:16]}"

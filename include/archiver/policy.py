@@ -1,0 +1,385 @@
+"""WHAT to keep: the policy file, checked before anything runs, and the choice of N.
+
+A mistake in one client's entry breaks that client alone: the others' DAGs are built as if it were not there,
+and the broken one gets a DAG whose run fails with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import yaml
+from croniter import croniter
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from include.archiver.errors import PolicyError, SettingError
+from include.archiver.models import TableName
+from include.archiver.naming import keep_days_variable, key_segment
+
+KEEP_EVERYTHING = -1
+DEFAULT_KEEP_DAYS = 2
+MOST_KEEP_DAYS = 36_500
+# Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
+MOST_MAPPED_WINDOWS = 1000
+LONGEST_CLIENT_NAME = 63
+# S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
+_LONGEST_KEY_FOLDER = 900
+
+_PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
+_TABLE = re.compile(rf"{_PART}\.{_PART}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_CRON_FIELDS = 5
+_CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def parse_keep_days(value: object, source: str) -> int:
+    """N, the days to keep, from whatever a person wrote.
+
+    Raises:
+        SettingError: it is neither -1 nor a whole number from 0 to 36500; the message names `source`.
+    """
+    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    days = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
+    if days is None or not (days == KEEP_EVERYTHING or 0 <= days <= MOST_KEEP_DAYS):
+        raise SettingError(
+            f"{source} is {value!r}, which is not a number of days to keep. Set it to -1 to keep everything, "
+            f"or to a whole number of days from 0 to {MOST_KEEP_DAYS}. Nothing was archived or deleted."
+        )
+    return days
+
+
+def parse_table(text: str) -> TableName:
+    """`schema.table`, each part as the catalog holds it; a part with a dot or a quote goes in double quotes."""
+    match = _TABLE.fullmatch(text)
+    if not match:
+        raise ValueError(
+            f'{text!r} is not schema.table; write a part that holds a dot or a quote as "my.schema".events'
+        )
+    quoted_schema, plain_schema, quoted_name, plain_name = match.groups()
+    schema, name = (
+        quoted.replace('""', '"') if quoted else plain
+        for quoted, plain in ((quoted_schema, plain_schema), (quoted_name, plain_name))
+    )
+    return TableName(schema, name)
+
+
+def _keep_days(value: object) -> int:
+    try:
+        return parse_keep_days(value, "keep_days")
+    except SettingError as error:
+        raise ValueError(str(error)) from None
+
+
+def _cron(value: object) -> object:
+    """A cron schedule that Airflow will take: a bad one would keep the whole DAG file from loading."""
+    if value is None or value in _CRON_PRESETS:
+        return value
+    if not isinstance(value, str) or len(value.split()) != _CRON_FIELDS or not croniter.is_valid(value):
+        raise ValueError("not a cron schedule of five fields, such as '0 1 * * *'; null runs the DAG by hand only")
+    return value
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Settings(BaseModel):
+    """The settings of a table; any level of the file may give them, and the innermost wins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
+    timezone: str = "UTC"
+    keep_days: Annotated[int | None, BeforeValidator(_keep_days)] = None
+    window_hours: Annotated[int, Field(ge=1, le=168)] = 1
+    windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
+    max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
+    batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    schedule: Annotated[str | None, BeforeValidator(_cron)] = "0 1 * * *"
+    bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
+    prefix: str = ""
+    compression: Literal["gzip", "zstd"] = "gzip"
+    kms_key_id: str | None = None
+    storage_class: str | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not a time zone of the IANA list, such as Europe/Berlin") from None
+        return value
+
+    @field_validator("prefix")
+    @classmethod
+    def _clean_prefix(cls, value: str) -> str:
+        if value.startswith("/") or "//" in value or any(part in {".", ".."} for part in value.split("/")):
+            raise ValueError(f"{value!r} is not a key prefix; write folders with single slashes, such as a/b")
+        return value.rstrip("/")
+
+
+class TablePolicy(Settings):
+    """What to keep of one table."""
+
+    table: str = "analytics.events"
+
+    @field_validator("table")
+    @classmethod
+    def _schema_and_table(cls, value: str) -> str:
+        parse_table(value)
+        return value
+
+    @property
+    def name(self) -> TableName:
+        """The table's name, taken apart."""
+        return parse_table(self.table)
+
+    @property
+    def bucket_name(self) -> str:
+        """The bucket; `_assembled` saw to it that there is one."""
+        if self.bucket is None:
+            raise PolicyError(f"table {self.table} has no bucket")
+        return self.bucket
+
+
+class _ClientEntry(Settings):
+    """A client as the file writes it, before the levels are put together."""
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_CLIENT_NAME)]
+    database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
+    tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_tuple)] = ({},)
+
+    @model_validator(mode="after")
+    def _some_table(self) -> Self:
+        if not self.tables:
+            raise ValueError("tables is empty; leave it out for analytics.events, or list a table")
+        return self
+
+
+class _InstanceEntry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
+    clients: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client database: where it is, and what to keep of each of its tables."""
+
+    name: str
+    conn_id: str
+    database: str
+    tables: tuple[TablePolicy, ...]
+
+    @property
+    def schedule(self) -> str | None:
+        """The cron schedule of the client's DAG; its tables agree on it."""
+        return self.tables[0].schedule
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The whole file: the clients that can be archived, and why the others cannot."""
+
+    source: str
+    clients: tuple[Client, ...]
+    broken: Mapping[str, str]
+
+    @property
+    def conn_ids(self) -> tuple[str, ...]:
+        """The Airflow connections of all instances, sorted, each once."""
+        return tuple(sorted({client.conn_id for client in self.clients}))
+
+
+def load(path: Path) -> Policies:
+    """Reads and checks the policy file.
+
+    Raises:
+        PolicyError: the file is missing, is not YAML, or its outline is wrong, so that no client can be told.
+    """
+    source = str(path)
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise PolicyError(
+            f"the policy file {source} cannot be read ({error.strerror}); create it, or set the environment "
+            f"variable ARCHIVER_POLICIES to its path"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolicyError(f"the policy file {source} is not valid YAML: {error}") from None
+    return _checked(document, source)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which a repeated key is an error: of two `keep_days`, nobody can say which one was meant."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, times in keys.items():
+            if times > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands {times} times in one place", node.start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+def _checked(document: object, source: str) -> Policies:
+    if not isinstance(document, dict) or set(document) - {"defaults", "instances"}:
+        raise PolicyError(f"{source} must hold the keys 'defaults' (optional) and 'instances', and no others")
+    defaults = document.get("defaults") or {}
+    _validated(Settings, defaults, f"{source}, defaults")
+    instances = document.get("instances")
+    if not isinstance(instances, list) or not instances:
+        raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
+    clients: list[Client] = []
+    broken: dict[str, str] = {}
+    for position, instance in enumerate(instances):
+        entry = _validated(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        for place, raw in enumerate(entry.clients):
+            name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
+            try:
+                clients.append(_client(raw, entry.conn_id, defaults, f"{source}, client {name!r}"))
+            except PolicyError as error:
+                broken[name] = str(error)
+    return _told_apart(clients, broken, source)
+
+
+def _name_of(raw: Mapping[str, Any], where: str) -> str:
+    name = raw.get("name")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_CLIENT_NAME:
+        raise PolicyError(
+            f"{where}: name is {name!r}; it must be text of 1 to {LONGEST_CLIENT_NAME} characters "
+            f"(put a number or yes/no in quotes)"
+        )
+    return name
+
+
+def _client(raw: Mapping[str, Any], conn_id: str, defaults: Mapping[str, Any], where: str) -> Client:
+    entry = _validated(_ClientEntry, raw, where)
+    of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "tables"})
+    tables = tuple(
+        _assembled({**defaults, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        for place, table in enumerate(entry.tables)
+    )
+    for table, times in Counter(table.name for table in tables).items():
+        if times > 1:
+            raise PolicyError(f"{where}: table {table} is listed {times} times; list it once")
+    if len({table.schedule for table in tables}) > 1:
+        raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
+    return Client(entry.name, conn_id, entry.database or entry.name, tables)
+
+
+def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
+    table = _validated(TablePolicy, settings, where)
+    if table.bucket is None:
+        raise PolicyError(f"{where}: bucket is not set; name the S3 bucket here or under defaults")
+    parts = (client, table.name.schema, table.name.name)
+    if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
+        raise PolicyError(f"{where}: prefix and names are too long for an S3 key; shorten the prefix")
+    return table
+
+
+def _told_apart(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
+    """Clients that would share a DAG or a table are all broken: whose rows are whose cannot be known."""
+    names = Counter([client.name for client in clients] + list(broken))
+    places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
+    whole = []
+    for client in clients:
+        shared = [t.table for t in client.tables if places[client.conn_id, client.database, t.name] > 1]
+        if names[client.name] > 1:
+            broken[client.name] = f"{source}: the name {client.name!r} is given to more than one client"
+        elif shared:
+            broken[client.name] = (
+                f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also "
+                f"another client's; list each table under one client"
+            )
+        else:
+            whole.append(client)
+    return Policies(source, tuple(sorted(whole, key=lambda client: client.name)), dict(sorted(broken.items())))
+
+
+def _validated(model: type[_Model], value: object, where: str) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'entry'}: {_problem(problem)}"
+            for problem in error.errors(include_url=False)
+        )
+        raise PolicyError(f"{where}: {problems}") from None
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "no such setting; check its spelling"
+    return f"{problem['msg']} (it is {problem['input']!r})"
+
+
+@dataclass(frozen=True)
+class KeepDays:
+    """N and where it came from."""
+
+    days: int
+    source: str
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is ever due."""
+        return self.days == KEEP_EVERYTHING
+
+
+def choose_keep_days(
+    parameter: object, client: Client, table: TablePolicy, variables: Mapping[str, str | None], source: str
+) -> KeepDays:
+    """N: the run's parameter, the client's Variable, the policy, the common Variable, or 2; the first that is set.
+
+    Args:
+        parameter: the run's `keep_days`, None where the run did not set it.
+        client: whose table it is.
+        table: the table's policy.
+        variables: the values of the two Variables, None for one that does not exist.
+        source: the policy file's path, for messages.
+
+    Raises:
+        SettingError: the first that is set is no number of days.
+    """
+    of_client = keep_days_variable(client.name)
+    candidates = (
+        ("the run's parameter keep_days", parameter),
+        (f"Airflow Variable {of_client}", variables.get(of_client)),
+        (f"keep_days of {table.table} in {source}", table.keep_days),
+        ("Airflow Variable archive_keep_days", variables.get("archive_keep_days")),
+    )
+    for origin, value in candidates:
+        if value is not None:
+            return KeepDays(parse_keep_days(value, origin), origin)
+    return KeepDays(DEFAULT_KEEP_DAYS, "the default")
+
+
+def misspelt_variables(keys: list[str], policies: Policies) -> dict[str, str | None]:
+    """Variables `archive_keep_days__*` that name no client, each with the client it all but names, if any."""
+    known = {keep_days_variable(name): name for name in (*(c.name for c in policies.clients), *policies.broken)}
+    alike = {_plain(key): name for key, name in known.items()}
+    return {key: alike.get(_plain(key)) for key in sorted(keys) if key not in known}
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[\W_]", "", key.casefold())

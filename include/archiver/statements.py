@@ -1,0 +1,66 @@
+"""SQL lives in files, one statement each; this module reads them and puts names into them.
+
+In a file `{name}` is an identifier (or a comma-separated list of them) and `%(name)s` a value that the driver
+binds. Nothing else can be put into a statement, so no name and no value ever becomes SQL text by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+from psycopg import sql
+
+from include.archiver.models import TableName
+
+FOLDER = Path(__file__).parent.parent / "sql"
+
+
+@dataclass(frozen=True)
+class Of:
+    """A column of the relation that goes by this alias in the statement."""
+
+    alias: str
+    column: str
+
+
+Name = str | TableName | Of
+Names = Mapping[str, Name | Sequence[Name]]
+
+
+class StatementError(Exception):
+    """A statement was asked for by a wrong name, or with wrong names in it: a mistake in this program."""
+
+
+def compose(statement: str, names: Names) -> sql.Composed:
+    """The statement of this file, `folder/name` without `.sql`, with its identifiers quoted and in place.
+
+    Raises:
+        StatementError: there is no such file, or `names` has a name too many or too few.
+    """
+    text, wanted = _read(statement)
+    if wanted != set(names):
+        raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
+    return sql.SQL(text).format(**{key: _quoted(name) for key, name in names.items()})
+
+
+@cache
+def _read(statement: str) -> tuple[str, frozenset[str]]:
+    path = FOLDER / f"{statement}.sql"
+    if not path.is_file():
+        raise StatementError(f"there is no statement {statement}.sql")
+    text = path.read_text(encoding="utf-8")
+    return text, frozenset(field for _, field, _, _ in Formatter().parse(text) if field)
+
+
+def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
+    if isinstance(name, str):
+        return sql.Identifier(name)
+    if isinstance(name, TableName):
+        return sql.Identifier(name.schema, name.name)
+    if isinstance(name, Of):
+        return sql.Identifier(name.alias, name.column)
+    return sql.SQL(", ").join(_quoted(part) for part in name)

@@ -1,0 +1,204 @@
+"""delete: removes from the table the very row versions that `store` vouched for, and nothing else.
+
+It never asks the table what is old. It takes the list of places, versions and keys that was written in the
+snapshot of the export, and deletes what is still exactly that. Each batch commits together with its line in the
+ledger, so a batch counts once or not at all, whenever the process dies.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+
+from include.archiver.codec import TalliedReader, Tally, decompressed
+from include.archiver.database import Database
+from include.archiver.errors import CheckFailed, Stopped
+from include.archiver.ledger import Ledger
+from include.archiver.manifest import Manifest, manifest_key
+from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
+from include.archiver.statements import Of
+from include.archiver.storage import ObjectStore
+from include.archiver.table import describe, file_nodes, identity_of_rows
+
+log = logging.getLogger(__name__)
+
+_PROGRESS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What became of one window's rows: those deleted, and those that had changed since the export and stay."""
+
+    rows: int
+    changed: int
+
+
+def delete(
+    database: Database, bucket: ObjectStore, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
+) -> Deleted:
+    """Deletes one window's archived rows, going on from where an earlier try stopped.
+
+    Args:
+        database: the client database.
+        bucket: where the objects are.
+        order: which table of whom.
+        window: the window.
+        stopping: asked between batches; true ends the step there.
+
+    Raises:
+        CheckFailed: an object is not the one that was checked; nothing more is deleted.
+        Stopped: `stopping` said so; progress is kept.
+        Superseded: another process deleted the same batch first; this one's was rolled back.
+    """
+    ledger = Ledger(database, order)
+    with database.locked(ledger.lock_name(window.cell), f"window {window}"):
+        row = ledger.latest(window.cell)
+        if row is None or row.state is not State.STORED:
+            return _nothing_to_do(row, window)
+        if row.span.start < window.span.start or row.span.end > window.span.end:
+            return _given_up(ledger, row, "more of the window was exported than is due now")
+        manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+        _still_there(bucket, row, manifest)
+        shape = describe(database, order.table, order.timestamp_column)
+        if shape.identity_columns != manifest.identity_columns:
+            return _given_up(ledger, row, "the table has another key than at the export")
+        work = _Work(database, ledger, order, row, manifest, shape)
+        _load_keys(work, bucket)
+        return _deleted(work, stopping)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that deleting one generation needs."""
+
+    database: Database
+    ledger: Ledger
+    order: WorkOrder
+    row: LedgerRow
+    manifest: Manifest
+    shape: TableShape
+
+    @property
+    def columns(self) -> list[str]:
+        return identity_of_rows(self.shape)
+
+    @property
+    def key_names(self) -> list[str]:
+        """The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns."""
+        return ["version", *(f"key_{place}" for place, _ in enumerate(self.columns[1:]))]
+
+
+def _nothing_to_do(row: LedgerRow | None, window: DueWindow) -> Deleted:
+    if row is not None and row.state is State.DELETED:
+        log.info("window %s: already deleted, %d rows", window, row.deleted_rows)
+        return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
+    if row is not None and row.state in {State.PLANNED, State.EXPORTED}:
+        raise CheckFailed(
+            f"window {window} is {row.state}, not checked; run its export and store tasks again before delete"
+        )
+    log.info("window %s: nothing to delete (%s)", window, row.note if row else "never exported")
+    return Deleted(0, 0)
+
+
+def _given_up(ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
+    """Ends this generation; its rows stay, and the next run exports them again."""
+    ledger.abandon(row, reason)
+    log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
+    return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
+
+
+def _still_there(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
+    """The object that was checked must be the one that is there now, and so must its manifest."""
+    head = bucket.head(row.object_key)
+    if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
+        raise CheckFailed(
+            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked; "
+            f"nothing more is deleted. Bring that object back, or set its ledger row to 'void' to export again"
+        )
+    if bucket.head(manifest_key(row.object_key)) is None:
+        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
+
+
+def _load_keys(work: _Work, bucket: ObjectStore) -> None:
+    """Loads the sidecar into a temporary table, and makes sure it is the one that was checked."""
+    database = work.database
+    names = {"names": work.key_names}
+    database.change("delete/drop_keys")
+    database.change("delete/create_keys", {**names, "columns": work.columns, "table": work.order.table})
+    database.change("delete/number_keys")
+    expected = work.manifest.keys
+    content = Tally()
+    with bucket.reading(expected.key) as answer:
+        reader = TalliedReader(answer.body)
+        chunks = decompressed(cast(IO[bytes], reader), work.manifest.compression)
+        loaded = database.copy_in("delete/load_keys", names, map(content.add, _undamaged(chunks, expected.key)))
+    if (content.size, content.sha256, loaded) != (
+        expected.content_bytes,
+        expected.content_sha256,
+        work.manifest.rows,
+    ):
+        raise CheckFailed(
+            f"s3://{bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
+        )
+    database.change("delete/analyze_keys")
+    database.all("delete/plan_by_place")
+
+
+def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except ValueError as damage:
+        raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
+
+
+def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
+    row, rows = work.row, work.manifest.rows
+    upto, deleted, told = row.deleted_upto, row.deleted_rows, time.monotonic()
+    if upto:
+        log.info("window %s: going on after %d of %d rows", row.span, upto, rows)
+    while upto < rows:
+        if stopping():
+            raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows; run the task again to go on")
+        after, upto = upto, min(upto + work.order.batch_size, rows)
+        batch = _batch(work, after, upto)
+        if batch is None:
+            return _given_up(
+                work.ledger, work.ledger.latest(row.cell) or row, "the table was rewritten since the export"
+            )
+        deleted += batch
+        if time.monotonic() - told >= _PROGRESS_SECONDS:
+            told = time.monotonic()
+            log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
+    changed = rows - deleted
+    note = f"{changed} row(s) changed since the export and stayed" if changed else None
+    work.ledger.deleted(row, note)
+    log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")
+    return Deleted(deleted, changed)
+
+
+def _batch(work: _Work, after: int, upto: int) -> int | None:
+    """One transaction: rows and their line in the ledger. None, and nothing done, if the table was rewritten."""
+    database, order, row = work.database, work.order, work.row
+    with database.transaction():
+        database.change("delete/hold", {"table": order.table})
+        now = file_nodes(database, work.shape)
+        if any(now.get(oid) != node for oid, node in work.manifest.file_nodes.items()):
+            return None
+        deleted = database.change(
+            "delete/batch",
+            {
+                "table": order.table,
+                "column": order.timestamp_column,
+                "target_columns": [Of("target", column) for column in work.columns[1:]],
+                "exported_columns": [Of("exported", name) for name in work.key_names[1:]],
+            },
+            after=after,
+            upto=upto,
+            start=row.span.start,
+            end=row.span.end,
+        )
+        work.ledger.progress(row, after, upto, deleted)
+    return deleted

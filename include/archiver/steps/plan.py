@@ -1,0 +1,175 @@
+"""plan: which hours are due, cut into the batches that Airflow's mapped tasks carry. Deletes and uploads nothing.
+
+Everything that could go wrong for a reason that a person must mend is looked for here, before anything is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from include.archiver.database import Database
+from include.archiver.errors import SettingError
+from include.archiver.ledger import Ledger
+from include.archiver.models import DueWindow, TableShape, TimestampKind, Window, WorkOrder
+from include.archiver.policy import KeepDays, TablePolicy
+from include.archiver.storage import ObjectStore
+from include.archiver.table import describe
+from include.archiver.windows import (
+    EARLIEST,
+    GRID_ORIGIN,
+    batches,
+    cutoff,
+    due_windows,
+    in_column_time,
+    windows_per_task,
+)
+
+log = logging.getLogger(__name__)
+
+# The longest batch that `windows_per_task: auto` makes. It bounds a run to 24 windows for each mapped instance,
+# so that what the plan hands to Airflow stays small; what is left over is the next run's.
+LONGEST_AUTO_BATCH = 24
+_FAR_FUTURE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run asked for besides N: its own time, and the part of what is due to which it is limited."""
+
+    run_time: datetime
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches, and what the report needs to say about them."""
+
+    batches: tuple[tuple[DueWindow, ...], ...]
+    due: Window | None
+    cutoff: datetime | None
+    keep_days: KeepDays
+    more: bool
+    notes: tuple[str, ...]
+
+    @property
+    def windows(self) -> int:
+        """How many windows the plan holds."""
+        return sum(len(batch) for batch in self.batches)
+
+
+def plan(
+    database: Database,
+    store: ObjectStore,
+    order: WorkOrder,
+    policy: TablePolicy,
+    keep: KeepDays,
+    limits: Limits,
+) -> Plan:
+    """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
+
+    Raises:
+        TableRefused: the table is missing or rows cannot be deleted from it safely.
+        StorageRefused: the bucket is missing, or may not be written to.
+        SettingError: the run's `end` is not after its `start`.
+    """
+    if limits.start and limits.end and limits.start >= limits.end:
+        raise SettingError(
+            f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
+        )
+    shape = describe(database, order.table, order.timestamp_column)
+    if keep.everything:
+        log.info("nothing is due: keep_days is -1 (%s), which keeps everything", keep.source)
+        return Plan((), None, None, keep, more=False, notes=shape.notes)
+    store.check(order.prefix, writing=not order.dry_run)
+    now = min(datetime.now(UTC), database.one("plan/clock").now)
+    before = cutoff(limits.run_time, now, keep.days)
+    notes = shape.notes + _odd_timestamps(database, shape, now, policy.timezone)
+    due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
+    if due is None:
+        log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
+        return Plan((), None, before, keep, more=False, notes=notes)
+    windows, more = _windows(database, shape, Ledger(database, order), due, policy)
+    size = _batch_size(policy, len(windows))
+    result = Plan(tuple(map(tuple, batches(windows, size))), due, before, keep, more, notes)
+    _tell(result)
+    return result
+
+
+def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
+    """The span that is due, in column time; the run's limits make it smaller and never larger."""
+    start = max(EARLIEST, _limit(limits.start, kind, timezone) or EARLIEST)
+    last = in_column_time(before, kind, timezone)
+    end = min(last, _limit(limits.end, kind, timezone) or last)
+    return Window(start, end) if start < end else None
+
+
+def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datetime | None:
+    """A `start` or `end` in column time; one without an offset is in column time already."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return in_column_time(moment, kind, timezone)
+
+
+def _windows(
+    database: Database, shape: TableShape, ledger: Ledger, due: Window, policy: TablePolicy
+) -> tuple[list[DueWindow], bool]:
+    """The windows of this run, and whether there are more than it can carry."""
+    most = policy.max_mapped_windows * _longest_batch(policy)
+    statement = "plan/windows_by_index" if shape.timestamp_index else "plan/windows_by_scan"
+    rows = database.all(
+        statement,
+        {"table": shape.table, "column": shape.timestamp_column},
+        start=due.start,
+        end=due.end,
+        step=timedelta(hours=policy.window_hours),
+        origin=GRID_ORIGIN,
+        limit=most + 1,
+    )
+    found = due_windows([row.first for row in rows], due, policy.window_hours)
+    unfinished = ledger.open_windows(due) if ledger.exists() else []
+    planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
+    windows = [planned[cell] for cell in sorted(planned)]
+    return windows[:most], len(windows) > most
+
+
+def _longest_batch(policy: TablePolicy) -> int:
+    return LONGEST_AUTO_BATCH if policy.windows_per_task == "auto" else policy.windows_per_task
+
+
+def _batch_size(policy: TablePolicy, windows: int) -> int:
+    if policy.windows_per_task == "auto":
+        return windows_per_task(windows, policy.max_mapped_windows, LONGEST_AUTO_BATCH)
+    return policy.windows_per_task
+
+
+def _odd_timestamps(database: Database, shape: TableShape, now: datetime, timezone: str) -> tuple[str, ...]:
+    latest = in_column_time(now + _FAR_FUTURE, shape.timestamp_kind, timezone)
+    odd = database.one(
+        "plan/odd_timestamps",
+        {"table": shape.table, "column": shape.timestamp_column},
+        earliest=EARLIEST,
+        latest=latest,
+    )
+    kept = (
+        (odd.missing, "no timestamp"),
+        (odd.too_old, "a timestamp before the year 2, or -infinity,"),
+        (odd.in_the_future, "a timestamp more than a day in the future"),
+    )
+    return tuple(f"{count} row(s) with {what} stay in the table" for count, what in kept if count)
+
+
+def _tell(result: Plan) -> None:
+    log.info(
+        "%d window(s) due before %s (keep_days %d, from %s), in %d task(s)%s",
+        result.windows,
+        result.cutoff,
+        result.keep_days.days,
+        result.keep_days.source,
+        len(result.batches),
+        "; more are left for the next run" if result.more else "",
+    )
+    for note in result.notes:
+        log.warning("%s", note)

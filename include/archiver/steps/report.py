@@ -1,0 +1,70 @@
+"""report: what a run did, from the ledger; the same lines for the task log, the Asset event and the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from include.archiver.database import Database
+from include.archiver.ledger import Ledger
+from include.archiver.models import OPEN_STATES, LedgerRow, State, Window, WorkOrder
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run on one table. `rows` are in verified objects, `deleted` of them left the table, `changed` did not."""
+
+    dry_run: bool
+    windows: int
+    objects: int
+    rows: int
+    deleted: int
+    changed: int
+    csv_bytes: int
+    object_bytes: int
+    unfinished: tuple[str, ...]
+    given_up: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """For XCom and the Asset event: plain values only."""
+        return asdict(self) | {"unfinished": list(self.unfinished), "given_up": list(self.given_up)}
+
+    def lines(self) -> list[str]:
+        """For people."""
+        size = f"{self.csv_bytes / 1e6:.1f} MB of CSV in {self.object_bytes / 1e6:.1f} MB"
+        if self.dry_run:
+            return [f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted"]
+        lines = [
+            f"{self.rows} rows of {self.windows} windows archived in {self.objects} objects ({size})",
+            f"{self.deleted} rows deleted, {self.changed} changed since their export and stayed",
+        ]
+        lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
+        lines += [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
+        return lines
+
+
+def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Report:
+    """Adds up what the ledger says of the windows that this run had in hand."""
+    planned = set(cells)
+    span = Window(min(cell.start for cell in cells), max(cell.end for cell in cells))
+    ledger = Ledger(database, order)
+    rows = [row for row in ledger.of_run(span) if row.cell in planned]
+    done = [row for row in rows if row.state is State.DELETED]
+    return Report(
+        dry_run=False,
+        windows=len(planned),
+        objects=len(done),
+        rows=sum(row.rows or 0 for row in done),
+        deleted=sum(row.deleted_rows for row in done),
+        changed=sum((row.rows or 0) - row.deleted_rows for row in done),
+        csv_bytes=sum(row.csv_bytes or 0 for row in done),
+        object_bytes=sum(row.object_bytes or 0 for row in done),
+        unfinished=tuple(_line(row) for row in rows if row.state in OPEN_STATES),
+        given_up=tuple(_line(row) for row in rows if row.state is State.VOID and row.rows),
+    )
+
+
+def _line(row: LedgerRow) -> str:
+    return f"window {row.span}, generation {row.generation}, {row.state}{f': {row.note}' if row.note else ''}"

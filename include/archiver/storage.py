@@ -1,0 +1,270 @@
+"""The edge to S3: objects that are written once, read back in full, and errors in our own words.
+
+An object is never overwritten. A key is looked at before it is written, and the write itself carries
+`If-None-Match: *`, so that the store refuses where it can; keys are never handed out twice in the first place.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from include.archiver.errors import KeyTaken, StorageInterrupted, StorageRefused
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# S3 takes parts of 5 MiB and more, 10,000 of them at most: 8 MiB each allow objects of 78 GiB.
+PART_BYTES = 8 << 20
+_FIXES = {
+    "NoSuchBucket": "create the bucket, or correct 'bucket' in the policy file",
+    "InvalidAccessKeyId": "correct the access key of the Airflow connection aws_default",
+    "SignatureDoesNotMatch": "correct the secret key of the Airflow connection aws_default",
+    "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:ListBucket and s3:AbortMultipartUpload on the bucket",
+    "403": "check the access key of the Airflow connection aws_default, and its rights on the bucket",
+    "301": "the bucket is in another region; set region_name in the Airflow connection aws_default",
+    "ExpiredToken": "renew the credentials of the Airflow connection aws_default",
+}
+_MISSING = ("404", "NoSuchKey", "NotFound")
+_TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
+_FIRST_PASSING_STATUS = 500
+_PASSING = ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "ServiceUnavailable", "503", "500")
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """What S3 says of an object without sending it."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Download:
+    """An object that is being read."""
+
+    body: IO[bytes]
+    etag: str
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """One bucket, and the settings that every object written to it gets."""
+
+    client: S3Client
+    bucket: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self, prefix: str, writing: bool) -> None:
+        """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
+
+        Nothing is left behind: the right to write is tried with an upload that is begun and given up.
+
+        Raises:
+            StorageRefused: the bucket is missing or the credentials do not do; the message says which.
+            StorageInterrupted: S3 cannot be reached.
+        """
+        with self._translated():
+            self.client.head_bucket(Bucket=self.bucket)
+            if writing:
+                key = f"{prefix}/_write_check" if prefix else "_write_check"
+                upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **cast(Any, self.settings))
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+
+    def head(self, key: str) -> ObjectHead | None:
+        """The object's size and etag, None where there is no object."""
+        try:
+            with self._translated():
+                answer = self.client.head_object(Bucket=self.bucket, Key=key)
+        except _NotThereError:
+            return None
+        return ObjectHead(answer["ContentLength"], answer["ETag"])
+
+    def put_new(self, key: str, content: bytes) -> None:
+        """Writes a small object under a key that is free.
+
+        Raises:
+            KeyTaken: there is an object under this key.
+        """
+        self._refuse_taken(key)
+        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+        with self._translated(key):
+            self.client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=content,
+                ChecksumSHA256=digest,
+                IfNoneMatch="*",
+                **cast(Any, self.settings),
+            )
+
+    @contextmanager
+    def upload(self, key: str) -> Generator[Upload]:
+        """An object that is written piece by piece, and exists only once `finish` was called.
+
+        Raises:
+            KeyTaken: there is an object under this key.
+        """
+        self._refuse_taken(key)
+        upload = Upload(self, key)
+        try:
+            yield upload
+        finally:
+            upload.give_up()
+
+    @contextmanager
+    def reading(self, key: str) -> Generator[Download]:
+        """The object's bytes as S3 gives them back, with the etag of just these bytes.
+
+        Raises:
+            StorageRefused: there is no such object.
+        """
+        with self._translated():
+            try:
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if _code(error) in _MISSING:
+                    raise StorageRefused(
+                        f"object s3://{self.bucket}/{key} is not there any more; it was written by this program, "
+                        f"so look for who deleted it before going on"
+                    ) from None
+                raise
+            try:
+                yield Download(cast(IO[bytes], answer["Body"]), answer["ETag"])
+            finally:
+                answer["Body"].close()
+
+    def _refuse_taken(self, key: str) -> None:
+        if self.head(key) is not None:
+            raise KeyTaken(self._taken(key))
+
+    def _taken(self, key: str) -> str:
+        return f"there is an object s3://{self.bucket}/{key} already; it was left as it is"
+
+    @contextmanager
+    def _translated(self, key: str = "") -> Generator[None]:
+        try:
+            yield
+        except ClientError as error:
+            raise self._translation(error, key) from None
+        except (NoCredentialsError, PartialCredentialsError):
+            raise StorageRefused(
+                f"bucket {self.bucket}: no credentials; set up the Airflow connection aws_default"
+            ) from None
+        except ParamValidationError:
+            raise StorageRefused(
+                f"{self.bucket!r} is not a name that S3 allows for a bucket; correct 'bucket' in the policy file"
+            ) from None
+        except BotoCoreError as error:
+            raise StorageInterrupted(f"bucket {self.bucket}: {error}") from None
+
+    def _translation(self, error: ClientError, key: str) -> Exception:
+        code = _code(error)
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in _TAKEN:
+            return KeyTaken(self._taken(key))
+        if code == "NoSuchBucket" or (code in _MISSING and error.operation_name == "HeadBucket"):
+            return StorageRefused(f"bucket {self.bucket} does not exist; {_FIXES['NoSuchBucket']}")
+        if code in _MISSING:
+            return _NotThereError()
+        message = f"bucket {self.bucket}: {error.operation_name} was answered with {code}"
+        if code in _PASSING or status >= _FIRST_PASSING_STATUS:
+            return StorageInterrupted(message)
+        return StorageRefused(f"{message}; {_FIXES.get(code, 'see what that code means in the S3 manual')}")
+
+
+class _NotThereError(Exception):
+    """S3 has no such object."""
+
+
+class Upload:
+    """An upload under way: one request if it is small, a multipart upload if it is not."""
+
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        """Sends nothing yet."""
+        self._store = store
+        self._key = key
+        self._buffer = bytearray()
+        self._id: str | None = None
+        self._parts: list[dict[str, Any]] = []
+
+    def write(self, data: bytes) -> None:
+        """Takes in the next bytes of the object; at most one part's worth is held in memory."""
+        self._buffer += data
+        while len(self._buffer) >= PART_BYTES:
+            self._send(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    def finish(self) -> None:
+        """Makes the object exist.
+
+        Raises:
+            KeyTaken: someone else wrote an object under this key in the meantime.
+        """
+        if self._id is None:
+            self._store.put_new(self._key, bytes(self._buffer))
+            return
+        if self._buffer:
+            self._send(bytes(self._buffer))
+        with self._store._translated(self._key):
+            self._store.client.complete_multipart_upload(
+                Bucket=self._store.bucket,
+                Key=self._key,
+                UploadId=self._id,
+                MultipartUpload={"Parts": cast(Any, self._parts)},
+                IfNoneMatch="*",
+            )
+        self._id = None
+
+    def give_up(self) -> None:
+        """Takes back what was sent of an object that was not finished, so that nobody pays for its parts."""
+        if self._id is None:
+            return
+        try:
+            with self._store._translated():
+                self._store.client.abort_multipart_upload(Bucket=self._store.bucket, Key=self._key, UploadId=self._id)
+        except (StorageRefused, StorageInterrupted, _NotThereError):
+            # The reason why the upload broke off is on its way up; a lifecycle rule removes the parts.
+            pass
+
+    def _send(self, part: bytes) -> None:
+        store = self._store
+        with store._translated():
+            if self._id is None:
+                answer = store.client.create_multipart_upload(
+                    Bucket=store.bucket,
+                    Key=self._key,
+                    ChecksumAlgorithm="SHA256",
+                    **cast(Any, store.settings),
+                )
+                self._id = answer["UploadId"]
+            number = len(self._parts) + 1
+            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+            sent = store.client.upload_part(
+                Bucket=store.bucket,
+                Key=self._key,
+                UploadId=self._id,
+                PartNumber=number,
+                Body=part,
+                ChecksumSHA256=digest,
+            )
+        entry: dict[str, Any] = {"PartNumber": number, "ETag": sent["ETag"]}
+        if "ChecksumSHA256" in sent:
+            entry["ChecksumSHA256"] = sent["ChecksumSHA256"]
+        self._parts.append(entry)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "unknown"))

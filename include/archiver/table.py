@@ -1,0 +1,138 @@
+"""What the catalog says of a table, and whether rows may be deleted from it safely."""
+
+from __future__ import annotations
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import TableRefused
+from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind
+
+_ORDINARY, _PARTITIONED = "r", "p"
+_OTHER_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "i": "an index",
+    "S": "a sequence",
+    "c": "a composite type",
+}
+
+
+def describe(database: Database, table: TableName, timestamp_column: str) -> TableShape:
+    """The table's shape, if rows may be deleted from it.
+
+    Raises:
+        TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
+    """
+    with database.transaction():
+        database.all("table/catalog_names")
+        found = _found(database, table)
+        columns = database.all("table/columns", oid=found.oid)
+        kind = _timestamp_kind(columns, table, timestamp_column)
+        _refuse_cascades(database, table, found.oid)
+        identity, identity_columns = _identity(database, found.oid)
+        index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
+        return TableShape(
+            oid=found.oid,
+            table=table,
+            columns=tuple(Column(column.name, column.type) for column in columns),
+            timestamp_column=timestamp_column,
+            timestamp_kind=kind,
+            identity=identity,
+            identity_columns=identity_columns,
+            timestamp_index=index[0].name if index else None,
+            notes=_notes(database, table, found.oid, timestamp_column, bool(index)),
+        )
+
+
+def _found(database: Database, table: TableName) -> Row:
+    rows = database.all("table/find", schema=table.schema, table=table.name)
+    if not rows:
+        if not database.one("table/schema", schema=table.schema).found:
+            raise TableRefused(
+                f"database {database.name} has no schema {table.schema!r}; correct 'table' in the policy file "
+                f"(names are taken exactly as written, capitals too)"
+            )
+        raise TableRefused(
+            f"schema {table.schema!r} of database {database.name} has no table {table.name!r}; correct 'table' "
+            f"in the policy file (names are taken exactly as written, capitals too)"
+        )
+    (found,) = rows
+    if found.kind not in {_ORDINARY, _PARTITIONED}:
+        raise TableRefused(
+            f"{table} in database {database.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "
+            f"that holds the rows"
+        )
+    for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete)):
+        if not (found.may_use and granted):
+            raise TableRefused(
+                f"the role of the Airflow connection may not {right} from {table} in database {database.name}; "
+                f"grant USAGE on the schema, and SELECT and DELETE on the table"
+            )
+    if found.hides_rows:
+        raise TableRefused(
+            f"row-level security hides rows of {table} in database {database.name} from this role, so they would "
+            f"be missing from the archive; give the role BYPASSRLS, or use the table's owner"
+        )
+    return found
+
+
+def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str) -> TimestampKind:
+    types = {column.name: column.base_type for column in columns}
+    if timestamp_column not in types:
+        raise TableRefused(
+            f"{table} has no column {timestamp_column!r}; correct 'timestamp_column' in the policy file "
+            f"(its columns: {', '.join(sorted(types)[:20])})"
+        )
+    try:
+        return TimestampKind(types[timestamp_column])
+    except ValueError:
+        raise TableRefused(
+            f"column {timestamp_column!r} of {table} is of type {types[timestamp_column]}; 'timestamp_column' must "
+            f"name a column of type {', '.join(TimestampKind)}"
+        ) from None
+
+
+def _refuse_cascades(database: Database, table: TableName, oid: int) -> None:
+    children = database.all("table/cascades", oid=oid)
+    if children:
+        named = ", ".join(f"{child.child} (ON DELETE {child.action})" for child in children)
+        raise TableRefused(
+            f"deleting from {table} would reach rows that nobody archived: {named}; change these foreign keys to "
+            f"NO ACTION or RESTRICT, and archive the children first"
+        )
+
+
+def _identity(database: Database, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
+    rows = database.all("table/identity", oid=oid)
+    if not rows:
+        return RowIdentity.PLACE, ()
+    identity = RowIdentity.PRIMARY_KEY if rows[0].is_primary else RowIdentity.UNIQUE_INDEX
+    return identity, tuple(rows[0].columns)
+
+
+def _notes(database: Database, table: TableName, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
+    """What an operator should know before rows are deleted."""
+    notes = []
+    if not indexed:
+        notes.append(
+            f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
+            f"CREATE INDEX CONCURRENTLY on it"
+        )
+    if triggers := database.all("table/delete_triggers", oid=oid):
+        notes.append(f"delete triggers fire: {', '.join(trigger.name for trigger in triggers)}")
+    if published := database.all("table/publications", schema=table.schema, table=table.name):
+        notes.append(f"subscribers get the deletes: {', '.join(row.name for row in published)}")
+    return tuple(notes)
+
+
+def file_nodes(database: Database, shape: TableShape) -> dict[str, int]:
+    """The file that holds the table, and each of its partitions and children, by oid.
+
+    A row's place means something only as long as these stay the same: a rewrite puts rows on others' places.
+    """
+    return {row.oid: row.file_node for row in database.all("table/file_nodes", oid=shape.oid)}
+
+
+def identity_of_rows(shape: TableShape) -> list[str]:
+    """The columns that tell one version of one row from every other: its version, its place and its key."""
+    return ["xmin", "tableoid", "ctid", *shape.identity_columns]

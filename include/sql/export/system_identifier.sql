@@ -1,0 +1,1 @@
+SELECT system_identifier::text AS identifier FROM pg_catalog.pg_control_system()

@@ -1,0 +1,2 @@
+-- Everything this program keeps in a client database lives in this schema. It is never dropped.
+CREATE SCHEMA IF NOT EXISTS archiver

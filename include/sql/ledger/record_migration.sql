@@ -1,0 +1,1 @@
+INSERT INTO archiver.migrations (number, name) VALUES (%(number)s, %(name)s)

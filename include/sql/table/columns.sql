@@ -1,0 +1,8 @@
+-- Columns in their order; format_type qualifies names of types that are not on the search path.
+SELECT
+    attname AS name,
+    format_type(atttypid, atttypmod) AS type,
+    atttypid::regtype::text AS base_type
+FROM pg_catalog.pg_attribute
+WHERE attrelid = %(oid)s AND attnum > 0 AND NOT attisdropped
+ORDER BY attnum

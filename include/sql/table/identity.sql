@@ -1,0 +1,17 @@
+-- The primary key, or else the narrowest unique index over plain NOT NULL columns that is in force at once.
+SELECT
+    index.indisprimary AS is_primary,
+    array_agg(column_.attname ORDER BY key.place)::text[] AS columns
+FROM pg_catalog.pg_index AS index
+CROSS JOIN LATERAL unnest(index.indkey::smallint[]) WITH ORDINALITY AS key (number, place)
+JOIN pg_catalog.pg_attribute AS column_
+    ON column_.attrelid = index.indrelid AND column_.attnum = key.number
+WHERE
+    index.indrelid = %(oid)s
+    AND index.indisunique AND index.indisvalid AND index.indimmediate
+    AND index.indpred IS NULL AND index.indexprs IS NULL
+    AND key.place <= index.indnkeyatts
+GROUP BY index.indexrelid, index.indisprimary, index.indnkeyatts
+HAVING bool_and(column_.attnotnull)
+ORDER BY index.indisprimary DESC, index.indnkeyatts, index.indexrelid
+LIMIT 1

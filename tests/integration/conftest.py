@@ -1,0 +1,53 @@
+"""One real Postgres and two real S3 servers for the session; a fresh database and bucket for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from dev.postgres import PostgresServer
+from dev.s3 import MotoS3, RcloneS3, S3Server
+from tests.integration.place import Place
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with RcloneS3(tmp_path_factory.mktemp("rclone")) as s3:
+        yield s3
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    with MotoS3() as s3:
+        yield s3
+
+
+@pytest.fixture(params=["rclone", "moto"])
+def s3(request: pytest.FixtureRequest) -> S3Server:
+    """Each stand-in in turn: what one lets through the other may catch."""
+    found: S3Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def place(server: PostgresServer, rclone: S3Server) -> Iterator[Place]:
+    """An empty database and an empty bucket."""
+    with Place.made(server, rclone, next(_numbers)) as place:
+        yield place
+
+
+@pytest.fixture
+def place_on_both(server: PostgresServer, s3: S3Server) -> Iterator[Place]:
+    """The same, once on each S3 stand-in."""
+    with Place.made(server, s3, next(_numbers)) as place:
+        yield place

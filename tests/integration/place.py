@@ -1,0 +1,191 @@
+"""A client database and a bucket to archive to: what every integration test works on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from dev.postgres import PostgresServer
+from dev.s3 import S3Server
+from include.archiver.codec import decompressed
+from include.archiver.database import Database
+from include.archiver.manifest import Manifest
+from include.archiver.models import DueWindow, TableName, WorkOrder
+from include.archiver.policy import KeepDays, TablePolicy, parse_table
+from include.archiver.steps.delete import Deleted, delete
+from include.archiver.steps.export import export
+from include.archiver.steps.plan import Limits, Plan, plan
+from include.archiver.steps.store import store
+from include.archiver.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+EVENTS = """
+    CREATE SCHEMA IF NOT EXISTS analytics;
+    CREATE TABLE analytics.events (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        triggered_at timestamp NOT NULL,
+        name text,
+        data jsonb
+    );
+    CREATE INDEX events_triggered_at ON analytics.events (triggered_at)
+"""
+NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def hours_ago(hours: float) -> datetime:
+    """A naive UTC timestamp, that long before the beginning of this hour."""
+    return (NOW - timedelta(hours=hours)).replace(tzinfo=None)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One client's database and bucket, and the protocol's steps upon them."""
+
+    server: PostgresServer
+    database: str
+    s3: S3Server
+    client: S3Client
+    bucket: str
+    order: WorkOrder
+    policy: TablePolicy
+
+    @classmethod
+    @contextmanager
+    def made(cls, server: PostgresServer, s3: S3Server, number: int) -> Generator[Place]:
+        name = f"place{number}"
+        server.create_database(name)
+        s3.create_bucket(name)
+        policy = TablePolicy(bucket=name)
+        order = WorkOrder(
+            client=name,
+            table=policy.name,
+            timestamp_column=policy.timestamp_column,
+            timezone="UTC",
+            run_id="run 1",
+            dry_run=False,
+            batch_size=10,
+            bucket=name,
+            prefix="",
+            compression="gzip",
+        )
+        yield cls(server, name, s3, s3.client(), name, order, policy)
+
+    def on(self, table: str, timestamp_column: str = "triggered_at", **changes: Any) -> Place:
+        """The same place, for another table or with another order."""
+        name: TableName = parse_table(table)
+        order = replace(self.order, table=name, timestamp_column=timestamp_column, **changes)
+        policy = self.policy.model_copy(update={"table": table, "timestamp_column": timestamp_column})
+        return replace(self, order=order, policy=policy)
+
+    def sql(self, statement: str, *values: object) -> list[Any]:
+        """Runs a statement as a user of the database would, and commits it."""
+        with self.server.connect(self.database) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def events(self, *moments: datetime) -> None:
+        """Inserts one event at each of these moments."""
+        with self.server.connect(self.database) as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO analytics.events (triggered_at, name, data) VALUES (%s, %s, '{\"a\": [1, null]}')",
+                [(moment, f"event at {moment}") for moment in moments],
+            )
+
+    @property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.client, self.bucket)
+
+    @contextmanager
+    def session(self) -> Generator[Database]:
+        with Database.connected(self.connect, self.database, "test") as database:
+            yield database
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return self.server.connect(self.database)
+
+    def plan(self, keep_days: int = 2, **limits: Any) -> Plan:
+        wanted = Limits(**{"run_time": NOW, "start": None, "end": None, **limits})
+        with self.session() as database:
+            return plan(database, self.store, self.order, self.policy, KeepDays(keep_days, "the test"), wanted)
+
+    def windows(self, keep_days: int = 2) -> list[DueWindow]:
+        from include.archiver.ledger import Ledger
+
+        with self.session() as database:
+            Ledger(database, self.order).migrate()
+        return [window for batch in self.plan(keep_days).batches for window in batch]
+
+    def export(self, window: DueWindow) -> None:
+        with self.session() as database:
+            export(database, self.store, self.order, window)
+
+    def check(self, window: DueWindow) -> int:
+        with self.session() as database:
+            return store(database, self.store, self.order, window)
+
+    def delete(self, window: DueWindow) -> Deleted:
+        with self.session() as database:
+            return delete(database, self.store, self.order, window, lambda: False)
+
+    def archive(self, keep_days: int = 2) -> list[Deleted]:
+        """A whole run on one table."""
+        deleted = []
+        for window in self.windows(keep_days):
+            self.export(window)
+            self.check(window)
+            deleted.append(self.delete(window))
+        return deleted
+
+    def live(self) -> Counter[tuple[str, ...]]:
+        """The table's rows as text."""
+        table = self.order.table
+        rows = self.sql(f'SELECT t.*::text FROM "{table.schema}"."{table.name}" AS t')
+        return Counter(tuple(row) for row in rows)
+
+    def csv_of_table(self) -> Counter[tuple[str, ...]]:
+        """The table's rows as COPY writes them, for comparing with what is archived."""
+        table = self.order.table
+        with self.server.connect(self.database) as connection, connection.cursor() as cursor:
+            with cursor.copy(f'COPY "{table.schema}"."{table.name}" TO STDOUT (FORMAT csv, HEADER)'.encode()) as copy:
+                content = b"".join(bytes(piece) for piece in copy)
+        return _rows(content)
+
+    def keys(self) -> list[str]:
+        """All keys in the bucket."""
+        found = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return sorted(entry["Key"] for entry in found)
+
+    def data_keys(self) -> list[str]:
+        return [key for key in self.keys() if not key.rsplit("/", 1)[1].startswith("_")]
+
+    def manifests(self) -> list[Manifest]:
+        return [Manifest.parse(self.read(key), key) for key in self.keys() if key.endswith(".manifest.json")]
+
+    def read(self, key: str) -> bytes:
+        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def archived(self) -> Counter[tuple[str, ...]]:
+        """All rows of all objects that have a manifest, read without the archiver's own reader of rows."""
+        rows: Counter[tuple[str, ...]] = Counter()
+        for manifest in self.manifests():
+            content = b"".join(decompressed(io.BytesIO(self.read(manifest.data.key)), manifest.compression))
+            rows += _rows(content)
+        return rows
+
+    def ledger(self, columns: str = "state, rows, deleted_rows") -> list[tuple[Any, ...]]:
+        return self.sql(f"SELECT {columns} FROM archiver.windows ORDER BY cell_start, generation")
+
+
+def _rows(content: bytes) -> Counter[tuple[str, ...]]:
+    reader: Sequence[list[str]] = list(csv.reader(io.StringIO(content.decode(), newline="")))
+    return Counter(tuple(row) for row in reader[1:])
