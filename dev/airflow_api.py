@@ -154,4 +154,4 @@ def _log_line(entry: Record | str) -> str:
     if isinstance(entry, str):
         return entry
     details = [f"{name}={value}" for name, value in entry.items() if name not in _NOT_DETAILS]
-    return " ".join([entry.get("timestamp", ""), entry.get("level", ""), entry["event"], *details]).strip()
+    return " ".join([entry.get("timestamp") or "", entry.get("level") or "", entry["event"], *details]).strip()

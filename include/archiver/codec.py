@@ -20,7 +20,7 @@ _GZIP_WINDOW_BITS = 31
 _READ_BYTES = 1 << 20
 _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 
-_DAMAGE: tuple[type[Exception], ...] = (OSError, EOFError, isal_zlib.error, zstandard.ZstdError)
+_DAMAGE = (OSError, EOFError, cast(type[Exception], isal_zlib.error), zstandard.ZstdError)
 
 EXTENSIONS: dict[Compression, str] = {"gzip": "csv.gz", "zstd": "csv.zst"}
 

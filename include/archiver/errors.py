@@ -40,6 +40,10 @@ class CheckFailed(Refused):
     """What S3 gave back is not what was sent; nothing was deleted."""
 
 
+class Unfinished(Refused):
+    """Part of a run did not succeed; the errors are in the logs of its tasks."""
+
+
 class Interrupted(ArchiverError):
     """Something outside broke off the work; running the step again goes on from where it was."""
 

@@ -51,3 +51,10 @@ def place_on_both(server: PostgresServer, s3: S3Server) -> Iterator[Place]:
     """The same, once on each S3 stand-in."""
     with Place.made(server, s3, next(_numbers)) as place:
         yield place
+
+
+@pytest.fixture
+def moto_place(server: PostgresServer, moto: S3Server) -> Iterator[Place]:
+    """The same on the stand-in that knows conditional writes."""
+    with Place.made(server, moto, next(_numbers)) as place:
+        yield place

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
 from include.archiver.codec import decompressed
 from include.archiver.database import Database
+from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, TableName, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy, parse_table
@@ -58,6 +60,7 @@ class Place:
     bucket: str
     order: WorkOrder
     policy: TablePolicy
+    role: str | None = None
 
     @classmethod
     @contextmanager
@@ -87,6 +90,31 @@ class Place:
         policy = self.policy.model_copy(update={"table": table, "timestamp_column": timestamp_column})
         return replace(self, order=order, policy=policy)
 
+    def ordered(self, **changes: Any) -> Place:
+        """The same place with another order: a run's id, a batch size, a compression."""
+        return replace(self, order=replace(self.order, **changes))
+
+    def with_policy(self, **changes: Any) -> Place:
+        """The same place with another policy."""
+        return replace(self, policy=self.policy.model_copy(update=changes))
+
+    def as_role(self, name: str, *rights: str) -> Place:
+        """The same place for a role of this database alone, which has just these rights."""
+        role = f"{name}_{self.database}"
+        identifier = sql.Identifier(role)
+        with self.server.connect(self.database) as connection:
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, sql.Literal(self.server.password))
+            )
+            for right in rights:
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), identifier))  # type: ignore[arg-type]
+        return replace(self, role=role)
+
+    @property
+    def relation(self) -> str:
+        """The table's name as SQL writes it."""
+        return sql.Identifier(self.order.table.schema, self.order.table.name).as_string()
+
     def sql(self, statement: str, *values: object) -> list[Any]:
         """Runs a statement as a user of the database would, and commits it."""
         with self.server.connect(self.database) as connection:
@@ -111,7 +139,8 @@ class Place:
             yield database
 
     def connect(self) -> psycopg.Connection[Any]:
-        return self.server.connect(self.database)
+        dsn = self.server.dsn(self.database)
+        return psycopg.connect(**{**dsn, "user": self.role or dsn["user"]})
 
     def plan(self, keep_days: int = 2, **limits: Any) -> Plan:
         wanted = Limits(**{"run_time": NOW, "start": None, "end": None, **limits})
@@ -119,23 +148,33 @@ class Place:
             return plan(database, self.store, self.order, self.policy, KeepDays(keep_days, "the test"), wanted)
 
     def windows(self, keep_days: int = 2) -> list[DueWindow]:
-        from include.archiver.ledger import Ledger
-
         with self.session() as database:
             Ledger(database, self.order).migrate()
         return [window for batch in self.plan(keep_days).batches for window in batch]
 
-    def export(self, window: DueWindow) -> None:
+    def window(self) -> DueWindow:
+        """The one window that is due."""
+        (window,) = self.windows()
+        return window
+
+    def stored_window(self) -> DueWindow:
+        """The one window that is due, exported and checked, not yet deleted."""
+        window = self.window()
+        self.export(window)
+        self.check(window)
+        return window
+
+    def export(self, window: DueWindow, store: ObjectStore | None = None) -> None:
         with self.session() as database:
-            export(database, self.store, self.order, window)
+            export(database, store or self.store, self.order, window)
 
     def check(self, window: DueWindow) -> int:
         with self.session() as database:
             return store(database, self.store, self.order, window)
 
-    def delete(self, window: DueWindow) -> Deleted:
+    def delete(self, window: DueWindow, stopping: Callable[[], bool] = lambda: False) -> Deleted:
         with self.session() as database:
-            return delete(database, self.store, self.order, window, lambda: False)
+            return delete(database, self.store, self.order, window, stopping)
 
     def archive(self, keep_days: int = 2) -> list[Deleted]:
         """A whole run on one table."""
@@ -148,15 +187,13 @@ class Place:
 
     def live(self) -> Counter[tuple[str, ...]]:
         """The table's rows as text."""
-        table = self.order.table
-        rows = self.sql(f'SELECT t.*::text FROM "{table.schema}"."{table.name}" AS t')
-        return Counter(tuple(row) for row in rows)
+        return Counter(tuple(row) for row in self.sql(f"SELECT t.*::text FROM {self.relation} AS t"))
 
     def csv_of_table(self) -> Counter[tuple[str, ...]]:
         """The table's rows as COPY writes them, for comparing with what is archived."""
-        table = self.order.table
+        statement = f"COPY (SELECT * FROM {self.relation}) TO STDOUT (FORMAT csv, HEADER)"
         with self.server.connect(self.database) as connection, connection.cursor() as cursor:
-            with cursor.copy(f'COPY "{table.schema}"."{table.name}" TO STDOUT (FORMAT csv, HEADER)'.encode()) as copy:
+            with cursor.copy(statement.encode()) as copy:
                 content = b"".join(bytes(piece) for piece in copy)
         return _rows(content)
 
@@ -164,6 +201,9 @@ class Place:
         """All keys in the bucket."""
         found = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return sorted(entry["Key"] for entry in found)
+
+    def has_ledger(self) -> bool:
+        return bool(self.sql("SELECT to_regnamespace('archiver') IS NOT NULL")[0][0])
 
     def data_keys(self) -> list[str]:
         return [key for key in self.keys() if not key.rsplit("/", 1)[1].startswith("_")]
@@ -174,12 +214,22 @@ class Place:
     def read(self, key: str) -> bytes:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
+    def write(self, key: str, content: bytes) -> None:
+        """Puts other content under a key, as somebody with the right to do so might."""
+        self.client.put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def remove(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=key)
+
+    def content(self, manifest: Manifest) -> bytes:
+        """What comes out of a data object, decompressed."""
+        return b"".join(decompressed(io.BytesIO(self.read(manifest.data.key)), manifest.compression))
+
     def archived(self) -> Counter[tuple[str, ...]]:
         """All rows of all objects that have a manifest, read without the archiver's own reader of rows."""
         rows: Counter[tuple[str, ...]] = Counter()
         for manifest in self.manifests():
-            content = b"".join(decompressed(io.BytesIO(self.read(manifest.data.key)), manifest.compression))
-            rows += _rows(content)
+            rows += _rows(self.content(manifest))
         return rows
 
     def ledger(self, columns: str = "state, rows, deleted_rows") -> list[tuple[Any, ...]]:

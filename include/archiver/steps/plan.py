@@ -54,10 +54,28 @@ class Plan:
     more: bool
     notes: tuple[str, ...]
 
+    @classmethod
+    def nothing(cls, keep_days: KeepDays) -> Plan:
+        """The plan of a table of which everything is kept."""
+        log.info("nothing is due: keep_days is %d (from %s), which keeps everything", keep_days.days, keep_days.source)
+        return cls((), None, None, keep_days, more=False, notes=())
+
     @property
     def windows(self) -> int:
         """How many windows the plan holds."""
         return sum(len(batch) for batch in self.batches)
+
+    def summary(self) -> dict[str, object]:
+        """What the report repeats: plain values only."""
+        return {
+            "keep_days": self.keep_days.days,
+            "keep_days_from": self.keep_days.source,
+            "cutoff": self.cutoff.isoformat() if self.cutoff else None,
+            "windows": self.windows,
+            "tasks": len(self.batches),
+            "more": self.more,
+            "notes": list(self.notes),
+        }
 
 
 def plan(
@@ -80,9 +98,6 @@ def plan(
             f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
         )
     shape = describe(database, order.table, order.timestamp_column)
-    if keep.everything:
-        log.info("nothing is due: keep_days is -1 (%s), which keeps everything", keep.source)
-        return Plan((), None, None, keep, more=False, notes=shape.notes)
     store.check(order.prefix, writing=not order.dry_run)
     now = min(datetime.now(UTC), database.one("plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from include.archiver.database import Database
+from include.archiver.errors import Unfinished
 from include.archiver.ledger import Ledger
 from include.archiver.models import OPEN_STATES, LedgerRow, State, Window, WorkOrder
 
@@ -27,12 +28,43 @@ class Report:
     unfinished: tuple[str, ...]
     given_up: tuple[str, ...]
 
+    @classmethod
+    def of_rehearsal(cls, windows: int, rehearsed: Sequence[Mapping[str, int]], *, dry_run: bool) -> Report:
+        """The report of a dry run, or of a run to which nothing was due: from what the exports returned."""
+        return cls(
+            dry_run=dry_run,
+            windows=windows,
+            objects=0,
+            rows=sum(one["rows"] for one in rehearsed),
+            deleted=0,
+            changed=0,
+            csv_bytes=sum(one["csv_bytes"] for one in rehearsed),
+            object_bytes=sum(one["object_bytes"] for one in rehearsed),
+            unfinished=(),
+            given_up=(),
+        )
+
+    def refuse_unfinished(self) -> None:
+        """A run that left windows half done must not look like one that succeeded.
+
+        Raises:
+            Unfinished: it names the windows.
+        """
+        if self.unfinished:
+            named = "; ".join(self.unfinished[:_MOST_NAMED])
+            raise Unfinished(
+                f"{len(self.unfinished)} of {self.windows} windows are not finished: {named}. Nothing of them is lost; "
+                f"the errors are in the logs of the red tasks, and the next run goes on from there"
+            )
+
     def as_dict(self) -> dict[str, object]:
         """For XCom and the Asset event: plain values only."""
         return asdict(self) | {"unfinished": list(self.unfinished), "given_up": list(self.given_up)}
 
     def lines(self) -> list[str]:
         """For people."""
+        if not self.windows:
+            return ["nothing was due"]
         size = f"{self.csv_bytes / 1e6:.1f} MB of CSV in {self.object_bytes / 1e6:.1f} MB"
         if self.dry_run:
             return [f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted"]

@@ -1,0 +1,41 @@
+# Two commands do everything: `make demo` and `make test`. Both install what they need into .venv first.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo ui test lint clean format lock
+
+demo: $(VENV)/installed
+	$(RUN) -m dev.demo
+
+ui: $(VENV)/installed
+	$(RUN) -m dev.ui
+
+test: lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+format: $(VENV)/installed
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# Writes the lock file anew from the requirements; uv is needed for this alone and is not installed by default.
+lock:
+	uv pip compile --universal --python-version 3.11 requirements-dev.txt -o constraints.txt \
+		--no-header --no-emit-index-url --no-annotate
+
+clean:
+	rm -rf $(VENV) .state .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, as PYTHON=python3.x")'
+	@echo "installing the pinned packages into $(VENV) (one to three minutes)"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt --constraint constraints.txt
+	@touch $@

@@ -1,0 +1,187 @@
+"""The factory: one DAG `archive__<client>` for each client of the policy file.
+
+Wiring only. A worker is after one DAG, so it builds that one and no other. A client whose entry in the policy file
+is wrong gets a DAG too, whose only task fails with the reason, while the other clients go on.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    AssetAlias,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    TaskGroup,
+    get_current_context,
+    get_parsing_context,
+    task,
+    task_group,
+)
+
+from include import dag_texts, wiring
+from include.archive_tasks import Batch, TableWork, label
+from include.archiver.errors import PolicyError, Refused
+from include.archiver.manifest import table_folder
+from include.archiver.naming import dag_id, group_id, pool_name
+from include.archiver.policy import Client, Policies
+
+TAGS = ["archiver", "archive"]
+RETRIES = 3
+# A mistake that a person must mend is not tried again; a lost connection or a held lock is, a little later.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[RetryRule(exception=Refused, action=RetryAction.FAIL, reason="needs a person: see the error")]
+)
+# Rising along the chain, so that a window's rows are deleted before the next windows are exported.
+PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
+
+PARAMETERS = {
+    "keep_days": Param(
+        None,
+        type=["null", "integer", "number", "string"],
+        title="Days to keep",
+        description="-1 keeps everything; empty takes the client's Variable, the policy, the common Variable, or 2.",
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Find and read what is due, but send, note and delete nothing.",
+    ),
+    "start": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="Start",
+        description="Leave alone what is older than this. Without an offset: as the column's values are written.",
+    ),
+    "end": Param(
+        None,
+        type=["null", "string"],
+        format="date-time",
+        title="End",
+        description="Leave alone what is not older than this. It never makes more due than the cutoff does.",
+    ),
+}
+
+
+def build_archive_dag(client: Client, policies: Policies) -> DAG:
+    """The DAG of one client, with a task group for each of its tables."""
+    with DAG(
+        dag_id=dag_id(client.name),
+        dag_display_name=f"archive {client.name}",
+        description=f"Moves old rows of client {client.name} to S3",
+        doc_md=dag_texts.archive(client, policies.source),
+        schedule=CronTriggerTimetable(client.schedule, timezone="UTC") if client.schedule else None,
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMETERS,
+        tags=[*TAGS, client.conn_id],
+        default_args={
+            "owner": "archiver",
+            "pool": pool_name(client.conn_id),
+            "retries": RETRIES,
+            "retry_delay": timedelta(seconds=20),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(minutes=10),
+            "retry_policy": RETRY_POLICY,
+            "weight_rule": "absolute",
+        },
+    ) as dag:
+        for policy in client.tables:
+            with TaskGroup(group_id=group_id(policy.name), tooltip=f"{policy.table} of {client.name}"):
+                add_table(TableWork(client, policy, policies))
+    return dag
+
+
+def add_table(work: TableWork) -> None:
+    """The tasks of one table: plan, then export, store and delete for each batch of windows, then report."""
+    group = group_id(work.policy.name)
+    folder = table_folder(work.policy.prefix, work.client.name, work.policy.name)
+    archived = Asset(
+        name=f"{dag_id(work.client.name)}/{group}",
+        uri=f"s3://{work.policy.bucket_name}/{folder}",
+        group="archiver",
+    )
+    events = AssetAlias(name=archived.name, group="archiver")
+
+    @task(priority_weight=PLAN)
+    def plan(**context: Any) -> list[Batch]:
+        batches, summary = work.plan(context)
+        context["ti"].xcom_push(key="summary", value=summary)
+        return batches
+
+    @task(priority_weight=EXPORT, map_index_template="{{ window }}")
+    def export(batch: Batch, **context: Any) -> dict[str, int]:
+        get_current_context()["window"] = label(batch)
+        return work.export(batch, context)
+
+    @task(priority_weight=STORE, map_index_template="{{ window }}")
+    def store(batch: Batch, **context: Any) -> dict[str, int]:
+        get_current_context()["window"] = label(batch)
+        return work.store(batch, context)
+
+    @task(priority_weight=DELETE, map_index_template="{{ window }}")
+    def delete(batch: Batch, **context: Any) -> dict[str, int]:
+        get_current_context()["window"] = label(batch)
+        return work.delete(batch, context)
+
+    @task_group
+    def window(batch: Batch) -> None:
+        export(batch) >> store(batch) >> delete(batch)
+
+    @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events])
+    def report(batches: list[Batch], **context: Any) -> dict[str, object]:
+        rehearsed = context["ti"].xcom_pull(task_ids=f"{group}.window.export", key="return_value") or []
+        result = work.report(batches, rehearsed, context)
+        if result.deleted:
+            context["outlet_events"][events].add(archived, extra=result.as_dict())
+        result.refuse_unfinished()
+        return result.as_dict()
+
+    batches = plan()
+    window.expand(batch=batches) >> report(batches)
+
+
+def build_broken_dag(name: str, reason: str) -> DAG:
+    """The DAG of a client whose policy cannot be used: it can be seen, and its run says why."""
+    with DAG(
+        dag_id=dag_id(name),
+        dag_display_name=f"archive {name} (policy refused)",
+        description=reason,
+        doc_md=dag_texts.broken(reason),
+        schedule="0 1 * * *",
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMETERS,
+        tags=[*TAGS, "policy refused"],
+        default_args={"owner": "archiver", "retries": 0},
+    ) as dag:
+
+        @task
+        def policy() -> None:
+            raise PolicyError(reason)
+
+        policy()
+    return dag
+
+
+def build_dags() -> None:
+    """Builds the DAG that is asked for, or all of them."""
+    policies = wiring.policies()
+    wanted = get_parsing_context().dag_id
+    for client in policies.clients:
+        if wanted in {None, dag_id(client.name)}:
+            build_archive_dag(client, policies)
+    for name, reason in policies.broken.items():
+        if wanted in {None, dag_id(name)}:
+            build_broken_dag(name, reason)
+
+
+build_dags()

@@ -1,0 +1,186 @@
+"""What the tasks of an archive DAG do: each takes its order from the policy and the run, and calls one step.
+
+Tasks hand each other nothing but windows; all they know of the work's state stands in the ledger, so any of them
+may be cleared and run again, alone or with its neighbours.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from include import wiring
+from include.archiver.errors import CheckFailed, SettingError, Unfinished
+from include.archiver.ledger import Ledger
+from include.archiver.models import DueWindow, Window, WorkOrder
+from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
+from include.archiver.steps.delete import delete
+from include.archiver.steps.export import Exported, export, rehearse
+from include.archiver.steps.plan import Limits, Plan, plan
+from include.archiver.steps.report import Report, report
+from include.archiver.steps.store import store
+
+log = logging.getLogger(__name__)
+
+Batch = list[list[str]]
+
+
+@dataclass(frozen=True)
+class TableWork:
+    """One table of one client, and the file that says so."""
+
+    client: Client
+    policy: TablePolicy
+    policies: Policies
+
+    def order(self, context: Mapping[str, Any]) -> WorkOrder:
+        """What this run is to do with the table."""
+        policy = self.policy
+        return WorkOrder(
+            client=self.client.name,
+            table=policy.name,
+            timestamp_column=policy.timestamp_column,
+            timezone=policy.timezone,
+            run_id=context["dag_run"].run_id,
+            dry_run=bool(context["params"]["dry_run"]),
+            batch_size=policy.batch_size,
+            bucket=policy.bucket_name,
+            prefix=policy.prefix,
+            compression=policy.compression,
+        )
+
+    def plan(self, context: Mapping[str, Any]) -> tuple[list[Batch], dict[str, object]]:
+        """The batches for the mapped tasks, and a summary for the report."""
+        keep = self._keep_days(context)
+        limits = Limits(
+            run_time=wiring.run_time(context),
+            start=wiring.moment_parameter(context, "start"),
+            end=wiring.moment_parameter(context, "end"),
+        )
+        order = self.order(context)
+        if keep.everything:
+            found = Plan.nothing(keep)
+        else:
+            with wiring.session(self.client, "plan", writes=not order.dry_run) as database:
+                found = plan(database, wiring.object_store(self.policy), order, self.policy, keep, limits)
+                if found.batches and not order.dry_run:
+                    Ledger(database, order).migrate()
+        return [_as_batch(batch) for batch in found.batches], found.summary()
+
+    def export(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
+        """Exports the batch's windows one after the other; in a dry run, only reads them."""
+        order = self.order(context)
+        bucket = wiring.object_store(self.policy)
+        done: list[Exported] = []
+        with wiring.session(self.client, "export", writes=not order.dry_run) as database:
+            for window in _windows(batch):
+                exported = (
+                    rehearse(database, order, window) if order.dry_run else export(database, bucket, order, window)
+                )
+                done.append(exported)
+        return {
+            "windows": len(done),
+            "rows": sum(one.rows for one in done),
+            "csv_bytes": sum(one.csv_bytes for one in done),
+            "object_bytes": sum(one.object_bytes for one in done),
+        }
+
+    def store(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
+        """Reads the batch's objects back; one bad object does not keep the others from being checked."""
+        order = self.order(context)
+        if order.dry_run:
+            log.info("dry run: nothing was sent, so there is nothing to read back")
+            return {"rows": 0}
+        bucket = wiring.object_store(self.policy)
+        failures: list[str] = []
+        rows = 0
+        with wiring.session(self.client, "store", writes=True) as database:
+            for window in _windows(batch):
+                try:
+                    rows += store(database, bucket, order, window)
+                except CheckFailed as failure:
+                    log.error("%s", failure)  # noqa: TRY400 (the message is whole; a trace would bury it)
+                    failures.append(str(failure))
+        if failures:
+            raise CheckFailed("; ".join(failures))
+        return {"rows": rows}
+
+    def delete(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
+        """Deletes the batch's archived rows, and ends between two delete batches when Airflow asks it to."""
+        order = self.order(context)
+        if order.dry_run:
+            log.info("dry run: nothing is deleted")
+            return {"deleted": 0, "changed": 0}
+        bucket = wiring.object_store(self.policy)
+        deleted = changed = 0
+        with wiring.stop_requested() as stopping, wiring.session(self.client, "delete", writes=True) as database:
+            for window in _windows(batch):
+                result = delete(database, bucket, order, window, stopping)
+                deleted += result.rows
+                changed += result.changed
+        return {"deleted": deleted, "changed": changed}
+
+    def report(
+        self, batches: Sequence[Batch] | None, rehearsed: Sequence[Mapping[str, int]], context: Mapping[str, Any]
+    ) -> Report:
+        """Adds up the run; in a dry run from what the exports returned, else from the ledger.
+
+        Raises:
+            Unfinished: the plan failed, so there is nothing to add up.
+        """
+        if batches is None:
+            raise Unfinished("nothing was planned; the error is in the log of the task plan")
+        order = self.order(context)
+        windows = [window for batch in batches for window in _windows(batch)]
+        if order.dry_run or not windows:
+            result = Report.of_rehearsal(len(windows), rehearsed, dry_run=order.dry_run)
+        else:
+            with wiring.session(self.client, "report", writes=False) as database:
+                result = report(database, order, [window.cell for window in windows])
+        for line in result.lines():
+            log.info("%s", line)
+        return result
+
+    def _keep_days(self, context: Mapping[str, Any]) -> KeepDays:
+        self._look_for_misspelt_variables()
+        return choose_keep_days(
+            context["params"].get("keep_days"),
+            self.client,
+            self.policy,
+            wiring.keep_days_variables(self.client.name),
+            self.policies.source,
+        )
+
+    def _look_for_misspelt_variables(self) -> None:
+        """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows."""
+        for key, meant in misspelt_variables(wiring.keep_days_keys(), self.policies).items():
+            message = (
+                f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "
+                f"({', '.join(client.name for client in self.policies.clients[:10])}), or delete it"
+            )
+            if meant == self.client.name:
+                raise SettingError(f"{message}. It seems to be meant for {meant!r}, so nothing was archived or deleted")
+            log.error("%s", message)
+
+
+def label(batch: Batch) -> str:
+    """What the UI shows for a mapped task: its hours."""
+    windows = _windows(batch)
+    if len(windows) == 1:
+        return str(windows[0])
+    return f"{len(windows)} windows, {windows[0].span.start:%Y-%m-%d %H:%M} to {windows[-1].span.end:%Y-%m-%d %H:%M}"
+
+
+def _as_batch(windows: Sequence[DueWindow]) -> Batch:
+    return [
+        [moment.isoformat() for moment in (due.cell.start, due.cell.end, due.span.start, due.span.end)]
+        for due in windows
+    ]
+
+
+def _windows(batch: Batch) -> list[DueWindow]:
+    moments = [[datetime.fromisoformat(moment) for moment in window] for window in batch]
+    return [DueWindow(Window(*four[:2]), Window(*four[2:])) for four in moments]

@@ -1,0 +1,51 @@
+"""The text that Airflow's UI shows on each DAG: what it does, to what, and how to stop it."""
+
+from __future__ import annotations
+
+from include.archiver.naming import keep_days_variable
+from include.archiver.policy import Client, TablePolicy
+
+
+def archive(client: Client, source: str) -> str:
+    """The text of a client's archive DAG."""
+    tables = "\n".join(_table_line(policy) for policy in client.tables)
+    return f"""
+### What it does
+Moves rows older than N days out of database `{client.database}` (connection `{client.conn_id}`) into S3, an hour at a
+time: **export** to a new object, **store** (read it back and compare), **delete** exactly the row versions that were
+read back. A row that came or changed after the export stays, and goes into a later object.
+
+**It deletes rows.** A new DAG is paused; unpausing it starts a run at once. Try `dry_run` first.
+
+| table | timestamp | N in the policy | objects |
+|---|---|---|---|
+{tables}
+
+### How many days it keeps
+The first of: the run's `keep_days`; Variable `{keep_days_variable(client.name)}`; the policy (`{source}`);
+Variable `archive_keep_days`; 2. `-1` keeps everything.
+
+### How to stop it
+Pause the DAG for the runs to come; mark the run as failed for the one that is going on. A delete ends after its
+current batch. Whatever was begun is safe as it is, and the next run goes on from there.
+"""
+
+
+def broken(reason: str) -> str:
+    """The text of a DAG whose policy was refused."""
+    return f"""
+### This client is not archived
+Its entry in the policy file cannot be used, so its run does nothing but fail with the reason:
+
+```
+{reason}
+```
+
+Other clients are not touched by this. Mend the entry, and the tasks come back by themselves.
+"""
+
+
+def _table_line(policy: TablePolicy) -> str:
+    keep = "not set" if policy.keep_days is None else str(policy.keep_days)
+    place = "/".join(part for part in (f"s3://{policy.bucket_name}", policy.prefix) if part)
+    return f"| `{policy.table}` | `{policy.timestamp_column}` | {keep} | `{place}` |"

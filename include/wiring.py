@@ -1,0 +1,142 @@
+"""The one seam to Airflow: its connections, Variables and runs on one side, the archiver's words on the other.
+
+Hooks are imported where they are used: a worker builds its DAG for every task, and most tasks need one of them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.sdk import Variable
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from include.archiver.database import Database
+from include.archiver.errors import SettingError
+from include.archiver.naming import keep_days_variable
+from include.archiver.policy import Client, Policies, TablePolicy, load
+from include.archiver.storage import ObjectStore
+
+if TYPE_CHECKING:
+    import psycopg
+
+AWS_CONNECTION = "aws_default"
+_COMMON_VARIABLE = "archive_keep_days"
+_DEFAULT_POLICIES = Path(__file__).parent / "policies.yaml"
+# S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
+_S3_TRIES = 5
+_S3_CONNECT_SECONDS = 10
+_S3_READ_SECONDS = 60
+
+
+def policies() -> Policies:
+    """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
+    return load(Path(os.environ.get("ARCHIVER_POLICIES") or _DEFAULT_POLICIES))
+
+
+@contextmanager
+def session(client: Client, step: str, *, writes: bool) -> Generator[Database]:
+    """A connection to the client's database, for one task.
+
+    Raises:
+        SettingError: Airflow has no connection of the policy's `conn_id`.
+        DatabaseRefused: the server does not let us in.
+    """
+    application = f"archiver {step} {client.name}"
+    with Database.connected(_connect(client), client.database, application, writes) as database:
+        yield database
+
+
+def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
+    def connect() -> psycopg.Connection[Any]:
+        from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+        try:
+            hook = PostgresHook(postgres_conn_id=client.conn_id, database=client.database)
+            return cast("psycopg.Connection[Any]", hook.get_conn())
+        except AirflowNotFoundException:
+            raise SettingError(
+                f"there is no Airflow connection {client.conn_id!r}, which the policy file names as conn_id of client "
+                f"{client.name!r}; create it under Admin > Connections, or correct conn_id"
+            ) from None
+
+    return connect
+
+
+def object_store(policy: TablePolicy) -> ObjectStore:
+    """The table's bucket, with what every object written to it is to carry."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    hook = S3Hook(aws_conn_id=AWS_CONNECTION)
+    ours = Config(
+        connect_timeout=_S3_CONNECT_SECONDS,
+        read_timeout=_S3_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _S3_TRIES},
+    )
+    client = hook.get_client_type(config=ours.merge(hook.config))
+    return ObjectStore(client, policy.bucket_name, _object_settings(policy))
+
+
+def _object_settings(policy: TablePolicy) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    if policy.kms_key_id:
+        settings |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": policy.kms_key_id}
+    if policy.storage_class:
+        settings["StorageClass"] = policy.storage_class
+    return settings
+
+
+def keep_days_variables(client: str) -> dict[str, str | None]:
+    """The values of the two Variables that may hold N for this client, None where there is none."""
+    keys = (keep_days_variable(client), _COMMON_VARIABLE)
+    return {key: cast("str | None", Variable.get(key, default=None)) for key in keys}
+
+
+def keep_days_keys() -> list[str]:
+    """The keys of all Variables that mean to set N for some client, as far as Airflow can list them."""
+    return list(Variable.keys(prefix=f"{_COMMON_VARIABLE}__"))
+
+
+def run_time(context: Mapping[str, Any]) -> datetime:
+    """The run's own time: a manual run may have neither a data interval nor a logical date."""
+    moment = context.get("data_interval_end") or context.get("logical_date") or context["dag_run"].run_after
+    return datetime.fromtimestamp(moment.timestamp(), tz=moment.tzinfo)
+
+
+def moment_parameter(context: Mapping[str, Any], name: str) -> datetime | None:
+    """The run's parameter `start` or `end`; None where the run did not set it.
+
+    Raises:
+        SettingError: it is not a date and time.
+    """
+    value = context["params"].get(name)
+    if value is None or value == "":
+        return None
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise SettingError(
+            f"the run's parameter {name} is {value!r}, which is not a date and time such as 2026-01-31T00:00:00+00:00; "
+            f"nothing was archived"
+        ) from None
+
+
+@contextmanager
+def stop_requested() -> Generator[Callable[[], bool]]:
+    """Tells a step whether Airflow asked its process to end, so that it can end between two batches.
+
+    Airflow's own handler would let the step run on until it is killed.
+    """
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)

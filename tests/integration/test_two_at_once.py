@@ -1,0 +1,92 @@
+"""Two runs on one table at the same time: each row is archived once and deleted once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from include.archiver.errors import Interrupted
+from include.archiver.models import State
+from include.archiver.steps.delete import Deleted
+from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.together import at_once
+
+ROWS = 25
+
+
+def test_two_deletes_of_one_window_at_once_delete_each_row_once(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(60 - minute / 60) for minute in range(1, ROWS + 1)))
+    window = place.stored_window()
+    first, second = at_once([lambda: place.delete(window)] * 2)
+    assert first.result() == second.result() == Deleted(ROWS, 0)
+    assert len(place.live()) == 0
+    assert place.ledger("state, deleted_upto, deleted_rows") == [(State.DELETED, ROWS, ROWS)]
+
+
+def test_two_exports_of_one_window_at_once_make_one_object(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(60 - minute / 60) for minute in range(1, ROWS + 1)))
+    window = place.window()
+    for export in at_once([lambda: place.export(window)] * 2):
+        export.result()
+    assert len(place.data_keys()) == 1
+    assert place.ledger("generation, state") == [(1, State.EXPORTED)]
+
+
+def test_two_first_runs_at_once_create_one_ledger(place: Place) -> None:
+    place.sql(EVENTS)
+    for run in at_once([place.windows] * 4):
+        assert run.result() == []
+    assert place.ledger() == []
+
+
+def test_two_whole_runs_at_once_archive_and_delete_every_row_once(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(hour + minute / 60) for hour in range(50, 56) for minute in range(1, 8)))
+    before = place.csv_of_table()
+    runs = at_once([place.ordered(run_id=f"run {number}").archive for number in (1, 2)])
+    errors = [run.exception() for run in runs]
+    assert all(error is None or isinstance(error, Interrupted) for error in errors)
+    place.archive()
+    assert place.live() == Counter()
+    assert place.archived() == before
+    done = place.ledger("state, rows, deleted_rows")
+    assert [row for row in done if row[0] != State.VOID] == [(State.DELETED, 7, 7)] * 6
+
+
+def test_a_run_beside_a_busy_writer_loses_nothing(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(hour + minute / 60) for hour in range(50, 54) for minute in range(1, 20)))
+    place.sql("CREATE TABLE public.history AS SELECT id, name FROM analytics.events")
+
+    def writing() -> None:
+        with place.server.connect(place.database) as user:
+            for number in range(60):
+                user.execute(
+                    "WITH changed AS (UPDATE analytics.events SET name = name || '*' WHERE id %% 20 = %s"
+                    " RETURNING id, name) INSERT INTO public.history SELECT * FROM changed",
+                    [number % 20],
+                )
+                user.execute(
+                    "WITH added AS (INSERT INTO analytics.events (triggered_at, name) VALUES (%s, %s)"
+                    " RETURNING id, name) INSERT INTO public.history SELECT * FROM added",
+                    [hours_ago(50 + number / 15), f"late {number}"],
+                )
+
+    def archiving() -> None:
+        for _ in range(3):
+            place.archive()
+
+    for work in at_once([writing, archiving]):
+        work.result()
+    place.archive()
+    last = {
+        row[0]: row[1]
+        for row in place.sql("SELECT DISTINCT ON (id) id::text, max(name) FROM public.history GROUP BY id")
+    }
+    archived: dict[str, set[str]] = {}
+    for row in place.archived():
+        archived.setdefault(row[0], set()).add(row[2])
+    assert place.live() == Counter()
+    assert archived.keys() == last.keys()
+    assert all(last[number] in archived[number] for number in last)
