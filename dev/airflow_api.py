@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from dev.airflow_session import AirflowSession, Record, path_of
 
@@ -75,6 +75,10 @@ class AirflowApi(AirflowSession):
                 next_report = time.monotonic() + 3
             time.sleep(0.5)
 
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """Mark the run as failed, which also ends its tasks."""
+        self.request("PATCH", path_of("dags", dag_id, "dagRuns", run_id), body={"state": "failed"})
+
     def task_instances(self, dag_id: str, run_id: str) -> list[Record]:
         """Return every task instance of the run."""
         return self.pages(path_of("dags", dag_id, "dagRuns", run_id, "taskInstances"), "task_instances")
@@ -107,14 +111,19 @@ class AirflowApi(AirflowSession):
         to_date: datetime,
         conf: Mapping[str, Any] | None = None,
         max_active_runs: int = 1,
+        again: Literal["none", "failed", "completed"] = "none",
     ) -> int:
-        """Run the DAG for the past dates of its schedule in the span, both ends included; return the id."""
+        """Run the DAG for the past dates of its schedule in the span, both ends included; return the id.
+
+        `again` says which runs that a date has already had are run once more.
+        """
         body = {
             "dag_id": dag_id,
             "from_date": from_date.isoformat(),
             "to_date": to_date.isoformat(),
             "dag_run_conf": dict(conf or {}),
             "max_active_runs": max_active_runs,
+            "reprocess_behavior": again,
         }
         return int(self.request("POST", "/backfills", body=body)["id"])
 
@@ -128,6 +137,10 @@ class AirflowApi(AirflowSession):
         wanted = {"source_dag_id": dag_id, "source_run_id": run_id}
         given = {name: value for name, value in wanted.items() if value is not None}
         return self.pages("/assets/events", "asset_events", **given)
+
+    def variables(self) -> dict[str, str]:
+        """Return every Airflow Variable."""
+        return {found["key"]: found["value"] for found in self.pages("/variables", "variables")}
 
     def set_variable(self, key: str, value: str) -> None:
         """Create or change an Airflow Variable."""

@@ -1,0 +1,68 @@
+"""The policies and Variables of the acceptance tests: one client for each thing that is tried."""
+
+from __future__ import annotations
+
+from dev.stack import BUCKET, DATABASE_CONNECTION
+
+WRONG_PASSWORD = "wrong_password"
+NO_CONNECTION = "not_there"
+SECRET = "open-sesame-7391"
+
+# N as a person might write it, none of which may delete anything.
+BAD_DAYS = {
+    "bad-abc": "abc",
+    "bad-empty": "",
+    "bad-float": "1.5",
+    "bad-minus": "-2",
+    "bad-null": "null",
+    "bad-huge": "1" + "0" * 12,
+}
+
+WITH_DATABASE = [
+    "plain",
+    "rehearsed",
+    "late",
+    "past",
+    "twice",
+    "cleared",
+    "limited",
+    "kept",
+    "Quoted 'n' /100%{x} ü",
+    "misspelt",
+    *BAD_DAYS,
+    "no-bucket",
+]
+BROKEN = "broken"
+NO_DATABASE = "no-database"
+NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected"]
+
+_BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
+_SPECIAL: dict[str, dict[str, object]] = {
+    "past": {"schedule": "0 1 * * *"},
+    "twice": {"schedule": "0 1 * * *"},
+    "no-bucket": {"bucket": "no-such-bucket"},
+    "plain": {"max_mapped_windows": 100},
+}
+
+POLICIES = {
+    "defaults": {"bucket": BUCKET, **_BY_HAND},
+    "instances": [
+        {
+            "conn_id": DATABASE_CONNECTION,
+            "clients": [
+                *({"name": name, **_SPECIAL.get(name, {})} for name in [*WITH_DATABASE, NO_DATABASE]),
+                {"name": BROKEN, "keep_dayz": 3},
+            ],
+        },
+        {"conn_id": WRONG_PASSWORD, "clients": [{"name": "locked-out"}]},
+        {"conn_id": NO_CONNECTION, "clients": [{"name": "unconnected"}]},
+    ],
+}
+VARIABLES = {
+    "archive_keep_days__past": "-1",
+    "archive_keep_days__twice": "-1",
+    "archive_keep_days__kept": "-1",
+    "archive_keep_days__Misspelt": "-1",
+    "archive_keep_days__nobody-at-all": "7",
+    **{f"archive_keep_days__{name}": value for name, value in BAD_DAYS.items()},
+}

@@ -1,0 +1,141 @@
+"""The house rules of the DAGs, held over everything that the factory builds."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, get_parsing_context
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.serialization.serialized_objects import DagSerialization
+
+DAGS = Path(__file__).parents[2] / "dags"
+Load = Callable[[dict[str, object]], DagBag]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Parses the DAG folder with these policies."""
+
+    def parse(policies: dict[str, object]) -> DagBag:
+        path = tmp_path / "policies.yaml"
+        path.write_text(yaml.safe_dump(policies, allow_unicode=True), encoding="utf-8")
+        monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
+        return DagBag(str(DAGS), bundle_name="dags-folder")
+
+    return parse
+
+
+def policies_of(*clients: object) -> dict[str, object]:
+    return {"defaults": {"bucket": "archive"}, "instances": [{"conn_id": "rds_main", "clients": list(clients)}]}
+
+
+def test_every_client_of_the_shipped_policies_has_one_dag() -> None:
+    bag = DagBag(str(DAGS), bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    expected = {"acme", "globex", "initech", "umbrella", "bank"}
+    assert {dag_id for dag_id in bag.dags if dag_id.startswith("archive__")} == {
+        f"archive__{name}" for name in expected
+    }
+
+
+def test_every_dag_says_what_it_does_and_whose_it_is(load: Load) -> None:
+    bag = load(policies_of({"name": "acme"}, {"name": "broken", "keep_days": "abc"}))
+    assert bag.import_errors == {}
+    for dag in bag.dags.values():
+        assert "archiver" in dag.tags
+        assert dag.doc_md
+        assert dag.description
+        assert all(task.owner == "archiver" for task in dag.tasks)
+        assert dag.max_active_runs == 1
+        assert not dag.catchup
+
+
+def test_the_chain_of_a_table(load: Load) -> None:
+    dag = load(policies_of({"name": "acme", "tables": [{"table": "analytics.events"}, {"table": "a.b"}]})).dags[
+        "archive__acme"
+    ]
+    chain = ["plan", "window.export", "window.store", "window.delete", "report"]
+    assert [task.task_id for task in dag.tasks] == [
+        f"{group}.{task}" for group in ("analytics-events", "a-b") for task in chain
+    ]
+    weights = [task.priority_weight for task in dag.tasks[:5]]
+    assert weights == sorted(set(weights)), "each step outranks the one before, so space is freed early"
+    assert {task.weight_rule for task in dag.tasks} == {"absolute"}
+    assert {task.pool for task in dag.tasks} == {"archive_rds_main"}
+    assert all(task.retries == 3 for task in dag.tasks)
+    for task in dag.tasks[1:4]:
+        assert isinstance(task, MappedOperator) or task.get_closest_mapped_task_group() is not None
+        assert task.map_index_template
+
+
+def test_the_trigger_form(load: Load) -> None:
+    dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
+    assert {name: dag.params[name] for name in dag.params} == {
+        "keep_days": None,
+        "dry_run": False,
+        "start": None,
+        "end": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["o'brien", "a/b", "a.b", "100%", "{x}", "two words", "müller", 'quo"te', ".x41", "日本"]
+)
+def test_odd_names_make_dags(load: Load, name: str) -> None:
+    bag = load(policies_of({"name": name, "database": "d"}, {"name": "acme"}))
+    assert bag.import_errors == {}
+    assert len(bag.dags) == 2
+    dag = next(dag for dag in bag.dags.values() if name in (dag.dag_display_name or ""))
+    assert re.fullmatch(r"archive__[\w.-]+", dag.dag_id)
+    DagSerialization.to_dict(dag)
+
+
+def test_a_broken_client_fails_alone_and_says_why(load: Load) -> None:
+    bag = load(policies_of({"name": "acme"}, {"name": "globex", "keep_dayz": 3}))
+    assert bag.import_errors == {}
+    assert len(bag.dags["archive__acme"].tasks) == 5
+    broken: DAG = bag.dags["archive__globex"]
+    (task,) = broken.tasks
+    with pytest.raises(Exception, match=r"client 'globex': keep_dayz: no such setting"):
+        task.python_callable()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "instances: 3", "defaults: {bucket: archive, nonsense: 1}\ninstances: []"])
+def test_a_file_that_cannot_be_read_is_an_import_error_that_names_it(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(text)
+    monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
+    (error,) = DagBag(str(DAGS), bundle_name="dags-folder").import_errors.values()
+    assert str(path) in error
+    assert "PolicyError" in error
+
+
+def test_a_worker_builds_its_own_dag_only(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "archive__globex")
+    assert get_parsing_context().dag_id == "archive__globex"
+    assert list(load(policies_of({"name": "acme"}, {"name": "globex"})).dags) == ["archive__globex"]
+
+
+def test_dags_are_the_same_at_every_parse(load: Load) -> None:
+    policies = policies_of({"name": "b"}, {"name": "a"})
+    first, second = (
+        {dag_id: DagSerialization.to_dict(dag) for dag_id, dag in load(policies).dags.items()} for _ in range(2)
+    )
+    assert first == second
+
+
+def test_parsing_many_clients_prints_its_time(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic()
+    bag = load(policies_of(*({"name": f"client{number}"} for number in range(100))))
+    seconds = time.monotonic() - started
+    with capsys.disabled():
+        print(f"\n100 clients parsed in {seconds:.2f} s")  # noqa: T201
+    assert len(bag.dags) == 100
