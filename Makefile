@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test lint clean format lock
+.PHONY: demo ui test lint clean format lock bench-memory
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -19,6 +19,9 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
+
+bench-memory: $(VENV)/installed
+	$(RUN) -m bench.memory
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, cast, Literal
 
 from dev.airflow_session import AirflowSession, Record, path_of
 
@@ -56,6 +56,10 @@ class AirflowApi(AirflowSession):
         """Return every run of the DAG."""
         return self.pages(path_of("dags", dag_id, "dagRuns"), "dag_runs")
 
+    def unfinished_runs(self) -> list[Record]:
+        """Return the runs of all DAGs that have not come to an end."""
+        return self.pages("/dags/~/dagRuns", "dag_runs", state=["queued", "running"])
+
     def wait_for_run(self, dag_id: str, run_id: str, timeout: float, on_progress: Progress | None = None) -> str:
         """Wait up to `timeout` seconds for the run's end and return its final state.
 
@@ -89,14 +93,25 @@ class AirflowApi(AirflowSession):
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """Return the log of one try of a task instance, an event a line."""
-        path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "logs", str(try_number))
-        answer = self.request("GET", path, parameters={"map_index": map_index, "full_content": True})
-        return "\n".join(_log_line(entry) for entry in answer["content"])
+        return "\n".join(map(_log_line, self._log(dag_id, run_id, task_id, try_number, map_index)))
+
+    def task_error(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
+        """Return the kind and the message of the error that ended one try of a task instance, "" if none did."""
+        entries = self._log(dag_id, run_id, task_id, try_number, map_index)
+        errors = [
+            entry["error_detail"][0] for entry in entries if not isinstance(entry, str) and "error_detail" in entry
+        ]
+        return f"{errors[-1]['exc_type']}: {errors[-1]['exc_value']}" if errors else ""
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Return the value that a task instance pushed under `key`."""
         path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "xcomEntries", key)
         return self.request("GET", path, parameters={"map_index": map_index})["value"]
+
+    def _log(self, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int) -> Sequence[Record | str]:
+        path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "logs", str(try_number))
+        answer = self.request("GET", path, parameters={"map_index": map_index, "full_content": True})
+        return cast(list[Record | str], answer["content"])
 
     def clear_task_instances(self, dag_id: str, run_id: str, task_ids: Sequence[str | tuple[str, int]]) -> int:
         """Run task instances again, given as task ids or (task id, map index); return how many."""

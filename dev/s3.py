@@ -8,7 +8,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import boto3
 from botocore.config import Config
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
+_MOST_DELETED_AT_ONCE = 1000  # S3's own limit
 
 
 class S3Server(ABC):
@@ -90,6 +91,16 @@ class S3Server(ABC):
         if name not in {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}:
             client.create_bucket(Bucket=name)
 
+    def empty_bucket(self, name: str) -> int:
+        """Delete all objects of the bucket `name` and return how many there were."""
+        client = self.client()
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=name)
+        keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        for first in range(0, len(keys), _MOST_DELETED_AT_ONCE):
+            some = [{"Key": key} for key in keys[first : first + _MOST_DELETED_AT_ONCE]]
+            client.delete_objects(Bucket=name, Delete={"Objects": cast(Any, some), "Quiet": True})
+        return len(keys)
+
 
 class RcloneS3(S3Server):
     """`rclone serve s3`: a bucket is a folder, an object a file."""
@@ -99,6 +110,10 @@ class RcloneS3(S3Server):
         super().__init__("rclone-read-only" if read_only else "rclone")
         self.directory = directory.absolute()
         self._read_only = read_only
+
+    def bucket_folder(self, name: str) -> Path:
+        """Return the folder that holds the bucket's objects as files."""
+        return self.directory / "buckets" / name
 
     def _child(self, port: int) -> Child:
         buckets = self.directory / "buckets"

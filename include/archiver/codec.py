@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol, cast
 
@@ -62,6 +63,28 @@ def _reader(source: IO[bytes], compression: Compression) -> IO[bytes]:
     if compression == "zstd":
         return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(source, closefd=False))
     return cast(IO[bytes], igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]
+
+
+def divider(fields: int) -> Callable[[Sequence[bytes]], tuple[bytes, bytes]]:
+    """Cuts CSV rows, as PostgreSQL writes them, after their first fields.
+
+    Returns:
+        A function from rows to two pieces of CSV with as many rows each: the first fields, and the others.
+    """
+    head = re.compile(rb'(?:(?:"(?:[^"]|"")*"|[^",]*),){%d}' % fields)
+
+    def divide(rows: Sequence[bytes]) -> tuple[bytes, bytes]:
+        heads, tails = [], []
+        for row in rows:
+            match = head.match(row)
+            if match is None:
+                raise ValueError("a row of CSV has fewer fields than were asked for")
+            end = match.end()
+            heads.append(row[: end - 1])
+            tails.append(row[end:])
+        return b"\n".join(heads) + b"\n", b"".join(tails)
+
+    return divide
 
 
 @dataclass

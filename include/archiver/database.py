@@ -22,7 +22,7 @@ from include.archiver.statements import Names, compose
 log = logging.getLogger(__name__)
 
 OLDEST_VERSION = 140_000
-_COPY_CHUNK_BYTES = 1 << 18
+_COPY_BATCH_BYTES = 1 << 18
 # Limits of every session. A lock is waited for briefly, so that writers never queue behind us for long.
 _LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT = "1h"
@@ -55,18 +55,18 @@ class CopyOut:
         self._copy = copy
         self.rows = -1
 
-    def chunks(self) -> Iterator[bytes]:
-        """The output in pieces of 256 KiB or a little more; the server itself sends a piece a row."""
-        pieces: list[bytes] = []
+    def batches(self) -> Iterator[list[bytes]]:
+        """The output in lists of rows, 256 KiB or a little more at a time; the server sends each row by itself."""
+        rows: list[bytes] = []
         size = 0
-        for piece in self._copy:
-            pieces.append(bytes(piece))
-            size += len(piece)
-            if size >= _COPY_CHUNK_BYTES:
-                yield b"".join(pieces)
-                pieces, size = [], 0
-        if pieces:
-            yield b"".join(pieces)
+        for row in self._copy:
+            rows.append(bytes(row))
+            size += len(row)
+            if size >= _COPY_BATCH_BYTES:
+                yield rows
+                rows, size = [], 0
+        if rows:
+            yield rows
 
 
 class Database:
@@ -129,7 +129,7 @@ class Database:
         """Runs a statement and returns its rows."""
         with self._translated():
             cursor = self._connection.cursor(row_factory=namedtuple_row)
-            cursor.execute(compose(statement, names or {}), values or None)
+            cursor.execute(compose(statement, names or {}), values)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
     def one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
@@ -140,7 +140,7 @@ class Database:
     def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
         with self._translated():
-            return self._connection.execute(compose(statement, names or {}), values or None).rowcount
+            return self._connection.execute(compose(statement, names or {}), values).rowcount
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -165,7 +165,7 @@ class Database:
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
         with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names), values or None) as copy:
+            with cursor.copy(compose(statement, names), values) as copy:
                 running = CopyOut(copy)
                 yield running
             running.rows = cursor.rowcount
@@ -173,7 +173,7 @@ class Database:
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
         """Feeds a COPY FROM STDIN and returns the rows that the server counted."""
         with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names)) as copy:
+            with cursor.copy(compose(statement, names), {}) as copy:
                 for chunk in chunks:
                     copy.write(chunk)
             return cursor.rowcount
@@ -230,7 +230,8 @@ def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseI
     said = (error.diag.message_primary or str(error)).strip().splitlines()
     message = f"database {name}: {' '.join(said)}"
     refused_login = error.sqlstate is None and any(
-        words in message for words in ("authentication failed", "does not exist", "no pg_hba.conf entry")
+        words in message
+        for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
     )
     if isinstance(error, errors.InsufficientPrivilege):
         return DatabaseRefused(f"{message}; grant that right to the role of the Airflow connection")

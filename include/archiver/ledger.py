@@ -100,8 +100,8 @@ class Ledger:
         """The object was read back and checked; its rows may be deleted from now on."""
         self._moved(row, self._database.change("ledger/stored", id=row.id, etag=etag))
 
-    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int) -> None:
-        """A delete batch, in whose transaction this runs: rows `after` to `upto` of the sidecar are dealt with."""
+    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Sequence[int]) -> None:
+        """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` of them left."""
         self._moved(
             row,
             self._database.change(
@@ -110,6 +110,7 @@ class Ledger:
                 after=after,
                 upto=upto,
                 deleted=deleted,
+                kept=list(kept),
                 run_id=self._order.run_id,
             ),
         )
@@ -171,5 +172,6 @@ def _ledger_row(row: Row) -> LedgerRow:
         manifest=row.manifest,
         deleted_upto=row.deleted_upto,
         deleted_rows=row.deleted_rows,
+        kept_positions=tuple(row.kept_positions),
         note=row.note,
     )

@@ -126,6 +126,7 @@ class LedgerRow:
     manifest: Mapping[str, object] | None = None
     deleted_upto: int = 0
     deleted_rows: int = 0
+    kept_positions: tuple[int, ...] = ()
     note: str | None = None
 
 

@@ -12,8 +12,7 @@ from urllib.parse import quote
 
 from include.archiver.models import TableName
 
-_LONGEST_ID = 180
-_KEPT_OF_LONG_ID = 160
+_LONGEST_ID = 160
 
 
 def client_id(client: str) -> str:
@@ -68,7 +67,10 @@ def _escaped(character: str, mark: str) -> str:
 
 
 def _shortened(identifier: str) -> str:
-    """The identifier, or its beginning and a digest of the whole where Airflow would refuse its length."""
+    """The identifier, or its beginning and a digest of the whole where Airflow would refuse its length.
+
+    What was shortened is longer than what was not, so that no name can pose as the short form of another.
+    """
     if len(identifier) <= _LONGEST_ID:
         return identifier
-    return f"{identifier[:_KEPT_OF_LONG_ID]}-{hashlib.sha256(identifier.encode()).hexdigest()[:16]}"
+    return f"{identifier[:_LONGEST_ID]}-{hashlib.sha256(identifier.encode()).hexdigest()[:16]}"

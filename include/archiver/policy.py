@@ -240,6 +240,14 @@ class _StrictLoader(yaml.SafeLoader):
                 )
         return super().construct_mapping(node, deep=deep)
 
+    def construct_scalar(self, node: Any) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise yaml.constructor.ConstructorError(
+                None, None, "half a character, as JSON escapes it; write the character itself", node.start_mark
+            )
+        return value
+
 
 def _checked(document: object, source: str) -> Policies:
     if not isinstance(document, dict) or set(document) - {"defaults", "instances"}:

@@ -2,6 +2,7 @@
 
 In a file `{name}` is an identifier (or a comma-separated list of them) and `%(name)s` a value that the driver
 binds. Nothing else can be put into a statement, so no name and no value ever becomes SQL text by accident.
+The driver reads every statement for `%`, so one in a name is doubled here, and one in a file would have to be.
 """
 
 from __future__ import annotations
@@ -58,9 +59,13 @@ def _read(statement: str) -> tuple[str, frozenset[str]]:
 
 def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
     if isinstance(name, str):
-        return sql.Identifier(name)
+        return _identifier(name)
     if isinstance(name, TableName):
-        return sql.Identifier(name.schema, name.name)
+        return _identifier(name.schema, name.name)
     if isinstance(name, Of):
-        return sql.Identifier(name.alias, name.column)
+        return _identifier(name.alias, name.column)
     return sql.SQL(", ").join(_quoted(part) for part in name)
+
+
+def _identifier(*parts: str) -> sql.Identifier:
+    return sql.Identifier(*(part.replace("%", "%%") for part in parts))

@@ -28,7 +28,7 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
         found = _found(database, table)
         columns = database.all("table/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
-        _refuse_cascades(database, table, found.oid)
+        refuse_cascades(database, table, found.oid)
         identity, identity_columns = _identity(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
@@ -92,7 +92,12 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
         ) from None
 
 
-def _refuse_cascades(database: Database, table: TableName, oid: int) -> None:
+def refuse_cascades(database: Database, table: TableName, oid: int) -> None:
+    """Makes sure that a delete from this table reaches no other table's rows.
+
+    Raises:
+        TableRefused: foreign keys would carry it on.
+    """
     children = database.all("table/cascades", oid=oid)
     if children:
         named = ", ".join(f"{child.child} (ON DELETE {child.action})" for child in children)
@@ -131,6 +136,11 @@ def file_nodes(database: Database, shape: TableShape) -> dict[str, int]:
     A row's place means something only as long as these stay the same: a rewrite puts rows on others' places.
     """
     return {row.oid: row.file_node for row in database.all("table/file_nodes", oid=shape.oid)}
+
+
+def column_names(database: Database, shape: TableShape) -> tuple[str, ...]:
+    """The table's columns right now; one that was added since the export is in no object."""
+    return tuple(row.name for row in database.all("table/columns", oid=shape.oid))
 
 
 def identity_of_rows(shape: TableShape) -> list[str]:

@@ -13,13 +13,21 @@ GRID_ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001 (column time is naive)
 # Windows are reckoned in Python datetimes, which begin at year 1; older rows are counted and kept.
 EARLIEST = datetime(2, 1, 1)  # noqa: DTZ001 (column time is naive)
 
+# Samoa left out a whole day once; others leave out an hour or less.
+_LONGEST_LEFT_OUT = timedelta(days=1)
+
 
 def cutoff(run_time: datetime, now: datetime, keep_days: int) -> datetime:
     """The instant before which rows are due.
 
     N days before the run's own time, so that a backfill of a past date archives what was due on that date, and
     never later than N days before now, so that a run dated in the future archives nothing early.
+
+    Raises:
+        ValueError: N is negative; -1 keeps everything, so no instant is its cutoff.
     """
+    if keep_days < 0:
+        raise ValueError(f"there is no cutoff for keep_days {keep_days}")
     return min(run_time, now).astimezone(UTC) - timedelta(days=keep_days)
 
 
@@ -27,16 +35,28 @@ def in_column_time(instant: datetime, kind: TimestampKind, timezone: str) -> dat
     """The instant as the column would write it, naive.
 
     A column without a time zone is read in the policy's zone. In the hour that clocks repeat, a wall-clock time
-    may be either of two instants; then the earlier wall time is taken, so that nothing is due while in doubt.
+    may be either of two instants; then the earlier wall time is taken, so that nothing is due while in doubt. A
+    wall-clock time in the hour that clocks leave out means the one an hour later, and is due only then.
     """
     if kind is TimestampKind.TIMESTAMPTZ:
         return instant.astimezone(UTC).replace(tzinfo=None)
-    local = instant.astimezone(ZoneInfo(timezone))
-    second_pass = local.replace(fold=1)
-    if second_pass.astimezone(UTC) > instant.astimezone(UTC):
-        repeated = second_pass.astimezone(UTC) - local.replace(fold=0).astimezone(UTC)
-        return local.replace(tzinfo=None, fold=0) - repeated
-    return local.replace(tzinfo=None, fold=0)
+    zone = ZoneInfo(timezone)
+    local = instant.astimezone(zone)
+    wall = local.replace(tzinfo=None, fold=0)
+    second_pass = local.replace(fold=1).astimezone(UTC)
+    if second_pass > instant:
+        return wall - (second_pass - local.replace(fold=0).astimezone(UTC))
+    unchanged = instant.astimezone(UTC).replace(tzinfo=None) + _offset(instant - _LONGEST_LEFT_OUT, zone)
+    return unchanged if unchanged < wall and _left_out(unchanged, zone) else wall
+
+
+def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta(0)
+
+
+def _left_out(wall: datetime, zone: ZoneInfo) -> bool:
+    """Whether clocks never showed this time, because they were put forward over it."""
+    return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall
 
 
 def cell_of(moment: datetime, hours: int) -> Window:

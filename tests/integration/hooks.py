@@ -1,4 +1,4 @@
-"""An object store that lets a test do something at the very moment an object is about to be written.
+"""An object store that lets a test do something at the very moment an object is written.
 
 Everything still goes to the real server; only the moment is chosen.
 """
@@ -12,29 +12,52 @@ from dataclasses import dataclass
 from include.archiver.storage import ObjectStore, Upload
 from tests.integration.place import Place
 
+Act = Callable[[str], None]
+
+
+def _nothing(_key: str) -> None:
+    pass
+
+
+class HookedUpload(Upload):
+    """Calls `before_finish` with the key before the object begins to exist."""
+
+    def __init__(self, store: ObjectStore, key: str, before_finish: Act) -> None:
+        super().__init__(store, key)
+        self._finishing = lambda: before_finish(key)
+
+    def finish(self) -> None:
+        self._finishing()
+        super().finish()
+
 
 @dataclass(frozen=True)
 class HookedStore(ObjectStore):
-    """Calls `before_upload` with the key before an upload is begun."""
+    """Calls `before_upload` with the key before an upload is begun, and `before_finish` before it ends."""
 
-    before_upload: Callable[[str], None] = lambda _key: None
+    before_upload: Act = _nothing
+    before_finish: Act = _nothing
 
     @contextmanager
     def upload(self, key: str) -> Generator[Upload]:
         self.before_upload(key)
-        with super().upload(key) as upload:
-            yield upload
+        with super().upload(key):
+            upload = HookedUpload(self, key, self.before_finish)
+            try:
+                yield upload
+            finally:
+                upload.give_up()
 
 
-def hooked(place: Place, before_upload: Callable[[str], None]) -> HookedStore:
+def hooked(place: Place, before_upload: Act) -> HookedStore:
     return HookedStore(place.client, place.bucket, before_upload=before_upload)
 
 
 def between_rows_and_keys(place: Place, action: Callable[[], object]) -> HookedStore:
-    """Does it after the rows were exported and before their identities are."""
+    """Does it in the export's snapshot, after the object was written and before its sidecar is."""
 
     def act(key: str) -> None:
         if key.rsplit("/", 1)[1].startswith("_"):
             action()
 
-    return hooked(place, act)
+    return HookedStore(place.client, place.bucket, before_finish=act)

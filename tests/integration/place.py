@@ -60,6 +60,7 @@ class Place:
     bucket: str
     order: WorkOrder
     policy: TablePolicy
+    user: psycopg.Connection[Any]
     role: str | None = None
 
     @classmethod
@@ -81,7 +82,9 @@ class Place:
             prefix="",
             compression="gzip",
         )
-        yield cls(server, name, s3, s3.client(), name, order, policy)
+        with server.connect(name) as user:
+            user.prepare_threshold = None
+            yield cls(server, name, s3, s3.client(), name, order, policy, user)
 
     def on(self, table: str, timestamp_column: str = "triggered_at", **changes: Any) -> Place:
         """The same place, for another table or with another order."""
@@ -102,12 +105,11 @@ class Place:
         """The same place for a role of this database alone, which has just these rights."""
         role = f"{name}_{self.database}"
         identifier = sql.Identifier(role)
-        with self.server.connect(self.database) as connection:
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, sql.Literal(self.server.password))
-            )
-            for right in rights:
-                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), identifier))  # type: ignore[arg-type]
+        self.user.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(identifier, sql.Literal(self.server.password))
+        )
+        for right in rights:
+            self.user.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), identifier))
         return replace(self, role=role)
 
     @property
@@ -117,13 +119,13 @@ class Place:
 
     def sql(self, statement: str, *values: object) -> list[Any]:
         """Runs a statement as a user of the database would, and commits it."""
-        with self.server.connect(self.database) as connection:
-            cursor = connection.execute(statement.encode(), values or None)
+        with self.user.cursor() as cursor:
+            cursor.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def events(self, *moments: datetime) -> None:
         """Inserts one event at each of these moments."""
-        with self.server.connect(self.database) as connection, connection.cursor() as cursor:
+        with self.user.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO analytics.events (triggered_at, name, data) VALUES (%s, %s, '{\"a\": [1, null]}')",
                 [(moment, f"event at {moment}") for moment in moments],
@@ -192,9 +194,8 @@ class Place:
     def csv_of_table(self) -> Counter[tuple[str, ...]]:
         """The table's rows as COPY writes them, for comparing with what is archived."""
         statement = f"COPY (SELECT * FROM {self.relation}) TO STDOUT (FORMAT csv, HEADER)"
-        with self.server.connect(self.database) as connection, connection.cursor() as cursor:
-            with cursor.copy(statement.encode()) as copy:
-                content = b"".join(bytes(piece) for piece in copy)
+        with self.user.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            content = b"".join(bytes(piece) for piece in copy)
         return _rows(content)
 
     def keys(self) -> list[str]:

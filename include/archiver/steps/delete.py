@@ -8,7 +8,6 @@ ledger, so a batch counts once or not at all, whenever the process dies.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, cast
@@ -19,13 +18,12 @@ from include.archiver.errors import CheckFailed, Stopped
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
+from include.archiver.progress import Pace
 from include.archiver.statements import Of
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe, file_nodes, identity_of_rows
+from include.archiver.table import column_names, describe, file_nodes, identity_of_rows, refuse_cascades
 
 log = logging.getLogger(__name__)
-
-_PROGRESS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
 
 def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
     row, rows = work.row, work.manifest.rows
-    upto, deleted, told = row.deleted_upto, row.deleted_rows, time.monotonic()
+    upto, deleted, pace = row.deleted_upto, row.deleted_rows, Pace()
     if upto:
         log.info("window %s: going on after %d of %d rows", row.span, upto, rows)
     while upto < rows:
@@ -166,11 +164,12 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         batch = _batch(work, after, upto)
         if batch is None:
             return _given_up(
-                work.ledger, work.ledger.latest(row.cell) or row, "the table was rewritten since the export"
+                work.ledger,
+                work.ledger.latest(row.cell) or row,
+                "the table was rewritten, or its columns changed, since the export",
             )
         deleted += batch
-        if time.monotonic() - told >= _PROGRESS_SECONDS:
-            told = time.monotonic()
+        if pace.due():
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
     changed = rows - deleted
     note = f"{changed} row(s) changed since the export and stayed" if changed else None
@@ -180,14 +179,20 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
 
 
 def _batch(work: _Work, after: int, upto: int) -> int | None:
-    """One transaction: rows and their line in the ledger. None, and nothing done, if the table was rewritten."""
+    """One transaction: rows and their line in the ledger. None, and nothing done, if the table is another now.
+
+    The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it.
+    """
     database, order, row = work.database, work.order, work.row
     with database.transaction():
         database.change("delete/hold", {"table": order.table})
         now = file_nodes(database, work.shape)
         if any(now.get(oid) != node for oid, node in work.manifest.file_nodes.items()):
             return None
-        deleted = database.change(
+        if column_names(database, work.shape) != tuple(column.name for column in work.manifest.columns):
+            return None
+        refuse_cascades(database, order.table, work.shape.oid)
+        result = database.one(
             "delete/batch",
             {
                 "table": order.table,
@@ -200,5 +205,5 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
             start=row.span.start,
             end=row.span.end,
         )
-        work.ledger.progress(row, after, upto, deleted)
-    return deleted
+        work.ledger.progress(row, after, upto, result.deleted, result.kept)
+    return int(result.deleted)

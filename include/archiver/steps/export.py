@@ -7,13 +7,12 @@ for nothing until `store` has read it back.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from include.archiver.codec import Compression, RecordCounter, Tally, compressor
+from include.archiver.codec import Compression, RecordCounter, Tally, compressor, divider
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed
 from include.archiver.ledger import Ledger
@@ -26,13 +25,13 @@ from include.archiver.manifest import (
     object_key,
 )
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
+from include.archiver.progress import Pace
 from include.archiver.statements import Names
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe, file_nodes, identity_of_rows
 
 log = logging.getLogger(__name__)
 
-_PROGRESS_SECONDS = 5.0
 # More generations of one hour than this are no history but a loop.
 _MOST_GENERATIONS = 9999
 
@@ -126,53 +125,59 @@ def _begin(ledger: Ledger, store: ObjectStore, window: DueWindow, generation: in
 def _copied(
     database: Database, order: WorkOrder, window: DueWindow, row: LedgerRow, open_sink: OpenSink
 ) -> Manifest | None:
-    """Streams rows and sidecar of one snapshot; None, and no object, if the window holds no rows."""
+    """Streams the rows of one snapshot to their two objects; None, and no object, if the window holds no rows.
+
+    One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
+    off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
+    """
     with database.snapshot():
         database.change("export/hold", {"table": order.table})
         shape = describe(database, order.table, order.timestamp_column)
         nodes = file_nodes(database, shape)
         server = _server(database)
-        rows, data = _stream(
-            database,
-            "export/rows",
-            [column.name for column in shape.columns],
-            row.object_key,
-            order,
-            row,
-            open_sink,
-        )
-        if not rows:
-            return None
-        keys, sidecar = _stream(
-            database, "export/keys", identity_of_rows(shape), keys_key(row.object_key), order, row, open_sink
-        )
-    if keys != rows:
-        raise CheckFailed(f"window {window}: one snapshot gave {rows} rows and then {keys} keys; nothing was deleted")
-    return _manifest(order, shape, row, rows, data, sidecar, nodes, server)
+        with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
+            data, keys = _Packer(data_sink, order.compression), _Packer(keys_sink, order.compression)
+            rows = _divided(database, order, row, shape, data, keys)
+            if not rows:
+                return None
+            for packer in (data, keys):
+                if packer.counter.records != rows + 1 or not packer.counter.complete:
+                    raise CheckFailed(
+                        f"window {window}: the server counted {rows} rows, a stream held {packer.counter.records - 1}; "
+                        f"nothing was deleted"
+                    )
+                packer.finish()
+    return _manifest(
+        order,
+        shape,
+        row,
+        rows,
+        data.description(row.object_key),
+        keys.description(keys_key(row.object_key)),
+        nodes,
+        server,
+    )
 
 
-def _stream(
-    database: Database,
-    statement: str,
-    columns: list[str],
-    key: str,
-    order: WorkOrder,
-    row: LedgerRow,
-    open_sink: OpenSink,
-) -> tuple[int, ObjectDescription]:
-    names: Names = {"table": order.table, "column": order.timestamp_column, "columns": columns}
-    with open_sink(key) as sink:
-        packer = _Packer(sink, order.compression)
-        with database.copy_out(statement, names, start=row.span.start, end=row.span.end) as copy:
-            for chunk in copy.chunks():
-                packer.add(chunk)
-                packer.tell(key)
-        if packer.counter.records != copy.rows + 1 or not packer.counter.complete:
-            streamed = packer.counter.records - 1
-            raise CheckFailed(f"{key}: the server counted {copy.rows} rows, the stream held {streamed}")
-        if copy.rows:
-            packer.finish()
-    return copy.rows, packer.description(key)
+def _divided(
+    database: Database, order: WorkOrder, row: LedgerRow, shape: TableShape, data: _Packer, keys: _Packer
+) -> int:
+    """Runs the COPY, cuts each row in two, and returns the rows that the server counted."""
+    identity = identity_of_rows(shape)
+    names: Names = {
+        "table": order.table,
+        "column": order.timestamp_column,
+        "identity": identity,
+        "columns": [column.name for column in shape.columns],
+    }
+    divide = divider(len(identity))
+    with database.copy_out("export/rows", names, start=row.span.start, end=row.span.end) as copy:
+        for rows in copy.batches():
+            heads, tails = divide(rows)
+            keys.add(heads)
+            data.add(tails)
+            data.tell(row.object_key)
+    return copy.rows
 
 
 class _Packer:
@@ -184,7 +189,7 @@ class _Packer:
         self._content = Tally()
         self._packed = Tally()
         self.counter = RecordCounter()
-        self._started = self._told = time.monotonic()
+        self._pace = Pace()
 
     def add(self, chunk: bytes) -> None:
         self.counter.add(self._content.add(chunk))
@@ -195,17 +200,10 @@ class _Packer:
         self._sink.finish()
 
     def tell(self, key: str) -> None:
-        now = time.monotonic()
-        if now - self._told >= _PROGRESS_SECONDS:
-            self._told = now
+        if self._pace.due():
             megabytes = self._content.size / 1e6
-            log.info(
-                "%s: %d rows, %.0f MB, %.0f MB/s",
-                key,
-                self.counter.records,
-                megabytes,
-                megabytes / (now - self._started),
-            )
+            rate = megabytes / self._pace.seconds
+            log.info("%s: %d rows, %.0f MB, %.0f MB/s", key, self.counter.records, megabytes, rate)
 
     def description(self, key: str) -> ObjectDescription:
         return ObjectDescription(

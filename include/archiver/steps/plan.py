@@ -93,11 +93,8 @@ def plan(
         StorageRefused: the bucket is missing, or may not be written to.
         SettingError: the run's `end` is not after its `start`.
     """
-    if limits.start and limits.end and limits.start >= limits.end:
-        raise SettingError(
-            f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
-        )
     shape = describe(database, order.table, order.timestamp_column)
+    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     store.check(order.prefix, writing=not order.dry_run)
     now = min(datetime.now(UTC), database.one("plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)
@@ -119,6 +116,14 @@ def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: s
     last = in_column_time(before, kind, timezone)
     end = min(last, _limit(limits.end, kind, timezone) or last)
     return Window(start, end) if start < end else None
+
+
+def _refuse_backward(limits: Limits, kind: TimestampKind, timezone: str) -> None:
+    start, end = (_limit(moment, kind, timezone) for moment in (limits.start, limits.end))
+    if start and end and start >= end:
+        raise SettingError(
+            f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
+        )
 
 
 def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datetime | None:

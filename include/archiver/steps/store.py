@@ -15,6 +15,7 @@ from include.archiver.errors import CheckFailed
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, ObjectDescription, manifest_key
 from include.archiver.models import DueWindow, State, WorkOrder
+from include.archiver.progress import Pace
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -56,12 +57,15 @@ def _checked(bucket: ObjectStore, expected: ObjectDescription, rows: int, compre
     """Reads one object to its last byte; its etag, if it is what was sent."""
     content = Tally()
     counter = RecordCounter()
+    pace = Pace()
     where = f"s3://{bucket.bucket}/{expected.key}"
     with bucket.reading(expected.key) as answer:
         reader = TalliedReader(answer.body)
         try:
             for chunk in decompressed(cast(IO[bytes], reader), compression):
                 counter.add(content.add(chunk))
+                if pace.due():
+                    log.info("%s: read back %d of %d bytes", where, reader.tally.size, expected.bytes)
         except ValueError as damage:
             raise CheckFailed(f"{where}: {damage}; nothing was deleted") from None
         reader.drain()

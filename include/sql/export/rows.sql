@@ -1,4 +1,5 @@
--- The window's rows, as the server itself writes them; NULL is empty and '' is "".
+-- The window's rows as the server itself writes them (NULL is empty, '' is ""), each with its version, place and
+-- key in front. Both halves come out of one scan, so what is said of a row is said of that very row.
 COPY (
-    SELECT {columns} FROM {table} WHERE {column} >= %(start)s AND {column} < %(end)s
+    SELECT {identity}, {columns} FROM {table} WHERE {column} >= %(start)s AND {column} < %(end)s
 ) TO STDOUT (FORMAT csv, HEADER)

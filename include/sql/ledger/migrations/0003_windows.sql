@@ -1,4 +1,5 @@
--- One row for each generation of each window. Times of windows are in column time, see the glossary.
+-- One row for each generation of each window. Times of windows are in column time, see the glossary. Rows of the
+-- object up to number deleted_upto are dealt with: deleted, or, with their number in kept_positions, left.
 CREATE TABLE archiver.windows (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     client text NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE archiver.windows (
     manifest jsonb,
     deleted_upto bigint NOT NULL DEFAULT 0,
     deleted_rows bigint NOT NULL DEFAULT 0,
+    kept_positions bigint[] NOT NULL DEFAULT '{}',
     run_id text NOT NULL,
     deleted_by_run_id text,
     note text,
@@ -29,6 +31,6 @@ CREATE TABLE archiver.windows (
     deleted_at timestamptz,
     UNIQUE (client, table_schema, table_name, cell_start, cell_end, generation),
     UNIQUE (bucket, object_key),
-    CHECK (deleted_rows <= deleted_upto AND deleted_upto <= coalesce(rows, 0)),
+    CHECK (deleted_rows + cardinality(kept_positions) = deleted_upto AND deleted_upto <= coalesce(rows, 0)),
     CHECK (state NOT IN ('exported', 'stored', 'deleted') OR manifest IS NOT NULL)
 )

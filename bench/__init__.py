@@ -1,0 +1,1 @@
+"""Benchmarks: figures to print and to put into the docs, never tests."""

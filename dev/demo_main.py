@@ -1,0 +1,151 @@
+"""The demo from beginning to end; `dev.demo` starts it."""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import psycopg
+
+from dev import demo_data
+from dev.demo_checks import Evidence, checks
+from dev.demo_clients import BANK, CLIENTS, DemoClient
+from dev.demo_objects import in_bucket
+from dev.demo_pgbench import Pgbench
+from dev.demo_report import closing_lines, table_lines
+from dev.demo_rows import Rows, in_table
+from dev.demo_runs import DAGS, DemoRuns, Outcome, prepare
+from dev.processes import ProcessError
+from dev.stack import BUCKET, PROJECT_ROOT, Stack
+
+POLICIES = PROJECT_ROOT / "include" / "policies.yaml"
+
+
+def run_demo() -> int:
+    """Load, archive, check and report; return 0 when every check passed, else 1."""
+    started = time.monotonic()
+    try:
+        say("starting Postgres, S3 and Airflow (longest the first time)")
+        with Stack(policies=POLICIES) as stack:
+            failed = _demonstrate(stack)
+            say("stopping")
+    except (ProcessError, TimeoutError) as error:
+        print(f"the demo failed: {error}", flush=True)
+        return 1
+    verdict = f"{len(failed)} CHECKS FAILED: {'; '.join(failed)}" if failed else "all checks passed"
+    print(f"{verdict} ({time.monotonic() - started:.0f} s in all)", flush=True)
+    return 1 if failed else 0
+
+
+def set_up(stack: Stack) -> datetime:
+    """Prepare Airflow and load the data; return the moment that the events count back from.
+
+    Raises ProcessError when a DAG file cannot be imported.
+    """
+    stack.airflow.wait_for_dags(DAGS.values())
+    api = stack.airflow.api()
+    if errors := api.import_errors():
+        raise ProcessError(f"DAG files that cannot be imported: {errors}")
+    prepare(api, POLICIES)
+    say("loading the demo data")
+    return demo_data.load(stack)
+
+
+def say(text: str) -> None:
+    """Print the title of a part of the demo."""
+    print(f"\n=== {datetime.now(UTC):%H:%M:%S} {text}", flush=True)
+
+
+def _demonstrate(stack: Stack) -> list[str]:
+    """Return the names of the checks that failed."""
+    loaded_at = set_up(stack)
+    say("reading every table from outside, to compare with later")
+    before = {client.name: _table(stack, client) for client in CLIENTS}
+    pgbench = Pgbench(stack)
+    filled = pgbench.transactions
+    try:
+        outcomes = _archive(stack, pgbench, before, loaded_at)
+        pgbench.finish()
+    finally:
+        pgbench.stop()
+    say("reading tables and objects from outside")
+    added = pgbench.transactions - filled
+    seen = []
+    for client in CLIENTS:
+        seen.append(_evidence(stack, client, before[client.name], outcomes[client.name], loaded_at, added))
+        print(f"{client.name}: {seen[-1].after.count:,} rows, {seen[-1].archive.objects:,} objects", flush=True)
+    say("checking")
+    failed = _verdicts(seen)
+    say("what was done")
+    print("\n".join([*table_lines(seen), "", *closing_lines(stack, seen)]), flush=True)
+    return failed
+
+
+def _archive(stack: Stack, pgbench: Pgbench, before: Mapping[str, Rows], loaded_at: datetime) -> dict[str, Outcome]:
+    """Run all DAGs while pgbench writes to the bank; return the outcome by client."""
+    runs = DemoRuns(stack.airflow.api())
+    pgbench.keep_writing()
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    say(f"archiving as of {moment:%Y-%m-%d %H:%M:%S} UTC, all clients at once")
+    for client in CLIENTS:
+        print(_prospect(client, before[client.name].count, client.expected(loaded_at, moment)), flush=True)
+
+    def meanwhile(at_work: set[str]) -> None:
+        if BANK.name in at_work:
+            pgbench.keep_writing()
+
+    runs.start(moment)
+    outcomes = runs.watch(meanwhile)
+    for client in CLIENTS:
+        for line in runs.failures(client.name):
+            print(f"{client.name}: {line}", flush=True)
+    return outcomes
+
+
+def _prospect(client: DemoClient, rows: int, expected: int | None) -> str:
+    if client.keeps_everything:
+        return f"{client.name}: N is -1, so all {rows:,} rows must stay"
+    if expected is None:
+        return f"{client.name}: N is {client.keep_days}, so {rows:,} rows and some being written now must go"
+    return f"{client.name}: N is {client.keep_days}, so {expected:,} of {rows:,} rows must go"
+
+
+def _table(stack: Stack, client: DemoClient) -> Rows:
+    with stack.postgres.connect(client.database) as connection:
+        rows = in_table(connection, client)
+    print(f"{client.name}: {rows.count:,} rows", flush=True)
+    return rows
+
+
+def _evidence(
+    stack: Stack, client: DemoClient, before: Rows, outcome: Outcome, loaded_at: datetime, added: int
+) -> Evidence:
+    with stack.postgres.connect(client.database) as connection:
+        after = in_table(connection, client)
+        return Evidence(
+            client=client,
+            before=before,
+            after=after,
+            archive=in_bucket(stack.s3.client(), BUCKET, client),
+            outcome=outcome,
+            expected=client.expected(loaded_at, outcome.moment),
+            added=added if client == BANK else 0,
+            branches=_branches(connection) if client == BANK else None,
+        )
+
+
+def _branches(connection: psycopg.Connection) -> int:
+    """Return what pgbench's branches own together."""
+    rows = connection.execute("SELECT bbalance FROM pgbench_branches").fetchall()
+    return sum(balance for (balance,) in rows)
+
+
+def _verdicts(seen: list[Evidence]) -> list[str]:
+    """Print every check and return the names of those that failed."""
+    failed = []
+    for one in seen:
+        for check in checks(one):
+            name = f"{one.client.name}: {check.name}"
+            print(f"{'ok    ' if check.passed else 'FAILED'}  {name}  [{check.detail}]", flush=True)
+            if not check.passed:
+                failed.append(name)
+    return failed

@@ -1,0 +1,83 @@
+"""A whole run of the archiver on one table, and plain reruns until nothing is due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from include.archiver.database import Database
+from include.archiver.ledger import Ledger
+from include.archiver.models import DueWindow, WorkOrder
+from include.archiver.policy import KeepDays, TablePolicy
+from include.archiver.steps.delete import delete
+from include.archiver.steps.export import export
+from include.archiver.steps.plan import Limits, plan
+from include.archiver.steps.store import store
+from include.archiver.storage import ObjectStore
+from tests.integration.place import NOW, Place
+
+_MOST_RERUNS = 30
+
+
+@dataclass(frozen=True)
+class Run:
+    """Each step has a connection of its own, as in the DAGs."""
+
+    connect: Callable[[], psycopg.Connection[Any]]
+    database: str
+    store: ObjectStore
+    order: WorkOrder
+    policy: TablePolicy
+
+    @classmethod
+    def of(cls, place: Place, bucket: ObjectStore | None = None) -> Run:
+        return cls(place.connect, place.database, bucket or place.store, place.order, place.policy)
+
+    def plan(self) -> list[DueWindow]:
+        limits = Limits(run_time=NOW, start=None, end=None)
+        keep = KeepDays(2, "the test")
+        with self._session("plan") as database:
+            found = plan(database, self.store, self.order, self.policy, keep, limits)
+            if found.batches:
+                Ledger(database, self.order).migrate()
+        return [window for batch in found.batches for window in batch]
+
+    def export(self, windows: list[DueWindow]) -> None:
+        with self._session("export") as database:
+            for window in windows:
+                export(database, self.store, self.order, window)
+
+    def check(self, windows: list[DueWindow]) -> None:
+        with self._session("store") as database:
+            for window in windows:
+                store(database, self.store, self.order, window)
+
+    def delete(self, windows: list[DueWindow], stopping: Callable[[], bool] = lambda: False) -> int:
+        """Returns the rows deleted, those of former tries of the same windows too."""
+        with self._session("delete") as database:
+            return sum(delete(database, self.store, self.order, window, stopping).rows for window in windows)
+
+    def archive(self, pause: Callable[[], object] = lambda: None) -> int:
+        """Plans, and takes all windows through each step; `pause` is called between the steps."""
+        windows = self.plan()
+        for step in (self.export, self.check):
+            step(windows)
+            pause()
+        return self.delete(windows)
+
+    def settle(self) -> int:
+        """Runs again and again until nothing is due; any error of a rerun is an error of the test."""
+        for rerun in range(_MOST_RERUNS):
+            windows = self.plan()
+            if not windows:
+                return rerun
+            self.export(windows)
+            self.check(windows)
+            self.delete(windows)
+        raise AssertionError(f"after {_MOST_RERUNS} reruns something is still due: {windows[:3]}")
+
+    def _session(self, step: str) -> Any:
+        return Database.connected(self.connect, self.database, f"archiver {step} faults")

@@ -1,0 +1,51 @@
+"""A real Postgres, a real S3 server and a warmed-up worker for the session; a fresh database and bucket a test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from dev.postgres import PostgresServer
+from dev.s3 import RcloneS3
+from include.archiver import database
+from tests.faults.kills import Worker
+from tests.faults.recorder import opened
+from tests.faults.worker import LOCK_POLL_SECONDS
+from tests.integration.place import Place
+
+_numbers = itertools.count(1)
+# Deadlocks are part of the game and a second is long.
+SETTINGS = {"deadlock_timeout": "50ms"}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with PostgresServer(tmp_path_factory.mktemp("postgres"), SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneS3]:
+    with RcloneS3(tmp_path_factory.mktemp("rclone")) as s3:
+        yield s3
+
+
+@pytest.fixture(scope="session")
+def worker() -> Iterator[Worker]:
+    with Worker.started() as worker:
+        yield worker
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that wait for each other's windows look again sooner."""
+    monkeypatch.setattr(database, "_WINDOW_LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
+
+
+@pytest.fixture
+def place(server: PostgresServer, rclone: RcloneS3) -> Iterator[Place]:
+    """An empty table space with an account, and an empty bucket."""
+    with Place.made(server, rclone, next(_numbers)) as place:
+        yield opened(place)

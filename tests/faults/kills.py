@@ -1,0 +1,159 @@
+"""SIGKILL at named points and at random instants of an archive, then a plain rerun and the full check."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.faults.account import Account, Verdict
+from tests.faults.archiving import Run
+from tests.faults.recorder import Recorder, filled, with_table
+from tests.integration.place import Place, hours_ago
+
+ROOT = Path(__file__).parents[2]
+HOURS = (50, 51)
+ROWS_A_WINDOW = 5
+BATCH_SIZE = 2
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The how-manieth coming by of a point."""
+
+    point: str
+    occurrence: int
+
+    def __str__(self) -> str:
+        return f"{self.point} ({self.occurrence})"
+
+
+class Worker:
+    """The process that forks the children to be killed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._answer()
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[Worker]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={"PATH": os.defpath},
+        )
+        with process:
+            yield cls(process)
+            assert process.stdin
+            process.stdin.close()
+
+    def run(self, place: Place, kill: Kill | None = None, instant: float | None = None) -> dict[str, Any]:
+        """One archive in a child; with neither kill nor instant it ends by itself, and tells the points it met."""
+        assert self._process.stdin
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder) / "points.json"
+            order = _order(place) | {"notes": str(notes), "instant": instant}
+            order["kill"] = [kill.point, kill.occurrence] if kill else None
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
+            answer = self._answer()
+            answer["points"] = json.loads(notes.read_text()) if notes.exists() else []
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, "the worker ended"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _order(place: Place) -> dict[str, Any]:
+    return {
+        "dsn": place.server.dsn(place.database),
+        "s3": {
+            "endpoint_url": place.s3.endpoint_url,
+            "aws_access_key_id": place.s3.access_key,
+            "aws_secret_access_key": place.s3.secret_key,
+            "region_name": place.s3.region,
+        },
+        "work": asdict(place.order),
+        "policy": place.policy.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def points(worker: Worker, place: Place) -> list[str]:
+    """Every point that a whole archive comes by, in order."""
+    answer = worker.run(_prepared(place, "recorded", keyed=True, compression="gzip"))
+    assert answer["status"] == 0, answer
+    met: list[str] = answer["points"]
+    return met
+
+
+def choices(met: list[str]) -> list[Kill]:
+    """Each point once at its first occurrence and, where it occurs again, once at a later one."""
+    found = []
+    for point in dict.fromkeys(met):
+        times = met.count(point)
+        found.append(Kill(point, 1))
+        if times > 1:
+            found.append(Kill(point, random.Random(point).randint(2, times)))
+    return found
+
+
+def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, instant: float | None = None) -> Verdict:
+    """Kills one archive of a new table, lets users change rows, runs plainly again and checks everything.
+
+    Raises:
+        NotReached: the archive ended before it was to be killed.
+    """
+    keyed = sum(map(ord, name)) % 2 == 0
+    table = _prepared(place, name, keyed=keyed, compression="gzip" if sum(map(ord, name)) % 4 < 2 else "zstd")
+    account = Account(table)
+    answer = worker.run(table, kill, instant)
+    if not answer["killed"]:
+        if answer["status"] or kill:
+            raise AssertionError(f"{kill or instant}: the child ended with status {answer['status']}")
+        raise NotReached
+    account.witness.look(table)
+    _changed_by_users(table)
+    Run.of(table).settle()
+    return account.check()
+
+
+class NotReached(Exception):
+    """The archive was faster than the kill."""
+
+
+def _prepared(place: Place, name: str, *, keyed: bool, compression: str) -> Place:
+    """A new table with a few windows, in a database that has no ledger yet."""
+    place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
+    table = with_table(place, name, keyed=keyed, batch_size=BATCH_SIZE, compression=compression)
+    moments = [hours_ago(hour - minute / 60) for hour in HOURS for minute in range(1, ROWS_A_WINDOW + 1)]
+    # Bytes that do not compress, so that a window's object takes several parts.
+    filled(table, moments, data=json.dumps(random.Random(name).randbytes(300).hex()))
+    return table
+
+
+def _changed_by_users(place: Place) -> None:
+    """A change, a move, a deletion and a late row, in whatever the kill left behind."""
+    with place.server.connect(place.database) as connection:
+        user = Recorder(connection, place)
+        for window, hour in enumerate(HOURS):
+            first = window * ROWS_A_WINDOW
+            user.update([first + 1], f"changed after the kill {hour}")
+            user.move([first + 2], hours_ago(HOURS[0] - 0.5), f"moved after the kill {hour}")
+            user.delete([first + 3])
+            user.insert([1000 + hour], [hours_ago(hour - 0.25)], f"late after the kill {hour}")

@@ -1,0 +1,103 @@
+"""The bucket read without any of the archiver's own readers: boto3, gzip, zstandard, json and csv, nothing else."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import zstandard
+
+from tests.integration.place import Place
+
+MANIFEST = ".manifest.json"
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckedObject:
+    """An object that has a manifest, and what is wrong with it."""
+
+    key: str
+    rows: tuple[Row, ...]
+    manifest: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+
+def listed(place: Place) -> dict[str, str]:
+    """The etag of each key below the table's folder."""
+    order = place.order
+    folder = f"client={quote(order.client, safe='')}/schema={order.table.schema}/table={order.table.name}/"
+    pages = place.client.get_paginator("list_objects_v2").paginate(Bucket=place.bucket, Prefix=folder)
+    return {found["Key"]: found["ETag"] for page in pages for found in page.get("Contents", [])}
+
+
+def checked_objects(place: Place) -> list[CheckedObject]:
+    """All objects of the table that have a manifest."""
+    return [_checked(place, key) for key in sorted(listed(place)) if key.endswith(MANIFEST)]
+
+
+def _checked(place: Place, manifest_key: str) -> CheckedObject:
+    manifest = json.loads(place.read(manifest_key))
+    problems: list[str] = []
+    rows = _rows(place, manifest, "data", problems)
+    sidecar = _rows(place, manifest, "keys", problems)
+    header = tuple(column["name"] for column in manifest["columns"])
+    if rows[:1] != [header]:
+        problems.append("its header is not its columns")
+    for what, found in (("rows", rows), ("keys", sidecar)):
+        if len(found) - 1 != manifest["rows"]:
+            problems.append(f"it holds {len(found) - 1} {what} and its manifest says {manifest['rows']}")
+    key = str(manifest["data"]["key"])
+    named = tuple(f"{key}: {problem}" for problem in problems)
+    return CheckedObject(key, tuple(rows[1:]), manifest, named)
+
+
+def _rows(place: Place, manifest: Mapping[str, Any], part: str, problems: list[str]) -> list[Row]:
+    """The records of one of the two objects that a manifest describes; none if the bytes are not as described."""
+    expected = manifest[part]
+    try:
+        packed = place.read(expected["key"])
+    except place.client.exceptions.NoSuchKey:
+        problems.append(f"{part} is gone")
+        return []
+    if (len(packed), hashlib.sha256(packed).hexdigest()) != (expected["bytes"], expected["sha256"]):
+        problems.append(f"the bytes of {part} are not those of the manifest")
+        return []
+    content = gzip.decompress(packed) if manifest["compression"] == "gzip" else _unpacked(packed)
+    if (len(content), hashlib.sha256(content).hexdigest()) != (expected["content_bytes"], expected["content_sha256"]):
+        problems.append(f"the content of {part} is not that of the manifest")
+    return [tuple(row) for row in csv.reader(io.StringIO(content.decode(), newline=""))]
+
+
+def _unpacked(packed: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+
+
+@dataclass
+class Witness:
+    """Remembers what each key held when it was first seen with a manifest; an archive only ever grows."""
+
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def look(self, place: Place) -> list[str]:
+        """What changed or vanished since the last look."""
+        now = listed(place)
+        problems = [
+            f"{key} was {'overwritten' if key in now else 'removed'}"
+            for key, etag in self.seen.items()
+            if now.get(key) != etag
+        ]
+        stems = {key.removesuffix(MANIFEST) for key in now if key.endswith(MANIFEST)}
+        for key, etag in now.items():
+            folder, name = key.rsplit("/", 1)
+            stem = f"{folder}/_{name.lstrip('_')}".split(".keys.csv")[0].split(".csv")[0].removesuffix(MANIFEST)
+            if stem in stems:
+                self.seen.setdefault(key, etag)
+        return problems

@@ -1,0 +1,114 @@
+"""What writers did, written down by the writers themselves.
+
+Each change of a row goes into the table and into `account.versions` with one statement, so the note commits with
+the change or not at all. Nothing here is a trigger and nothing here belongs to the archiver. The notes of one row are
+numbered in the order of its versions, since a writer takes its number while it holds the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from tests.integration.place import Place
+
+SCHEMA = """
+    CREATE SCHEMA analytics;
+    CREATE SCHEMA account;
+    CREATE TABLE account.versions (
+        number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        table_name text NOT NULL,
+        row_id bigint NOT NULL,
+        content text[]
+    )
+"""
+# A row as the fields of its CSV line; what NULL and '' look like is another test's business.
+CONTENT = "ARRAY[id::text, triggered_at::text, coalesce(name, ''), weight::text, coalesce(data::text, '')]"
+_TABLE = """
+    CREATE TABLE {table} (
+        id bigint NOT NULL{key},
+        triggered_at timestamp NOT NULL,
+        name text,
+        weight integer NOT NULL DEFAULT 0,
+        data jsonb
+    );
+    CREATE INDEX {index} ON {table} (triggered_at)
+"""
+_NOTED = """
+    WITH changed AS ({change} RETURNING *)
+    INSERT INTO account.versions (table_name, row_id, content)
+    SELECT %(table)s, id, {content} FROM changed
+    RETURNING number, row_id
+"""
+
+
+def opened(place: Place) -> Place:
+    """The place with its two empty schemas."""
+    place.sql(SCHEMA)
+    return place
+
+
+def with_table(place: Place, name: str, *, keyed: bool, **order: Any) -> Place:
+    """The place with a new table, which has a primary key or no key at all."""
+    made = place.on(f"analytics.{name}", **order)
+    key = " PRIMARY KEY" if keyed else ""
+    made.sql(_TABLE.format(table=made.relation, key=key, index=f"{name}_triggered_at"))
+    return made
+
+
+def _statement(change: str, content: str = CONTENT) -> bytes:
+    return _NOTED.format(change=change, content=content).encode()
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The numbers of the notes that one statement made, and the rows that it met."""
+
+    numbers: tuple[int, ...]
+    rows: tuple[int, ...]
+
+
+class Recorder:
+    """Changes rows of one table through one connection, and notes each version. Commits nothing by itself."""
+
+    def __init__(self, connection: psycopg.Connection[Any], place: Place) -> None:
+        self._connection = connection
+        self._table = str(place.order.table)
+        table = place.relation
+        self._insert = _statement(
+            f"INSERT INTO {table} (id, triggered_at, name, data)"
+            " SELECT unnest(%(ids)s::bigint[]), unnest(%(moments)s::timestamp[]), %(name)s, %(data)s"
+        )
+        self._update = _statement(f"UPDATE {table} SET name = %(name)s, weight = weight + 1 WHERE id = ANY(%(ids)s)")
+        self._move = _statement(
+            f"UPDATE {table} SET triggered_at = %(moment)s, name = %(name)s WHERE id = ANY(%(ids)s)"
+        )
+        self._delete = _statement(f"DELETE FROM {table} WHERE id = ANY(%(ids)s)", content="NULL")
+
+    def insert(
+        self, ids: Sequence[int], moments: Sequence[datetime], name: str | None, data: str | None = None
+    ) -> Changed:
+        return self._run(self._insert, ids, moments=list(moments), name=name, data=data)
+
+    def update(self, ids: Sequence[int], name: str) -> Changed:
+        return self._run(self._update, ids, name=name)
+
+    def move(self, ids: Sequence[int], moment: datetime, name: str) -> Changed:
+        return self._run(self._move, ids, moment=moment, name=name)
+
+    def delete(self, ids: Sequence[int]) -> Changed:
+        return self._run(self._delete, ids)
+
+    def _run(self, statement: bytes, ids: Sequence[int], **values: object) -> Changed:
+        rows = self._connection.execute(statement, {"table": self._table, "ids": list(ids), **values}).fetchall()
+        return Changed(tuple(row[0] for row in rows), tuple(row[1] for row in rows))
+
+
+def filled(place: Place, moments: Sequence[datetime], first_id: int = 1, data: str | None = None) -> None:
+    """Inserts one noted row at each of these moments."""
+    with place.server.connect(place.database) as connection:
+        Recorder(connection, place).insert(range(first_id, first_id + len(moments)), moments, "first version", data)

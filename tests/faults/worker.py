@@ -1,0 +1,99 @@
+"""A process that runs one archive and ends itself with SIGKILL at a named point: `python -m tests.faults.worker`.
+
+It imports everything once, and then forks a child for each order that comes in as a line of JSON, so that a kill costs
+no more than the archive itself. The answer is a line of JSON. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from botocore.config import Config
+
+from include.archiver import database, storage
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.policy import TablePolicy
+from include.archiver.storage import ObjectStore
+from tests.faults.archiving import Run
+from tests.faults.points import instrument
+
+_LONGEST_SECONDS = 60.0
+_POLL_SECONDS = 0.002
+# Small enough that a few rows make a multipart upload, and that a fresh connection is all a rerun waits for.
+PART_BYTES = 1000
+LOCK_POLL_SECONDS = 0.02
+
+
+def run_of(order: dict[str, Any]) -> Run:
+    """The run that an order describes."""
+    s3, dsn = order["s3"], order["dsn"]
+    client = boto3.client("s3", **s3, config=Config(s3={"addressing_style": "path"}, proxies={}))
+    work = {**order["work"], "table": TableName(**order["work"]["table"])}
+    policy = TablePolicy.model_validate(order["policy"])
+    store = ObjectStore(client, work["bucket"])
+    return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], store, WorkOrder(**work), policy)
+
+
+def _child(order: dict[str, Any]) -> None:
+    storage.PART_BYTES = PART_BYTES
+    database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    run = run_of(order)
+    met: Counter[str] = Counter()
+    names: list[str] = []
+
+    def reach(point: str) -> None:
+        met[point] += 1
+        names.append(point)
+        if [point, met[point]] == order.get("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    instrument(reach, run.store.client)
+    run.archive()
+    Path(order["notes"]).write_text(json.dumps(names))
+
+
+def _obey(order: dict[str, Any]) -> dict[str, object]:
+    """Runs one child to its end, or to the instant at which the order wants it dead."""
+    started = time.monotonic()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            _child(order)
+            status = 0
+        except BaseException:  # noqa: BLE001 (the process ends here, whatever it was)
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    instant = order.get("instant")
+    deadline = started + (_LONGEST_SECONDS if instant is None else instant)
+    done = 0
+    while not done and time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        time.sleep(_POLL_SECONDS)
+    if not done:
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    hung = not done and instant is None
+    return {"killed": killed and not hung, "status": status, "seconds": time.monotonic() - started}
+
+
+def main() -> None:
+    print(json.dumps({"ready": os.getpid()}), flush=True)  # noqa: T201 (this is the answer)
+    for line in sys.stdin:
+        print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 (this is the answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Users of a table, each with a connection of its own: late rows, changes, moves, deletions, locks, long transactions.
+
+An operation is one statement that inserts, changes, moves, deletes or locks a few rows. Some transactions are rolled
+back, some are held open for a while, some meet a deadlock; what counts is what was committed.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import psycopg
+from psycopg import errors
+
+from tests.faults.recorder import Changed, Recorder
+from tests.integration.place import Place, hours_ago
+
+DUE_HOURS = range(49, 54)
+_KEPT_HOUR = 1
+_KNOWN_ROWS = 300
+_MOST_IN_A_TRANSACTION = 6
+_LONGEST_HOLD_SECONDS = 0.15
+_IDS_A_WRITER = 100_000_000
+
+
+@dataclass
+class Stream:
+    """What all writers of one table share: how much is left to do, and which rows were written lately."""
+
+    operations: int
+    known: list[int] = field(default_factory=list)
+    confirmed: set[int] = field(default_factory=set)
+    done: int = 0
+    met: int = 0
+    rolled_back: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, wanted: int) -> int:
+        """How many operations the next transaction may have."""
+        with self._lock:
+            taken = min(wanted, self.operations - self.done)
+            self.done += taken
+            return taken
+
+    @property
+    def over(self) -> bool:
+        return self.done >= self.operations
+
+    def committed(self, changes: Iterable[Changed]) -> None:
+        with self._lock:
+            for change in changes:
+                self.confirmed.update(change.numbers)
+                self.met += bool(change.numbers)
+                self.known.extend(change.rows)
+            del self.known[:-_KNOWN_ROWS]
+
+    def some(self, choice: random.Random, most: int) -> list[int]:
+        """Rows that were written lately, in no order: two writers may wait for each other."""
+        with self._lock:
+            return choice.choices(self.known, k=choice.randint(1, most)) if self.known else [0]
+
+
+@dataclass
+class Writer:
+    """One user."""
+
+    place: Place
+    stream: Stream
+    number: int
+    seed: str
+
+    def __post_init__(self) -> None:
+        self._choice = random.Random(f"{self.seed} writer {self.number}")
+        self._next_id = self.number * _IDS_A_WRITER
+        self._versions = 0
+
+    def work(self) -> None:
+        """Writes until the stream's operations are used up; a connection that breaks is opened again."""
+        while not self.stream.over:
+            try:
+                with psycopg.connect(**self.place.server.dsn(self.place.database), connect_timeout=10) as connection:
+                    recorder = Recorder(connection, self.place)
+                    while not self.stream.over:
+                        self._transaction(connection, recorder)
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+
+    def _transaction(self, connection: psycopg.Connection, recorder: Recorder) -> None:
+        choice = self._choice
+        changes: list[Changed] = []
+        try:
+            for _ in range(self.stream.take(choice.randint(1, _MOST_IN_A_TRANSACTION))):
+                changes.append(self._operation(connection, recorder))
+                if choice.random() < 0.03:
+                    time.sleep(choice.random() * _LONGEST_HOLD_SECONDS)
+            if choice.random() < 0.1:
+                connection.rollback()
+                self.stream.rolled_back += 1
+                return
+            connection.commit()
+        except (errors.DeadlockDetected, errors.LockNotAvailable):
+            connection.rollback()
+            self.stream.rolled_back += 1
+            return
+        self.stream.committed(changes)
+
+    def _operation(self, connection: psycopg.Connection, recorder: Recorder) -> Changed:
+        choice, known = self._choice, self.stream.some
+        kind = choice.random()
+        if kind < 0.45:
+            ids = [self._new_id() for _ in range(choice.randint(1, 4))]
+            return recorder.insert(ids, [self._moment() for _ in ids], self._name(), self._data())
+        if kind < 0.75:
+            return recorder.update(known(choice, 3), self._name())
+        if kind < 0.85:
+            return recorder.move(known(choice, 2), self._moment(), self._name())
+        if kind < 0.95:
+            return recorder.delete(known(choice, 1))
+        lock = f"SELECT 1 FROM {self.place.relation} WHERE id = ANY(%s) FOR UPDATE"
+        connection.execute(lock.encode(), [known(choice, 3)])
+        return Changed((), ())
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id
+
+    def _name(self) -> str:
+        """A text that no other version has, so that a version is known by its content."""
+        self._versions += 1
+        return f"writer {self.number}, version {self._versions}, a \"quoted\"\nline"
+
+    def _data(self) -> str | None:
+        return self._choice.choice([None, "{}", '{"a": [1, null, "x"], "b": 1.50}', '"' + "w" * 200 + '"'])
+
+    def _moment(self) -> datetime:
+        """Mostly a moment of an hour that is due, sometimes one that is not."""
+        choice = self._choice
+        hour = _KEPT_HOUR if choice.random() < 0.1 else choice.choice(DUE_HOURS)
+        return hours_ago(hour - choice.randrange(3_600_000) / 3_600_000)

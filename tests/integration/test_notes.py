@@ -1,0 +1,73 @@
+"""What an operator should know before rows go: it is in the plan, and stops nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.archiver.steps.delete import Deleted
+from tests.integration.place import EVENTS, Place, hours_ago
+
+TRIGGERS = """
+    CREATE FUNCTION public.passes() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+    CREATE FUNCTION public.keeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+    CREATE TRIGGER on_row AFTER DELETE ON analytics.events FOR EACH ROW EXECUTE FUNCTION public.passes();
+    CREATE TRIGGER on_statement AFTER INSERT OR DELETE ON analytics.events EXECUTE FUNCTION public.passes();
+    CREATE TRIGGER on_insert AFTER INSERT ON analytics.events EXECUTE FUNCTION public.passes();
+    CREATE TRIGGER switched_off AFTER DELETE ON analytics.events EXECUTE FUNCTION public.passes();
+    ALTER TABLE analytics.events DISABLE TRIGGER switched_off
+"""
+
+
+def filled(place: Place) -> Place:
+    place.sql(EVENTS)
+    place.events(hours_ago(60))
+    return place
+
+
+def test_a_plain_table_has_no_notes(place: Place) -> None:
+    assert filled(place).plan().notes == ()
+
+
+def test_delete_triggers_are_named_and_others_are_not(place: Place) -> None:
+    filled(place)
+    place.sql(TRIGGERS)
+    assert place.plan().notes == ("delete triggers fire: on_row, on_statement",)
+    assert place.archive() == [Deleted(1, 0)]
+
+
+def test_rows_that_a_trigger_keeps_are_counted_as_kept(place: Place) -> None:
+    filled(place)
+    place.sql(TRIGGERS)
+    place.sql("CREATE TRIGGER keeping BEFORE DELETE ON analytics.events FOR EACH ROW EXECUTE FUNCTION public.keeps()")
+    assert place.archive() == [Deleted(0, 1)]
+    assert len(place.live()) == 1
+
+
+def test_publications_that_carry_deletes_are_named(place: Place) -> None:
+    filled(place)
+    place.sql("CREATE PUBLICATION everything FOR ALL TABLES")
+    place.sql("CREATE PUBLICATION these FOR TABLE analytics.events")
+    place.sql("CREATE PUBLICATION inserts FOR TABLE analytics.events WITH (publish = 'insert')")
+    assert place.plan().notes == ("subscribers get the deletes: everything, these",)
+    assert place.archive() == [Deleted(1, 0)]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "",
+        "CREATE INDEX ON analytics.events (name, triggered_at)",
+        "CREATE INDEX ON analytics.events (triggered_at) WHERE id > 0",
+        "CREATE INDEX ON analytics.events USING brin (triggered_at)",
+        "CREATE INDEX ON analytics.events (date_trunc('hour', triggered_at))",
+    ],
+)
+def test_a_table_without_an_index_that_serves_is_told_and_archived_all_the_same(place: Place, index: str) -> None:
+    filled(place)
+    place.sql("DROP INDEX analytics.events_triggered_at")
+    if index:
+        place.sql(index)
+    (note,) = place.plan().notes
+    assert "no valid index begins with triggered_at" in note
+    assert "CREATE INDEX CONCURRENTLY" in note
+    assert place.archive() == [Deleted(1, 0)]

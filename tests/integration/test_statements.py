@@ -1,0 +1,177 @@
+"""Every statement file is one that a real server takes, and the loader lets nothing wrong into it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from psycopg import sql
+
+from include.archiver.ledger import migrations
+from include.archiver.models import TableName
+from include.archiver.statements import FOLDER, Name, Of, StatementError, compose
+from tests.integration.place import EVENTS, Place, hours_ago
+
+EVERY = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
+MIGRATIONS = [name for name in EVERY if "migrations/" in name]
+TABLE = TableName('odd "schema%s"', "odd {table}")
+COLUMN = 'at "100%" {x}'
+KEYS = ("version", "key_0", "key_1", "key_2")
+MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
+NAMES: Mapping[str, Name | Sequence[Name]] = {
+    "table": TABLE,
+    "column": COLUMN,
+    "columns": ["xmin", "tableoid", "ctid", "id"],
+    "identity": ["xmin", "tableoid", "ctid"],
+    "names": list(KEYS),
+    "target_columns": [Of("target", name) for name in ("tableoid", "ctid", "id")],
+    "exported_columns": [Of("exported", name) for name in KEYS[1:]],
+}
+VALUES: Mapping[str, object] = {
+    "after": 0,
+    "kept": [1],
+    "upto": 10,
+    "start": hours_ago(2),
+    "end": hours_ago(1),
+    "earliest": hours_ago(2),
+    "latest": hours_ago(1),
+    "step": timedelta(hours=1),
+    "origin": hours_ago(100),
+    "limit": 5,
+    "oid": 1259,
+    "schema": "s",
+    "table": "t",
+    "column": "c",
+    "client": "c",
+    "name": "n",
+    "number": 1,
+    "id": 1,
+    "generation": 1,
+    "rows": 1,
+    "csv_bytes": 1,
+    "object_bytes": 1,
+    "deleted": 1,
+    "sha256": "x",
+    "etag": "x",
+    "manifest": "{}",
+    "note": None,
+    "run_id": "r",
+    "bucket": "b",
+    "object_key": "k",
+    "cell_start": hours_ago(2),
+    "cell_end": hours_ago(1),
+    "span_start": hours_ago(2),
+    "span_end": hours_ago(1),
+    "application": "test",
+    "lock_timeout": "1s",
+    "statement_timeout": "1s",
+    "idle_timeout": "1s",
+}
+
+
+def text_of(statement: str) -> str:
+    return (FOLDER / f"{statement}.sql").read_text(encoding="utf-8")
+
+
+def composed(statement: str) -> sql.Composed:
+    wanted = re.findall(r"(?<!%)\{(\w+)\}", text_of(statement))
+    return compose(statement, {name: NAMES[name] for name in wanted})
+
+
+@pytest.fixture
+def furnished(place: Place) -> Place:
+    """A database in which every statement finds what it speaks of."""
+    identifier = sql.Identifier(TABLE.schema, TABLE.name).as_string()
+    place.sql(EVENTS)
+    place.sql(f"CREATE SCHEMA {sql.Identifier(TABLE.schema).as_string()}")
+    place.sql(f"CREATE TABLE {identifier} (id int PRIMARY KEY, {sql.Identifier(COLUMN).as_string()} timestamp)")
+    place.sql(f"INSERT INTO {identifier} VALUES (1, '{hours_ago(1.5)}')")
+    place.windows()
+    return place
+
+
+def preparations(statement: str) -> list[str]:
+    """The statements that make the temporary table as this one wants to find it."""
+    if statement in MAKE_KEYS:
+        return MAKE_KEYS[: MAKE_KEYS.index(statement)]
+    return MAKE_KEYS if "archiver_keys" in text_of(statement) else []
+
+
+def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
+    """In one transaction each, rolled back; those on the temporary table after those that make it."""
+    with furnished.connect() as connection, connection.cursor() as cursor:
+        for statement in (name for name in EVERY if name not in MIGRATIONS):
+            for preparation in preparations(statement):
+                cursor.execute(composed(preparation), {})
+            wanted = re.findall(r"%\((\w+)\)s", text_of(statement))
+            values: dict[str, Any] = {name: VALUES[name] for name in wanted}
+            if statement == "delete/load_keys":
+                with cursor.copy(composed(statement), values) as copy:
+                    copy.write(b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n')
+            elif re.search(r"\bCOPY \(", text_of(statement)):
+                with cursor.copy(composed(statement), values) as copy:
+                    assert b"".join(map(bytes, copy)).count(b"\n") == 2
+            else:
+                cursor.execute(composed(statement), values)
+            connection.rollback()
+
+
+@pytest.mark.parametrize("statement", [name for name in EVERY if name not in MIGRATIONS])
+def test_every_statement_file_says_one_thing(statement: str) -> None:
+    code = "\n".join(line for line in text_of(statement).splitlines() if not line.startswith("--"))
+    assert ";" not in code
+    assert code == code.strip() + ("\n" if code.endswith("\n") else "")
+
+
+def test_migrations_are_numbered_without_gaps_and_run_once(place: Place) -> None:
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+    place.sql(EVENTS)
+    place.windows()
+    first = place.sql("SELECT * FROM archiver.migrations ORDER BY number")
+    place.windows()
+    assert place.sql("SELECT * FROM archiver.migrations ORDER BY number") == first
+
+
+def test_names_that_are_missing_unknown_or_too_many_are_refused() -> None:
+    with pytest.raises(StatementError, match="wants"):
+        compose("delete/hold", {})
+    with pytest.raises(StatementError, match="wants"):
+        compose("delete/hold", {"table": TABLE, "column": "x"})
+    with pytest.raises(StatementError, match="wants"):
+        compose("plan/clock", {"table": TABLE})
+    with pytest.raises(StatementError, match="no statement"):
+        compose("delete/everything", {})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        '"',
+        '""',
+        '"; DROP TABLE x; --',
+        "{table}",
+        "{}",
+        "%s",
+        "%(start)s",
+        "100%",
+        "%%",
+        "a.b",
+        "'",
+        "\\",
+        "select",
+        "É",
+    ],
+)
+def test_no_name_can_break_out_of_its_quotes(place: Place, name: str) -> None:
+    table = TableName(name, name)
+    place.sql(f"CREATE SCHEMA {sql.Identifier(name).as_string()}")
+    place.sql(f"CREATE TABLE {sql.Identifier(name, name).as_string()} ({sql.Identifier(name).as_string()} timestamp)")
+    with place.session() as database:
+        odd = database.one(
+            "plan/odd_timestamps", {"table": table, "column": name}, earliest=hours_ago(2), latest=hours_ago(1)
+        )
+        assert (odd.missing, odd.too_old, odd.in_the_future) == (0, 0, 0)
+        database.change("delete/create_keys", {"names": ["version"], "columns": [name], "table": table})

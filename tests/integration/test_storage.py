@@ -1,0 +1,129 @@
+"""Objects on both stand-ins: small and large, finished and given up, taken, missing."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from hashlib import sha256
+
+import pytest
+
+from include.archiver.errors import KeyTaken, StorageRefused
+from include.archiver.storage import PART_BYTES, ObjectStore
+from tests.integration.place import Place
+
+KEY = "client=a b/schema=x%2Fy/table=ü/dt=2024-01-01/hour=00/_1.g0001.csv.gz"
+
+
+def uploaded(store: ObjectStore, key: str, content: bytes, piece: int) -> None:
+    with store.upload(key) as upload:
+        for start in range(0, len(content), piece):
+            upload.write(content[start : start + piece])
+        upload.finish()
+
+
+def unfinished_uploads(place: Place) -> int:
+    with suppress(place.client.exceptions.NoSuchUpload):  # what rclone answers when there are none
+        return len(place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []))
+    return 0
+
+
+class BrokenOffError(Exception):
+    """Whatever ends a step in the midst of an upload."""
+
+
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 4321])
+def test_an_object_of_any_size_comes_back_as_it_was_sent(place_on_both: Place, size: int) -> None:
+    place = place_on_both
+    content = os.urandom(size)
+    uploaded(place.store, KEY, content, 3 << 20)
+    with place.store.reading(KEY) as answer:
+        found = answer.body.read()
+        etag = answer.etag
+    assert sha256(found).digest() == sha256(content).digest()
+    head = place.store.head(KEY)
+    assert head is not None
+    assert (head.size, head.etag) == (size, etag)
+    assert place.keys() == [KEY]
+    assert unfinished_uploads(place) == 0
+
+
+@pytest.mark.parametrize("size", [100, PART_BYTES + 1], ids=["small", "large"])
+def test_an_upload_that_is_not_finished_leaves_no_object(place_on_both: Place, size: int) -> None:
+    place = place_on_both
+    with suppress(BrokenOffError), place.store.upload(KEY) as upload:
+        upload.write(os.urandom(size))
+        raise BrokenOffError
+    assert place.store.head(KEY) is None
+    assert place.keys() == []
+    assert unfinished_uploads(place) == 0
+    uploaded(place.store, KEY, b"later", 10)
+    assert place.read(KEY) == b"later"
+
+
+def test_a_key_that_is_taken_is_left_as_it_is(place_on_both: Place) -> None:
+    place = place_on_both
+    place.store.put_new(KEY, b"first")
+    with pytest.raises(KeyTaken, match="left as it is"):
+        place.store.put_new(KEY, b"second")
+    with pytest.raises(KeyTaken), place.store.upload(KEY):
+        pytest.fail("the upload was begun")
+    assert place.read(KEY) == b"first"
+
+
+@pytest.mark.parametrize("size", [10, PART_BYTES + 1], ids=["small", "large"])
+def test_a_key_that_is_taken_while_the_upload_runs_is_left_as_it_is(moto_place: Place, size: int) -> None:
+    place = moto_place
+    with place.store.upload(KEY) as upload:
+        upload.write(os.urandom(size))
+        place.write(KEY, b"another's")
+        with pytest.raises(KeyTaken):
+            upload.finish()
+    assert place.read(KEY) == b"another's"
+    assert unfinished_uploads(place) == 0
+
+
+def test_a_small_upload_to_a_key_taken_meanwhile_is_refused_where_the_server_does_not_look(place: Place) -> None:
+    with place.store.upload(KEY) as upload:
+        upload.write(b"mine")
+        place.write(KEY, b"another's")
+        with pytest.raises(KeyTaken):
+            upload.finish()
+    assert place.read(KEY) == b"another's"
+
+
+def test_a_missing_object_is_told_by_its_key(place_on_both: Place) -> None:
+    place = place_on_both
+    assert place.store.head(KEY) is None
+    with pytest.raises(StorageRefused, match="is not there any more") as caught, place.store.reading(KEY):
+        pytest.fail("there is nothing to read")
+    assert KEY in str(caught.value)
+
+
+def test_a_missing_bucket_is_told_by_its_name(place_on_both: Place) -> None:
+    store = ObjectStore(place_on_both.client, "nowhere-to-be-seen")
+    with pytest.raises(StorageRefused, match="nowhere-to-be-seen does not exist"):
+        store.check("", writing=True)
+    with pytest.raises(StorageRefused):
+        store.put_new(KEY, b"content")
+
+
+@pytest.mark.parametrize("prefix", ["", "some/where"])
+def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str) -> None:
+    place = place_on_both
+    place.store.check(prefix, writing=True)
+    assert place.keys() == []
+    assert unfinished_uploads(place) == 0
+
+
+def test_the_settings_go_with_every_object(moto_place: Place) -> None:
+    place = moto_place
+    settings = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "a-key"}
+    store = ObjectStore(place.client, place.bucket, settings)
+    store.check("", writing=True)
+    store.put_new("small", b"content")
+    uploaded(store, "large", os.urandom(PART_BYTES + 1), 1 << 20)
+    for key in ("small", "large"):
+        head = place.client.head_object(Bucket=place.bucket, Key=key)
+        assert head["StorageClass"] == "STANDARD_IA"
+        assert head["ServerSideEncryption"] == "aws:kms"

@@ -1,0 +1,77 @@
+"""Policy files, good and bad: each folder of `tests/cases/policies` is a file and what must come of it.
+
+`expected.yaml` holds `loads` (clients and some of their settings), `broken` (clients and words of their message), or
+`error` (words of the message that refuses the whole file).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from include.archiver.errors import PolicyError
+from include.archiver.policy import Client, Policies, load
+
+CASES = Path(__file__).parent.parent / "cases" / "policies"
+
+
+@pytest.mark.parametrize("case", sorted(folder.name for folder in CASES.iterdir()))
+def test_a_policy_file_loads_as_expected(case: str) -> None:
+    path = CASES / case / "policies.yaml"
+    expected = yaml.safe_load((CASES / case / "expected.yaml").read_text(encoding="utf-8"))
+    assert expected.keys() <= {"loads", "broken", "error"}
+    if "error" in expected:
+        with pytest.raises(PolicyError) as caught:
+            load(path)
+        holds(str(caught.value), [str(path), *expected["error"]])
+        return
+    policies = load(path)
+    assert {client.name for client in policies.clients} == set(expected.get("loads", {}))
+    assert set(policies.broken) == set(expected.get("broken", {}))
+    for client in policies.clients:
+        matches(client, expected["loads"][client.name])
+    for name, words in expected.get("broken", {}).items():
+        holds(policies.broken[name], [str(path), *words])
+    assert policies.conn_ids == tuple(sorted({client.conn_id for client in policies.clients}))
+
+
+def holds(message: str, words: list[str]) -> None:
+    missing = [word for word in words if word not in message]
+    assert not missing, f"{missing} not in: {message}"
+
+
+def matches(client: Client, expected: Mapping[str, Any]) -> None:
+    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names"}
+    for field in ("conn_id", "database", "schedule"):
+        if field in expected:
+            assert getattr(client, field) == expected[field]
+    if "names" in expected:
+        assert [[table.name.schema, table.name.name] for table in client.tables] == expected["names"]
+    for table, settings in zip(client.tables, expected.get("tables", []), strict="tables" in expected):
+        for setting, value in settings.items():
+            found = getattr(table, setting)
+            assert (setting, found, type(found)) == (setting, value, type(value))
+
+
+def test_a_file_that_is_not_there_is_refused_with_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"cannot be read .*ARCHIVER_POLICIES"):
+        load(tmp_path / "policies.yaml")
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_bytes(b"instances: \xff")
+    with pytest.raises(PolicyError, match="is not valid YAML"):
+        load(path)
+
+
+def test_clients_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    clients = "[{name: c, bucket: abc}, {name: a, bucket: abc}, {name: b, bucket: abc}]"
+    path.write_text(f"instances: [{{conn_id: postgres, clients: {clients}}}]")
+    policies: Policies = load(path)
+    assert [client.name for client in policies.clients] == ["a", "b", "c"]
