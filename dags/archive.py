@@ -92,6 +92,8 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
             "max_retry_delay": timedelta(minutes=10),
             "retry_policy": RETRY_POLICY,
             "weight_rule": "absolute",
+            # A connection that died without a word must not hold a pool slot for ever; progress is kept.
+            "execution_timeout": timedelta(hours=4),
         },
     ) as dag:
         for policy in client.tables:
@@ -111,7 +113,8 @@ def add_table(work: TableWork) -> None:
     )
     events = AssetAlias(name=archived.name, group="archiver")
 
-    @task(priority_weight=PLAN)
+    # A plan may hold thousands of windows; the log has their number, the XCom has them all.
+    @task(priority_weight=PLAN, show_return_value_in_logs=False)
     def plan(**context: Any) -> list[Batch]:
         batches, summary = work.plan(context)
         context["ti"].xcom_push(key="summary", value=summary)

@@ -5,13 +5,11 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import Variable
@@ -22,13 +20,13 @@ from include.archiver.errors import SettingError
 from include.archiver.naming import keep_days_variable
 from include.archiver.policy import Client, Policies, TablePolicy, load
 from include.archiver.storage import ObjectStore
+from include.pools import policies_path
 
 if TYPE_CHECKING:
     import psycopg
 
 AWS_CONNECTION = "aws_default"
 _COMMON_VARIABLE = "archive_keep_days"
-_DEFAULT_POLICIES = Path(__file__).parent / "policies.yaml"
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
@@ -37,7 +35,7 @@ _S3_READ_SECONDS = 60
 
 def policies() -> Policies:
     """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
-    return load(Path(os.environ.get("ARCHIVER_POLICIES") or _DEFAULT_POLICIES))
+    return load(policies_path())
 
 
 @contextmanager

@@ -101,7 +101,7 @@ class Ledger:
         self._moved(row, self._database.change("ledger/stored", id=row.id, etag=etag))
 
     def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Sequence[int]) -> None:
-        """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` of them left."""
+        """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
         self._moved(
             row,
             self._database.change(

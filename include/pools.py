@@ -1,0 +1,36 @@
+"""The Airflow pools that bound the work on each Postgres server: the archive's tasks wait for ever without them.
+
+`python -m include.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file that the DAGs
+read, so run it again when a server is added.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from include.archiver.naming import pool_name
+from include.archiver.policy import Policies, load
+
+DEFAULT_POLICIES = Path(__file__).parent / "policies.yaml"
+# Tasks at work on one server at once. Each holds one connection and reads or deletes as fast as it can.
+SLOTS = 6
+
+
+def policies_path() -> Path:
+    """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
+    return Path(os.environ.get("ARCHIVER_POLICIES") or DEFAULT_POLICIES)
+
+
+def pools(policies: Policies) -> dict[str, dict[str, object]]:
+    """The pools by name, as `airflow pools import` reads them."""
+    return {
+        pool_name(conn_id): {"slots": SLOTS, "description": f"archiver on {conn_id}", "include_deferred": True}
+        for conn_id in policies.conn_ids
+    }
+
+
+if __name__ == "__main__":
+    json.dump(pools(load(policies_path())), sys.stdout, indent=2)
