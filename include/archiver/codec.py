@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
@@ -21,7 +22,8 @@ _GZIP_WINDOW_BITS = 31
 _READ_BYTES = 1 << 20
 _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 
-_DAMAGE = (OSError, EOFError, cast(type[Exception], isal_zlib.error), zstandard.ZstdError)
+# Not OSError: a connection that stalls in mid-read is one too, and says nothing about the object.
+_DAMAGE = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error), zstandard.ZstdError)
 
 EXTENSIONS: dict[Compression, str] = {"gzip": "csv.gz", "zstd": "csv.zst"}
 
@@ -54,8 +56,6 @@ def decompressed(source: IO[bytes], compression: Compression) -> Iterator[bytes]
             while chunk := reader.read(_READ_BYTES):
                 yield chunk
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
         raise ValueError(f"the {compression} stream is damaged: {error}") from None
 
 

@@ -40,6 +40,10 @@ class CheckFailed(Refused):
     """What S3 gave back is not what was sent; nothing was deleted."""
 
 
+class ObjectMissing(CheckFailed):
+    """An object that this program wrote is not in the bucket any more; nothing was deleted."""
+
+
 class Unfinished(Refused):
     """Part of a run did not succeed; the errors are in the logs of its tasks."""
 

@@ -16,12 +16,13 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    FlexibleChecksumError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
 )
 
-from include.archiver.errors import KeyTaken, StorageInterrupted, StorageRefused
+from include.archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -129,14 +130,15 @@ class ObjectStore:
         """The object's bytes as S3 gives them back, with the etag of just these bytes.
 
         Raises:
-            StorageRefused: there is no such object.
+            ObjectMissing: there is no such object.
+            CheckFailed: its bytes are not those that S3 was given.
         """
         with self._translated():
             try:
                 answer = self.client.get_object(Bucket=self.bucket, Key=key)
             except ClientError as error:
                 if _code(error) in _MISSING:
-                    raise StorageRefused(
+                    raise ObjectMissing(
                         f"object s3://{self.bucket}/{key} is not there any more; it was written by this program, "
                         f"so look for who deleted it before going on"
                     ) from None
@@ -166,6 +168,11 @@ class ObjectStore:
         except ParamValidationError:
             raise StorageRefused(
                 f"{self.bucket!r} is not a name that S3 allows for a bucket; correct 'bucket' in the policy file"
+            ) from None
+        except FlexibleChecksumError:
+            # boto3 compares the checksum that S3 keeps; an object that fails will fail at every further try.
+            raise CheckFailed(
+                f"bucket {self.bucket}: an object came back damaged, against the checksum that S3 keeps of it"
             ) from None
         except BotoCoreError as error:
             raise StorageInterrupted(f"bucket {self.bucket}: {error}") from None

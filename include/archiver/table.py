@@ -29,6 +29,7 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
         columns = database.all("table/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
         refuse_cascades(database, table, found.oid)
+        _refuse_rules_and_foreign_parts(database, table, found.oid)
         identity, identity_columns = _identity(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
@@ -104,6 +105,19 @@ def refuse_cascades(database: Database, table: TableName, oid: int) -> None:
         raise TableRefused(
             f"deleting from {table} would reach rows that nobody archived: {named}; change these foreign keys to "
             f"NO ACTION or RESTRICT, and archive the children first"
+        )
+
+
+def _refuse_rules_and_foreign_parts(database: Database, table: TableName, oid: int) -> None:
+    if rules := database.all("table/delete_rules", oid=oid):
+        raise TableRefused(
+            f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
+            f"disable them (a trigger can do the same and is allowed)"
+        )
+    if parts := database.all("table/foreign_parts", oid=oid):
+        raise TableRefused(
+            f"parts of {table} are foreign tables, whose row versions cannot be checked: "
+            f"{', '.join(part.name for part in parts)}; detach them, and archive them where they are"
         )
 
 

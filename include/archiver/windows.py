@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from include.archiver.models import DueWindow, TimestampKind, Window
 
-# The grid starts at a midnight, so windows of any whole number of hours that divides a day end at midnights.
-GRID_ORIGIN = datetime(2000, 1, 1)  # noqa: DTZ001 (column time is naive)
+# The grid starts at a midnight, so windows of any whole number of hours that divides a day end at midnights. Nothing
+# lies before it: date_bin rounded moments before its origin wrongly in some minor versions.
+GRID_ORIGIN = datetime(1, 1, 1)  # noqa: DTZ001 (column time is naive)
 # Windows are reckoned in Python datetimes, which begin at year 1; older rows are counted and kept.
 EARLIEST = datetime(2, 1, 1)  # noqa: DTZ001 (column time is naive)
 
@@ -36,8 +37,12 @@ def in_column_time(instant: datetime, kind: TimestampKind, timezone: str) -> dat
 
     A column without a time zone is read in the policy's zone. In the hour that clocks repeat, a wall-clock time
     may be either of two instants; then the earlier wall time is taken, so that nothing is due while in doubt. A
-    wall-clock time in the hour that clocks leave out means the one an hour later, and is due only then.
+    wall-clock time in the hour that clocks leave out means the one an hour later, and is due only then. A date is
+    a whole day, and is due when that day is over.
     """
+    if kind is TimestampKind.DATE:
+        wall = in_column_time(instant, TimestampKind.TIMESTAMP, timezone)
+        return wall.replace(hour=0, minute=0, second=0, microsecond=0)
     if kind is TimestampKind.TIMESTAMPTZ:
         return instant.astimezone(UTC).replace(tzinfo=None)
     zone = ZoneInfo(timezone)

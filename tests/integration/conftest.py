@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,14 +17,14 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+def server() -> Iterator[PostgresServer]:
+    with TemporaryDirectory() as folder, PostgresServer(Path(folder)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with RcloneS3(tmp_path_factory.mktemp("rclone")) as s3:
+def rclone() -> Iterator[S3Server]:
+    with TemporaryDirectory() as folder, RcloneS3(Path(folder)) as s3:
         yield s3
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from include.archiver.storage import ObjectStore, Upload
 from tests.integration.place import Place
@@ -24,7 +25,7 @@ class HookedUpload(Upload):
 
     def __init__(self, store: ObjectStore, key: str, before_finish: Act) -> None:
         super().__init__(store, key)
-        self._finishing = lambda: before_finish(key)
+        self._finishing: Callable[[], None] = partial(before_finish, key)
 
     def finish(self) -> None:
         self._finishing()

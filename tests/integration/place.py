@@ -85,6 +85,8 @@ class Place:
         with server.connect(name) as user:
             user.prepare_threshold = None
             yield cls(server, name, s3, s3.client(), name, order, policy, user)
+        with server.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def on(self, table: str, timestamp_column: str = "triggered_at", **changes: Any) -> Place:
         """The same place, for another table or with another order."""

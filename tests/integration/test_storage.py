@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import pytest
 
-from include.archiver.errors import KeyTaken, StorageRefused
+from include.archiver.errors import KeyTaken, ObjectMissing, StorageRefused
 from include.archiver.storage import PART_BYTES, ObjectStore
 from tests.integration.place import Place
 
@@ -95,7 +95,7 @@ def test_a_small_upload_to_a_key_taken_meanwhile_is_refused_where_the_server_doe
 def test_a_missing_object_is_told_by_its_key(place_on_both: Place) -> None:
     place = place_on_both
     assert place.store.head(KEY) is None
-    with pytest.raises(StorageRefused, match="is not there any more") as caught, place.store.reading(KEY):
+    with pytest.raises(ObjectMissing, match="is not there any more") as caught, place.store.reading(KEY):
         pytest.fail("there is nothing to read")
     assert KEY in str(caught.value)
 

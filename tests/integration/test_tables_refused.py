@@ -55,6 +55,28 @@ def test_a_foreign_key_that_names_only_one_partition_is_refused_too(place: Place
     assert place.sql("SELECT count(*) FROM public.parts") == [(1,)]
 
 
+@pytest.mark.parametrize("what", ["ALSO DELETE FROM public.other", "INSTEAD NOTHING"])
+def test_a_rule_on_deletes_is_refused_by_its_name(place: Place, what: str) -> None:
+    filled(place)
+    place.sql("CREATE TABLE public.other AS SELECT * FROM analytics.events")
+    place.sql(f"CREATE RULE reaching AS ON DELETE TO analytics.events DO {what}")
+    refused(place, TableRefused, "analytics.events", "reaching", "drop or disable")
+    place.sql("ALTER TABLE analytics.events DISABLE RULE reaching")
+    assert place.plan().windows == 2
+
+
+def test_a_partition_on_another_server_is_refused_by_its_name(place: Place) -> None:
+    place.sql("CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw")
+    place.sql(
+        "CREATE TABLE public.things (at timestamp) PARTITION BY RANGE (at);"
+        "CREATE TABLE public.things_near PARTITION OF public.things FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);"
+        "CREATE FOREIGN TABLE public.things_far PARTITION OF public.things FOR VALUES FROM (MINVALUE)"
+        "   TO ('2020-01-01') SERVER files OPTIONS (filename '/dev/null')"
+    )
+    place.sql("INSERT INTO public.things VALUES (%s)", hours_ago(60))
+    refused(place.on("public.things", "at"), TableRefused, "public.things_far", "foreign tables", "detach")
+
+
 @pytest.mark.parametrize("action", ["NO ACTION", "RESTRICT"])
 def test_rows_that_others_still_point_to_end_the_delete_and_stay(place: Place, action: str) -> None:
     filled(place)
