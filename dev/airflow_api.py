@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, cast, Literal
+from typing import Any, Literal, cast
 
 from dev.airflow_session import AirflowSession, Record, path_of
 

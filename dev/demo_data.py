@@ -1,7 +1,6 @@
 """The demo's databases, made anew: the same rows each time, with times counted back from now."""
 
 import random
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,17 +38,22 @@ def load(stack: Stack) -> datetime:
     Returns the moment that the events count back from, UTC without an offset, as the tables write it.
     """
     _note(stack).unlink(missing_ok=True)
-    started = time.monotonic()
-    removed = stack.s3.empty_bucket(BUCKET)
-    if removed:
-        print(f"bucket {BUCKET} emptied of {removed} objects in {time.monotonic() - started:.1f} s", flush=True)
+    if removed := stack.s3.empty_bucket(BUCKET):
+        print(f"removed {removed:,} objects of an earlier demo", flush=True)
     for client in CLIENTS:
         _create_database(stack.postgres, client.database)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    for client in EVENT_CLIENTS:
-        if client.events:
-            _load_events(stack.postgres, client, client.events, now)
-    _load_bank(stack)
+    pgbench = Pgbench(stack)
+    try:
+        pgbench.start_filling()  # fills the bank while we load the others
+        now = datetime.now(UTC).replace(tzinfo=None)
+        for client in EVENT_CLIENTS:
+            if client.events:
+                _load_events(stack.postgres, client, client.events, now)
+        pgbench.finish()
+    finally:
+        pgbench.stop()
+    with stack.postgres.connect(BANK.database) as connection:
+        _tell(connection, BANK)
     _note(stack).write_text(now.isoformat())
     return now
 
@@ -68,7 +72,6 @@ def _load_events(postgres: PostgresServer, client: DemoClient, events: Events, n
     words = _WORDS.split()
     random.Random(SEED).shuffle(words)  # noqa: S311  # the same shuffle each time is what is wanted
     statement = (_FOLDER / "demo_events.sql").read_bytes()
-    started = time.monotonic()
     with postgres.connect(client.database) as connection:
         connection.execute((_FOLDER / "demo_table.sql").read_bytes())
         connection.execute("SELECT setseed(%s)", [SEED])
@@ -77,7 +80,7 @@ def _load_events(postgres: PostgresServer, client: DemoClient, events: Events, n
             connection.execute(statement, values)
             if last:
                 print(f"  {client.name}: {events.count - last:,} of {events.count:,} rows", flush=True)
-        _tell(connection, client, started)
+        _tell(connection, client)
 
 
 def _slices(count: int) -> Iterator[tuple[int, int]]:
@@ -86,19 +89,11 @@ def _slices(count: int) -> Iterator[tuple[int, int]]:
         yield end - 1, max(0, end - _ROWS_A_STATEMENT)
 
 
-def _load_bank(stack: Stack) -> None:
-    started = time.monotonic()
-    Pgbench(stack).fill()
-    with stack.postgres.connect(BANK.database) as connection:
-        _tell(connection, BANK, started)
-
-
-def _tell(connection: psycopg.Connection, client: DemoClient, started: float) -> None:
+def _tell(connection: psycopg.Connection, client: DemoClient) -> None:
     table = sql.Identifier(client.schema, client.table)
     connection.execute(sql.SQL("ANALYZE {}").format(table))
     found = connection.execute(
         sql.SQL("SELECT count(*), pg_table_size({}::regclass) / 1e6 FROM {}").format(table.as_string(connection), table)
     ).fetchone()
     if found:
-        seconds = time.monotonic() - started
-        print(f"{client.name}: {found[0]:,} rows, {found[1]:.1f} MB, loaded in {seconds:.1f} s", flush=True)
+        print(f"{client.name}: {found[0]:,} rows, {found[1]:.1f} MB", flush=True)

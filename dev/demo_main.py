@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import psycopg
+import requests
 
 from dev import demo_data
+from dev.airflow_session import AirflowApiError
 from dev.demo_checks import Evidence, checks
 from dev.demo_clients import BANK, CLIENTS, DemoClient
 from dev.demo_objects import in_bucket
@@ -28,7 +30,7 @@ def run_demo() -> int:
         with Stack(policies=POLICIES) as stack:
             failed = _demonstrate(stack)
             say("stopping")
-    except (ProcessError, TimeoutError) as error:
+    except (ProcessError, AirflowApiError, TimeoutError, requests.RequestException) as error:
         print(f"the demo failed: {error}", flush=True)
         return 1
     verdict = f"{len(failed)} CHECKS FAILED: {'; '.join(failed)}" if failed else "all checks passed"

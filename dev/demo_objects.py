@@ -10,11 +10,13 @@ import hashlib
 import io
 import json
 import time
+import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import zstandard
+from botocore.exceptions import ClientError
 
 from dev.demo_clients import DemoClient
 from dev.demo_rows import Rows, records
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _MANIFEST = ".manifest.json"
 _PROGRESS_SECONDS = 3.0
+# AttributeError is how botocore fails over a download that the server answers with an error and a checksum.
+_DAMAGE = (ClientError, AttributeError, ValueError, EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 
 @dataclass
@@ -45,17 +49,16 @@ def in_bucket(s3: "S3Client", bucket: str, client: DemoClient) -> Archive:
     """Read the client's whole archive; says how far it is every three seconds."""
     archive = Archive()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=client.folder)
-    sizes = {found["Key"]: found["Size"] for page in pages for found in page.get("Contents", [])}
-    archive.files = len(sizes)
-    manifests = [key for key in sizes if key.endswith(_MANIFEST)]
+    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+    archive.files = len(keys)
+    manifests = [key for key in keys if key.endswith(_MANIFEST)]
     next_line = time.monotonic() + _PROGRESS_SECONDS
     for number, key in enumerate(manifests, start=1):
-        manifest = json.loads(_read(s3, bucket, key))
-        data_key = manifest["data"]["key"]
-        if data_key not in sizes:
-            archive.problems.append(f"{data_key} has a manifest but is not there")
-            continue
-        _take_in(archive, client, manifest, _read(s3, bucket, data_key))
+        try:
+            manifest = json.loads(_read(s3, bucket, key))
+            _take_in(archive, client, manifest, _read(s3, bucket, manifest["data"]["key"]))
+        except _DAMAGE as error:
+            archive.problems.append(f"the object of {key} is missing or damaged: {error}")
         if time.monotonic() > next_line:
             print(f"  {client.name}: {number:,} of {len(manifests):,} objects", flush=True)
             next_line = time.monotonic() + _PROGRESS_SECONDS

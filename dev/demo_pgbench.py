@@ -32,16 +32,15 @@ class Pgbench:
 
     @property
     def transactions(self) -> int:
-        """How many transactions all the rounds that have ended since the last `fill` have made."""
+        """How many transactions all the rounds that have ended since the last filling have made."""
         return sum(int(number) for number in _PROCESSED.findall(self._log.read_text()))
 
-    def fill(self) -> None:
-        """Create pgbench's tables and run its first transactions."""
+    def start_filling(self) -> None:
+        """Create pgbench's tables and begin its first transactions; `finish` waits for their end."""
         self._log.unlink(missing_ok=True)
         self._start("--initialize", "--quiet")
         self.finish()
         self._start("--no-vacuum", f"--client={_CLIENTS}", f"--transactions={TRANSACTIONS // _CLIENTS}")
-        self.finish()
 
     def keep_writing(self) -> None:
         """Begin a round of writing, unless one is under way; to be called again and again."""

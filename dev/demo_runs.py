@@ -9,13 +9,13 @@ from pathlib import Path
 from dev.airflow_api import AirflowApi
 from dev.airflow_session import Record
 from dev.demo_clients import CLIENTS, VARIABLES
-from dev.pools import create_pools
 from include.archiver.naming import dag_id
 from include.archiver.policy import load
+from include.pools import SLOTS, pools
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 2.0
 _PROGRESS_SECONDS = 5.0
 _TIMEOUT_SECONDS = 900.0
 _MOST_FAILURES = 5
@@ -47,7 +47,8 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     for key, value in VARIABLES.items():
         api.set_variable(key, value)
         print(f"Airflow Variable {key} = {value}", flush=True)
-    create_pools(api, load(policies))
+    for pool in pools(load(policies)):
+        api.set_pool(pool, SLOTS)
 
 
 class DemoRuns:
@@ -71,7 +72,7 @@ class DemoRuns:
     def watch(self, meanwhile: Callable[[set[str]], None]) -> dict[str, Outcome]:
         """Wait for the end of all runs, with a line every few seconds; return the outcome by client.
 
-        `meanwhile` is called about once a second with the names of the clients that are still at work.
+        `meanwhile` is called every two seconds with the names of the clients that are still at work.
         Raises TimeoutError.
         """
         started = time.monotonic()
