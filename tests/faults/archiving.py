@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from include.archiver.database import Database
+from include.archiver.errors import CheckFailed
 from include.archiver.ledger import Ledger
 from include.archiver.models import DueWindow, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
@@ -17,7 +18,7 @@ from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
 from include.archiver.steps.store import store
 from include.archiver.storage import ObjectStore
-from tests.integration.place import NOW, Place
+from tests.faults.place import NOW, Place
 
 _MOST_RERUNS = 30
 
@@ -51,9 +52,15 @@ class Run:
                 export(database, self.store, self.order, window)
 
     def check(self, windows: list[DueWindow]) -> None:
+        failures: list[CheckFailed] = []
         with self._session("store") as database:
             for window in windows:
-                store(database, self.store, self.order, window)
+                try:
+                    store(database, self.store, self.order, window)
+                except CheckFailed as failure:
+                    failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def delete(self, windows: list[DueWindow], stopping: Callable[[], bool] = lambda: False) -> int:
         """Returns the rows deleted, those of former tries of the same windows too."""

@@ -1,8 +1,10 @@
-"""A real Postgres, a real S3 server and a warmed-up worker for the session; a fresh database and bucket a test."""
+"""A real Postgres, a real S3 server and a warmed-up worker for the session; one database and bucket for all.
+
+Tests tell their tables apart by name.
+"""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +13,10 @@ from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from include.archiver import database
 from tests.faults.kills import Worker
+from tests.faults.place import Place
 from tests.faults.recorder import opened
 from tests.faults.worker import LOCK_POLL_SECONDS
-from tests.integration.place import Place
 
-_numbers = itertools.count(1)
 # Deadlocks are part of the game and a second is long.
 SETTINGS = {"deadlock_timeout": "50ms"}
 
@@ -44,8 +45,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_WINDOW_LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def place(server: PostgresServer, rclone: RcloneS3) -> Iterator[Place]:
-    """An empty table space with an account, and an empty bucket."""
-    with Place.made(server, rclone, next(_numbers)) as place:
+    """A database with an account, and a bucket."""
+    with Place.made(server, rclone, "faults") as place:
         yield opened(place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,9 @@ from typing import Any
 
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
+from tests.faults.chance import seeded
+from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import Recorder, filled, with_table
-from tests.integration.place import Place, hours_ago
 
 ROOT = Path(__file__).parents[2]
 HOURS = (50, 51)
@@ -109,18 +109,19 @@ def choices(met: list[str]) -> list[Kill]:
         times = met.count(point)
         found.append(Kill(point, 1))
         if times > 1:
-            found.append(Kill(point, random.Random(point).randint(2, times)))
+            found.append(Kill(point, seeded(point).randint(2, times)))
     return found
 
 
 def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, instant: float | None = None) -> Verdict:
-    """Kills one archive of a new table, lets users change rows, runs plainly again and checks everything.
+    """Kills one archive of a new table, lets users change rows or not, runs plainly again and checks everything.
 
     Raises:
         NotReached: the archive ended before it was to be killed.
     """
-    keyed = sum(map(ord, name)) % 2 == 0
-    table = _prepared(place, name, keyed=keyed, compression="gzip" if sum(map(ord, name)) % 4 < 2 else "zstd")
+    choice = seeded(name)
+    keyed, compression, users_go_on = choice.random() < 0.5, choice.choice(["gzip", "zstd"]), choice.random() < 0.5
+    table = _prepared(place, name, keyed=keyed, compression=compression)
     account = Account(table)
     answer = worker.run(table, kill, instant)
     if not answer["killed"]:
@@ -128,7 +129,8 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
             raise AssertionError(f"{kill or instant}: the child ended with status {answer['status']}")
         raise NotReached
     account.witness.look(table)
-    _changed_by_users(table)
+    if users_go_on:
+        _changed_by_users(table)
     Run.of(table).settle()
     return account.check()
 
@@ -143,7 +145,7 @@ def _prepared(place: Place, name: str, *, keyed: bool, compression: str) -> Plac
     table = with_table(place, name, keyed=keyed, batch_size=BATCH_SIZE, compression=compression)
     moments = [hours_ago(hour - minute / 60) for hour in HOURS for minute in range(1, ROWS_A_WINDOW + 1)]
     # Bytes that do not compress, so that a window's object takes several parts.
-    filled(table, moments, data=json.dumps(random.Random(name).randbytes(300).hex()))
+    filled(table, moments, noise=600)
     return table
 
 
@@ -156,4 +158,4 @@ def _changed_by_users(place: Place) -> None:
             user.update([first + 1], f"changed after the kill {hour}")
             user.move([first + 2], hours_ago(HOURS[0] - 0.5), f"moved after the kill {hour}")
             user.delete([first + 3])
-            user.insert([1000 + hour], [hours_ago(hour - 0.25)], f"late after the kill {hour}")
+            user.insert([1000 + hour], [hours_ago(hour - 0.25)], f"late after the kill {hour}", [None])

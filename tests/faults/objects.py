@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 import zstandard
+from botocore.exceptions import FlexibleChecksumError
 
-from tests.integration.place import Place
+from tests.faults.place import Place
 
 MANIFEST = ".manifest.json"
 Row = tuple[str, ...]
@@ -24,10 +25,16 @@ Row = tuple[str, ...]
 class CheckedObject:
     """An object that has a manifest, and what is wrong with it."""
 
-    key: str
+    stem: str
     rows: tuple[Row, ...]
     manifest: Mapping[str, Any]
     problems: tuple[str, ...]
+
+
+def stem_of(key: str) -> str:
+    """What the keys of one generation's object, sidecar and manifest have in common."""
+    folder, name = key.rsplit("/", 1)
+    return f"{folder}/{name.removeprefix('_').split('.keys.csv')[0].split('.csv')[0].removesuffix(MANIFEST)}"
 
 
 def listed(place: Place) -> dict[str, str]:
@@ -44,7 +51,11 @@ def checked_objects(place: Place) -> list[CheckedObject]:
 
 
 def _checked(place: Place, manifest_key: str) -> CheckedObject:
-    manifest = json.loads(place.read(manifest_key))
+    stem = stem_of(manifest_key)
+    try:
+        manifest = json.loads(place.read(manifest_key))
+    except (FlexibleChecksumError, ValueError):
+        return CheckedObject(stem, (), {}, (f"{manifest_key} is damaged",))
     problems: list[str] = []
     rows = _rows(place, manifest, "data", problems)
     sidecar = _rows(place, manifest, "keys", problems)
@@ -54,9 +65,10 @@ def _checked(place: Place, manifest_key: str) -> CheckedObject:
     for what, found in (("rows", rows), ("keys", sidecar)):
         if len(found) - 1 != manifest["rows"]:
             problems.append(f"it holds {len(found) - 1} {what} and its manifest says {manifest['rows']}")
-    key = str(manifest["data"]["key"])
-    named = tuple(f"{key}: {problem}" for problem in problems)
-    return CheckedObject(key, tuple(rows[1:]), manifest, named)
+    if stem_of(str(manifest["data"]["key"])) != stem:
+        problems.append("its manifest is another one's")
+    named = tuple(f"{stem}: {problem}" for problem in problems)
+    return CheckedObject(stem, tuple(rows[1:]), manifest, named)
 
 
 def _rows(place: Place, manifest: Mapping[str, Any], part: str, problems: list[str]) -> list[Row]:
@@ -94,10 +106,8 @@ class Witness:
             for key, etag in self.seen.items()
             if now.get(key) != etag
         ]
-        stems = {key.removesuffix(MANIFEST) for key in now if key.endswith(MANIFEST)}
+        stems = {stem_of(key) for key in now if key.endswith(MANIFEST)}
         for key, etag in now.items():
-            folder, name = key.rsplit("/", 1)
-            stem = f"{folder}/_{name.lstrip('_')}".split(".keys.csv")[0].split(".csv")[0].removesuffix(MANIFEST)
-            if stem in stems:
+            if stem_of(key) in stems:
                 self.seen.setdefault(key, etag)
         return problems

@@ -56,11 +56,11 @@ def _commits(reach: Reach) -> None:
             reach("before commit")
         reach("after commit")
 
-    Database.transaction = reaching  # type: ignore[method-assign,assignment]
+    Database.transaction = reaching  # type: ignore[method-assign]
 
 
 def _copies(reach: Reach) -> None:
-    copy_out, copy_in, chunks = Database.copy_out, Database.copy_in, CopyOut.chunks
+    copy_out, copy_in, batches = Database.copy_out, Database.copy_in, CopyOut.batches
 
     @contextmanager
     def reaching_out(self: Database, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
@@ -70,10 +70,10 @@ def _copies(reach: Reach) -> None:
             reach(f"at the end of copy {statement}")
         reach(f"after copy {statement}")
 
-    def reaching_chunks(self: CopyOut) -> Iterator[bytes]:
-        for chunk in chunks(self):
-            reach("with a chunk copied")
-            yield chunk
+    def reaching_batches(self: CopyOut) -> Iterator[list[bytes]]:
+        for batch in batches(self):
+            reach("with rows copied")
+            yield batch
 
     def reaching_in(self: Database, statement: str, names: Names, pieces: Iterator[bytes], /) -> int:
         reach(f"before copy {statement}")
@@ -81,9 +81,9 @@ def _copies(reach: Reach) -> None:
         reach(f"after copy {statement}")
         return rows
 
-    Database.copy_out = reaching_out  # type: ignore[method-assign,assignment]
+    Database.copy_out = reaching_out  # type: ignore[method-assign]
     Database.copy_in = reaching_in  # type: ignore[method-assign]
-    CopyOut.chunks = reaching_chunks  # type: ignore[method-assign]
+    CopyOut.batches = reaching_batches  # type: ignore[method-assign]
 
 
 def _reached(pieces: Iterator[bytes], reach: Reach, point: str) -> Iterator[bytes]:

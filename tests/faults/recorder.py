@@ -7,6 +7,7 @@ numbered in the order of its versions, since a writer takes its number while it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,8 @@ from typing import Any
 
 import psycopg
 
-from tests.integration.place import Place
+from tests.faults.chance import seeded
+from tests.faults.place import Place
 
 SCHEMA = """
     CREATE SCHEMA analytics;
@@ -54,7 +56,7 @@ def opened(place: Place) -> Place:
 
 def with_table(place: Place, name: str, *, keyed: bool, **order: Any) -> Place:
     """The place with a new table, which has a primary key or no key at all."""
-    made = place.on(f"analytics.{name}", **order)
+    made = place.on(name, **order)
     key = " PRIMARY KEY" if keyed else ""
     made.sql(_TABLE.format(table=made.relation, key=key, index=f"{name}_triggered_at"))
     return made
@@ -81,7 +83,7 @@ class Recorder:
         table = place.relation
         self._insert = _statement(
             f"INSERT INTO {table} (id, triggered_at, name, data)"
-            " SELECT unnest(%(ids)s::bigint[]), unnest(%(moments)s::timestamp[]), %(name)s, %(data)s"
+            " SELECT unnest(%(ids)s::bigint[]), unnest(%(moments)s::timestamp[]), %(name)s, unnest(%(data)s::jsonb[])"
         )
         self._update = _statement(f"UPDATE {table} SET name = %(name)s, weight = weight + 1 WHERE id = ANY(%(ids)s)")
         self._move = _statement(
@@ -90,9 +92,9 @@ class Recorder:
         self._delete = _statement(f"DELETE FROM {table} WHERE id = ANY(%(ids)s)", content="NULL")
 
     def insert(
-        self, ids: Sequence[int], moments: Sequence[datetime], name: str | None, data: str | None = None
+        self, ids: Sequence[int], moments: Sequence[datetime], name: str | None, data: Sequence[str | None]
     ) -> Changed:
-        return self._run(self._insert, ids, moments=list(moments), name=name, data=data)
+        return self._run(self._insert, ids, moments=list(moments), name=name, data=list(data))
 
     def update(self, ids: Sequence[int], name: str) -> Changed:
         return self._run(self._update, ids, name=name)
@@ -108,7 +110,9 @@ class Recorder:
         return Changed(tuple(row[0] for row in rows), tuple(row[1] for row in rows))
 
 
-def filled(place: Place, moments: Sequence[datetime], first_id: int = 1, data: str | None = None) -> None:
-    """Inserts one noted row at each of these moments."""
+def filled(place: Place, moments: Sequence[datetime], noise: int = 0) -> None:
+    """Inserts one noted row at each of these moments, each with so many characters that do not compress."""
+    choice = seeded(place.order.table.name)
+    data = [json.dumps(choice.randbytes(noise // 2).hex()) for _ in moments]
     with place.server.connect(place.database) as connection:
-        Recorder(connection, place).insert(range(first_id, first_id + len(moments)), moments, "first version", data)
+        Recorder(connection, place).insert(range(1, len(moments) + 1), moments, "first version", data)

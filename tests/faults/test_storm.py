@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.place import Place
 from tests.faults.storm import Storm
-from tests.integration.place import Place
 
 OPERATIONS = 750
 
@@ -13,8 +13,15 @@ OPERATIONS = 750
 @pytest.mark.parametrize("keyed", [True, False], ids=["primary key", "no key"])
 @pytest.mark.parametrize("seed", ["first", "second"])
 def test_no_version_is_lost_while_writers_archives_and_rewrites_go_on(place: Place, seed: str, keyed: bool) -> None:
-    storm = Storm(place, "busy", seed, OPERATIONS, keyed)
+    storm = Storm(place, f"busy_{seed}_{keyed}".lower(), seed, OPERATIONS, keyed)
     verdict = storm.run()
     assert verdict.good, f"{verdict} ({dict(storm.events)})"
     assert storm.events["whole runs"]
     assert verdict.rows > OPERATIONS / 3
+
+
+def test_no_version_is_lost_even_if_every_run_loses_its_lock_on_the_window(place: Place) -> None:
+    storm = Storm(place, "unlocked", "unlocked", OPERATIONS, keyed=True, unlocked=True)
+    verdict = storm.run()
+    assert verdict.good, f"{verdict} ({dict(storm.events)})"
+    assert storm.events["Superseded"]

@@ -16,8 +16,9 @@ from datetime import datetime
 import psycopg
 from psycopg import errors
 
+from tests.faults.chance import seeded
+from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import Changed, Recorder
-from tests.integration.place import Place, hours_ago
 
 DUE_HOURS = range(49, 54)
 _KEPT_HOUR = 1
@@ -74,7 +75,7 @@ class Writer:
     seed: str
 
     def __post_init__(self) -> None:
-        self._choice = random.Random(f"{self.seed} writer {self.number}")
+        self._choice = seeded(f"{self.seed} writer {self.number}")
         self._next_id = self.number * _IDS_A_WRITER
         self._versions = 0
 
@@ -86,7 +87,7 @@ class Writer:
                     recorder = Recorder(connection, self.place)
                     while not self.stream.over:
                         self._transaction(connection, recorder)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, psycopg.InterfaceError):
                 time.sleep(0.05)
 
     def _transaction(self, connection: psycopg.Connection, recorder: Recorder) -> None:
@@ -113,7 +114,7 @@ class Writer:
         kind = choice.random()
         if kind < 0.45:
             ids = [self._new_id() for _ in range(choice.randint(1, 4))]
-            return recorder.insert(ids, [self._moment() for _ in ids], self._name(), self._data())
+            return recorder.insert(ids, [self._moment() for _ in ids], self._name(), [self._data() for _ in ids])
         if kind < 0.75:
             return recorder.update(known(choice, 3), self._name())
         if kind < 0.85:
@@ -131,7 +132,7 @@ class Writer:
     def _name(self) -> str:
         """A text that no other version has, so that a version is known by its content."""
         self._versions += 1
-        return f"writer {self.number}, version {self._versions}, a \"quoted\"\nline"
+        return f'writer {self.number}, version {self._versions}, a "quoted"\nline'
 
     def _data(self) -> str | None:
         return self._choice.choice([None, "{}", '{"a": [1, null, "x"], "b": 1.50}', '"' + "w" * 200 + '"'])

@@ -1,0 +1,167 @@
+"""All faults at full size: `python -m tests.faults`. The last line says how many were tried and what was lost.
+
+The exit status is 0 only if every row version that writers committed was found again and every other check passed.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from dev.postgres import PostgresServer
+from dev.s3 import RcloneS3
+from include.archiver import database
+from tests.faults import kills, postgres_faults, s3_faults
+from tests.faults.account import Verdict
+from tests.faults.chance import seeded
+from tests.faults.place import Place
+from tests.faults.recorder import opened
+from tests.faults.s3_proxy import S3Proxy
+from tests.faults.storm import Storm
+from tests.faults.worker import LOCK_POLL_SECONDS
+
+SEEDS = 10
+UNLOCKED_SEEDS = 2
+OPERATIONS_A_SEED = 10_500
+DYING_OPERATIONS = 1_500
+RANDOM_KILLS = 100
+_MOST_SECONDS_OF_A_CHILD = 0.9
+_LINE_SECONDS = 5.0
+SETTINGS = {"deadlock_timeout": "50ms"}
+
+
+@dataclass
+class Account:
+    """What the whole run found."""
+
+    faults: int = 0
+    total: Verdict = field(default_factory=Verdict)
+    failures: list[str] = field(default_factory=list)
+    _told: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+
+    def add(self, what: str, check: Callable[[], Verdict], *, always: bool = False) -> None:
+        """Makes one check; whatever it raises is a failure of its own, and the next one goes on."""
+        try:
+            verdict = check()
+        except kills.NotReached:
+            raise
+        except Exception as error:  # noqa: BLE001 (a check that breaks is a check that failed)
+            verdict = Verdict(problems=(f"{type(error).__name__}: {error}",))
+        self.faults += 1
+        self.total += verdict
+        if not verdict.good:
+            self.failures.append(f"{what}: {verdict}")
+        if not verdict.good or always or time.monotonic() - self._told > _LINE_SECONDS:
+            self._told = time.monotonic()
+            seconds = self._told - self._started
+            state = "good" if verdict.good else str(verdict)
+            say(f"{seconds:4.0f} s  {self.faults:4d} faults, {self.total.rows:7d} rows  {what}: {state}")
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 (this program talks)
+
+
+def kill_points(account: Account, place: Place, worker: kills.Worker) -> None:
+    met = kills.points(worker, place)
+    chosen = kills.choices(met)
+    say(f"SIGKILL at {len({kill.point for kill in chosen})} points, {len(chosen)} occurrences of them")
+    for number, kill in enumerate(chosen):
+        account.add(f"killed {kill}", partial(kills.tried, worker, place, f"point{number}", kill))
+
+
+def random_kills(account: Account, place: Place, worker: kills.Worker) -> None:
+    say(f"SIGKILL at {RANDOM_KILLS} random instants")
+    choice = seeded("instants")
+    longest, reached, number = _MOST_SECONDS_OF_A_CHILD, 0, 0
+    while reached < RANDOM_KILLS:
+        number += 1
+        instant = choice.uniform(0.02, longest)
+        try:
+            check = partial(kills.tried, worker, place, f"instant{number}", None, instant)
+            account.add(f"killed after {instant:.3f} s", check)
+            reached += 1
+        except kills.NotReached:
+            # The machine is faster today than the guess.
+            longest = max(0.1, longest * 0.95)
+
+
+def storms(account: Account, place: Place) -> None:
+    say(f"{SEEDS * OPERATIONS_A_SEED} operations of writers beside archives and rewrites, {SEEDS} seeds")
+    for seed in range(SEEDS):
+        unlocked = seed >= SEEDS - UNLOCKED_SEEDS
+        storm = Storm(place, f"storm{seed}", f"seed {seed}", OPERATIONS_A_SEED, keyed=seed % 2 == 0, unlocked=unlocked)
+        account.add(f"storm {seed}{', all locks lost' if unlocked else ''}", storm.run, always=True)
+        say(f"        {', '.join(f'{what} {count}' for what, count in sorted(storm.events.items()))}")
+
+
+def postgres(account: Account, place: Place, durable: Place) -> None:
+    say("faults of Postgres")
+    for number, (what, broken) in enumerate(postgres_faults.FAULTS.items()):
+        account.add(what, partial(postgres_faults.tried, place, f"postgres{number}", broken))
+    for number, (what, broken) in enumerate(postgres_faults.RESTARTS.items()):
+        account.add(what, partial(postgres_faults.tried, durable, f"stopped{number}", broken))
+
+    def dying() -> None:
+        time.sleep(1.5)
+        postgres_faults.restart(durable)
+
+    for keyed in (True, False):
+        storm = Storm(durable, f"dying{keyed}".lower(), "restarts", DYING_OPERATIONS, keyed=keyed, during=dying)
+        account.add("server stopped again and again under writers and archives", storm.run, always=True)
+
+
+def s3(account: Account, place: Place, proxy: S3Proxy) -> None:
+    say("faults of S3")
+
+    def checked(name: str, trial: s3_faults.Trial) -> Verdict:
+        outcome = s3_faults.tried(place, proxy, name, trial)
+        assert outcome.met, "the fault never came about"
+        return outcome.verdict
+
+    for number, (what, trial) in enumerate(s3_faults.TRIALS.items()):
+        account.add(what, partial(checked, f"s3_{number}", trial))
+
+
+@contextmanager
+def servers() -> Generator[tuple[Place, Place]]:
+    """A place on a fast server, and one on a server that keeps what it has promised through a sudden stop."""
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder,
+        PostgresServer(Path(folder) / "postgres", SETTINGS) as server,
+        PostgresServer(Path(folder) / "durable", {**SETTINGS, "fsync": "on"}) as durable,
+        RcloneS3(Path(folder) / "s3") as bucket,
+        Place.made(server, bucket, "faults") as place,
+        Place.made(durable, bucket, "durable") as durable_place,
+    ):
+        yield opened(place), opened(durable_place)
+
+
+def main() -> int:
+    logging.disable(logging.WARNING)
+    database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    account = Account()
+    with servers() as (place, durable), kills.Worker.started() as worker:
+        with S3Proxy.started(place.s3.endpoint_url) as proxy:
+            s3(account, place, proxy)
+        postgres(account, place, durable)
+        kill_points(account, place, worker)
+        random_kills(account, place, worker)
+        storms(account, place)
+    for failure in account.failures:
+        say(f"FAILED  {failure}")
+    lost = len(account.total.lost)
+    say(f"faults tried: {account.faults}, rows checked: {account.total.rows}, rows lost: {lost}")
+    return 1 if account.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

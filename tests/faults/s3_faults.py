@@ -1,0 +1,224 @@
+"""What may happen between the archiver and S3. Each fault breaks the first run; the next ones are plain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from include.archiver import storage
+from include.archiver.errors import ArchiverError, CheckFailed, StorageInterrupted, StorageRefused
+from include.archiver.storage import ObjectStore
+from tests.faults.account import Account, Verdict
+from tests.faults.archiving import Run
+from tests.faults.place import Place, hours_ago
+from tests.faults.recorder import filled, with_table
+from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, Reset, S3Proxy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+UPLOADS = frozenset({"PutObject", "UploadPart", "CompleteMultipartUpload"})
+BODIES = frozenset({"PutObject", "UploadPart"})
+READS = frozenset({"GetObject"})
+EVERYTHING = UPLOADS | READS | {"HeadObject", "HeadBucket", "CreateMultipartUpload", "AbortMultipartUpload"}
+# A window's object takes two parts or three then, and its sidecar and manifest are single requests.
+PART_BYTES = 1000
+_HOURS = (50, 51)
+_ROWS_A_WINDOW = 8
+_NOISE = 400
+_STALL_SECONDS = 1.5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fault, and how the broken run ends; None where S3's client or our own tries get over it."""
+
+    fault: Callable[[], Fault]
+    says: type[ArchiverError] | None
+
+
+def client_of(place: Place, proxy: S3Proxy) -> S3Client:
+    """A client that goes through the proxy, and that does not wait for long."""
+    return boto3.client(
+        "s3",
+        endpoint_url=proxy.endpoint_url,
+        aws_access_key_id=place.s3.access_key,
+        aws_secret_access_key=place.s3.secret_key,
+        region_name=place.s3.region,
+        config=Config(
+            s3={"addressing_style": "path"},
+            proxies={},
+            connect_timeout=1,
+            read_timeout=1,
+            retries={"total_max_attempts": 2, "mode": "standard"},
+        ),
+    )
+
+
+def answered(status: int, code: str) -> Deed:
+    """S3's own error answer; the request goes no further."""
+
+    def deed(request: Request, _forward: Forward) -> Answer:
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+        head = request.method == "HEAD"
+        headers = [("Content-Type", "application/xml"), ("Content-Length", "0" if head else str(len(body)))]
+        return Answer(status, headers, b"" if head else body)
+
+    return deed
+
+
+def reset(_request: Request, _forward: Forward) -> Answer:
+    raise Reset
+
+
+def reset_after(request: Request, forward: Forward) -> Answer:
+    """S3 does what it is asked, and the answer is lost."""
+    forward(request.body)
+    raise Reset
+
+
+def stall(_request: Request, _forward: Forward) -> Answer:
+    """Nobody answers, and nobody hangs up."""
+    time.sleep(_STALL_SECONDS)
+    raise Reset
+
+
+def half_then_reset(request: Request, forward: Forward) -> Answer:
+    """The connection ends in the middle of the answer."""
+    whole = forward(request.body)
+    return replace(whole, sent=len(whole.body) // 2)
+
+
+def half_then_stall(request: Request, forward: Forward) -> Answer:
+    """The answer stops coming in the middle."""
+    whole = forward(request.body)
+    return replace(whole, sent=len(whole.body) // 2, stalled=True)
+
+
+def shortened(request: Request, forward: Forward) -> Answer:
+    """Half of the object, with a length that says that this is all."""
+    whole = forward(request.body)
+    half = whole.body[: len(whole.body) // 2]
+    headers = [(name, value) for name, value in whole.headers if name.lower() not in _ABOUT_THE_BODY]
+    return Answer(whole.status, [*headers, ("Content-Length", str(len(half)))], half)
+
+
+def flipped_out(request: Request, forward: Forward) -> Answer:
+    """One bit is wrong on the way back."""
+    whole = forward(request.body)
+    headers = [(name, value) for name, value in whole.headers if not name.lower().startswith("x-amz-checksum")]
+    return replace(whole, headers=headers, body=_flipped(whole.body))
+
+
+def flipped_alone(request: Request, forward: Forward) -> Answer:
+    """One bit is wrong on the way back, and the checksum that comes with it is not."""
+    whole = forward(request.body)
+    return replace(whole, body=_flipped(whole.body))
+
+
+def flipped_in(request: Request, forward: Forward) -> Answer:
+    """One bit is wrong on the way there."""
+    return forward(_flipped(request.body))
+
+
+def _flipped(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+_ABOUT_THE_BODY = {"content-length", "x-amz-checksum-sha256", "x-amz-checksum-crc32"}
+
+
+def _trial(
+    operations: frozenset[str] | set[str],
+    deed: Deed,
+    says: type[ArchiverError] | None,
+    after: int = 0,
+    times: int = 1_000,
+    key: str = "",
+) -> Trial:
+    return Trial(lambda: Fault(frozenset(operations), deed, after=after, times=times, key=key), says)
+
+
+def _half_read(after: int) -> Trial:
+    """Half of an upload is taken in, then the connection is reset."""
+    fault = lambda: Fault(BODIES, reset, after=after, read=lambda length: length // 2)  # noqa: E731
+    return Trial(fault, StorageInterrupted)
+
+
+_BUSY, _BROKEN, _DENIED = answered(503, "SlowDown"), answered(500, "InternalError"), answered(403, "AccessDenied")
+_COMPLETE = {"CompleteMultipartUpload"}
+# In the sidecars' reads the first ones are the check's, and those of the delete follow.
+_DELETES = len(_HOURS)
+
+TRIALS: dict[str, Trial] = {
+    "busy for a moment": _trial(EVERYTHING, _BUSY, None, after=4, times=1),
+    "busy from the first request on": _trial(EVERYTHING, _BUSY, StorageInterrupted),
+    "busy for uploads": _trial(UPLOADS, _BUSY, StorageInterrupted, after=1),
+    "internal error for reads": _trial(READS, _BROKEN, StorageInterrupted, after=2),
+    "internal error at the end of an upload": _trial(_COMPLETE, _BROKEN, StorageInterrupted),
+    "internal error at the manifest": _trial(BODIES, _BROKEN, StorageInterrupted, key="manifest"),
+    "reset before an upload": _trial(BODIES, reset, StorageInterrupted),
+    "reset in mid-upload": _half_read(after=1),
+    "reset after an upload": _trial({"PutObject"}, reset_after, StorageInterrupted),
+    "answer lost once after an upload": _trial({"PutObject"}, reset_after, None, times=1),
+    "answer lost after the last part": _trial(_COMPLETE, reset_after, StorageInterrupted),
+    "answer lost after the manifest": _trial({"PutObject"}, reset_after, StorageInterrupted, key="manifest"),
+    "stalled upload": _trial(BODIES, stall, StorageInterrupted, after=1),
+    "stalled read": _trial(READS, half_then_stall, StorageInterrupted),
+    "stalled read of a sidecar": _trial(READS, half_then_stall, StorageInterrupted, key=".keys.", after=_DELETES),
+    "read broken off": _trial(READS, half_then_reset, StorageInterrupted),
+    "read broken off in the delete": _trial(READS, half_then_reset, StorageInterrupted, key=".keys.", after=_DELETES),
+    "read shortened": _trial(READS, shortened, CheckFailed, times=1),
+    "sidecar shortened in the delete": _trial(READS, shortened, CheckFailed, key=".keys.", after=_DELETES, times=1),
+    "bit flipped on the way back": _trial(READS, flipped_out, CheckFailed, times=1),
+    "bit flipped on the way back of a sidecar": _trial(READS, flipped_out, CheckFailed, key=".keys.", times=1),
+    "bit flipped for the delete": _trial(READS, flipped_out, CheckFailed, key=".keys.", after=_DELETES, times=1),
+    "bit flipped in the manifest": _trial(READS, flipped_out, CheckFailed, key="manifest", times=1),
+    "bit flipped beside its checksum": _trial(READS, flipped_alone, CheckFailed, key="manifest", times=1),
+    "bit flipped on the way there": _trial(BODIES, flipped_in, CheckFailed, times=1),
+    "bit flipped in every sidecar on the way there": _trial(BODIES, flipped_in, CheckFailed, key=".keys."),
+    "bit flipped in every manifest on the way there": _trial(BODIES, flipped_in, CheckFailed, key="manifest"),
+    "DELETE denied": _trial({"AbortMultipartUpload"}, _DENIED, StorageRefused),
+    "LIST denied": _trial({"HeadBucket", "ListObjects"}, _DENIED, StorageRefused),
+    "LIST denied, so that HEAD of a missing key is": _trial({"HeadObject"}, _DENIED, StorageRefused),
+}
+TRIALS |= {
+    f"{code} from request {number} on": _trial(EVERYTHING, answered(status, code), StorageRefused, after=number)
+    for status, code in ((400, "ExpiredToken"), (403, "AccessDenied"))
+    for number in (0, 5, 12, 20, 28, 36)
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the broken run said, how often the fault was met, and the verdict after the plain reruns."""
+
+    error: ArchiverError | None
+    met: int
+    verdict: Verdict
+
+
+def tried(place: Place, proxy: S3Proxy, name: str, trial: Trial) -> Outcome:
+    """Archives a new table through the faulty proxy, runs plainly again and checks everything."""
+    table = with_table(place, name, keyed=len(name) % 2 == 0, batch_size=3)
+    account = Account(table)
+    filled(table, [hours_ago(hour - row / 60) for hour in _HOURS for row in range(_ROWS_A_WINDOW)], noise=_NOISE)
+    fault = trial.fault()
+    error: ArchiverError | None = None
+    small, storage.PART_BYTES = storage.PART_BYTES, PART_BYTES
+    try:
+        with proxy.doing(fault):
+            Run.of(table, ObjectStore(client_of(place, proxy), table.bucket)).archive()
+    except ArchiverError as found:
+        error = found
+    finally:
+        storage.PART_BYTES = small
+    account.witness.look(table)
+    Run.of(table).settle()
+    return Outcome(error, fault.done, account.check())
