@@ -62,6 +62,11 @@ class Ledger:
         rows = self._database.all("ledger/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
         return _ledger_row(rows[0]) if rows else None
 
+    def of_object(self, bucket: str, key: str) -> LedgerRow | None:
+        """The generation that took this key, None if the ledger has none."""
+        rows = self._database.all("ledger/generation", bucket=bucket, object_key=key)
+        return _ledger_row(rows[0]) if rows else None
+
     def begin(self, window: DueWindow, generation: int) -> LedgerRow:
         """Starts a generation: from now on its key is taken, whatever becomes of it."""
         order = self._order
@@ -174,4 +179,5 @@ def _ledger_row(row: Row) -> LedgerRow:
         deleted_rows=row.deleted_rows,
         kept_positions=tuple(row.kept_positions),
         note=row.note,
+        rebuilt=row.rebuilt_at is not None,
     )

@@ -131,7 +131,7 @@ class Writer:
     def _name(self) -> str:
         """A text that no other version has, so that a version is known by its content."""
         self._versions += 1
-        return f"writer {self.number}, version {self._versions}, a \"quoted\"\nline"
+        return f'writer {self.number}, version {self._versions}, a "quoted"\nline'
 
     def _data(self) -> str | None:
         return self._choice.choice([None, "{}", '{"a": [1, null, "x"], "b": 1.50}', '"' + "w" * 200 + '"'])
