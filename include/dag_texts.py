@@ -61,6 +61,22 @@ source, or, if that is gone, as the manifest describes it. It may be filled by f
 Mark the run as failed. Each object's rows are in the table as a whole or not at all; run it again to go on.
 """
 
+VERIFY = """
+### What it does
+Reads every manifest, object and sidecar of the archive back from S3 to its last byte, and compares checksums, rows and
+the ledger. A table whose archive is not whole fails its task, which names the objects; the other tables go on. It
+changes nothing.
+
+Once a week over all tables; by hand over one client or one table. Pause it if reading the whole archive costs too much.
+
+### Rebuild the ledger
+For a client database that was lost, or brought back from a backup: puts the generations that only the manifests know
+into the ledger, before it verifies. Nothing is deleted on their account; rows that are in the table are archived anew.
+
+### How to stop it
+Mark the run as failed.
+"""
+
 
 def _table_line(policy: TablePolicy) -> str:
     keep = "not set" if policy.keep_days is None else str(policy.keep_days)

@@ -71,7 +71,7 @@ VALUES: Mapping[str, object] = {
     "number": 1,
     "id": 1,
     "generation": 1,
-    "rows": 1,
+    "rows": 10,
     "csv_bytes": 1,
     "object_bytes": 1,
     "deleted": 1,
