@@ -35,10 +35,6 @@ class Window:
         if self.start >= self.end:
             raise ValueError(f"a window must start before it ends: {self.start} to {self.end}")
 
-    def common(self, other: Window) -> Window:
-        """What two overlapping spans share."""
-        return Window(max(self.start, other.start), min(self.end, other.end))
-
     def overlaps(self, other: Window) -> bool:
         """Whether they have a moment in common."""
         return self.start < other.end and other.start < self.end

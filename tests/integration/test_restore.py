@@ -46,6 +46,18 @@ def test_moments_with_an_offset_are_instants(place: Place) -> None:
     assert [row[0] for row in place.sql("SELECT id FROM public.notes ORDER BY 1")] == [2, 3, 4]
 
 
+def test_a_date_stands_for_its_midnight(place: Place) -> None:
+    place.sql("CREATE TABLE public.notes (id int PRIMARY KEY, at date)")
+    place = place.on("public.notes", "at")
+    day = hours_ago(24 * 5).replace(hour=0)
+    place.sql("INSERT INTO public.notes SELECT n, %s::date + n FROM generate_series(0, 2) n", day)
+    place.archive()
+    noon = day.replace(hour=12, tzinfo=UTC)
+    assert restored(place, noon, noon + timedelta(hours=1)).objects == 0
+    assert restored(place, noon, noon + timedelta(hours=24)).restored == 1
+    assert place.sql("SELECT id FROM public.notes") == [(1,)]
+
+
 def test_nothing_archived_is_no_error(place: Place) -> None:
     events(place)
     result = restored(place)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 
 from include.archiver.checking import manifest_keys, read_manifest
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, ObjectMissing, Unfinished
+from include.archiver.errors import CheckFailed, Unfinished
 from include.archiver.kept import read_note
 from include.archiver.ledger import Ledger
 from include.archiver.models import WorkOrder
@@ -68,7 +68,7 @@ def rebuild(database: Database, bucket: ObjectStore, order: WorkOrder) -> Rebuil
         try:
             manifest = read_manifest(bucket, order, key)
             note = read_note(bucket, manifest)
-        except (CheckFailed, ObjectMissing) as failure:
+        except CheckFailed as failure:
             log.error("%s", failure)  # noqa: TRY400 (the message is whole)
             result.problems.append(str(failure))
             continue

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 
 from include.archiver.checking import data_of, manifest_keys, read_manifest
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Conflict, ObjectMissing, SettingError, Unfinished, ValueRefused
+from include.archiver.errors import CheckFailed, Conflict, SettingError, Unfinished, ValueRefused
 from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
-from include.archiver.models import OnConflict, RestoreOrder, Window
+from include.archiver.models import OnConflict, RestoreOrder, TimestampKind, Window
 from include.archiver.restores import Restores
 from include.archiver.staging import Staging
 from include.archiver.storage import ObjectStore
@@ -114,6 +114,7 @@ class _Work:
         self.ledger = Ledger(database, order.work)
         self.restores = Restores(database, order.work)
         self.result = Restored(dry_run=order.work.dry_run)
+        self._spans: dict[str, Window] = {}
         self._damaged: set[Window] = set()
 
     def run(self) -> None:
@@ -137,10 +138,11 @@ class _Work:
         for key in manifest_keys(self.bucket, self.order.work, _widest(self.order)):
             try:
                 manifest = read_manifest(self.bucket, self.order.work, key)
-            except (CheckFailed, ObjectMissing) as failure:
+            except CheckFailed as failure:
                 self._failed(str(failure))
             else:
-                if manifest.span.overlaps(_span(self.order, manifest)):
+                if span := _span(self.order, manifest):
+                    self._spans[manifest.data.key] = span
                     found.append(manifest)
         return sorted(found, key=lambda one: (one.server.read_at, one.generation), reverse=True)
 
@@ -164,7 +166,7 @@ class _Work:
         try:
             with self.database.locked(self.ledger.lock_name(manifest.cell), f"window {manifest.cell}"):
                 self._object(manifest, target)
-        except (CheckFailed, ObjectMissing, ValueRefused) as failure:
+        except (CheckFailed, ValueRefused) as failure:
             self._damaged.add(manifest.cell)
             self._failed(f"{manifest.data.key}: {failure}")
 
@@ -173,7 +175,7 @@ class _Work:
         if not gone.upto:
             log.info("%s: none of its rows left the table", manifest.data.key)
             return
-        span = _span(self.order, manifest).common(manifest.span)
+        span = self._spans[manifest.data.key]
         with self.database.transaction():
             self.database.change("restore/hold", {"table": target.table})
             if describe_target(self.database, target.table) != target:
@@ -235,10 +237,14 @@ def _widest(order: RestoreOrder) -> Window:
     return Window(start - 2 * _FARTHEST_ZONE, end + 2 * _FARTHEST_ZONE)
 
 
-def _span(order: RestoreOrder, manifest: Manifest) -> Window:
-    """The restore's span in this object's column time."""
+def _span(order: RestoreOrder, manifest: Manifest) -> Window | None:
+    """What the restore and the object have in common, in the object's column time; a date stands for its midnight."""
+    kind = manifest.timestamp_kind
+    if kind is TimestampKind.DATE:
+        kind = TimestampKind.TIMESTAMP
     start, end = (
-        in_column_time(moment, manifest.timestamp_kind, order.work.timezone) if moment.tzinfo else moment
+        in_column_time(moment, kind, order.work.timezone) if moment.tzinfo else moment
         for moment in (order.start, order.end)
     )
-    return Window(start, end)
+    start, end = max(start, manifest.span_start), min(end, manifest.span_end)
+    return Window(start, end) if start < end else None

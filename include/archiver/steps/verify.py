@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, ObjectMissing, Unfinished
+from include.archiver.errors import CheckFailed, Unfinished
 from include.archiver.kept import read_note
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, kept_folder, keys_key, manifest_key, table_folder
@@ -75,7 +75,7 @@ def verify(database: Database, bucket: ObjectStore, order: WorkOrder) -> Verifie
             manifest = read_manifest(bucket, order, key)
             manifests[manifest.data.key] = manifest
             _read_back(bucket, manifest, result)
-        except (CheckFailed, ObjectMissing) as failure:
+        except CheckFailed as failure:
             log.error("%s", failure)  # noqa: TRY400 (the message is whole)
             result.problems.append(str(failure))
     _compare(rows.values(), manifests, bucket, result)
