@@ -6,7 +6,6 @@ is wrong gets a DAG too, whose only task fails with the reason, while the other 
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import (
@@ -14,10 +13,7 @@ from airflow.sdk import (
     Asset,
     AssetAlias,
     CronTriggerTimetable,
-    ExceptionRetryPolicy,
     Param,
-    RetryAction,
-    RetryRule,
     TaskGroup,
     get_current_context,
     get_parsing_context,
@@ -27,17 +23,13 @@ from airflow.sdk import (
 
 from include import dag_texts, wiring
 from include.archive_tasks import Batch, TableWork, label
-from include.archiver.errors import PolicyError, Refused
+from include.archiver.errors import PolicyError
 from include.archiver.manifest import table_folder
 from include.archiver.naming import dag_id, group_id, pool_name
 from include.archiver.policy import Client, Policies
+from include.task_settings import TAG, task_settings
 
-TAGS = ["archiver", "archive"]
-RETRIES = 3
-# A mistake that a person must mend is not tried again; a lost connection or a held lock is, a little later.
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[RetryRule(exception=Refused, action=RetryAction.FAIL, reason="needs a person: see the error")]
-)
+TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
 PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
 
@@ -83,18 +75,7 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         max_active_runs=1,
         params=PARAMETERS,
         tags=[*TAGS, client.conn_id],
-        default_args={
-            "owner": "archiver",
-            "pool": pool_name(client.conn_id),
-            "retries": RETRIES,
-            "retry_delay": timedelta(seconds=20),
-            "retry_exponential_backoff": 2,
-            "max_retry_delay": timedelta(minutes=10),
-            "retry_policy": RETRY_POLICY,
-            "weight_rule": "absolute",
-            # A connection that died without a word must not hold a pool slot for ever; progress is kept.
-            "execution_timeout": timedelta(hours=4),
-        },
+        default_args=task_settings(pool_name(client.conn_id)),
     ) as dag:
         for policy in client.tables:
             with TaskGroup(group_id=group_id(policy.name), tooltip=f"{policy.table} of {client.name}"):

@@ -22,6 +22,7 @@ from include.archiver.steps.export import Exported, export, rehearse
 from include.archiver.steps.plan import Limits, Plan, plan
 from include.archiver.steps.report import Report, report
 from include.archiver.steps.store import store
+from include.orders import work_order
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +39,8 @@ class TableWork:
 
     def order(self, context: Mapping[str, Any]) -> WorkOrder:
         """What this run is to do with the table."""
-        policy = self.policy
-        return WorkOrder(
-            client=self.client.name,
-            table=policy.name,
-            timestamp_column=policy.timestamp_column,
-            timezone=policy.timezone,
-            run_id=context["dag_run"].run_id,
-            dry_run=bool(context["params"]["dry_run"]),
-            batch_size=policy.batch_size,
-            bucket=policy.bucket_name,
-            prefix=policy.prefix,
-            compression=policy.compression,
-        )
+        dry_run = bool(context["params"]["dry_run"])
+        return work_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
 
     def plan(self, context: Mapping[str, Any]) -> tuple[list[Batch], dict[str, object]]:
         """The batches for the mapped tasks, and a summary for the report."""

@@ -45,6 +45,39 @@ Other clients are not touched by this. Mend the entry, and the tasks come back b
 """
 
 
+RESTORE = """
+### What it does
+Brings the rows of a span back from S3. Every object is read to its end and compared with its manifest before a row of
+it counts; an object that is damaged or missing is left out and named, and the run fails at its end. Rows that never
+left the table (changed since their export) are not brought back; of several versions of a row, the newest is.
+
+**It inserts rows.** Try `dry_run` first: it reports what would come back.
+
+### Into
+Empty is the table itself; the archive leaves restored rows there until the hold ends. A new table is made like the
+source, or, if that is gone, as the manifest describes it. It may be filled by further restores.
+
+### How to stop it
+Mark the run as failed. Each object's rows are in the table as a whole or not at all; run it again to go on.
+"""
+
+VERIFY = """
+### What it does
+Reads every manifest, object and sidecar of the archive back from S3 to its last byte, and compares checksums, rows and
+the ledger. A table whose archive is not whole fails its task, which names the objects; the other tables go on. It
+changes nothing.
+
+Once a week over all tables; by hand over one client or one table. Pause it if reading the whole archive costs too much.
+
+### Rebuild the ledger
+For a client database that was lost, or brought back from a backup: puts the generations that only the manifests know
+into the ledger, before it verifies. Nothing is deleted on their account; rows that are in the table are archived anew.
+
+### How to stop it
+Mark the run as failed.
+"""
+
+
 def _table_line(policy: TablePolicy) -> str:
     keep = "not set" if policy.keep_days is None else str(policy.keep_days)
     place = "/".join(part for part in (f"s3://{policy.bucket_name}", policy.prefix) if part)

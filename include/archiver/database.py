@@ -7,6 +7,7 @@ limits, is ever passed on.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
 
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, ValueRefused
 from include.archiver.statements import Names, compose
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,9 @@ _STATEMENT_TIMEOUT = "1h"
 _IDLE_IN_TRANSACTION_TIMEOUT = "10min"
 _WINDOW_LOCK_WAIT_SECONDS = 120.0
 _WINDOW_LOCK_POLL_SECONDS = 0.5
+# With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
+_NO_VALUES = {"none": None}
+_COPY_PLACE = re.compile(r"COPY .*?, line (\d+), column (.*?): ", re.DOTALL)
 
 _INTERRUPTIONS = (
     errors.OperationalError,
@@ -149,6 +153,12 @@ class Database:
             yield
 
     @contextmanager
+    def rehearsal(self) -> Generator[None]:
+        """A transaction that is rolled back at its end; transactions inside it become savepoints."""
+        with self._translated(), self._connection.transaction(force_rollback=True):
+            yield
+
+    @contextmanager
     def snapshot(self) -> Generator[None]:
         """A REPEATABLE READ, READ ONLY transaction: every statement in it sees the same rows."""
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -165,7 +175,7 @@ class Database:
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
         with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names), values) as copy:
+            with cursor.copy(compose(statement, names), values or _NO_VALUES) as copy:
                 running = CopyOut(copy)
                 yield running
             running.rows = cursor.rowcount
@@ -173,7 +183,7 @@ class Database:
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
         """Feeds a COPY FROM STDIN and returns the rows that the server counted."""
         with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names), {}) as copy:
+            with cursor.copy(compose(statement, names), _NO_VALUES) as copy:
                 for chunk in chunks:
                     copy.write(chunk)
             return cursor.rowcount
@@ -227,8 +237,7 @@ def _login(name: str) -> Generator[None]:
 
 
 def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseInterrupted:
-    said = (error.diag.message_primary or str(error)).strip().splitlines()
-    message = f"database {name}: {' '.join(said)}"
+    message = f"database {name}: {_said(error)}"
     refused_login = error.sqlstate is None and any(
         words in message
         for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
@@ -243,4 +252,14 @@ def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseI
         return DatabaseInterrupted(f"{message}; the limit is {_STATEMENT_TIMEOUT} a statement")
     if isinstance(error, _INTERRUPTIONS):
         return DatabaseInterrupted(message)
-    return DatabaseRefused(f"{message} (SQLSTATE {error.sqlstate})")
+    kind = ValueRefused if isinstance(error, errors.IntegrityError | errors.DataError) else DatabaseRefused
+    return kind(f"{message} (SQLSTATE {error.sqlstate})")
+
+
+def _said(error: psycopg.Error) -> str:
+    """What the server said, in one line; of a value that does not fit, which it quotes, only where it stands."""
+    if isinstance(error, errors.DataError):
+        found = _COPY_PLACE.match(error.diag.context or "")
+        place = f"line {found[1]}, column {found[2]}: " if found else ""
+        return f"{place}a value does not fit its column"
+    return " ".join((error.diag.message_primary or str(error)).strip().splitlines())

@@ -32,6 +32,10 @@ class DatabaseRefused(Refused):
     """The server refuses this user, password, database, statement or right."""
 
 
+class ValueRefused(DatabaseRefused):
+    """A value does not fit its column, or a row breaks a constraint of its table."""
+
+
 class StorageRefused(Refused):
     """S3 refuses this bucket, key or credential."""
 
@@ -42,6 +46,10 @@ class CheckFailed(Refused):
 
 class ObjectMissing(CheckFailed):
     """An object that this program wrote is not in the bucket any more; nothing was deleted."""
+
+
+class Conflict(Refused):
+    """Rows that are to be restored are in the table already, and the restore was told not to go on then."""
 
 
 class Unfinished(Refused):

@@ -7,7 +7,7 @@ taken over by another run) finds no such row, and learns that its work is void i
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from include.archiver.database import Database, Row
@@ -60,6 +60,11 @@ class Ledger:
     def latest(self, cell: Window) -> LedgerRow | None:
         """The newest generation of this window, None if there is none."""
         rows = self._database.all("ledger/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
+        return _ledger_row(rows[0]) if rows else None
+
+    def of_object(self, bucket: str, key: str) -> LedgerRow | None:
+        """The generation that took this key, None if the ledger has none."""
+        rows = self._database.all("ledger/generation", bucket=bucket, object_key=key)
         return _ledger_row(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> LedgerRow:
@@ -142,6 +147,40 @@ class Ledger:
         )
         return [_ledger_row(row) for row in rows]
 
+    def all(self) -> Iterator[LedgerRow]:
+        """Every generation of this table."""
+        return map(_ledger_row, self._database.all("ledger/all", **self._subject))
+
+    def rebuild(self, manifest: Manifest, upto: int, kept: Sequence[int]) -> int:
+        """Takes in a generation that only its manifest tells of; returns 1, or 0 where the ledger knows it already.
+
+        Args:
+            manifest: what the object's manifest says.
+            upto: how many of its rows the delete dealt with, as far as that is known; 0 where it is not.
+            kept: the numbers of those rows that were left in the table.
+        """
+        return self._database.change(
+            "ledger/rebuild",
+            **self._subject,
+            cell_start=manifest.cell_start,
+            cell_end=manifest.cell_end,
+            span_start=manifest.span_start,
+            span_end=manifest.span_end,
+            generation=manifest.generation,
+            state=State.DELETED if upto > len(kept) else State.VOID,
+            bucket=self._order.bucket,
+            object_key=manifest.data.key,
+            rows=manifest.rows,
+            csv_bytes=manifest.data.content_bytes,
+            object_bytes=manifest.data.bytes,
+            sha256=manifest.data.sha256,
+            manifest=manifest.to_json().decode(),
+            upto=upto,
+            kept=list(kept),
+            run_id=manifest.run_id,
+            note="rebuilt from the manifest in S3",
+        )
+
     def lock_name(self, cell: Window) -> str:
         """The name of the lock that goes with this window."""
         table = self._order.table
@@ -174,4 +213,5 @@ def _ledger_row(row: Row) -> LedgerRow:
         deleted_rows=row.deleted_rows,
         kept_positions=tuple(row.kept_positions),
         note=row.note,
+        rebuilt=row.rebuilt_at is not None,
     )

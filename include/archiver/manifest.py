@@ -7,6 +7,7 @@ exist: nothing was deleted on its account.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal, Self
 
@@ -18,6 +19,8 @@ from include.archiver.models import RowIdentity, TableName, TimestampKind, Windo
 from include.archiver.naming import key_segment
 
 TOOL_VERSION = "0.1.0"
+_MOMENT = "%Y%m%dT%H%M"
+_NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g[0-9]{4}\.[^/]*$")
 
 
 def table_folder(prefix: str, client: str, table: TableName) -> str:
@@ -46,6 +49,26 @@ def manifest_key(data_key: str) -> str:
     """The key of the manifest."""
     folder, name = data_key.rsplit("/", 1)
     return f"{folder}/_{name.split('.csv')[0]}.manifest.json"
+
+
+def kept_folder(data_key: str) -> str:
+    """How the keys begin that say which of the object's rows were not deleted."""
+    folder, name = data_key.rsplit("/", 1)
+    return f"{folder}/_{name.split('.csv')[0]}.kept."
+
+
+def kept_key(data_key: str, deleted_upto: int) -> str:
+    """The key of what was known when the delete had dealt with so many rows; a later one knows more."""
+    return f"{kept_folder(data_key)}{deleted_upto:012d}.json"
+
+
+def cell_of_key(key: str) -> Window | None:
+    """The cell that the key of an object, a sidecar or a manifest names; None if it names none."""
+    found = _NAME.search(key)
+    if not found:
+        return None
+    start, end = (datetime.strptime(moment, _MOMENT) for moment in found.groups())  # noqa: DTZ007 (column time)
+    return Window(start, end) if start < end else None
 
 
 def _moment(moment: datetime) -> str:
@@ -113,6 +136,21 @@ class Manifest(_Frozen):
     data: ObjectDescription
     keys: ObjectDescription
     server: ServerDescription
+
+    @property
+    def cell(self) -> Window:
+        """The hour that names the object."""
+        return Window(self.cell_start, self.cell_end)
+
+    @property
+    def span(self) -> Window:
+        """The part of the cell that was exported."""
+        return Window(self.span_start, self.span_end)
+
+    def expected_key(self, prefix: str) -> str:
+        """Where the data object lies if all that the manifest says is true."""
+        table = TableName(self.table_schema, self.table)
+        return object_key(prefix, self.client, table, self.cell, self.generation, self.compression)
 
     @classmethod
     def parse(cls, document: object, where: str) -> Self:

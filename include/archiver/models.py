@@ -35,6 +35,10 @@ class Window:
         if self.start >= self.end:
             raise ValueError(f"a window must start before it ends: {self.start} to {self.end}")
 
+    def overlaps(self, other: Window) -> bool:
+        """Whether they have a moment in common."""
+        return self.start < other.end and other.start < self.end
+
     def __str__(self) -> str:
         last = f"{self.end:%H:%M}" if self.start.date() == self.end.date() else f"{self.end:%Y-%m-%d %H:%M}"
         return f"{self.start:%Y-%m-%d %H:%M} to {last}"
@@ -77,6 +81,8 @@ class Column:
 
     name: str
     type: str
+    is_generated: bool = False
+    is_always_identity: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,7 @@ class LedgerRow:
     deleted_rows: int = 0
     kept_positions: tuple[int, ...] = ()
     note: str | None = None
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,3 +151,39 @@ class WorkOrder:
     bucket: str
     prefix: str
     compression: Literal["gzip", "zstd"]
+
+
+class OnConflict(StrEnum):
+    """What becomes of a row to be restored whose key is in the table already."""
+
+    SKIP = "skip"
+    NEWEST = "newest"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True)
+class RestoreOrder:
+    """What to bring back of one table, and into which.
+
+    `start` and `end` bound the timestamp column, half-open; a moment without an offset is in column time. `into`
+    is None for the table itself. Rows that come back into the table itself are left alone by the archive for
+    `hold_days`.
+    """
+
+    work: WorkOrder
+    start: datetime
+    end: datetime
+    into: TableName | None = None
+    on_conflict: OnConflict = OnConflict.SKIP
+    hold_days: int = 7
+    ignore_missing_columns: bool = False
+
+    @property
+    def target(self) -> TableName:
+        """The table that gets the rows."""
+        return self.into or self.work.table
+
+    @property
+    def into_itself(self) -> bool:
+        """Whether the rows go back where they came from."""
+        return self.target == self.work.table

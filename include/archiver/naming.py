@@ -41,7 +41,7 @@ def keep_days_variable(client: str) -> str:
 
 def group_id(table: TableName) -> str:
     """The id of the table's task group: `analytics.events` is `analytics-events`."""
-    return _shortened(f"{_group_part(table.schema)}-{_group_part(table.name)}")
+    return _shortened(f"{group_part(table.schema)}-{group_part(table.name)}")
 
 
 def pool_name(conn_id: str) -> str:
@@ -54,7 +54,8 @@ def key_segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _group_part(name: str) -> str:
+def group_part(name: str) -> str:
+    """A name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)
     return "".join(
         plain if plain is not None else _escaped(character, "--")

@@ -7,6 +7,7 @@ The driver reads every statement for `%`, so one in a name is doubled here, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +19,10 @@ from psycopg import sql
 from include.archiver.models import TableName
 
 FOLDER = Path(__file__).parent.parent / "sql"
+_TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
+_TYPE = re.compile(
+    rf"{_TYPE_PART}(?:\.{_TYPE_PART}|(?: [a-z]+)*)(?:\([\w, -]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,22 @@ class Of:
     column: str
 
 
-Name = str | TableName | Of
+@dataclass(frozen=True)
+class TypeName:
+    """A type as `format_type` wrote it into a manifest; the only text that is not quoted on its way in.
+
+    So it is taken only if it can be nothing else: names, quoted or plain, with a schema, a modifier, a time zone
+    clause and array brackets, and no character that could end them.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _TYPE.fullmatch(self.text):
+            raise StatementError(f"{self.text!r} is not a type as the server writes it")
+
+
+Name = str | TableName | Of | TypeName
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -62,6 +82,8 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
         return _identifier(name)
     if isinstance(name, TableName):
         return _identifier(name.schema, name.name)
+    if isinstance(name, TypeName):
+        return sql.SQL(name.text.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
     if isinstance(name, Of):
         return _identifier(name.alias, name.column)
     return sql.SQL(", ").join(_quoted(part) for part in name)

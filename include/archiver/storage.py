@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -83,6 +83,13 @@ class ObjectStore:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
                 upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **cast(Any, self.settings))
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+
+    def keys(self, folder: str) -> Iterator[str]:
+        """All keys that begin like this, in their order."""
+        with self._translated():
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder)
+            for page in pages:
+                yield from (entry["Key"] for entry in page.get("Contents", []))
 
     def head(self, key: str) -> ObjectHead | None:
         """The object's size and etag, None where there is no object."""

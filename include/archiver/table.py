@@ -30,12 +30,12 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
         kind = _timestamp_kind(columns, table, timestamp_column)
         refuse_cascades(database, table, found.oid)
         _refuse_rules_and_foreign_parts(database, table, found.oid)
-        identity, identity_columns = _identity(database, found.oid)
+        identity, identity_columns = identity_of(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
             oid=found.oid,
             table=table,
-            columns=tuple(Column(column.name, column.type) for column in columns),
+            columns=tuple(map(column_of, columns)),
             timestamp_column=timestamp_column,
             timestamp_kind=kind,
             identity=identity,
@@ -43,6 +43,11 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
             timestamp_index=index[0].name if index else None,
             notes=_notes(database, table, found.oid, timestamp_column, bool(index)),
         )
+
+
+def column_of(row: Row) -> Column:
+    """A column from the catalog's row."""
+    return Column(row.name, row.type, row.is_generated, row.is_always_identity)
 
 
 def _found(database: Database, table: TableName) -> Row:
@@ -121,7 +126,8 @@ def _refuse_rules_and_foreign_parts(database: Database, table: TableName, oid: i
         )
 
 
-def _identity(database: Database, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
+def identity_of(database: Database, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
+    """How a row of this table is told from every other one, and the columns of its key."""
     rows = database.all("table/identity", oid=oid)
     if not rows:
         return RowIdentity.PLACE, ()

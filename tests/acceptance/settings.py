@@ -27,6 +27,7 @@ WITH_DATABASE = [
     "cleared",
     "limited",
     "kept",
+    "returned",
     "Quoted 'n' /100%{x} ü",
     "misspelt",
     *BAD_DAYS,

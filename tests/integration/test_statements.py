@@ -12,7 +12,7 @@ from psycopg import sql
 
 from include.archiver.ledger import migrations
 from include.archiver.models import TableName
-from include.archiver.statements import FOLDER, Name, Of, StatementError, compose
+from include.archiver.statements import FOLDER, Name, Of, StatementError, TypeName, compose
 from tests.integration.place import EVENTS, Place, hours_ago
 
 EVERY = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
@@ -21,6 +21,9 @@ TABLE = TableName('odd "schema%s"', "odd {table}")
 COLUMN = 'at "100%" {x}'
 KEYS = ("version", "key_0", "key_1", "key_2")
 MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
+MAKE_STAGED = ["restore/drop_staged", "restore/create_staged", "restore/add_text_column", "restore/number_staged"]
+MAKE_SEEN = ["restore/drop_seen", "restore/create_seen", "restore/index_seen"]
+MAKE_TARGET = ["restore/create_empty"]
 NAMES: Mapping[str, Name | Sequence[Name]] = {
     "table": TABLE,
     "column": COLUMN,
@@ -29,6 +32,24 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "names": list(KEYS),
     "target_columns": [Of("target", name) for name in ("tableoid", "ctid", "id")],
     "exported_columns": [Of("exported", name) for name in KEYS[1:]],
+    "position": "position",
+    "key": ["id"],
+    "changed": [COLUMN],
+    "excluded": [Of("excluded", COLUMN)],
+    "excluded_column": Of("excluded", COLUMN),
+    "live_column": Of("live", COLUMN),
+    "staged_column": Of("staged", COLUMN),
+    "staged_key": [Of("staged", "id")],
+    "seen_key": [Of("seen", "id")],
+    "live_key": [Of("live", "id")],
+    "target": TableName(TABLE.schema, "a new {table}"),
+    "type": TypeName("timestamp(3) with time zone"),
+}
+# The restore's temporary table holds the columns of the table, the sidecar's its identities.
+NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
+    "restore": {"columns": ["id", COLUMN]},
+    "restore/add_text_column": {"column": "gone"},
+    "restore/add_column": {"column": "id"},
 }
 VALUES: Mapping[str, object] = {
     "after": 0,
@@ -50,7 +71,7 @@ VALUES: Mapping[str, object] = {
     "number": 1,
     "id": 1,
     "generation": 1,
-    "rows": 1,
+    "rows": 10,
     "csv_bytes": 1,
     "object_bytes": 1,
     "deleted": 1,
@@ -69,6 +90,17 @@ VALUES: Mapping[str, object] = {
     "lock_timeout": "1s",
     "statement_timeout": "1s",
     "idle_timeout": "1s",
+    "state": "void",
+    "target_schema": "s",
+    "target_table": "t",
+    "target_oid": 1259,
+    "hold_days": 7,
+}
+
+
+LOADED = {
+    "delete/load_keys": b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n',
+    "restore/load_staged": b"id,at\n1,2024-01-01\n",
 }
 
 
@@ -78,7 +110,8 @@ def text_of(statement: str) -> str:
 
 def composed(statement: str) -> sql.Composed:
     wanted = re.findall(r"(?<!%)\{(\w+)\}", text_of(statement))
-    return compose(statement, {name: NAMES[name] for name in wanted})
+    names = {**NAMES, **NAMES_OF.get(statement.split("/", maxsplit=1)[0], {}), **NAMES_OF.get(statement, {})}
+    return compose(statement, {name: names[name] for name in wanted})
 
 
 @pytest.fixture
@@ -95,9 +128,17 @@ def furnished(place: Place) -> Place:
 
 def preparations(statement: str) -> list[str]:
     """The statements that make the temporary table as this one wants to find it."""
-    if statement in MAKE_KEYS:
-        return MAKE_KEYS[: MAKE_KEYS.index(statement)]
-    return MAKE_KEYS if "archiver_keys" in text_of(statement) else []
+    for makers in (MAKE_KEYS, MAKE_STAGED, MAKE_SEEN):
+        if statement in makers:
+            return makers[: makers.index(statement)]
+    needed = {
+        "archiver_keys": MAKE_KEYS,
+        "archiver_staged": MAKE_STAGED,
+        "archiver_seen": MAKE_SEEN,
+        "{target} ADD": [*MAKE_TARGET, "restore/add_column"],
+    }
+    found = [makers for mark, makers in needed.items() if mark in text_of(statement)]
+    return [maker for makers in found for maker in makers if maker != statement]
 
 
 def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
@@ -108,9 +149,9 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
                 cursor.execute(composed(preparation), {})
             wanted = re.findall(r"%\((\w+)\)s", text_of(statement))
             values: dict[str, Any] = {name: VALUES[name] for name in wanted}
-            if statement == "delete/load_keys":
-                with cursor.copy(composed(statement), values) as copy:
-                    copy.write(b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n')
+            if statement in LOADED:
+                with cursor.copy(composed(statement), {"none": None}) as copy:
+                    copy.write(LOADED[statement])
             elif re.search(r"\bCOPY \(", text_of(statement)):
                 with cursor.copy(composed(statement), values) as copy:
                     assert b"".join(map(bytes, copy)).count(b"\n") == 2
@@ -175,3 +216,40 @@ def test_no_name_can_break_out_of_its_quotes(place: Place, name: str) -> None:
         )
         assert (odd.missing, odd.too_old, odd.in_the_future) == (0, 0, 0)
         database.change("delete/create_keys", {"names": ["version"], "columns": [name], "table": table})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "integer",
+        "character varying(20)",
+        "numeric(10,-2)",
+        "timestamp(3) without time zone[]",
+        "interval day to second(3)",
+        'public."Odd ""type"" %s {x}"',
+        "bit varying(9)[]",
+        '"char"',
+        "public.geometry(Point,4326)",
+    ],
+)
+def test_types_as_the_server_writes_them_are_taken_as_they_are(place: Place, name: str) -> None:
+    assert TypeName(name).text == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "int; DROP TABLE x",
+        "int) AS SELECT 1 --",
+        "int -- x",
+        "int/* x */",
+        '"open',
+        "int DEFAULT random()",
+        "a.b.c",
+        "x'y'",
+    ],
+)
+def test_nothing_else_passes_as_a_type(place: Place, name: str) -> None:
+    with pytest.raises(StatementError, match="is not a type"):
+        TypeName(name)

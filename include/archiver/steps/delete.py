@@ -15,6 +15,7 @@ from typing import IO, cast
 from include.archiver.codec import TalliedReader, Tally, decompressed
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, Stopped
+from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
@@ -57,14 +58,14 @@ def delete(
         if row is None or row.state is not State.STORED:
             return _nothing_to_do(row, window)
         if row.span.start < window.span.start or row.span.end > window.span.end:
-            return _given_up(ledger, row, "more of the window was exported than is due now")
+            return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
         manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
         _still_there(bucket, row, manifest)
         shape = describe(database, order.table, order.timestamp_column)
         if shape.identity_columns != manifest.identity_columns:
-            return _given_up(ledger, row, "the table has another key than at the export")
-        work = _Work(database, ledger, order, row, manifest, shape)
-        _load_keys(work, bucket)
+            return _given_up(bucket, ledger, row, "the table has another key than at the export")
+        work = _Work(database, bucket, ledger, order, row, manifest, shape)
+        _load_keys(work)
         return _deleted(work, stopping)
 
 
@@ -73,6 +74,7 @@ class _Work:
     """All that deleting one generation needs."""
 
     database: Database
+    bucket: ObjectStore
     ledger: Ledger
     order: WorkOrder
     row: LedgerRow
@@ -101,9 +103,10 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow) -> Deleted:
     return Deleted(0, 0)
 
 
-def _given_up(ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
+def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
     """Ends this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
+    note_kept(bucket, row)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
 
@@ -120,9 +123,9 @@ def _still_there(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> Non
         raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
 
 
-def _load_keys(work: _Work, bucket: ObjectStore) -> None:
+def _load_keys(work: _Work) -> None:
     """Loads the sidecar into a temporary table, and makes sure it is the one that was checked."""
-    database = work.database
+    database, bucket = work.database, work.bucket
     names = {"names": work.key_names}
     database.change("delete/drop_keys")
     database.change("delete/create_keys", {**names, "columns": work.columns, "table": work.order.table})
@@ -164,6 +167,7 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         batch = _batch(work, after, upto)
         if batch is None:
             return _given_up(
+                work.bucket,
                 work.ledger,
                 work.ledger.latest(row.cell) or row,
                 "the table was rewritten, or its columns changed, since the export",
@@ -173,6 +177,8 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
     changed = rows - deleted
     note = f"{changed} row(s) changed since the export and stayed" if changed else None
+    if changed:
+        note_kept(work.bucket, work.ledger.latest(row.cell) or row)
     work.ledger.deleted(row, note)
     log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")
     return Deleted(deleted, changed)

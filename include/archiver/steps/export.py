@@ -15,6 +15,7 @@ from typing import Protocol
 from include.archiver.codec import Compression, RecordCounter, Tally, compressor, divider
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed
+from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import (
     ColumnDescription,
@@ -26,6 +27,7 @@ from include.archiver.manifest import (
 )
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
+from include.archiver.restores import Restores
 from include.archiver.statements import Names
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe, file_nodes, identity_of_rows
@@ -69,13 +71,15 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
     ledger = Ledger(database, order)
     with database.locked(ledger.lock_name(window.cell), f"window {window}"):
         last = ledger.latest(window.cell)
-        if last is not None and _still_good(last, window, ledger):
+        if last is not None and _still_good(last, window, ledger, store):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
+        if _held(database, order, window):
+            return Exported(window, 0, 0, 0)
         row = _begin(ledger, store, window, last.generation + 1 if last else 1)
         manifest = _copied(database, order, window, row, store.upload)
         if manifest is None:
-            ledger.void(row, "no rows were there any more")
+            ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
         ledger.exported(row, manifest)
         return _told(window, manifest)
@@ -98,7 +102,7 @@ def rehearse(database: Database, order: WorkOrder, window: DueWindow) -> Exporte
     return _told(window, manifest) if manifest else Exported(window, 0, 0, 0)
 
 
-def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger) -> bool:
+def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: ObjectStore) -> bool:
     """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
     if last.state is State.PLANNED:
         ledger.void(last, f"run {last.run_id} began this object and did not finish it")
@@ -107,8 +111,17 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger) -> bool:
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
         ledger.abandon(last, "more of the window was exported than is due now")
+        note_kept(store, last)
         return False
     return True
+
+
+def _held(database: Database, order: WorkOrder, window: DueWindow) -> bool:
+    """Whether a restore has put rows into this window that are to stay for now."""
+    holds = Restores(database, order).holds(window.cell)
+    for hold in holds:
+        log.info("window %s: left alone, %s", window, hold)
+    return bool(holds)
 
 
 def _begin(ledger: Ledger, store: ObjectStore, window: DueWindow, generation: int) -> LedgerRow:
@@ -125,7 +138,7 @@ def _begin(ledger: Ledger, store: ObjectStore, window: DueWindow, generation: in
 def _copied(
     database: Database, order: WorkOrder, window: DueWindow, row: LedgerRow, open_sink: OpenSink
 ) -> Manifest | None:
-    """Streams the rows of one snapshot to their two objects; None, and no object, if the window holds no rows.
+    """Streams the rows of one snapshot to their two objects; None, and no object, if the window has none to give.
 
     One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
@@ -133,6 +146,9 @@ def _copied(
     with database.snapshot():
         database.change("export/hold", {"table": order.table})
         shape = describe(database, order.table, order.timestamp_column)
+        # In the snapshot that reads the rows: a restore commits them and their hold together.
+        if _held(database, order, window):
+            return None
         nodes = file_nodes(database, shape)
         server = _server(database)
         with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:

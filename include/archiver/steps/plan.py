@@ -6,6 +6,7 @@ Everything that could go wrong for a reason that a person must mend is looked fo
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from include.archiver.errors import SettingError
 from include.archiver.ledger import Ledger
 from include.archiver.models import DueWindow, TableShape, TimestampKind, Window, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
+from include.archiver.restores import Hold, Restores
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
 from include.archiver.windows import (
@@ -103,9 +105,10 @@ def plan(
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         return Plan((), None, before, keep, more=False, notes=notes)
-    windows, more = _windows(database, shape, Ledger(database, order), due, policy)
+    holds = Restores(database, order).holds(due)
+    windows, more = _windows(database, shape, Ledger(database, order), due, policy, holds)
     size = _batch_size(policy, len(windows))
-    result = Plan(tuple(map(tuple, batches(windows, size))), due, before, keep, more, notes)
+    result = Plan(tuple(map(tuple, batches(windows, size))), due, before, keep, more, notes + _held(holds))
     _tell(result)
     return result
 
@@ -134,9 +137,9 @@ def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datet
 
 
 def _windows(
-    database: Database, shape: TableShape, ledger: Ledger, due: Window, policy: TablePolicy
+    database: Database, shape: TableShape, ledger: Ledger, due: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> tuple[list[DueWindow], bool]:
-    """The windows of this run, and whether there are more than it can carry."""
+    """The windows of this run, and whether there are more than it can carry; held ones count neither way."""
     most = policy.max_mapped_windows * _longest_batch(policy)
     statement = "plan/windows_by_index" if shape.timestamp_index else "plan/windows_by_scan"
     rows = database.all(
@@ -146,13 +149,25 @@ def _windows(
         end=due.end,
         step=timedelta(hours=policy.window_hours),
         origin=GRID_ORIGIN,
-        limit=most + 1,
+        limit=most + 1 + sum(_cells(hold, policy.window_hours) for hold in holds),
     )
     found = due_windows([row.first for row in rows], due, policy.window_hours)
     unfinished = ledger.open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
-    windows = [planned[cell] for cell in sorted(planned)]
+    windows = [planned[cell] for cell in sorted(planned) if not any(hold.span.overlaps(cell) for hold in holds)]
     return windows[:most], len(windows) > most
+
+
+def _cells(hold: Hold, hours: int) -> int:
+    """How many cells of the grid the hold can overlap."""
+    return (hold.span.end - hold.span.start) // timedelta(hours=hours) + 2
+
+
+def _held(holds: Sequence[Hold]) -> tuple[str, ...]:
+    if not holds:
+        return ()
+    first = min(holds, key=lambda hold: hold.until)
+    return (f"restored rows stay for now, in {len(holds)} span(s); the first hold to end: {first}",)
 
 
 def _longest_batch(policy: TablePolicy) -> int:

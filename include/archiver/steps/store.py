@@ -7,15 +7,13 @@ object that did not pass through this step.
 from __future__ import annotations
 
 import logging
-from typing import IO, cast
 
-from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, decompressed
+from include.archiver.checking import data_of, sidecar_of
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, ObjectDescription, manifest_key
+from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import DueWindow, State, WorkOrder
-from include.archiver.progress import Pace
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -36,8 +34,8 @@ def store(database: Database, bucket: ObjectStore, order: WorkOrder, window: Due
             return 0
         manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
         try:
-            etag = _checked(bucket, manifest.data, manifest.rows, manifest.compression)
-            _checked(bucket, manifest.keys, manifest.rows, manifest.compression)
+            etag = data_of(bucket, manifest).check()
+            sidecar_of(bucket, manifest).check()
             _vouch(bucket, manifest)
         except CheckFailed as failure:
             ledger.void(row, str(failure))
@@ -51,36 +49,6 @@ def store(database: Database, bucket: ObjectStore, order: WorkOrder, window: Due
             row.object_key,
         )
         return manifest.rows
-
-
-def _checked(bucket: ObjectStore, expected: ObjectDescription, rows: int, compression: Compression) -> str:
-    """Reads one object to its last byte; its etag, if it is what was sent."""
-    content = Tally()
-    counter = RecordCounter()
-    pace = Pace()
-    where = f"s3://{bucket.bucket}/{expected.key}"
-    with bucket.reading(expected.key) as answer:
-        reader = TalliedReader(answer.body)
-        try:
-            for chunk in decompressed(cast(IO[bytes], reader), compression):
-                counter.add(content.add(chunk))
-                if pace.due():
-                    log.info("%s: read back %d of %d bytes", where, reader.tally.size, expected.bytes)
-        except ValueError as damage:
-            raise CheckFailed(f"{where}: {damage}; nothing was deleted") from None
-        reader.drain()
-    found = ObjectDescription(
-        key=expected.key,
-        bytes=reader.tally.size,
-        sha256=reader.tally.sha256,
-        content_bytes=content.size,
-        content_sha256=content.sha256,
-    )
-    if found != expected:
-        raise CheckFailed(f"{where} came back as {found.bytes} bytes that are not what was sent; nothing was deleted")
-    if counter.records != rows + 1 or not counter.complete:
-        raise CheckFailed(f"{where} holds {counter.records - 1} rows instead of {rows}; nothing was deleted")
-    return answer.etag
 
 
 def _vouch(bucket: ObjectStore, manifest: Manifest) -> None:

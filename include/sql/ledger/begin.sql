@@ -9,4 +9,4 @@ VALUES (
 )
 RETURNING
     id, generation, state, cell_start, cell_end, span_start, span_end, bucket, object_key, run_id, rows, csv_bytes,
-    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, note
+    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, note, rebuilt_at

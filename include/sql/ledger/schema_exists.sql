@@ -2,7 +2,8 @@
 -- the session's cache, which may be older than what another first run has just committed.
 SELECT
     coalesce(bool_or(class.relname = 'migrations'), false) AS migrations,
-    coalesce(bool_or(class.relname = 'windows'), false) AS windows
+    coalesce(bool_or(class.relname = 'windows'), false) AS windows,
+    coalesce(bool_or(class.relname = 'restores'), false) AS restores
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
 WHERE space.nspname = 'archiver' AND class.relkind = 'r'

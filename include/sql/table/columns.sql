@@ -2,7 +2,9 @@
 SELECT
     attname AS name,
     format_type(atttypid, atttypmod) AS type,
-    atttypid::regtype::text AS base_type
+    atttypid::regtype::text AS base_type,
+    attgenerated <> '' AS is_generated,
+    attidentity = 'a' AS is_always_identity
 FROM pg_catalog.pg_attribute
 WHERE attrelid = %(oid)s AND attnum > 0 AND NOT attisdropped
 ORDER BY attnum

@@ -1,0 +1,106 @@
+"""The DAG `restore`: a span of one table back from S3, by hand, from a form.
+
+Wiring only. One task for each server, in the server's own pool; the first task reads the form and chooses.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, get_parsing_context, task
+
+from include import dag_texts, wiring
+from include.archiver.models import OnConflict
+from include.archiver.naming import pool_name
+from include.archiver.policy import Policies
+from include.restore_tasks import MOST_HOLD_DAYS, chosen, restore_order, run_restore, task_of
+from include.task_settings import TAG, task_settings
+
+DAG_ID = "restore"
+
+
+def parameters(policies: Policies) -> dict[str, Param]:
+    """The form."""
+    clients = [client.name for client in policies.clients]
+    choice = {"enum": clients} if clients else {}
+    return {
+        "client": Param(type="string", title="Client", **choice),
+        "table": Param("analytics.events", type="string", title="Table", description="As the policy file writes it."),
+        "start": Param(
+            type="string",
+            format="date-time",
+            title="Start",
+            description="The first moment to bring back. Without an offset: as the column's values are written.",
+        ),
+        "end": Param(
+            type="string", format="date-time", title="End", description="The first moment not to bring back any more."
+        ),
+        "into": Param(
+            None,
+            type=["null", "string"],
+            title="Into",
+            description="A new table, as schema.table; empty for the table itself.",
+        ),
+        "on_conflict": Param(
+            OnConflict.SKIP.value,
+            type="string",
+            enum=[choice.value for choice in OnConflict],
+            title="On conflict",
+            description="Where a row of the same key is in the table: skip leaves it; newest keeps the one with the "
+            "later timestamp; fail ends the restore.",
+        ),
+        "hold_days": Param(
+            7,
+            type="integer",
+            minimum=0,
+            maximum=MOST_HOLD_DAYS,
+            title="Hold, in days",
+            description="For so long the archive leaves the rows in the table.",
+        ),
+        "ignore_missing_columns": Param(
+            False,
+            type="boolean",
+            title="Ignore missing columns",
+            description="Leave values of columns that the table has no more in the archive, instead of failing.",
+        ),
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Read and compare everything, but put nothing back."
+        ),
+    }
+
+
+def build_restore_dag(policies: Policies) -> DAG:
+    """The form, and a task for each server."""
+    with DAG(
+        dag_id=DAG_ID,
+        description="Brings archived rows of a span back from S3",
+        doc_md=dag_texts.RESTORE,
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        params=parameters(policies),
+        tags=[TAG, "restore"],
+        default_args=task_settings(longest=timedelta(days=1)),
+    ) as dag:
+
+        @task.branch
+        def choose(**context: Any) -> str:
+            client, policy = chosen(policies, context)
+            restore_order(client, policy, context)
+            return task_of(client.conn_id)
+
+        def restore(**context: Any) -> dict[str, object]:
+            result = run_restore(policies, context)
+            context["ti"].xcom_push(key="report", value=result.as_dict())
+            result.refuse_failures()
+            return result.as_dict()
+
+        first = choose()
+        for conn_id in policies.conn_ids:
+            first >> task(task_id=task_of(conn_id), pool=pool_name(conn_id))(restore)()
+    return dag
+
+
+if get_parsing_context().dag_id in {None, DAG_ID}:
+    build_restore_dag(wiring.policies())

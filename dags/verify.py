@@ -1,0 +1,64 @@
+"""The DAG `verify`: reads the whole archive back, every week and by hand, and makes lost ledgers again.
+
+Wiring only. One mapped task for each table; all of them run, whatever becomes of the others.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context, task
+
+from include import dag_texts, wiring
+from include.archiver.policy import Policies
+from include.task_settings import TAG, task_settings
+from include.verify_tasks import Subject, label, run_verify, subjects
+
+DAG_ID = "verify"
+# It reads S3 and hardly touches the databases, so it runs in no server's pool; this bounds it instead.
+AT_ONCE = 4
+
+PARAMETERS = {
+    "client": Param(None, type=["null", "string"], title="Client", description="Empty for all clients."),
+    "table": Param(
+        None, type=["null", "string"], title="Table", description="As the policy file writes it; empty for all tables."
+    ),
+    "rebuild_ledger": Param(
+        False,
+        type="boolean",
+        title="Rebuild the ledger",
+        description="First put into the ledger what only the manifests in S3 know. For a lost or older database.",
+    ),
+}
+
+
+def build_verify_dag(policies: Policies) -> DAG:
+    """The choice of the tables, and a task for each."""
+    with DAG(
+        dag_id=DAG_ID,
+        description="Reads the whole archive back and compares it with its manifests and ledgers",
+        doc_md=dag_texts.VERIFY,
+        schedule=CronTriggerTimetable("0 4 * * 0", timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        params=PARAMETERS,
+        tags=[TAG, "verify"],
+        default_args=task_settings(longest=timedelta(days=2)),
+    ) as dag:
+
+        @task
+        def choose(**context: Any) -> list[list[Subject]]:
+            return subjects(policies, context)
+
+        @task(map_index_template="{{ tables }}", max_active_tis_per_dag=AT_ONCE)
+        def verify(chosen: list[Subject], **context: Any) -> dict[str, object]:
+            get_current_context()["tables"] = label(chosen)
+            return run_verify(policies, chosen, context)
+
+        verify.expand(chosen=choose())
+    return dag
+
+
+if get_parsing_context().dag_id in {None, DAG_ID}:
+    build_verify_dag(wiring.policies())

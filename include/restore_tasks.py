@@ -1,0 +1,92 @@
+"""What the tasks of the DAG `restore` do: the form is read and checked, and one step called."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from include import wiring
+from include.archiver.errors import SettingError
+from include.archiver.models import OnConflict, RestoreOrder, TableName
+from include.archiver.naming import group_part
+from include.archiver.policy import Client, Policies, TablePolicy, parse_table
+from include.archiver.steps.restore import Restored, restore
+from include.orders import work_order
+
+log = logging.getLogger(__name__)
+
+MOST_HOLD_DAYS = 3650
+
+
+def task_of(conn_id: str) -> str:
+    """The id of the task that restores into databases of this server, in the server's own pool."""
+    return f"restore_{group_part(conn_id)}"
+
+
+def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
+    """The client and the table that the form names.
+
+    Raises:
+        SettingError: the policy file has no such client, or the client no such table.
+    """
+    parameters = context["params"]
+    name = str(parameters["client"])
+    client = next((one for one in policies.clients if one.name == name), None)
+    if client is None:
+        reason = policies.broken.get(name)
+        known = ", ".join(one.name for one in policies.clients[:10])
+        raise SettingError(
+            f"the run's parameter client is {name!r}: {reason or f'{policies.source} has no such client ({known})'}"
+        )
+    wanted = _table(str(parameters["table"]), "table")
+    policy = next((one for one in client.tables if one.name == wanted), None)
+    if policy is None:
+        raise SettingError(
+            f"the run's parameter table is {parameters['table']!r}, which {policies.source} does not list for client "
+            f"{name!r}; it lists {', '.join(one.table for one in client.tables)}"
+        )
+    return client, policy
+
+
+def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> RestoreOrder:
+    """What the form asks for.
+
+    Raises:
+        SettingError: a field of it cannot be used.
+    """
+    parameters = context["params"]
+    start, end = (wiring.moment_parameter(context, name) for name in ("start", "end"))
+    if start is None or end is None:
+        raise SettingError("the run's parameters start and end must both be set; nothing was restored")
+    hold_days = parameters["hold_days"]
+    if not isinstance(hold_days, int) or not 0 <= hold_days <= MOST_HOLD_DAYS:
+        raise SettingError(
+            f"the run's parameter hold_days is {hold_days!r}; set it to a whole number of days "
+            f"from 0 to {MOST_HOLD_DAYS}"
+        )
+    into = parameters["into"]
+    return RestoreOrder(
+        work=work_order(client, policy, context["dag_run"].run_id, dry_run=bool(parameters["dry_run"])),
+        start=start,
+        end=end,
+        into=_table(str(into), "into") if into else None,
+        on_conflict=OnConflict(parameters["on_conflict"]),
+        hold_days=hold_days,
+        ignore_missing_columns=bool(parameters["ignore_missing_columns"]),
+    )
+
+
+def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
+    """Restores what the form asks for."""
+    client, policy = chosen(policies, context)
+    order = restore_order(client, policy, context)
+    with wiring.session(client, "restore", writes=True) as database:
+        return restore(database, wiring.object_store(policy), order)
+
+
+def _table(text: str, parameter: str) -> TableName:
+    try:
+        return parse_table(text)
+    except ValueError as error:
+        raise SettingError(f"the run's parameter {parameter}: {error}; nothing was restored") from None

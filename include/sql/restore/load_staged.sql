@@ -1,0 +1,1 @@
+COPY pg_temp.archiver_staged ({columns}) FROM STDIN (FORMAT csv, HEADER)

@@ -1,0 +1,34 @@
+"""What all tasks of all DAGs share: whose they are, and when one is tried again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from include.archiver.errors import Refused
+
+TAG = "archiver"
+RETRIES = 3
+# A mistake that a person must mend is not tried again; a lost connection or a held lock is, a little later.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[RetryRule(exception=Refused, action=RetryAction.FAIL, reason="needs a person: see the error")]
+)
+# A connection that died without a word must not hold a pool slot for ever; progress is kept.
+LONGEST = timedelta(hours=4)
+
+
+def task_settings(pool: str | None = None, longest: timedelta = LONGEST) -> dict[str, Any]:
+    """The `default_args` of a DAG whose tasks run in this pool; without one, in Airflow's default pool."""
+    return {
+        "owner": "archiver",
+        **({"pool": pool} if pool else {}),
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=20),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=10),
+        "retry_policy": RETRY_POLICY,
+        "weight_rule": "absolute",
+        "execution_timeout": longest,
+    }

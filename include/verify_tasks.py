@@ -1,0 +1,93 @@
+"""What the tasks of the DAG `verify` do: each reads the archives of some tables back, whatever becomes of others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from include import wiring
+from include.archiver.errors import ArchiverError, Interrupted, SettingError, Unfinished
+from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
+from include.archiver.steps.rebuild import rebuild
+from include.archiver.steps.verify import Verified, verify
+from include.orders import work_order
+
+log = logging.getLogger(__name__)
+
+# The client's name and the table as the policy file writes it.
+Subject = list[str]
+
+
+def subjects(policies: Policies, context: Mapping[str, Any]) -> list[list[Subject]]:
+    """The tables that the form chooses, one a task as long as Airflow maps so many.
+
+    Raises:
+        SettingError: the policy file has no such client or table.
+    """
+    client, table = context["params"]["client"], context["params"]["table"]
+    found = [
+        [one.name, policy.table]
+        for one in policies.clients
+        for policy in one.tables
+        if client in {None, "", one.name} and table in {None, "", policy.table}
+    ]
+    if not found and (client or table):
+        raise SettingError(
+            f"{policies.source} has no table {table or '(any)'} of client {client or '(any)'}; correct the run's "
+            f"parameters client and table"
+        )
+    size = max(1, -(-len(found) // MOST_MAPPED_WINDOWS))
+    return [found[first : first + size] for first in range(0, len(found), size)]
+
+
+def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[str, Any]) -> dict[str, object]:
+    """Verifies the tables one after the other; one's trouble does not keep the next from its turn.
+
+    Raises:
+        Unfinished: the archive of one of them is not whole, or could not be read; it names what was found.
+        Interrupted: nothing was found, but something was not read to its end, so a retry may help.
+    """
+    reports: dict[str, object] = {}
+    failures: list[str] = []
+    interrupted: Interrupted | None = None
+    for client, policy in _found(policies, chosen):
+        name = f"{client.name}, {policy.table}"
+        log.info("client %s", name)
+        try:
+            result = _verified(client, policy, context)
+            reports[name] = result.as_dict()
+            result.refuse_problems()
+        except Interrupted as error:
+            interrupted = error
+            log.warning("client %s: %s", name, error)
+        except ArchiverError as error:
+            failures.append(f"client {name}: {error}")
+    context["ti"].xcom_push(key="report", value=reports)
+    if failures:
+        raise Unfinished("; ".join(failures))
+    if interrupted:
+        raise interrupted
+    return reports
+
+
+def label(chosen: Sequence[Subject]) -> str:
+    """What the UI shows for a mapped task."""
+    return ", ".join(f"{client} {table}" for client, table in chosen[:3]) + (", ..." if len(chosen) > 3 else "")  # noqa: PLR2004
+
+
+def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> Verified:
+    rebuilding = bool(context["params"]["rebuild_ledger"])
+    order = work_order(client, policy, context["dag_run"].run_id, dry_run=not rebuilding)
+    bucket = wiring.object_store(policy)
+    with wiring.session(client, "verify", writes=rebuilding) as database:
+        if rebuilding:
+            rebuild(database, bucket, order).refuse_problems()
+        return verify(database, bucket, order)
+
+
+def _found(policies: Policies, chosen: Sequence[Subject]) -> Iterator[tuple[Client, TablePolicy]]:
+    for client in policies.clients:
+        for policy in client.tables:
+            if [client.name, policy.table] in chosen:
+                yield client, policy

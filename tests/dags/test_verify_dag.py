@@ -1,0 +1,91 @@
+"""The DAG `verify`: which tables it chooses, and that one's trouble is not another's."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+from include import verify_tasks, wiring
+from include.archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
+from include.archiver.policy import Policies, load
+from include.archiver.steps.verify import Verified
+from include.verify_tasks import run_verify, subjects
+
+DAGS = Path(__file__).parents[2] / "dags"
+POLICIES = {
+    "defaults": {"bucket": "archive"},
+    "instances": [
+        {
+            "conn_id": "rds_main",
+            "clients": [{"name": "a", "tables": [{"table": "s.one"}, {"table": "s.two"}]}, {"name": "b"}],
+        }
+    ],
+}
+ALL = [["a", "s.one"], ["a", "s.two"], ["b", "analytics.events"]]
+
+
+@pytest.fixture
+def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policies:
+    path = tmp_path / "policies.yaml"
+    path.write_text(yaml.safe_dump(POLICIES), encoding="utf-8")
+    monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
+    return load(path)
+
+
+def filled(**fields: object) -> dict[str, Any]:
+    return {
+        "params": {"client": None, "table": None, "rebuild_ledger": False} | fields,
+        "dag_run": SimpleNamespace(run_id="run 1"),
+        "ti": SimpleNamespace(xcom_push=lambda **_: None),
+    }
+
+
+def test_the_dag(policies: Policies) -> None:
+    bag = DagBag(str(DAGS), bundle_name="dags-folder")
+    assert bag.import_errors == {}
+    dag = bag.dags["verify"]
+    assert {name: dag.params[name] for name in dag.params} == {"client": None, "table": None, "rebuild_ledger": False}
+    assert [task.task_id for task in dag.tasks] == ["choose", "verify"]
+    DagSerialization.to_dict(dag)
+
+
+def test_the_form_chooses_the_tables(policies: Policies) -> None:
+    assert subjects(policies, filled()) == [[one] for one in ALL]
+    assert subjects(policies, filled(client="a")) == [[["a", "s.one"]], [["a", "s.two"]]]
+    assert subjects(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
+    with pytest.raises(SettingError, match=r"no table s.one of client b"):
+        subjects(policies, filled(client="b", table="s.one"))
+
+
+def test_more_tables_than_airflow_maps_share_tasks(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_tasks, "MOST_MAPPED_WINDOWS", 2)
+    assert subjects(policies, filled()) == [ALL[:2], ALL[2:]]
+
+
+def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(
+    policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    troubles = {"s.one": CheckFailed("it is gone"), "s.two": StorageInterrupted("busy")}
+
+    def verify(_database: object, _bucket: object, order: Any) -> Verified:
+        seen.append(str(order.table))
+        if trouble := troubles.get(seen[-1]):
+            raise trouble
+        return Verified(problems=["a hole"])
+
+    monkeypatch.setattr(verify_tasks, "verify", verify)
+    monkeypatch.setattr(wiring, "session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(wiring, "object_store", lambda _: None)
+    with pytest.raises(Unfinished, match=r"client a, s.one: it is gone; client b, analytics.events: .*a hole"):
+        run_verify(policies, ALL, filled())
+    assert seen == ["s.one", "s.two", "analytics.events"]
+    with pytest.raises(StorageInterrupted):
+        run_verify(policies, [["a", "s.two"]], filled())

@@ -1,0 +1,104 @@
+"""A lost ledger is made again from the manifests, and archiving and restoring go on from there."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.archiver.errors import Unfinished
+from include.archiver.manifest import manifest_key
+from include.archiver.steps.delete import Deleted
+from include.archiver.steps.rebuild import Rebuilt, rebuild
+from tests.integration.place import Place, hours_ago
+from tests.integration.restoring import differences, events, keyless, restored
+from tests.integration.test_restore_objects import flip_a_bit
+
+LOST = "DROP SCHEMA archiver CASCADE"
+
+
+def rebuilt(place: Place) -> Rebuilt:
+    with place.session() as database:
+        return rebuild(database, place.store, place.order)
+
+
+def with_one_that_stayed(place: Place) -> Place:
+    events(place, rows=5)
+    window = place.stored_window()
+    place.sql("UPDATE analytics.events SET name = 'changed' WHERE id = 3")
+    assert place.delete(window) == Deleted(4, 1)
+    return place
+
+
+def test_generations_go_on_from_the_highest_and_nothing_is_deleted_on_the_old_ones_account(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    place.events(hours_ago(60))
+    place.archive()
+    place.sql(LOST)
+    assert rebuilt(place) == Rebuilt(manifests=2, added=2)
+    assert place.ledger("generation, state, rows, deleted_rows") == [(1, "void", 5, 0), (2, "void", 1, 0)]
+    place.sql("INSERT INTO analytics.events OVERRIDING SYSTEM VALUE SELECT * FROM public.before WHERE id < 3")
+    assert place.archive() == [Deleted(2, 0)]
+    assert place.ledger("generation, state") == [(1, "void"), (2, "void"), (3, "deleted")]
+    place.sql("DELETE FROM analytics.events")
+    result = restored(place)
+    assert (result.restored, result.superseded) == (6, 2)
+
+
+def test_rebuilding_again_adds_nothing_and_changes_nothing(place: Place) -> None:
+    with_one_that_stayed(place)
+    before = place.ledger("*")
+    assert rebuilt(place) == Rebuilt(manifests=1, added=0)
+    assert place.ledger("*") == before
+    place.sql(LOST)
+    assert rebuilt(place).added == 1
+    before = place.ledger("*")
+    assert rebuilt(place).added == 0
+    assert place.ledger("*") == before
+
+
+def test_rows_that_stayed_are_known_again(place: Place) -> None:
+    with_one_that_stayed(place)
+    before = place.ledger("generation, state, rows, deleted_upto, deleted_rows, kept_positions, object_key")
+    place.sql(LOST)
+    rebuilt(place)
+    assert place.ledger("generation, state, rows, deleted_upto, deleted_rows, kept_positions, object_key") == before
+    place.sql("DELETE FROM analytics.events")
+    result = restored(place)
+    assert (result.restored, result.kept) == (4, 1)
+
+
+def test_a_delete_given_up_is_known_again(place: Place) -> None:
+    """A rewrite between export and delete: nothing left, so nothing is to come back."""
+    place = keyless(place)
+    window = place.stored_window()
+    place.sql("VACUUM FULL public.notes")
+    assert place.delete(window) == Deleted(0, 20)
+    place.sql(LOST)
+    rebuilt(place)
+    assert restored(place).objects == 0
+    assert differences(place) == []
+
+
+def test_generations_whose_keys_were_taken_before_the_rebuild_are_known_again(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    place.sql(LOST)
+    place.events(hours_ago(60))
+    place.archive()
+    assert place.ledger("generation, state, rows") == [(1, "void", None), (2, "deleted", 1)]
+    assert rebuilt(place).added == 1
+    assert place.ledger("generation, state, rows") == [(1, "void", 5), (2, "deleted", 1)]
+    assert restored(place).restored == 6
+
+
+def test_a_manifest_that_cannot_be_read_is_named_and_the_others_are_taken_in(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    place.sql(LOST)
+    bad, _ = map(manifest_key, place.data_keys())
+    flip_a_bit(place, bad)
+    place.write(bad, b"{" + place.read(bad))
+    result = rebuilt(place)
+    assert (result.manifests, result.added) == (2, 1)
+    with pytest.raises(Unfinished, match="not a manifest"):
+        result.refuse_problems()

@@ -1,0 +1,183 @@
+"""What a restore finds in S3 it believes only after a look: damage, loss and other people's objects."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from include.archiver.errors import Unfinished
+from include.archiver.manifest import manifest_key
+from include.archiver.steps.restore import Restored
+from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.restoring import differences, events, remembered, restored
+
+Damage = Callable[[Place, str], None]
+
+
+def flip_a_bit(place: Place, key: str) -> None:
+    content = bytearray(place.read(key))
+    content[len(content) // 2] ^= 1
+    place.write(key, bytes(content))
+
+
+def cut_short(place: Place, key: str) -> None:
+    place.write(key, place.read(key)[:-20])
+
+
+def other_rows(place: Place, key: str) -> None:
+    """A whole and valid object with one digit changed: only the checksum tells."""
+    content = gzip.decompress(place.read(key))
+    place.write(key, gzip.compress(content.replace(b"event at", b"EVENT at", 1)))
+
+
+def no_csv(place: Place, key: str) -> None:
+    """It fails as a value before its end tells that it is damaged."""
+    content = gzip.decompress(place.read(key)).split(b"\n")
+    place.write(key, gzip.compress(b"\n".join([content[0], b"not a number,secret,secret,secret", *content[2:]])))
+
+
+def one_row_more(place: Place, key: str) -> None:
+    content = gzip.decompress(place.read(key))
+    place.write(key, gzip.compress(content + content.splitlines(keepends=True)[-1]))
+
+
+def bytes_after_the_end(place: Place, key: str) -> None:
+    place.write(key, place.read(key) + b"\0" * 10)
+
+
+def gone(place: Place, key: str) -> None:
+    place.remove(key)
+
+
+def refusal(result: Restored) -> str:
+    with pytest.raises(Unfinished) as caught:
+        result.refuse_failures()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, other_rows, no_csv, one_row_more, bytes_after_the_end, gone])
+def test_a_damaged_object_is_left_out_whole_and_the_others_come_back(place: Place, damage: Damage) -> None:
+    events(place, rows=90)
+    place.archive()
+    bad, good = place.data_keys()
+    whole = place.read(bad)
+    damage(place, bad)
+    result = restored(place)
+    assert bad in refusal(result)
+    assert good not in refusal(result)
+    assert "secret" not in refusal(result)
+    assert "does not fit" not in refusal(result), "the reason is the damage, whatever it looked like on the way"
+    assert result.restored == 30
+    place.write(bad, whole)
+    again = restored(place)
+    assert (again.restored, again.failures) == (60, [])
+    assert differences(place) == []
+
+
+def test_while_the_newest_object_of_a_window_is_damaged_older_versions_do_not_come_in_its_place(place: Place) -> None:
+    place.sql(EVENTS)
+    for version in ("old", "new"):
+        place.sql(
+            "INSERT INTO analytics.events OVERRIDING SYSTEM VALUE VALUES (1, %s, %s, NULL)", hours_ago(60), version
+        )
+        place.archive()
+    _, new = place.data_keys()
+    whole = place.read(new)
+    flip_a_bit(place, new)
+    result = restored(place)
+    assert "waits until the newer object" in refusal(result)
+    assert place.live().total() == 0
+    place.write(new, whole)
+    assert restored(place).failures == []
+    assert place.sql("SELECT name FROM analytics.events") == [("new",)]
+
+
+def test_an_object_without_a_manifest_does_not_exist(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    (key,) = place.data_keys()
+    place.remove(manifest_key(key))
+    assert restored(place).objects == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("client", "somebody else", "of client 'somebody else'"),
+        ("table", "other", "speaks of table analytics.other"),
+        ("table_schema", "other", "speaks of table other.events"),
+        ("generation", 2, "not where it should lie"),
+        ("span_start", "yesterday", "not a manifest"),
+        ("format", 2, "not a manifest"),
+        ("extra", 1, "not a manifest"),
+    ],
+)
+def test_a_manifest_that_is_not_this_table_s_is_refused(place: Place, field: str, value: object, words: str) -> None:
+    events(place, rows=90)
+    place.archive()
+    key = manifest_key(place.data_keys()[0])
+    place.write(key, json.dumps(json.loads(place.read(key)) | {field: value}).encode())
+    result = restored(place)
+    assert words in refusal(result)
+    assert result.restored == 30
+
+
+def test_a_manifest_moved_from_another_hour_is_refused(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    first, second = map(manifest_key, place.data_keys())
+    place.write(first, place.read(second))
+    result = restored(place)
+    assert "not where it should lie" in refusal(result)
+    assert result.restored == 30
+
+
+def test_a_note_of_another_object_is_refused(place: Place) -> None:
+    events(place, rows=5)
+    window = place.stored_window()
+    place.sql("UPDATE analytics.events SET name = 'changed' WHERE id = 3")
+    place.delete(window)
+    place.sql("DROP SCHEMA archiver CASCADE")
+    (note,) = [key for key in place.keys() if ".kept." in key]  # noqa: SIM118
+    content = json.loads(place.read(note))
+    assert content["kept"] == [3]
+    place.write(note, json.dumps(content | {"data_key": "another"}).encode())
+    assert "speaks of another object" in refusal(restored(place))
+    place.write(note, b"{}")
+    assert "not a note" in refusal(restored(place))
+
+
+def test_with_the_ledger_lost_the_note_beside_the_object_tells_which_rows_stayed(place: Place) -> None:
+    events(place, rows=5)
+    window = place.stored_window()
+    place.sql("UPDATE analytics.events SET name = 'changed' WHERE id = 3")
+    place.delete(window)
+    place.sql("DROP SCHEMA archiver CASCADE; DELETE FROM analytics.events")
+    result = restored(place)
+    assert (result.restored, result.kept) == (4, 1)
+    assert place.sql("SELECT count(*) FROM analytics.events WHERE id = 3") == [(0,)]
+
+
+def test_a_ledger_that_only_took_the_key_knows_nothing_of_the_object(place: Place) -> None:
+    """After the loss of the ledger an export voids the generations whose keys are taken; their rows had left."""
+    events(place, rows=5)
+    place.archive()
+    place.sql("DROP SCHEMA archiver CASCADE")
+    place.events(hours_ago(60 - 1 / 60))
+    place.archive()
+    assert place.ledger("generation, state") == [(1, "void"), (2, "deleted")]
+    assert restored(place).restored == 6
+
+
+def test_the_span_finds_windows_of_any_length(place: Place) -> None:
+    place = events(place, rows=5, hours=100).with_policy(window_hours=168)
+    place.archive(keep_days=0)
+    result = restored(place, hours_ago(100 - 1 / 60), hours_ago(100 - 3 / 60))
+    assert result.restored == 2
+    assert restored(place, hours_ago(24 * 30), hours_ago(24 * 29)).rows_read == 0
+    remembered(place)
+    assert restored(place, hours_ago(100) + timedelta(minutes=30), hours_ago(90)).restored == 0
