@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test lint clean format lock bench-memory
+.PHONY: demo ui test faults lint clean format lock bench-memory
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -13,6 +13,10 @@ ui: $(VENV)/installed
 
 test: lint
 	$(RUN) -m pytest
+
+# The faults of the tests at full size: about ten minutes.
+faults: $(VENV)/installed
+	$(RUN) -m tests.faults
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
