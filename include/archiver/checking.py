@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ class ReadBack:
     expected: ObjectDescription
     rows: int
     compression: Compression
+    columns: tuple[str, ...] | None = None
     etag: str = ""
 
     @property
@@ -42,11 +45,16 @@ class ReadBack:
         content = Tally()
         counter = RecordCounter()
         pace = Pace()
+        head = bytearray()
         with self.bucket.reading(self.expected.key) as answer:
             reader = TalliedReader(answer.body)
             try:
                 for chunk in decompressed(cast(IO[bytes], reader), self.compression):
+                    named = bool(counter.records)
                     counter.add(content.add(chunk))
+                    if not named:
+                        head += chunk
+                        self._compare_columns(bytes(head), complete=bool(counter.records))
                     yield chunk
                     if pace.due():
                         log.info("%s: read back %d of %d bytes", self.where, reader.tally.size, self.expected.bytes)
@@ -66,6 +74,14 @@ class ReadBack:
         for _ in self.chunks():
             pass
         return self.etag
+
+    def _compare_columns(self, head: bytes, *, complete: bool) -> None:
+        """The first record names the columns; no checksum tells whether the manifest names them in that order."""
+        if self.columns is None or not complete:
+            return
+        found = next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")))
+        if tuple(found) != self.columns:
+            raise CheckFailed(f"{self.where} has other columns than its manifest says; nothing was deleted")
 
     def _compare(self, packed: Tally, content: Tally, counter: RecordCounter) -> None:
         found = ObjectDescription(
@@ -87,7 +103,8 @@ class ReadBack:
 
 def data_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
     """The manifest's object."""
-    return ReadBack(bucket, manifest.data, manifest.rows, manifest.compression)
+    columns = tuple(column.name for column in manifest.columns)
+    return ReadBack(bucket, manifest.data, manifest.rows, manifest.compression, columns)
 
 
 def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:

@@ -114,6 +114,13 @@ def test_an_object_without_a_manifest_does_not_exist(place: Place) -> None:
         ("span_start", "yesterday", "not a manifest"),
         ("format", 2, "not a manifest"),
         ("extra", 1, "not a manifest"),
+        ("rows", 3, "holds 60 rows instead of 3"),
+        ("columns", [{"name": "id", "type": "bigint"}], "has other columns than its manifest says"),
+        (
+            "columns",
+            [{"name": name, "type": "x"} for name in ("id", "triggered_at", "data", "name")],
+            "has other columns than its manifest says",
+        ),
     ],
 )
 def test_a_manifest_that_is_not_this_table_s_is_refused(place: Place, field: str, value: object, words: str) -> None:
