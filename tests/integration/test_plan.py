@@ -41,7 +41,7 @@ def test_the_plan_holds_the_distinct_hours_that_hold_rows_and_no_others(
     place.events(*(hours_ago(at) + timedelta(seconds=chance.randrange(3600)) for at in places_ for _ in range(3)))
     place.events(*(hours_ago(at) for at in places_[:10]))
     expected = place.sql(
-        "SELECT DISTINCT date_bin(make_interval(hours => %s), triggered_at, '2000-01-01') FROM analytics.events"
+        "SELECT DISTINCT date_bin(make_interval(hours => %s), triggered_at, '0001-01-01') FROM analytics.events"
         " WHERE triggered_at < %s ORDER BY 1",
         hours,
         hours_ago(48),
