@@ -123,7 +123,8 @@ def add_table(work: TableWork) -> None:
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events])
     def report(batches: list[Batch], **context: Any) -> dict[str, object]:
         rehearsed = context["ti"].xcom_pull(task_ids=f"{group}.window.export", key="return_value") or []
-        result = work.report(batches, rehearsed, context)
+        summary = context["ti"].xcom_pull(task_ids=f"{group}.plan", key="summary") or {}
+        result = work.report(batches, rehearsed, summary, context)
         if result.deleted:
             context["outlet_events"][events].add(archived, extra=result.as_dict())
         result.refuse_unfinished()

@@ -114,7 +114,11 @@ class TableWork:
         return {"deleted": deleted, "changed": changed}
 
     def report(
-        self, batches: Sequence[Batch] | None, rehearsed: Sequence[Mapping[str, int]], context: Mapping[str, Any]
+        self,
+        batches: Sequence[Batch] | None,
+        rehearsed: Sequence[Mapping[str, int]],
+        summary: Mapping[str, Any],
+        context: Mapping[str, Any],
     ) -> Report:
         """Adds up the run; in a dry run from what the exports returned, else from the ledger.
 
@@ -130,6 +134,7 @@ class TableWork:
         else:
             with wiring.session(self.client, "report", writes=False) as database:
                 result = report(database, order, [window.cell for window in windows])
+        result = result.with_plan(summary)
         for line in result.lines():
             log.info("%s", line)
         return result

@@ -50,6 +50,7 @@ def test_minus_one_keeps_everything_and_says_so(tenants: Tenants) -> None:
     run = kept.run()
     assert run.state == "success"
     assert "keeps everything" in run.log("plan")
+    assert "N is -1, from Airflow Variable archive_keep_days__kept" in run.log("report")
     assert kept.count() == HOURS
     assert kept.objects() == {}
 

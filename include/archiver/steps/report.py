@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from include.archiver.database import Database
 from include.archiver.errors import Unfinished
@@ -27,6 +28,7 @@ class Report:
     object_bytes: int
     unfinished: tuple[str, ...]
     given_up: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_rehearsal(cls, windows: int, rehearsed: Sequence[Mapping[str, int]], *, dry_run: bool) -> Report:
@@ -57,24 +59,38 @@ class Report:
                 f"the errors are in the logs of the red tasks, and the next run goes on from there"
             )
 
+    def with_plan(self, summary: Mapping[str, Any]) -> Report:
+        """The same report with what the plan had to say: N, the cutoff, rows that no window holds, what is left."""
+        notes = [f"N is {summary.get('keep_days')}, from {summary.get('keep_days_from')}"]
+        if summary.get("cutoff"):
+            notes.append(f"due is what is older than {summary['cutoff']}")
+        notes += summary.get("notes", [])
+        if summary.get("more"):
+            notes.append("more windows are due than one run carries; the next run goes on with them")
+        return replace(self, notes=tuple(notes))
+
     def as_dict(self) -> dict[str, object]:
         """For XCom and the Asset event: plain values only."""
-        return asdict(self) | {"unfinished": list(self.unfinished), "given_up": list(self.given_up)}
+        lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "notes")}
+        return asdict(self) | lists
 
     def lines(self) -> list[str]:
         """For people."""
         if not self.windows:
-            return ["nothing was due"]
+            return ["nothing was due", *self.notes]
         size = f"{self.csv_bytes / 1e6:.1f} MB of CSV in {self.object_bytes / 1e6:.1f} MB"
         if self.dry_run:
-            return [f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted"]
+            return [
+                f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted",
+                *self.notes,
+            ]
         lines = [
             f"{self.rows} rows of {self.windows} windows archived in {self.objects} objects ({size})",
             f"{self.deleted} rows deleted, {self.changed} changed since their export and stayed",
         ]
         lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
         lines += [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
-        return lines
+        return lines + list(self.notes)
 
 
 def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Report:
