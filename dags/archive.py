@@ -22,11 +22,12 @@ from airflow.sdk import (
 )
 
 from include import dag_texts, wiring
-from include.archive_tasks import Batch, TableWork, label
+from include.archive_tasks import TableWork
 from include.archiver.errors import PolicyError
 from include.archiver.manifest import table_folder
 from include.archiver.naming import dag_id, group_id, pool_name
 from include.archiver.policy import Client, Policies
+from include.batches import BatchJson, label
 from include.task_settings import TAG, task_settings
 
 TAGS = [TAG, "archive"]
@@ -96,32 +97,32 @@ def add_table(work: TableWork) -> None:
 
     # A plan may hold thousands of windows; the log has their number, the XCom has them all.
     @task(priority_weight=PLAN, show_return_value_in_logs=False)
-    def plan(**context: Any) -> list[Batch]:
+    def plan(**context: Any) -> list[BatchJson]:
         batches, summary = work.plan(context)
         context["ti"].xcom_push(key="summary", value=summary)
         return batches
 
     @task(priority_weight=EXPORT, map_index_template="{{ window }}")
-    def export(batch: Batch, **context: Any) -> dict[str, int]:
+    def export(batch: BatchJson, **context: Any) -> dict[str, int]:
         get_current_context()["window"] = label(batch)
         return work.export(batch, context)
 
     @task(priority_weight=STORE, map_index_template="{{ window }}")
-    def store(batch: Batch, **context: Any) -> dict[str, int]:
+    def store(batch: BatchJson, **context: Any) -> dict[str, int]:
         get_current_context()["window"] = label(batch)
         return work.store(batch, context)
 
     @task(priority_weight=DELETE, map_index_template="{{ window }}")
-    def delete(batch: Batch, **context: Any) -> dict[str, int]:
+    def delete(batch: BatchJson, **context: Any) -> dict[str, int]:
         get_current_context()["window"] = label(batch)
         return work.delete(batch, context)
 
     @task_group
-    def window(batch: Batch) -> None:
+    def window(batch: BatchJson) -> None:
         export(batch) >> store(batch) >> delete(batch)
 
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events])
-    def report(batches: list[Batch], **context: Any) -> dict[str, object]:
+    def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
         rehearsed = context["ti"].xcom_pull(task_ids=f"{group}.window.export", key="return_value") or []
         summary = context["ti"].xcom_pull(task_ids=f"{group}.plan", key="summary") or {}
         result = work.report(batches, rehearsed, summary, context)

@@ -9,24 +9,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from include import wiring
 from include.archiver.errors import CheckFailed, SettingError, Unfinished
 from include.archiver.ledger import Ledger
-from include.archiver.models import DueWindow, Window, WorkOrder
+from include.archiver.models import WorkOrder
 from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
 from include.archiver.steps.delete import delete
+from include.archiver.steps.drop import drop
 from include.archiver.steps.export import Exported, export, rehearse
 from include.archiver.steps.plan import Limits, Plan, plan
 from include.archiver.steps.report import Report, report
 from include.archiver.steps.store import store
+from include.batches import BatchJson, as_json, from_json
 from include.orders import work_order
 
 log = logging.getLogger(__name__)
-
-Batch = list[list[str]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class TableWork:
         dry_run = bool(context["params"]["dry_run"])
         return work_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
 
-    def plan(self, context: Mapping[str, Any]) -> tuple[list[Batch], dict[str, object]]:
+    def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
         """The batches for the mapped tasks, and a summary for the report."""
         keep = self._keep_days(context)
         limits = Limits(
@@ -58,15 +57,15 @@ class TableWork:
                 found = plan(database, wiring.object_store(self.policy), order, self.policy, keep, limits)
                 if found.batches and not order.dry_run:
                     Ledger(database, order).migrate()
-        return [_as_batch(batch) for batch in found.batches], found.summary()
+        return [as_json(batch) for batch in found.batches], found.summary()
 
-    def export(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
+    def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Exports the batch's windows one after the other; in a dry run, only reads them."""
         order = self.order(context)
         bucket = wiring.object_store(self.policy)
         done: list[Exported] = []
         with wiring.session(self.client, "export", writes=not order.dry_run) as database:
-            for window in _windows(batch):
+            for window in from_json(batch):
                 exported = (
                     rehearse(database, order, window) if order.dry_run else export(database, bucket, order, window)
                 )
@@ -78,7 +77,7 @@ class TableWork:
             "object_bytes": sum(one.object_bytes for one in done),
         }
 
-    def store(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
+    def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Reads the batch's objects back; one bad object does not keep the others from being checked."""
         order = self.order(context)
         if order.dry_run:
@@ -88,7 +87,7 @@ class TableWork:
         failures: list[str] = []
         rows = 0
         with wiring.session(self.client, "store", writes=True) as database:
-            for window in _windows(batch):
+            for window in from_json(batch):
                 try:
                     rows += store(database, bucket, order, window)
                 except CheckFailed as failure:
@@ -98,16 +97,22 @@ class TableWork:
             raise CheckFailed("; ".join(failures))
         return {"rows": rows}
 
-    def delete(self, batch: Batch, context: Mapping[str, Any]) -> dict[str, int]:
-        """Deletes the batch's archived rows, and ends between two delete batches when Airflow asks it to."""
+    def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
+        """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
+
+        A drop is over in a moment; deletes end between two delete batches.
+        """
         order = self.order(context)
         if order.dry_run:
             log.info("dry run: nothing is deleted")
             return {"deleted": 0, "changed": 0}
         bucket = wiring.object_store(self.policy)
+        windows, partition = from_json(batch), from_json(batch).partition
         deleted = changed = 0
         with wiring.stop_requested() as stopping, wiring.session(self.client, "delete", writes=True) as database:
-            for window in _windows(batch):
+            if partition and (dropped := drop(database, bucket, order, partition)):
+                return {"deleted": dropped.rows, "changed": 0}
+            for window in windows:
                 result = delete(database, bucket, order, window, stopping)
                 deleted += result.rows
                 changed += result.changed
@@ -115,7 +120,7 @@ class TableWork:
 
     def report(
         self,
-        batches: Sequence[Batch] | None,
+        batches: Sequence[BatchJson] | None,
         rehearsed: Sequence[Mapping[str, int]],
         summary: Mapping[str, Any],
         context: Mapping[str, Any],
@@ -128,8 +133,8 @@ class TableWork:
         if batches is None:
             raise Unfinished("nothing was planned; the error is in the log of the task plan")
         order = self.order(context)
-        windows = [window for batch in batches for window in _windows(batch)]
-        if order.dry_run or not windows:
+        windows = [window for batch in batches for window in from_json(batch)]
+        if order.dry_run or not batches:
             result = Report.of_rehearsal(len(windows), rehearsed, dry_run=order.dry_run)
         else:
             with wiring.session(self.client, "report", writes=False) as database:
@@ -159,23 +164,3 @@ class TableWork:
             if meant == self.client.name:
                 raise SettingError(f"{message}. It seems to be meant for {meant!r}, so nothing was archived or deleted")
             log.error("%s", message)
-
-
-def label(batch: Batch) -> str:
-    """What the UI shows for a mapped task: its hours."""
-    windows = _windows(batch)
-    if len(windows) == 1:
-        return str(windows[0])
-    return f"{len(windows)} windows, {windows[0].span.start:%Y-%m-%d %H:%M} to {windows[-1].span.end:%Y-%m-%d %H:%M}"
-
-
-def _as_batch(windows: Sequence[DueWindow]) -> Batch:
-    return [
-        [moment.isoformat() for moment in (due.cell.start, due.cell.end, due.span.start, due.span.end)]
-        for due in windows
-    ]
-
-
-def _windows(batch: Batch) -> list[DueWindow]:
-    moments = [[datetime.fromisoformat(moment) for moment in window] for window in batch]
-    return [DueWindow(Window(*four[:2]), Window(*four[2:])) for four in moments]

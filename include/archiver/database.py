@@ -221,6 +221,16 @@ class Database:
                 self.all("session/unlock", name=name)
 
     @contextmanager
+    def patience(self, lock_timeout: str) -> Generator[None]:
+        """Waits for locks as long as this, not just briefly: for statements behind which nobody has to queue."""
+        self.all("session/lock_timeout", lock_timeout=lock_timeout)
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self.all("session/lock_timeout", lock_timeout=_LOCK_TIMEOUT)
+
+    @contextmanager
     def _translated(self) -> Generator[None]:
         try:
             yield
@@ -252,6 +262,9 @@ def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseI
         return DatabaseInterrupted(f"{message}; the limit is {_STATEMENT_TIMEOUT} a statement")
     if isinstance(error, _INTERRUPTIONS):
         return DatabaseInterrupted(message)
+    fits_no_partition = isinstance(error, errors.CheckViolation) and not error.diag.constraint_name
+    if fits_no_partition:
+        message += "; create a partition for those rows, or restore into a new table with 'into'"
     kind = ValueRefused if isinstance(error, errors.IntegrityError | errors.DataError) else DatabaseRefused
     return kind(f"{message} (SQLSTATE {error.sqlstate})")
 

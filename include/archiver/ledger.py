@@ -140,6 +140,11 @@ class Ledger:
         rows = self._database.all("ledger/open_windows", **self._subject, start=due.start, end=due.end)
         return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
 
+    def open_rows(self, span: Window) -> list[LedgerRow]:
+        """The generations that are not at their end, of the windows within the span."""
+        rows = self._database.all("ledger/open_rows", **self._subject, start=span.start, end=span.end)
+        return [_ledger_row(row) for row in rows]
+
     def of_run(self, span: Window) -> Sequence[LedgerRow]:
         """The generations that this run made or finished, and those still open, within these cells."""
         rows = self._database.all(

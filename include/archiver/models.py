@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -151,6 +151,48 @@ class WorkOrder:
     bucket: str
     prefix: str
     compression: Literal["gzip", "zstd"]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition of the table that is due as a whole: `span`, in column time, is just what it may hold.
+
+    `bounds` are the literals of its definition. `alone` tells that its parent has no default partition beside it.
+    """
+
+    oid: int
+    table: TableName
+    parent: TableName
+    span: Window
+    bounds: tuple[str, str]
+    alone: bool
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"partition {self.table} ({self.span})"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one mapped task carries: consecutive windows, or a whole partition with all of its windows, if any."""
+
+    windows: tuple[DueWindow, ...]
+    partition: Partition | None = None
+
+    def __iter__(self) -> Iterator[DueWindow]:
+        """The windows, oldest first."""
+        return iter(self.windows)
+
+    def __len__(self) -> int:
+        """How many windows."""
+        return len(self.windows)
+
+    @property
+    def span(self) -> Window:
+        """From the first window's start to the last one's end; of a partition, all that it may hold."""
+        if self.partition:
+            return self.partition.span
+        return Window(self.windows[0].span.start, self.windows[-1].span.end)
 
 
 class OnConflict(StrEnum):

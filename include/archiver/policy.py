@@ -111,6 +111,7 @@ class Settings(BaseModel):
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    drop_partitions: bool = True
     schedule: Annotated[str | None, BeforeValidator(_cron)] = "0 1 * * *"
     bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
     prefix: str = ""

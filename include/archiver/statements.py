@@ -48,7 +48,14 @@ class TypeName:
             raise StatementError(f"{self.text!r} is not a type as the server writes it")
 
 
-Name = str | TableName | Of | TypeName
+@dataclass(frozen=True)
+class Text:
+    """A text in quotes, for statements that define things and so take no values."""
+
+    text: str
+
+
+Name = str | TableName | Of | TypeName | Text
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -86,6 +93,8 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
         return sql.SQL(name.text.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
     if isinstance(name, Of):
         return _identifier(name.alias, name.column)
+    if isinstance(name, Text):
+        return sql.Literal(name.text.replace("%", "%%"))
     return sql.SQL(", ").join(_quoted(part) for part in name)
 
 

@@ -155,12 +155,22 @@ def file_nodes(database: Database, shape: TableShape) -> dict[str, int]:
 
     A row's place means something only as long as these stay the same: a rewrite puts rows on others' places.
     """
-    return {row.oid: row.file_node for row in database.all("table/file_nodes", oid=shape.oid)}
+    return file_nodes_of(database, shape.oid)
+
+
+def file_nodes_of(database: Database, oid: int) -> dict[str, int]:
+    """The same for any table, by its oid: a partition, say, whether or not it is attached."""
+    return {row.oid: row.file_node for row in database.all("table/file_nodes", oid=oid)}
 
 
 def column_names(database: Database, shape: TableShape) -> tuple[str, ...]:
     """The table's columns right now; one that was added since the export is in no object."""
-    return tuple(row.name for row in database.all("table/columns", oid=shape.oid))
+    return column_names_of(database, shape.oid)
+
+
+def column_names_of(database: Database, oid: int) -> tuple[str, ...]:
+    """The same for any table, by its oid."""
+    return tuple(row.name for row in database.all("table/columns", oid=oid))
 
 
 def identity_of_rows(shape: TableShape) -> list[str]:

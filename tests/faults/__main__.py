@@ -71,8 +71,7 @@ def say(line: str) -> None:
 
 
 def kill_points(account: Account, place: Place, worker: kills.Worker) -> None:
-    met = kills.points(worker, place)
-    chosen = kills.choices(met)
+    chosen = [kill for shape in kills.SHAPES for kill in kills.choices(kills.points(worker, place, shape), shape)]
     say(f"SIGKILL at {len({kill.point for kill in chosen})} points, {len(chosen)} occurrences of them")
     for number, kill in enumerate(chosen):
         account.add(f"killed {kill}", partial(kills.tried, worker, place, f"point{number}", kill))

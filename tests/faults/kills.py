@@ -10,19 +10,25 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
 from tests.faults.place import Place, hours_ago
-from tests.faults.recorder import Recorder, filled, with_table
+from tests.faults.recorder import Recorder, filled, is_whole, with_partitions, with_table
 
 ROOT = Path(__file__).parents[2]
 HOURS = (50, 51)
 ROWS_A_WINDOW = 5
 BATCH_SIZE = 2
+
+
+# A plain table, or one with partitions: the old one alone, where it is detached concurrently, or beside a default one.
+Shape = Literal["plain", "partitioned", "defaulted"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,10 @@ class Kill:
 
     point: str
     occurrence: int
+    shape: Shape = "plain"
 
     def __str__(self) -> str:
-        return f"{self.point} ({self.occurrence})"
+        return f"{self.shape} table, {self.point} ({self.occurrence})"
 
 
 class Worker:
@@ -94,22 +101,27 @@ def _order(place: Place) -> dict[str, Any]:
     }
 
 
-def points(worker: Worker, place: Place) -> list[str]:
+def points(worker: Worker, place: Place, shape: Shape = "plain") -> list[str]:
     """Every point that a whole archive comes by, in order."""
-    answer = worker.run(_prepared(place, "recorded", keyed=True, compression="gzip"))
+    answer = worker.run(_prepared(place, f"recorded_{shape}", shape, keyed=True, compression="gzip"))
     assert answer["status"] == 0, answer
     met: list[str] = answer["points"]
     return met
 
 
-def choices(met: list[str]) -> list[Kill]:
-    """Each point once at its first occurrence and, where it occurs again, once at a later one."""
+def choices(met: list[str], shape: Shape = "plain") -> list[Kill]:
+    """Each point once at its first occurrence and, where it occurs again, once at a later one.
+
+    Of an archive with partitions only those from the first look at them on; the others are a plain table's.
+    """
+    own = met if shape == "plain" else met[met.index("before partition/state") :]
     found = []
-    for point in dict.fromkeys(met):
+    for point in dict.fromkeys(own):
         times = met.count(point)
-        found.append(Kill(point, 1))
-        if times > 1:
-            found.append(Kill(point, seeded(point).randint(2, times)))
+        first = 1 if shape == "plain" else met[: met.index("before partition/state")].count(point) + 1
+        found.append(Kill(point, first, shape))
+        if times > first:
+            found.append(Kill(point, seeded(point).randint(first + 1, times), shape))
     return found
 
 
@@ -121,7 +133,8 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     """
     choice = seeded(name)
     keyed, compression, users_go_on = choice.random() < 0.5, choice.choice(["gzip", "zstd"]), choice.random() < 0.5
-    table = _prepared(place, name, keyed=keyed, compression=compression)
+    shape = kill.shape if kill else choice.choice(SHAPES)
+    table = _prepared(place, name, shape, keyed=keyed, compression=compression)
     account = Account(table)
     answer = worker.run(table, kill, instant)
     if not answer["killed"]:
@@ -129,7 +142,7 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
             raise AssertionError(f"{kill or instant}: the child ended with status {answer['status']}")
         raise NotReached
     account.witness.look(table)
-    if users_go_on:
+    if users_go_on and (shape != "partitioned" or is_whole(table, name)):
         _changed_by_users(table)
     Run.of(table).settle()
     return account.check()
@@ -139,10 +152,11 @@ class NotReached(Exception):
     """The archive was faster than the kill."""
 
 
-def _prepared(place: Place, name: str, *, keyed: bool, compression: str) -> Place:
+def _prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str) -> Place:
     """A new table with a few windows, in a database that has no ledger yet."""
     place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
-    table = with_table(place, name, keyed=keyed, batch_size=BATCH_SIZE, compression=compression)
+    make = with_table if shape == "plain" else partial(with_partitions, default=shape == "defaulted")
+    table = make(place, name, keyed=keyed, batch_size=BATCH_SIZE, compression=compression)
     moments = [hours_ago(hour - minute / 60) for hour in HOURS for minute in range(1, ROWS_A_WINDOW + 1)]
     # Bytes that do not compress, so that a window's object takes several parts.
     filled(table, moments, noise=600)

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 
 from tests.faults.chance import seeded
-from tests.faults.place import Place
+from tests.faults.place import Place, hours_ago
 
 SCHEMA = """
     CREATE SCHEMA analytics;
@@ -40,6 +40,20 @@ _TABLE = """
     );
     CREATE INDEX {index} ON {table} (triggered_at)
 """
+# Two partitions: one that is due as a whole, as far as it goes, and one that is not.
+_PARTITIONED = """
+    CREATE TABLE {table} (
+        id bigint NOT NULL,
+        triggered_at timestamp NOT NULL,
+        name text,
+        weight integer NOT NULL DEFAULT 0,
+        data jsonb
+        {key}
+    ) PARTITION BY RANGE (triggered_at);
+    CREATE INDEX {index} ON {table} (triggered_at);
+    CREATE TABLE {old} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{due}');
+    CREATE TABLE {new} PARTITION OF {table} FOR VALUES FROM ('{due}') TO ('infinity')
+"""
 _NOTED = """
     WITH changed AS ({change} RETURNING *)
     INSERT INTO account.versions (table_name, row_id, content)
@@ -60,6 +74,25 @@ def with_table(place: Place, name: str, *, keyed: bool, **order: Any) -> Place:
     key = " PRIMARY KEY" if keyed else ""
     made.sql(_TABLE.format(table=made.relation, key=key, index=f"{name}_triggered_at"))
     return made
+
+
+def with_partitions(place: Place, name: str, *, keyed: bool, default: bool, **order: Any) -> Place:
+    """The same, in partitions; the older one holds all that is older than 49 hours, up to 100."""
+    made = place.on(name, **order)
+    old, new, rest = (f"analytics.{name}_{part}" for part in ("old", "new", "rest"))
+    key = ", PRIMARY KEY (id, triggered_at)" if keyed else ""
+    index, first, due = f"{name}_triggered_at", hours_ago(100), hours_ago(49)
+    made.sql(_PARTITIONED.format(table=made.relation, key=key, index=index, old=old, new=new, first=first, due=due))
+    if default:
+        made.sql(f"CREATE TABLE {rest} PARTITION OF {made.relation} DEFAULT")
+    return made
+
+
+def is_whole(place: Place, name: str) -> bool:
+    """Whether the older partition can be written to through its table."""
+    found = place.sql("SELECT relispartition FROM pg_class WHERE relname = %s", f"{name}_old")
+    detaching = place.sql("SELECT 1 FROM pg_inherits WHERE inhdetachpending")
+    return bool(found and found[0][0] and not detaching)
 
 
 def _statement(change: str, content: str = CONTENT) -> bytes:

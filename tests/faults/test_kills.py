@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.account import Verdict
-from tests.faults.kills import Worker, choices, points, tried
+from tests.faults.kills import Kill, Shape, Worker, choices, points, tried
 from tests.faults.place import Place
 
 FEWEST_POINTS = 80
@@ -32,17 +34,39 @@ SAMPLE = (
     "after session/lock",
     "before session/unlock",
 )
+DROPS: dict[Shape, tuple[str, ...]] = {
+    "partitioned": (
+        "after partition/begin",
+        "after partition/detach_concurrently",
+        "after partition/drop",
+        "after partition/ended",
+        "before ledger/deleted",
+    ),
+    "defaulted": ("after partition/detach", "after partition/ended", "before ledger/deleted"),
+}
 
 
 def test_no_row_is_lost_by_a_kill_at_any_point_of_a_sample(place: Place, worker: Worker) -> None:
-    met = points(worker, place)
-    kills = choices(met)
+    kills = choices(points(worker, place))
     assert len({kill.point for kill in kills}) >= FEWEST_POINTS
     sample = [later for later in {kill.point: kill for kill in kills}.values() if later.point in SAMPLE]
     assert len(sample) == len(SAMPLE)
+    assert tried_all(worker, place, "killed", sample).rows
+
+
+@pytest.mark.parametrize(("shape", "drop"), DROPS.items())
+def test_no_row_is_lost_by_a_kill_while_a_partition_is_dropped(
+    place: Place, worker: Worker, shape: Shape, drop: tuple[str, ...]
+) -> None:
+    sample = [kill for kill in choices(points(worker, place, shape), shape) if kill.point in drop]
+    assert {kill.point for kill in sample} == set(drop)
+    assert tried_all(worker, place, shape, sample).rows
+
+
+def tried_all(worker: Worker, place: Place, name: str, sample: list[Kill]) -> Verdict:
     total = Verdict()
     for number, kill in enumerate(sample):
-        verdict = tried(worker, place, f"killed{number}", kill)
+        verdict = tried(worker, place, f"{name}{number}", kill)
         assert verdict.good, f"killed {kill}: {verdict}"
         total += verdict
-    assert total.rows
+    return total

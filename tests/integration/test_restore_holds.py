@@ -66,7 +66,7 @@ def test_held_windows_do_not_keep_others_from_their_turn(place: Place) -> None:
     place.events(hours_ago(60), hours_ago(59))
     place = place.with_policy(max_mapped_windows=1, windows_per_task=1)
     plan = place.plan()
-    assert [batch[0].cell.start for batch in plan.batches] == [hours_ago(60)]
+    assert [batch.windows[0].cell.start for batch in plan.batches] == [hours_ago(60)]
     assert plan.more
 
 

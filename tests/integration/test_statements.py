@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import sql
 
 from include.archiver.ledger import migrations
 from include.archiver.models import TableName
-from include.archiver.statements import FOLDER, Name, Of, StatementError, TypeName, compose
+from include.archiver.statements import FOLDER, Name, Of, StatementError, Text, TypeName, compose
 from tests.integration.place import EVENTS, Place, hours_ago
 
 EVERY = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
 MIGRATIONS = [name for name in EVERY if "migrations/" in name]
 TABLE = TableName('odd "schema%s"', "odd {table}")
+PARENT = TableName(TABLE.schema, "odd {parent} %s")
+PARTITION = TableName(TABLE.schema, "odd {partition} %s")
 COLUMN = 'at "100%" {x}'
 KEYS = ("version", "key_0", "key_1", "key_2")
 MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
@@ -44,12 +47,17 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "live_key": [Of("live", "id")],
     "target": TableName(TABLE.schema, "a new {table}"),
     "type": TypeName("timestamp(3) with time zone"),
+    "parent": PARENT,
+    "partition": PARTITION,
+    "lower": Text("2024-01-02"),
+    "upper": Text("2024-01-03 %s {x}"),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore": {"columns": ["id", COLUMN]},
     "restore/add_text_column": {"column": "gone"},
     "restore/add_column": {"column": "id"},
+    "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
 }
 VALUES: Mapping[str, object] = {
     "after": 0,
@@ -95,8 +103,21 @@ VALUES: Mapping[str, object] = {
     "target_table": "t",
     "target_oid": 1259,
     "hold_days": 7,
+    "partition_schema": "s",
+    "partition_name": "p",
+    "parent_schema": "s",
+    "parent_name": "t",
+    "lower": "2024-01-01",
+    "upper": "2024-01-02",
+    "bytes": 1,
 }
 
+
+# What the server takes only outside of a transaction, and how it answers here: done, or not called for.
+ALONE = {
+    "partition/detach_concurrently": None,
+    "partition/detach_finalize": "55000",
+}
 
 LOADED = {
     "delete/load_keys": b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n',
@@ -122,6 +143,12 @@ def furnished(place: Place) -> Place:
     place.sql(f"CREATE SCHEMA {sql.Identifier(TABLE.schema).as_string()}")
     place.sql(f"CREATE TABLE {identifier} (id int PRIMARY KEY, {sql.Identifier(COLUMN).as_string()} timestamp)")
     place.sql(f"INSERT INTO {identifier} VALUES (1, '{hours_ago(1.5)}')")
+    parent, partition, apart = (
+        sql.Identifier(TABLE.schema, name).as_string() for name in (PARENT.name, PARTITION.name, "apart")
+    )
+    place.sql(f"CREATE TABLE {parent} (id int, at timestamp) PARTITION BY RANGE (at)")
+    place.sql(f"CREATE TABLE {partition} PARTITION OF {parent} FOR VALUES FROM ('2024-01-01') TO ('2024-01-02')")
+    place.sql(f"CREATE TABLE {apart} (id int, at timestamp)")
     place.windows()
     return place
 
@@ -144,7 +171,7 @@ def preparations(statement: str) -> list[str]:
 def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
     """In one transaction each, rolled back; those on the temporary table after those that make it."""
     with furnished.connect() as connection, connection.cursor() as cursor:
-        for statement in (name for name in EVERY if name not in MIGRATIONS):
+        for statement in (name for name in EVERY if name not in MIGRATIONS and name not in ALONE):
             for preparation in preparations(statement):
                 cursor.execute(composed(preparation), {})
             wanted = re.findall(r"%\((\w+)\)s", text_of(statement))
@@ -158,6 +185,18 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
             else:
                 cursor.execute(composed(statement), values)
             connection.rollback()
+
+
+@pytest.mark.parametrize("statement", sorted(ALONE))
+def test_statements_that_take_no_transaction_run_on_a_real_server(furnished: Place, statement: str) -> None:
+    with furnished.connect() as connection:
+        connection.autocommit = True
+        try:
+            connection.execute(composed(statement), {"none": None})
+            answer = None
+        except psycopg.Error as error:
+            answer = error.sqlstate
+        assert answer == ALONE[statement]
 
 
 @pytest.mark.parametrize("statement", [name for name in EVERY if name not in MIGRATIONS])

@@ -8,21 +8,19 @@ ledger, so a batch counts once or not at all, whenever the process dies.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, cast
 
-from include.archiver.codec import TalliedReader, Tally, decompressed
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, Stopped
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, manifest_key
+from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
-from include.archiver.statements import Of
+from include.archiver.removal import KeyList, finish, refuse_replaced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import column_names, describe, file_nodes, identity_of_rows, refuse_cascades
+from include.archiver.table import column_names, describe, file_nodes, refuse_cascades
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +58,16 @@ def delete(
         if row.span.start < window.span.start or row.span.end > window.span.end:
             return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
         manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
-        _still_there(bucket, row, manifest)
+        refuse_replaced(bucket, row, manifest)
         shape = describe(database, order.table, order.timestamp_column)
         if shape.identity_columns != manifest.identity_columns:
             return _given_up(bucket, ledger, row, "the table has another key than at the export")
-        work = _Work(database, bucket, ledger, order, row, manifest, shape)
-        _load_keys(work)
-        return _deleted(work, stopping)
+        keys = KeyList(database, bucket, order, shape)
+        keys.create()
+        keys.add(manifest)
+        keys.ready()
+        database.all("delete/plan_by_place")
+        return _deleted(_Work(database, bucket, ledger, order, row, manifest, shape, keys), stopping)
 
 
 @dataclass(frozen=True)
@@ -80,15 +81,7 @@ class _Work:
     row: LedgerRow
     manifest: Manifest
     shape: TableShape
-
-    @property
-    def columns(self) -> list[str]:
-        return identity_of_rows(self.shape)
-
-    @property
-    def key_names(self) -> list[str]:
-        """The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns."""
-        return ["version", *(f"key_{place}" for place, _ in enumerate(self.columns[1:]))]
+    keys: KeyList
 
 
 def _nothing_to_do(row: LedgerRow | None, window: DueWindow) -> Deleted:
@@ -111,50 +104,6 @@ def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) 
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
 
 
-def _still_there(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
-    """The object that was checked must be the one that is there now, and so must its manifest."""
-    head = bucket.head(row.object_key)
-    if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
-        raise CheckFailed(
-            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked; "
-            f"nothing more is deleted. Bring that object back, or set its ledger row to 'void' to export again"
-        )
-    if bucket.head(manifest_key(row.object_key)) is None:
-        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
-
-
-def _load_keys(work: _Work) -> None:
-    """Loads the sidecar into a temporary table, and makes sure it is the one that was checked."""
-    database, bucket = work.database, work.bucket
-    names = {"names": work.key_names}
-    database.change("delete/drop_keys")
-    database.change("delete/create_keys", {**names, "columns": work.columns, "table": work.order.table})
-    database.change("delete/number_keys")
-    expected = work.manifest.keys
-    content = Tally()
-    with bucket.reading(expected.key) as answer:
-        reader = TalliedReader(answer.body)
-        chunks = decompressed(cast(IO[bytes], reader), work.manifest.compression)
-        loaded = database.copy_in("delete/load_keys", names, map(content.add, _undamaged(chunks, expected.key)))
-    if (content.size, content.sha256, loaded) != (
-        expected.content_bytes,
-        expected.content_sha256,
-        work.manifest.rows,
-    ):
-        raise CheckFailed(
-            f"s3://{bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
-        )
-    database.change("delete/analyze_keys")
-    database.all("delete/plan_by_place")
-
-
-def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    except ValueError as damage:
-        raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
-
-
 def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
     row, rows = work.row, work.manifest.rows
     upto, deleted, pace = row.deleted_upto, row.deleted_rows, Pace()
@@ -175,13 +124,8 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         deleted += batch
         if pace.due():
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
-    changed = rows - deleted
-    note = f"{changed} row(s) changed since the export and stayed" if changed else None
-    if changed:
-        note_kept(work.bucket, work.ledger.latest(row.cell) or row)
-    work.ledger.deleted(row, note)
-    log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")
-    return Deleted(deleted, changed)
+    finish(work.bucket, work.ledger, row, deleted)
+    return Deleted(deleted, rows - deleted)
 
 
 def _batch(work: _Work, after: int, upto: int) -> int | None:
@@ -193,7 +137,8 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
     with database.transaction():
         database.change("delete/hold", {"table": order.table})
         now = file_nodes(database, work.shape)
-        if any(now.get(oid) != node for oid, node in work.manifest.file_nodes.items()):
+        # A partition that is gone takes its rows with it, and out of reach; only files that changed matter.
+        if any(now.get(oid, node) != node for oid, node in work.manifest.file_nodes.items()):
             return None
         if column_names(database, work.shape) != tuple(column.name for column in work.manifest.columns):
             return None
@@ -203,8 +148,7 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
             {
                 "table": order.table,
                 "column": order.timestamp_column,
-                "target_columns": [Of("target", column) for column in work.columns[1:]],
-                "exported_columns": [Of("exported", name) for name in work.key_names[1:]],
+                **work.keys.matching,
             },
             after=after,
             upto=upto,

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.ledger import Ledger
-from include.archiver.models import DueWindow, TableShape, TimestampKind, Window, WorkOrder
+from include.archiver.models import Batch, DueWindow, Partition, TableShape, TimestampKind, Window, WorkOrder
+from include.archiver.partitions import Drops, whole_partitions
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.restores import Hold, Restores
 from include.archiver.storage import ObjectStore
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 # so that what the plan hands to Airflow stays small; what is left over is the next run's.
 LONGEST_AUTO_BATCH = 24
 _FAR_FUTURE = timedelta(days=1)
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Limits:
 class Plan:
     """The batches, and what the report needs to say about them."""
 
-    batches: tuple[tuple[DueWindow, ...], ...]
+    batches: tuple[Batch, ...]
     due: Window | None
     cutoff: datetime | None
     keep_days: KeepDays
@@ -67,6 +69,11 @@ class Plan:
         """How many windows the plan holds."""
         return sum(len(batch) for batch in self.batches)
 
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those that are to be dropped whole."""
+        return tuple(batch.partition for batch in self.batches if batch.partition)
+
     def summary(self) -> dict[str, object]:
         """What the report repeats: plain values only."""
         return {
@@ -76,6 +83,7 @@ class Plan:
             "windows": self.windows,
             "tasks": len(self.batches),
             "more": self.more,
+            "partitions": [str(one) for one in self.partitions],
             "notes": list(self.notes),
         }
 
@@ -106,9 +114,13 @@ def plan(
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         return Plan((), None, before, keep, more=False, notes=notes)
     holds = Restores(database, order).holds(due)
-    windows, more = _windows(database, shape, Ledger(database, order), due, policy, holds)
-    size = _batch_size(policy, len(windows))
-    result = Plan(tuple(map(tuple, batches(windows, size))), due, before, keep, more, notes + _held(holds))
+    windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds)
+    carried = Window(due.start, max(due.start + _MOMENT, left[0].cell.start)) if left else due
+    partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
+    cut = _batches(windows, partitions, policy)
+    most = policy.max_mapped_windows
+    more = bool(left) or len(cut) > most
+    result = Plan(tuple(cut[:most]), due, before, keep, more, notes + hindrances + _held(holds))
     _tell(result)
     return result
 
@@ -138,8 +150,8 @@ def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datet
 
 def _windows(
     database: Database, shape: TableShape, ledger: Ledger, due: Window, policy: TablePolicy, holds: Sequence[Hold]
-) -> tuple[list[DueWindow], bool]:
-    """The windows of this run, and whether there are more than it can carry; held ones count neither way."""
+) -> tuple[list[DueWindow], list[DueWindow]]:
+    """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way."""
     most = policy.max_mapped_windows * _longest_batch(policy)
     statement = "plan/windows_by_index" if shape.timestamp_index else "plan/windows_by_scan"
     rows = database.all(
@@ -155,7 +167,34 @@ def _windows(
     unfinished = ledger.open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
     windows = [planned[cell] for cell in sorted(planned) if not any(hold.span.overlaps(cell) for hold in holds)]
-    return windows[:most], len(windows) > most
+    return windows[:most], windows[most:]
+
+
+def _partitions(
+    database: Database, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
+) -> tuple[list[Partition], tuple[str, ...]]:
+    """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped."""
+    if not policy.drop_partitions:
+        return [], ()
+    drops = Drops(database, order)
+    begun = list(drops.unfinished().values()) if drops.exist() else []
+    found = whole_partitions(database, shape, carried, policy.window_hours)
+    free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
+    known = {one.oid for one in begun}
+    return begun + [one for one in free if one.oid not in known], found.notes
+
+
+def _batches(windows: Sequence[DueWindow], partitions: Sequence[Partition], policy: TablePolicy) -> list[Batch]:
+    """A batch for each whole partition with its windows, and batches of the other windows; oldest first."""
+    whole = [
+        Batch(tuple(window for window in windows if one.span.start <= window.cell.start < one.span.end), one)
+        for one in partitions
+    ]
+    taken = {window.cell for batch in whole for window in batch}
+    rest = [window for window in windows if window.cell not in taken]
+    size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)))
+    parts = [Batch(tuple(part)) for part in batches(rest, size)]
+    return sorted(whole + parts, key=lambda batch: batch.span)
 
 
 def _cells(hold: Hold, hours: int) -> int:
@@ -174,9 +213,9 @@ def _longest_batch(policy: TablePolicy) -> int:
     return LONGEST_AUTO_BATCH if policy.windows_per_task == "auto" else policy.windows_per_task
 
 
-def _batch_size(policy: TablePolicy, windows: int) -> int:
+def _batch_size(policy: TablePolicy, windows: int, tasks: int) -> int:
     if policy.windows_per_task == "auto":
-        return windows_per_task(windows, policy.max_mapped_windows, LONGEST_AUTO_BATCH)
+        return windows_per_task(windows, tasks, LONGEST_AUTO_BATCH)
     return policy.windows_per_task
 
 
@@ -206,5 +245,7 @@ def _tell(result: Plan) -> None:
         len(result.batches),
         "; more are left for the next run" if result.more else "",
     )
+    for partition in result.partitions:
+        log.info("due as a whole, to be dropped: %s", partition)
     for note in result.notes:
         log.warning("%s", note)

@@ -10,6 +10,7 @@ from include.archiver.database import Database
 from include.archiver.errors import Unfinished
 from include.archiver.ledger import Ledger
 from include.archiver.models import OPEN_STATES, LedgerRow, State, Window, WorkOrder
+from include.archiver.partitions import Drops
 
 _MOST_NAMED = 10
 
@@ -28,6 +29,7 @@ class Report:
     object_bytes: int
     unfinished: tuple[str, ...]
     given_up: tuple[str, ...]
+    partitions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -64,6 +66,8 @@ class Report:
         notes = [f"N is {summary.get('keep_days')}, from {summary.get('keep_days_from')}"]
         if summary.get("cutoff"):
             notes.append(f"due is what is older than {summary['cutoff']}")
+        if summary.get("partitions"):
+            notes.append(f"{len(summary['partitions'])} partition(s) were due as a whole, to be dropped")
         notes += summary.get("notes", [])
         if summary.get("more"):
             notes.append("more windows are due than one run carries; the next run goes on with them")
@@ -71,12 +75,12 @@ class Report:
 
     def as_dict(self) -> dict[str, object]:
         """For XCom and the Asset event: plain values only."""
-        lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "notes")}
+        lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
         return asdict(self) | lists
 
     def lines(self) -> list[str]:
         """For people."""
-        if not self.windows:
+        if not self.windows and not self.partitions:
             return ["nothing was due", *self.notes]
         size = f"{self.csv_bytes / 1e6:.1f} MB of CSV in {self.object_bytes / 1e6:.1f} MB"
         if self.dry_run:
@@ -88,6 +92,7 @@ class Report:
             f"{self.rows} rows of {self.windows} windows archived in {self.objects} objects ({size})",
             f"{self.deleted} rows deleted, {self.changed} changed since their export and stayed",
         ]
+        lines += self.partitions
         lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
         lines += [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
         return lines + list(self.notes)
@@ -96,9 +101,10 @@ class Report:
 def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Report:
     """Adds up what the ledger says of the windows that this run had in hand."""
     planned = set(cells)
-    span = Window(min(cell.start for cell in cells), max(cell.end for cell in cells))
-    ledger = Ledger(database, order)
-    rows = [row for row in ledger.of_run(span) if row.cell in planned]
+    rows: list[LedgerRow] = []
+    if planned:
+        span = Window(min(cell.start for cell in cells), max(cell.end for cell in cells))
+        rows = [row for row in Ledger(database, order).of_run(span) if row.cell in planned]
     done = [row for row in rows if row.state is State.DELETED]
     return Report(
         dry_run=False,
@@ -111,6 +117,7 @@ def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Rep
         object_bytes=sum(row.object_bytes or 0 for row in done),
         unfinished=tuple(_line(row) for row in rows if row.state in OPEN_STATES),
         given_up=tuple(_line(row) for row in rows if row.state is State.VOID and row.rows),
+        partitions=tuple(map(str, Drops(database, order).of_run())),
     )
 
 

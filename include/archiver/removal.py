@@ -1,0 +1,102 @@
+"""What every way of removing rows needs: the checked list of what may go, and the last word in the ledger."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import IO, cast
+
+from include.archiver.codec import TalliedReader, Tally, decompressed
+from include.archiver.database import Database
+from include.archiver.errors import CheckFailed
+from include.archiver.kept import note_kept
+from include.archiver.ledger import Ledger
+from include.archiver.manifest import Manifest, manifest_key
+from include.archiver.models import LedgerRow, TableShape, WorkOrder
+from include.archiver.statements import Names, Of
+from include.archiver.storage import ObjectStore
+from include.archiver.table import identity_of_rows
+
+log = logging.getLogger(__name__)
+
+
+def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
+    """The object that was checked must be the one that is there now, and so must its manifest.
+
+    Raises:
+        CheckFailed: one of them was deleted or replaced since.
+    """
+    head = bucket.head(row.object_key)
+    if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
+        raise CheckFailed(
+            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked; "
+            f"nothing more is deleted. Bring that object back, or set its ledger row to 'void' to export again"
+        )
+    if bucket.head(manifest_key(row.object_key)) is None:
+        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
+
+
+class KeyList:
+    """The temporary table of places, versions and keys that were read from checked sidecars, numbered from 1."""
+
+    def __init__(self, database: Database, bucket: ObjectStore, order: WorkOrder, shape: TableShape) -> None:
+        """For rows of this table, in this session."""
+        self._database = database
+        self._bucket = bucket
+        self._order = order
+        self._columns = identity_of_rows(shape)
+        # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
+        self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
+
+    @property
+    def matching(self) -> Names:
+        """The names with which a statement compares the table's rows, besides their version, with the list's."""
+        return {
+            "target_columns": [Of("target", column) for column in self._columns[1:]],
+            "exported_columns": [Of("exported", name) for name in self._names[1:]],
+        }
+
+    def create(self) -> None:
+        """Makes the list, empty."""
+        names: Names = {"names": self._names, "columns": self._columns, "table": self._order.table}
+        self._database.change("delete/drop_keys")
+        self._database.change("delete/create_keys", names)
+        self._database.change("delete/number_keys")
+
+    def add(self, manifest: Manifest) -> None:
+        """Adds a sidecar's lines, and makes sure that it is the one that was checked.
+
+        Raises:
+            CheckFailed: it is another one, or damaged.
+        """
+        expected = manifest.keys
+        content = Tally()
+        with self._bucket.reading(expected.key) as answer:
+            reader = TalliedReader(answer.body)
+            chunks = _undamaged(decompressed(cast(IO[bytes], reader), manifest.compression), expected.key)
+            loaded = self._database.copy_in("delete/load_keys", {"names": self._names}, map(content.add, chunks))
+        if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
+            raise CheckFailed(
+                f"s3://{self._bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
+            )
+
+    def ready(self) -> None:
+        """Lets the planner know what the list holds."""
+        self._database.change("delete/analyze_keys")
+
+
+def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except ValueError as damage:
+        raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
+
+
+def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int) -> None:
+    """Ends a generation all of whose rows were dealt with; `deleted` of them left the table."""
+    changed = (row.rows or 0) - deleted
+    note = f"{changed} row(s) changed since the export and stayed" if changed else None
+    if changed:
+        note_kept(bucket, ledger.latest(row.cell) or row)
+    ledger.deleted(row, note)
+    log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")

@@ -1,0 +1,10 @@
+-- Every row of the partition beside its line on the lists that were checked: the same place, version and key. Rows
+-- without a line are in no object; lines without a row speak of rows that changed since or are gone.
+SELECT
+    count(*) FILTER (WHERE exported.position IS NULL) AS uncovered,
+    coalesce(
+        array_agg(exported.position ORDER BY exported.position) FILTER (WHERE target.ctid IS NULL), '{{}}'
+    ) AS missing
+FROM {partition} AS target
+FULL JOIN pg_temp.archiver_keys AS exported
+    ON target.xmin = exported.version AND ({target_columns}) = ({exported_columns})

@@ -1,0 +1,2 @@
+-- Without CASCADE: what others made to depend on it stops the drop.
+DROP TABLE {partition}
