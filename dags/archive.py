@@ -81,7 +81,21 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         for policy in client.tables:
             with TaskGroup(group_id=group_id(policy.name), tooltip=f"{policy.table} of {client.name}"):
                 add_table(TableWork(client, policy, policies))
+        for policy in client.tables:
+            for child in policy.child_names:
+                if child != policy.name:
+                    wait_for_child(dag, group_id(policy.name), group_id(child))
     return dag
+
+
+def wait_for_child(dag: DAG, parent: str, child: str) -> None:
+    """The parent is planned when all that the child's report waits for is done, whatever came of it.
+
+    Not after the report itself: that stays the end of its branch, by which Airflow tells whether the run failed.
+    """
+    dag.get_task(f"{parent}.plan").set_upstream(
+        [dag.get_task(task_id) for task_id in sorted(dag.get_task(f"{child}.report").upstream_task_ids)]
+    )
 
 
 def add_table(work: TableWork) -> None:
@@ -95,8 +109,10 @@ def add_table(work: TableWork) -> None:
     )
     events = AssetAlias(name=archived.name, group="archiver")
 
+    plan_rule = "all_done" if work.policy.child_names else "all_success"
+
     # A plan may hold thousands of windows; the log has their number, the XCom has them all.
-    @task(priority_weight=PLAN, show_return_value_in_logs=False)
+    @task(priority_weight=PLAN, show_return_value_in_logs=False, trigger_rule=plan_rule)
     def plan(**context: Any) -> list[BatchJson]:
         batches, summary = work.plan(context)
         context["ti"].xcom_push(key="summary", value=summary)

@@ -55,7 +55,8 @@ left the table (changed since their export) are not brought back; of several ver
 
 ### Into
 Empty is the table itself; the archive leaves restored rows there until the hold ends. A new table is made like the
-source, or, if that is gone, as the manifest describes it. It may be filled by further restores.
+source, or, if that is gone, as the manifest describes it. It may be filled by further restores. A table whose foreign
+keys point to another one is restored after that one.
 
 ### How to stop it
 Mark the run as failed. Each object's rows are in the table as a whole or not at all; run it again to go on.

@@ -19,4 +19,5 @@ def work_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: boo
         bucket=policy.bucket_name,
         prefix=policy.prefix,
         compression=policy.compression,
+        children=policy.child_names,
     )

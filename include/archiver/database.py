@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
 
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, ValueRefused
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, ReferenceRefused, ValueRefused
 from include.archiver.statements import Names, compose
 
 log = logging.getLogger(__name__)
@@ -262,11 +262,18 @@ def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseI
         return DatabaseInterrupted(f"{message}; the limit is {_STATEMENT_TIMEOUT} a statement")
     if isinstance(error, _INTERRUPTIONS):
         return DatabaseInterrupted(message)
-    fits_no_partition = isinstance(error, errors.CheckViolation) and not error.diag.constraint_name
-    if fits_no_partition:
-        message += "; create a partition for those rows, or restore into a new table with 'into'"
-    kind = ValueRefused if isinstance(error, errors.IntegrityError | errors.DataError) else DatabaseRefused
-    return kind(f"{message} (SQLSTATE {error.sqlstate})")
+    return _refusal(error, f"{message} (SQLSTATE {error.sqlstate})")
+
+
+def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
+    if isinstance(error, errors.ForeignKeyViolation | errors.RestrictViolation):
+        table = f"{error.diag.schema_name}.{error.diag.table_name}"
+        return ReferenceRefused(message, table, str(error.diag.constraint_name))
+    if isinstance(error, errors.CheckViolation) and not error.diag.constraint_name:
+        return ValueRefused(f"{message}; create a partition for those rows, or restore into a new table with 'into'")
+    if isinstance(error, errors.IntegrityError | errors.DataError):
+        return ValueRefused(message)
+    return DatabaseRefused(message)
 
 
 def _said(error: psycopg.Error) -> str:

@@ -36,6 +36,16 @@ class ValueRefused(DatabaseRefused):
     """A value does not fit its column, or a row breaks a constraint of its table."""
 
 
+class ReferenceRefused(ValueRefused):
+    """A foreign key stands in the way: `constraint`, of the table `table` that points to another."""
+
+    def __init__(self, message: str, table: str = "", constraint: str = "") -> None:
+        """Takes the whole message; the names are for those who can say more."""
+        super().__init__(message)
+        self.table = table
+        self.constraint = constraint
+
+
 class StorageRefused(Refused):
     """S3 refuses this bucket, key or credential."""
 

@@ -59,6 +59,37 @@ class DueWindow:
         return str(self.span)
 
 
+@dataclass(frozen=True)
+class KeyPair:
+    """Two columns that a foreign key ties: one of the archived table, one of the table that points to it.
+
+    The operator, and the collation if the columns differ in theirs, are those by which the server compares them;
+    each is a schema and a name.
+    """
+
+    own: str
+    other: str
+    operator: tuple[str, str]
+    collation: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A foreign key of table `child` that points to an archived table.
+
+    `tables` is the child and whatever it is a partition of, `reaches` what a delete would do to the child's rows
+    (CASCADE, SET NULL, SET DEFAULT), None if the server refuses such a delete instead.
+    """
+
+    name: str
+    child: TableName
+    tables: tuple[TableName, ...]
+    reaches: str | None
+    pairs: tuple[KeyPair, ...]
+    indexed: bool
+    may_read: bool
+
+
 class TimestampKind(StrEnum):
     """The types that a timestamp column may have."""
 
@@ -87,7 +118,10 @@ class Column:
 
 @dataclass(frozen=True)
 class TableShape:
-    """What the catalog says of a table: all that export and delete need to know."""
+    """What the catalog says of a table: all that export and delete need to know.
+
+    A row to which one of `waits_for` points is not due yet; empty for a table whose policy lists no children.
+    """
 
     oid: int
     table: TableName
@@ -98,6 +132,7 @@ class TableShape:
     identity_columns: tuple[str, ...]
     timestamp_index: str | None
     notes: tuple[str, ...]
+    waits_for: tuple[ForeignKey, ...] = ()
 
 
 class State(StrEnum):
@@ -151,6 +186,7 @@ class WorkOrder:
     bucket: str
     prefix: str
     compression: Literal["gzip", "zstd"]
+    children: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ class TablePolicy(Settings):
     """What to keep of one table."""
 
     table: str = "analytics.events"
+    children: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
 
     @field_validator("table")
     @classmethod
@@ -147,10 +148,23 @@ class TablePolicy(Settings):
         parse_table(value)
         return value
 
+    @field_validator("children")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for child, times in Counter(map(parse_table, value)).items():
+            if times > 1:
+                raise ValueError(f"{child} is listed {times} times; list it once")
+        return value
+
     @property
     def name(self) -> TableName:
         """The table's name, taken apart."""
         return parse_table(self.table)
+
+    @property
+    def child_names(self) -> tuple[TableName, ...]:
+        """The tables that point to this one and are archived before it; itself among them, if its rows point there."""
+        return tuple(map(parse_table, self.children))
 
     @property
     def bucket_name(self) -> str:
@@ -293,7 +307,33 @@ def _client(raw: Mapping[str, Any], conn_id: str, defaults: Mapping[str, Any], w
             raise PolicyError(f"{where}: table {table} is listed {times} times; list it once")
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
+    _refuse_odd_children(tables, where)
     return Client(entry.name, conn_id, entry.database or entry.name, tables)
+
+
+def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
+    """Children are tables of the same client, and no table comes before itself."""
+    children = {table.name: set(table.child_names) - {table.name} for table in tables}
+    for table in tables:
+        if strange := [child for child in table.child_names if child not in children]:
+            raise PolicyError(
+                f"{where}: children of {table.name}: {strange[0]} is not a table of this client; list it under tables, "
+                f"so that it is archived too"
+            )
+    while outside := _outside_cycles(children):
+        for name in outside:
+            del children[name]
+    if children:
+        raise PolicyError(
+            f"{where}: the tables {', '.join(map(str, sorted(children)))} are children of each other, so none can be "
+            f"archived first; make a foreign key of theirs NO ACTION and take that child off the list"
+        )
+
+
+def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableName]:
+    """Tables that have no child left, or are nobody's child: they cannot be part of a cycle."""
+    listed = set().union(*children.values())
+    return [name for name, own in children.items() if not own & children.keys() or name not in listed]
 
 
 def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:

@@ -92,10 +92,10 @@ def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
         raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
 
 
-def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int) -> None:
-    """Ends a generation all of whose rows were dealt with; `deleted` of them left the table."""
+def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int, what: str = "changed") -> None:
+    """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
     changed = (row.rows or 0) - deleted
-    note = f"{changed} row(s) changed since the export and stayed" if changed else None
+    note = f"{changed} row(s) {what} since the export and stayed" if changed else None
     if changed:
         note_kept(bucket, ledger.latest(row.cell) or row)
     ledger.deleted(row, note)

@@ -1,7 +1,8 @@
 """SQL lives in files, one statement each; this module reads them and puts names into them.
 
 In a file `{name}` is an identifier (or a comma-separated list of them) and `%(name)s` a value that the driver
-binds. Nothing else can be put into a statement, so no name and no value ever becomes SQL text by accident.
+binds. Nothing but these, and conditions made of them, can be put into a statement, so no name and no value ever
+becomes SQL text by accident.
 The driver reads every statement for `%`, so one in a name is doubled here, and one in a file would have to be.
 """
 
@@ -16,13 +17,14 @@ from string import Formatter
 
 from psycopg import sql
 
-from include.archiver.models import TableName
+from include.archiver.models import ForeignKey, KeyPair, TableName
 
 FOLDER = Path(__file__).parent.parent / "sql"
 _TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
 _TYPE = re.compile(
     rf"{_TYPE_PART}(?:\.{_TYPE_PART}|(?: [a-z]+)*)(?:\([\w, -]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
 )
+_OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,18 @@ class Text:
     text: str
 
 
-Name = str | TableName | Of | TypeName | Text
+@dataclass(frozen=True)
+class Unreferenced:
+    """The condition that none of these foreign keys points to a row of the relation that goes by this alias.
+
+    Without any it is true of every row. A row that points to itself does not count.
+    """
+
+    alias: str
+    by: tuple[ForeignKey, ...]
+
+
+Name = str | TableName | Of | TypeName | Text | Unreferenced
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -85,17 +98,48 @@ def _read(statement: str) -> tuple[str, frozenset[str]]:
 
 
 def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
-    if isinstance(name, str):
-        return _identifier(name)
-    if isinstance(name, TableName):
-        return _identifier(name.schema, name.name)
-    if isinstance(name, TypeName):
-        return sql.SQL(name.text.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
-    if isinstance(name, Of):
-        return _identifier(name.alias, name.column)
-    if isinstance(name, Text):
-        return sql.Literal(name.text.replace("%", "%%"))
-    return sql.SQL(", ").join(_quoted(part) for part in name)
+    match name:
+        case str():
+            quoted: sql.Composable = _identifier(name)
+        case TableName(schema, table):
+            quoted = _identifier(schema, table)
+        case Of(alias, column):
+            quoted = _identifier(alias, column)
+        case TypeName(text):
+            quoted = sql.SQL(text.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
+        case Text(text):
+            quoted = sql.Literal(text.replace("%", "%%"))
+        case Unreferenced(alias, keys):
+            conditions = [_not_referenced(alias, key) for key in keys]
+            quoted = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+        case _:
+            quoted = sql.SQL(", ").join(_quoted(part) for part in name)
+    return quoted
+
+
+def _not_referenced(alias: str, key: ForeignKey) -> sql.Composed:
+    return sql.SQL(
+        "NOT EXISTS (SELECT FROM {child} AS child"
+        " WHERE {equal} AND (child.tableoid, child.ctid) <> ({tableoid}, {ctid}))"
+    ).format(
+        child=_quoted(key.child),
+        equal=sql.SQL(" AND ").join(_equal(alias, pair) for pair in key.pairs),
+        tableoid=_identifier(alias, "tableoid"),
+        ctid=_identifier(alias, "ctid"),
+    )
+
+
+def _equal(alias: str, pair: KeyPair) -> sql.Composable:
+    schema, operator = pair.operator
+    if not _OPERATOR.fullmatch(operator):
+        raise StatementError(f"{operator!r} is not an operator")
+    equal = sql.SQL("{} OPERATOR({}.{}) {}").format(
+        _identifier(alias, pair.own),
+        _identifier(schema),
+        sql.SQL(operator.replace("%", "%%")),
+        _identifier("child", pair.other),
+    )
+    return sql.SQL("{} COLLATE {}").format(equal, _identifier(*pair.collation)) if pair.collation else equal
 
 
 def _identifier(*parts: str) -> sql.Identifier:

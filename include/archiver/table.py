@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from include.archiver.database import Database, Row
 from include.archiver.errors import TableRefused
 from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind
+from include.archiver.references import keys_to_wait_for, notes_on
 
 _ORDINARY, _PARTITIONED = "r", "p"
 _OTHER_KINDS = {
@@ -17,8 +20,10 @@ _OTHER_KINDS = {
 }
 
 
-def describe(database: Database, table: TableName, timestamp_column: str) -> TableShape:
-    """The table's shape, if rows may be deleted from it.
+def describe(
+    database: Database, table: TableName, timestamp_column: str, children: Sequence[TableName] = ()
+) -> TableShape:
+    """The table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
 
     Raises:
         TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
@@ -28,7 +33,12 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
         found = _found(database, table)
         columns = database.all("table/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
-        refuse_cascades(database, table, found.oid)
+        keys = keys_to_wait_for(database, table, found.oid, children)
+        if keys and not found.may_lock:
+            raise TableRefused(
+                f"the role of the Airflow connection may not lock rows of {table} in database {database.name}, and "
+                f"others point to them; grant UPDATE on one of its columns"
+            )
         _refuse_rules_and_foreign_parts(database, table, found.oid)
         identity, identity_columns = identity_of(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
@@ -41,7 +51,11 @@ def describe(database: Database, table: TableName, timestamp_column: str) -> Tab
             identity=identity,
             identity_columns=identity_columns,
             timestamp_index=index[0].name if index else None,
-            notes=_notes(database, table, found.oid, timestamp_column, bool(index)),
+            notes=(
+                *_notes(database, table, found.oid, timestamp_column, bool(index)),
+                *(notes_on(keys, children) if children else ()),
+            ),
+            waits_for=keys,
         )
 
 
@@ -96,21 +110,6 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
             f"column {timestamp_column!r} of {table} is of type {types[timestamp_column]}; 'timestamp_column' must "
             f"name a column of type {', '.join(TimestampKind)}"
         ) from None
-
-
-def refuse_cascades(database: Database, table: TableName, oid: int) -> None:
-    """Makes sure that a delete from this table reaches no other table's rows.
-
-    Raises:
-        TableRefused: foreign keys would carry it on.
-    """
-    children = database.all("table/cascades", oid=oid)
-    if children:
-        named = ", ".join(f"{child.child} (ON DELETE {child.action})" for child in children)
-        raise TableRefused(
-            f"deleting from {table} would reach rows that nobody archived: {named}; change these foreign keys to "
-            f"NO ACTION or RESTRICT, and archive the children first"
-        )
 
 
 def _refuse_rules_and_foreign_parts(database: Database, table: TableName, oid: int) -> None:

@@ -46,6 +46,10 @@ class Finished:
         found = self.tenant.api.task_instances(self.tenant.dag_id, self.run_id)
         return [one for one in found if one["task_id"] == f"analytics-events.{name}" or one["task_id"] == name]
 
+    def all_tasks(self) -> list[dict[str, Any]]:
+        """The task instances of all of the client's tables."""
+        return self.tenant.api.task_instances(self.tenant.dag_id, self.run_id)
+
     def log(self, name: str, map_index: int = -1) -> str:
         """The log of that task's last try."""
         (one,) = [task for task in self.tasks(name) if task["map_index"] == map_index]

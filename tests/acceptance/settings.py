@@ -32,6 +32,7 @@ WITH_DATABASE = [
     "misspelt",
     *BAD_DAYS,
     "no-bucket",
+    "family",
 ]
 BROKEN = "broken"
 NO_DATABASE = "no-database"
@@ -43,6 +44,16 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "twice": {"schedule": "0 1 * * *"},
     "no-bucket": {"bucket": "no-such-bucket"},
     "plain": {"max_mapped_windows": 100},
+    # The marks are archived first, then the clicks, whose plan is refused, then the events.
+    "family": {
+        "max_mapped_windows": 1,
+        "windows_per_task": 24,
+        "tables": [
+            {"children": ["analytics.clicks", "analytics.marks"]},
+            {"table": "analytics.clicks", "timestamp_column": "no_such_column", "children": ["analytics.marks"]},
+            {"table": "analytics.marks"},
+        ],
+    },
 }
 
 POLICIES = {

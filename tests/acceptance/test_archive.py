@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from tests.acceptance.conftest import HOURS, Tenants, utc_now
@@ -138,3 +139,30 @@ def test_a_name_that_holds_anything_works(tenants: Tenants) -> None:
     tenants.api.set_variable(odd.dag_id.replace("archive__", "archive_keep_days__"), "1")
     assert odd.run().state == "success"
     assert odd.count() == 24
+
+
+def test_children_go_first_and_one_that_fails_holds_nobody_up_but_fails_the_run(tenants: Tenants) -> None:
+    family = tenants["family"]
+    family.sql(
+        """
+        CREATE TABLE analytics.clicks (event_id int REFERENCES analytics.events ON DELETE CASCADE);
+        CREATE TABLE analytics.marks (
+            event_id int REFERENCES analytics.events ON DELETE CASCADE, triggered_at timestamp
+        );
+        INSERT INTO analytics.clicks SELECT max(id) FROM analytics.events;
+        INSERT INTO analytics.marks SELECT id, triggered_at FROM analytics.events WHERE name > 'event 5'
+        """
+    )
+    run = family.run()
+    assert run.state == "failed"
+    tasks = run.all_tasks()
+    states = {task["task_id"]: task["state"] for task in tasks}
+    assert states["analytics-clicks.plan"] == "failed"
+    assert states["analytics-events.report"] == states["analytics-marks.report"] == "success"
+    (planned,) = [task["start_date"] for task in run.tasks("plan")]
+    before = [task for task in tasks if re.search(r"marks\.(plan|window)|clicks\.plan", task["task_id"])]
+    assert len(before) > 4
+    assert max(task["end_date"] for task in before) <= planned
+    assert family.sql("SELECT count(*) FROM analytics.clicks") == [(1,)]
+    assert family.count() == 48 + 1
+    assert run.report["deleted"] == DUE - 1

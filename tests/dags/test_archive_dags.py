@@ -79,6 +79,30 @@ def test_the_chain_of_a_table(load: Load) -> None:
         assert task.map_index_template
 
 
+def test_a_table_is_planned_when_its_children_are_done_whatever_came_of_them(load: Load) -> None:
+    tables = [
+        {"table": "a.events", "children": ["a.clicks", "a.events"]},
+        {"table": "a.clicks", "children": ["a.marks"]},
+        {"table": "a.marks"},
+        {"table": "a.other"},
+    ]
+    dag = load(policies_of({"name": "acme", "tables": tables})).dags["archive__acme"]
+    for parent, child in (("a-events", "a-clicks"), ("a-clicks", "a-marks")):
+        plan = dag.get_task(f"{parent}.plan")
+        assert plan.upstream_task_ids == dag.get_task(f"{child}.report").upstream_task_ids
+        assert f"{child}.window.delete" in plan.upstream_task_ids
+        assert plan.trigger_rule == "all_done"
+    for alone in ("a-marks", "a-other"):
+        assert not dag.get_task(f"{alone}.plan").upstream_task_ids
+    assert "a-marks.plan" in {task.task_id for task in dag.get_task("a-events.plan").get_flat_relatives(upstream=True)}
+
+
+def test_a_failed_report_fails_the_run_whatever_becomes_of_other_tables(load: Load) -> None:
+    tables = [{"table": "a.events", "children": ["a.clicks"]}, {"table": "a.clicks"}]
+    dag = load(policies_of({"name": "acme", "tables": tables})).dags["archive__acme"]
+    assert {task.task_id for task in dag.leaves} == {"a-events.report", "a-clicks.report"}
+
+
 def test_the_trigger_form(load: Load) -> None:
     dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
     assert {name: dag.params[name] for name in dag.params} == {

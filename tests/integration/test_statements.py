@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 from psycopg import sql
 
 from include.archiver.ledger import migrations
-from include.archiver.models import TableName
-from include.archiver.statements import FOLDER, Name, Of, StatementError, Text, TypeName, compose
+from include.archiver.models import ForeignKey, KeyPair, TableName
+from include.archiver.statements import FOLDER, Name, Names, Of, StatementError, Text, TypeName, Unreferenced, compose
 from tests.integration.place import EVENTS, Place, hours_ago
 
 EVERY = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
@@ -22,6 +23,19 @@ TABLE = TableName('odd "schema%s"', "odd {table}")
 PARENT = TableName(TABLE.schema, "odd {parent} %s")
 PARTITION = TableName(TABLE.schema, "odd {partition} %s")
 COLUMN = 'at "100%" {x}'
+# A row that points to itself, by a key of two columns.
+POINTING = ForeignKey(
+    "key",
+    TABLE,
+    (TABLE,),
+    "CASCADE",
+    (
+        KeyPair("id", "id", ("pg_catalog", "=")),
+        KeyPair("label", "label", ("pg_catalog", "="), ("pg_catalog", "C")),
+    ),
+    indexed=True,
+    may_read=True,
+)
 KEYS = ("version", "key_0", "key_1", "key_2")
 MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
 MAKE_STAGED = ["restore/drop_staged", "restore/create_staged", "restore/add_text_column", "restore/number_staged"]
@@ -46,6 +60,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "seen_key": [Of("seen", "id")],
     "live_key": [Of("live", "id")],
     "target": TableName(TABLE.schema, "a new {table}"),
+    "unreferenced": Unreferenced("target", (POINTING, POINTING)),
     "type": TypeName("timestamp(3) with time zone"),
     "parent": PARENT,
     "partition": PARTITION,
@@ -141,8 +156,10 @@ def furnished(place: Place) -> Place:
     identifier = sql.Identifier(TABLE.schema, TABLE.name).as_string()
     place.sql(EVENTS)
     place.sql(f"CREATE SCHEMA {sql.Identifier(TABLE.schema).as_string()}")
-    place.sql(f"CREATE TABLE {identifier} (id int PRIMARY KEY, {sql.Identifier(COLUMN).as_string()} timestamp)")
-    place.sql(f"INSERT INTO {identifier} VALUES (1, '{hours_ago(1.5)}')")
+    place.sql(
+        f"CREATE TABLE {identifier} (id int PRIMARY KEY, {sql.Identifier(COLUMN).as_string()} timestamp, label text)"
+    )
+    place.sql(f"INSERT INTO {identifier} VALUES (1, '{hours_ago(1.5)}', 'x')")
     parent, partition, apart = (
         sql.Identifier(TABLE.schema, name).as_string() for name in (PARENT.name, PARTITION.name, "apart")
     )
@@ -292,3 +309,21 @@ def test_types_as_the_server_writes_them_are_taken_as_they_are(place: Place, nam
 def test_nothing_else_passes_as_a_type(place: Place, name: str) -> None:
     with pytest.raises(StatementError, match="is not a type"):
         TypeName(name)
+
+
+@pytest.mark.parametrize("name", ["", "= 1 OR", "a", "--", "=--", "/*", "=)", ";", "'", '"'])
+def test_nothing_else_passes_as_an_operator(name: str) -> None:
+    key = replace(POINTING, pairs=(KeyPair("id", "id", ("pg_catalog", name)),))
+    with pytest.raises(StatementError, match="is not an operator"):
+        compose(
+            "export/any", {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
+        ).as_string()
+
+
+def test_an_operator_may_hold_what_drivers_read_for_a_value(furnished: Place) -> None:
+    furnished.sql("CREATE FUNCTION public.same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2'")
+    furnished.sql("CREATE OPERATOR public.=% (FUNCTION = public.same, LEFTARG = int, RIGHTARG = int)")
+    key = replace(POINTING, pairs=(KeyPair("id", "id", ("public", "=%")),))
+    names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
+    with furnished.session() as database:
+        assert database.one("export/any", names, start=hours_ago(3), end=hours_ago(1)).found

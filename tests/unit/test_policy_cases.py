@@ -45,12 +45,14 @@ def holds(message: str, words: list[str]) -> None:
 
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
-    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names"}
+    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names", "children"}
     for field in ("conn_id", "database", "schedule"):
         if field in expected:
             assert getattr(client, field) == expected[field]
     if "names" in expected:
         assert [[table.name.schema, table.name.name] for table in client.tables] == expected["names"]
+    if "children" in expected:
+        assert [[str(child) for child in table.child_names] for table in client.tables] == expected["children"]
     for table, settings in zip(client.tables, expected.get("tables", []), strict="tables" in expected):
         for setting, value in settings.items():
             found = getattr(table, setting)

@@ -18,16 +18,21 @@ from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
+from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
 from include.archiver.removal import KeyList, finish, refuse_replaced
+from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import column_names, describe, file_nodes, refuse_cascades
+from include.archiver.table import column_names, describe, file_nodes
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What became of one window's rows: those deleted, and those that had changed since the export and stay."""
+    """What became of one window's rows: those deleted, and those that had changed since the export and stay.
+
+    A row to which a child has been made to point since the export counts as changed.
+    """
 
     rows: int
     changed: int
@@ -59,7 +64,7 @@ def delete(
             return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
         manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
         refuse_replaced(bucket, row, manifest)
-        shape = describe(database, order.table, order.timestamp_column)
+        shape = describe(database, order.table, order.timestamp_column, order.children)
         if shape.identity_columns != manifest.identity_columns:
             return _given_up(bucket, ledger, row, "the table has another key than at the export")
         keys = KeyList(database, bucket, order, shape)
@@ -124,7 +129,7 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         deleted += batch
         if pace.due():
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
-    finish(work.bucket, work.ledger, row, deleted)
+    finish(work.bucket, work.ledger, row, deleted, "changed, or got children," if work.order.children else "changed")
     return Deleted(deleted, rows - deleted)
 
 
@@ -134,7 +139,7 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
     The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it.
     """
     database, order, row = work.database, work.order, work.row
-    with database.transaction():
+    with rows_that_are_pointed_to(order.table), database.transaction():
         database.change("delete/hold", {"table": order.table})
         now = file_nodes(database, work.shape)
         # A partition that is gone takes its rows with it, and out of reach; only files that changed matter.
@@ -142,18 +147,15 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
             return None
         if column_names(database, work.shape) != tuple(column.name for column in work.manifest.columns):
             return None
-        refuse_cascades(database, order.table, work.shape.oid)
-        result = database.one(
-            "delete/batch",
-            {
-                "table": order.table,
-                "column": order.timestamp_column,
-                **work.keys.matching,
-            },
-            after=after,
-            upto=upto,
-            start=row.span.start,
-            end=row.span.end,
-        )
+        keys = keys_to_wait_for(database, order.table, work.shape.oid, order.children)
+        names: Names = {
+            "table": order.table,
+            "column": order.timestamp_column,
+            **work.keys.matching,
+        }
+        values = {"after": after, "upto": upto, "start": row.span.start, "end": row.span.end}
+        if keys:
+            database.one("delete/lock_parents", names, **values)
+        result = database.one("delete/batch", {**names, "unreferenced": Unreferenced("target", keys)}, **values)
         work.ledger.progress(row, after, upto, result.deleted, result.kept)
     return int(result.deleted)

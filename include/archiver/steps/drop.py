@@ -17,11 +17,12 @@ from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
 from include.archiver.partitions import Dropped, Drops
+from include.archiver.references import keys_to_wait_for
 from include.archiver.removal import KeyList, finish, refuse_replaced
 from include.archiver.restores import Restores
 from include.archiver.statements import Text
 from include.archiver.storage import ObjectStore
-from include.archiver.table import column_names_of, describe, file_nodes_of, refuse_cascades
+from include.archiver.table import column_names_of, describe, file_nodes_of
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +235,7 @@ def _held(database: Database, partition: Partition) -> TableName:
 
 def _drop_now(work: _Work, partition: Partition, table: TableName, missing: int) -> Dropped:
     database = work.database
-    refuse_cascades(database, table, partition.oid)
+    keys_to_wait_for(database, table, partition.oid, ())
     bytes_ = int(database.one("partition/size", oid=partition.oid).bytes)
     database.change("partition/drop", {"partition": table})
     rows = sum(manifest.rows for manifest in work.manifests) - missing

@@ -28,7 +28,7 @@ from include.archiver.manifest import (
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
 from include.archiver.restores import Restores
-from include.archiver.statements import Names
+from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe, file_nodes, identity_of_rows
 
@@ -74,7 +74,7 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         if last is not None and _still_good(last, window, ledger, store):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
-        if _held(database, order, window):
+        if _held(database, order, window) or _waits(database, order, window):
             return Exported(window, 0, 0, 0)
         row = _begin(ledger, store, window, last.generation + 1 if last else 1)
         manifest = _copied(database, order, window, row, store.upload)
@@ -124,6 +124,22 @@ def _held(database: Database, order: WorkOrder, window: DueWindow) -> bool:
     return bool(holds)
 
 
+def _waits(database: Database, order: WorkOrder, window: DueWindow) -> bool:
+    """Whether every row of the window waits for its children, so that there is nothing to begin."""
+    if not order.children:
+        return False
+    shape = describe(database, order.table, order.timestamp_column, order.children)
+    names: Names = {
+        "table": order.table,
+        "column": order.timestamp_column,
+        "unreferenced": Unreferenced("target", shape.waits_for),
+    }
+    if database.one("export/any", names, start=window.span.start, end=window.span.end).found:
+        return False
+    log.info("window %s: left alone, other rows point to each of its rows", window)
+    return True
+
+
 def _begin(ledger: Ledger, store: ObjectStore, window: DueWindow, generation: int) -> LedgerRow:
     """The first generation from this one on whose keys are free; a lost ledger may have used some before."""
     while generation <= _MOST_GENERATIONS:
@@ -145,7 +161,7 @@ def _copied(
     """
     with database.snapshot():
         database.change("export/hold", {"table": order.table})
-        shape = describe(database, order.table, order.timestamp_column)
+        shape = describe(database, order.table, order.timestamp_column, order.children)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _held(database, order, window):
             return None
@@ -185,6 +201,7 @@ def _divided(
         "column": order.timestamp_column,
         "identity": identity,
         "columns": [column.name for column in shape.columns],
+        "unreferenced": Unreferenced("target", shape.waits_for),
     }
     divide = divider(len(identity))
     with database.copy_out("export/rows", names, start=row.span.start, end=row.span.end) as copy:

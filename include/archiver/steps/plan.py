@@ -17,6 +17,7 @@ from include.archiver.models import Batch, DueWindow, Partition, TableShape, Tim
 from include.archiver.partitions import Drops, whole_partitions
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.restores import Hold, Restores
+from include.archiver.statements import Name, Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
 from include.archiver.windows import (
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 LONGEST_AUTO_BATCH = 24
 _FAR_FUTURE = timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
+# Of how many of the oldest due rows the plan looks whether they wait for their children.
+_MOST_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def plan(
         StorageRefused: the bucket is missing, or may not be written to.
         SettingError: the run's `end` is not after its `start`.
     """
-    shape = describe(database, order.table, order.timestamp_column)
+    shape = describe(database, order.table, order.timestamp_column, order.children)
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     store.check(order.prefix, writing=not order.dry_run)
     now = min(datetime.now(UTC), database.one("plan/clock").now)
@@ -120,7 +123,8 @@ def plan(
     cut = _batches(windows, partitions, policy)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    result = Plan(tuple(cut[:most]), due, before, keep, more, notes + hindrances + _held(holds))
+    notes += hindrances + _held(holds) + _waiting(database, shape, due)
+    result = Plan(tuple(cut[:most]), due, before, keep, more, notes)
     _tell(result)
     return result
 
@@ -153,10 +157,8 @@ def _windows(
 ) -> tuple[list[DueWindow], list[DueWindow]]:
     """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way."""
     most = policy.max_mapped_windows * _longest_batch(policy)
-    statement = "plan/windows_by_index" if shape.timestamp_index else "plan/windows_by_scan"
     rows = database.all(
-        statement,
-        {"table": shape.table, "column": shape.timestamp_column},
+        *_finding(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
@@ -174,7 +176,8 @@ def _partitions(
     database: Database, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> tuple[list[Partition], tuple[str, ...]]:
     """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped."""
-    if not policy.drop_partitions:
+    # Rows that wait for their children stay, so such a partition is never whole.
+    if not policy.drop_partitions or policy.children:
         return [], ()
     drops = Drops(database, order)
     begun = list(drops.unfinished().values()) if drops.exist() else []
@@ -195,6 +198,33 @@ def _batches(windows: Sequence[DueWindow], partitions: Sequence[Partition], poli
     size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)))
     parts = [Batch(tuple(part)) for part in batches(rest, size)]
     return sorted(whole + parts, key=lambda batch: batch.span)
+
+
+def _finding(shape: TableShape) -> tuple[str, Names]:
+    """The statement that finds the windows: along the index that there is, or in one read of the table."""
+    names: dict[str, Name] = {"table": shape.table, "column": shape.timestamp_column}
+    if shape.timestamp_index and not shape.waits_for:
+        return "plan/windows_by_index", names
+    names["unreferenced"] = Unreferenced("target", shape.waits_for)
+    if shape.timestamp_index and all(key.indexed for key in shape.waits_for):
+        return "plan/windows_without_children", names
+    return "plan/windows_by_scan", names
+
+
+def _waiting(database: Database, shape: TableShape, due: Window) -> tuple[str, ...]:
+    if not shape.waits_for:
+        return ()
+    names: Names = {
+        "table": shape.table,
+        "column": shape.timestamp_column,
+        "unreferenced": Unreferenced("target", shape.waits_for),
+    }
+    oldest = database.one("plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
+    if oldest.free == oldest.looked_at:
+        return ()
+    children = ", ".join(sorted({str(key.child) for key in shape.waits_for}))
+    waiting = oldest.looked_at - oldest.free
+    return (f"{waiting} of the {oldest.looked_at} oldest rows due wait: rows of {children} point to them",)
 
 
 def _cells(hold: Hold, hours: int) -> int:

@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 
 from include.archiver.checking import data_of, manifest_keys, read_manifest
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Conflict, SettingError, Unfinished, ValueRefused
+from include.archiver.errors import CheckFailed, Conflict, ReferenceRefused, SettingError, Unfinished, ValueRefused
 from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
-from include.archiver.models import OnConflict, RestoreOrder, TimestampKind, Window
+from include.archiver.models import OnConflict, RestoreOrder, TableName, TimestampKind, Window
 from include.archiver.restores import Restores
 from include.archiver.staging import Staging
 from include.archiver.storage import ObjectStore
@@ -168,7 +168,17 @@ class _Work:
                 self._object(manifest, target)
         except (CheckFailed, ValueRefused) as failure:
             self._damaged.add(manifest.cell)
-            self._failed(f"{manifest.data.key}: {failure}")
+            self._failed(f"{manifest.data.key}: {failure}{self._remedy(failure)}")
+
+    def _remedy(self, failure: CheckFailed | ValueRefused) -> str:
+        """Rows that point to others can come back only after those."""
+        if not isinstance(failure, ReferenceRefused):
+            return ""
+        found = self.database.all("restore/points_to", table=failure.table, name=failure.constraint)
+        parents = {TableName(row.schema, row.table) for row in found}
+        if parents == {self.order.work.table}:
+            return "; its rows point to rows outside the span, restore a span that holds those too, or into a new table"
+        return f"; restore {', '.join(map(str, sorted(parents)))} for the same span first, and then this again"
 
     def _object(self, manifest: Manifest, target: Target) -> None:
         gone = what_left(self.ledger, self.bucket, manifest)

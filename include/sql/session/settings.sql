@@ -1,5 +1,6 @@
 -- Pins all that changes how values are written as text or which rows are seen, and the limits of the session.
--- row_security = off makes the server refuse to hide rows instead of hiding them silently.
+-- row_security = off makes the server refuse to hide rows instead of hiding them silently. Each statement of a delete
+-- batch has to see what was committed before it, whatever isolation the database or role prefers.
 SELECT
     set_config('application_name', %(application)s, false) AS application_name,
     set_config('lock_timeout', %(lock_timeout)s, false) AS lock_timeout,
@@ -7,6 +8,7 @@ SELECT
     set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, false) AS idle_in_transaction_session_timeout,
     set_config('client_encoding', 'UTF8', false) AS client_encoding,
     set_config('row_security', 'off', false) AS row_security,
+    set_config('default_transaction_isolation', 'read committed', false) AS default_transaction_isolation,
     set_config('TimeZone', 'UTC', false) AS TimeZone,
     set_config('DateStyle', 'ISO, YMD', false) AS DateStyle,
     set_config('IntervalStyle', 'postgres', false) AS IntervalStyle,

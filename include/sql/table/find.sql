@@ -6,6 +6,7 @@ SELECT
     has_schema_privilege(space.oid, 'USAGE') AS may_use,
     has_table_privilege(class.oid, 'SELECT') AS may_select,
     has_table_privilege(class.oid, 'DELETE') AS may_delete,
+    has_any_column_privilege(class.oid, 'UPDATE') AS may_lock,
     row_security_active(class.oid) AS hides_rows
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
