@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import Superseded
+from include.archiver.errors import DatabaseRefused, Superseded
 from include.archiver.manifest import Manifest, object_key
 from include.archiver.models import DueWindow, LedgerRow, State, Window, WorkOrder
 from include.archiver.statements import FOLDER
 
+SCHEMA = "archiver"
 _MIGRATIONS = FOLDER / "ledger" / "migrations"
 
 
@@ -41,9 +42,10 @@ class Ledger:
         """Brings the ledger's tables up to this version; does nothing when they are.
 
         Raises:
-            DatabaseRefused: the role may not create the schema; the message says what to grant.
+            DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant.
         """
         if self._missing():
+            self._refuse_missing_rights()
             with self._database.transaction():
                 self._database.all("ledger/migration_lock")
                 for number, path in self._missing():
@@ -53,9 +55,25 @@ class Ledger:
 
     def _missing(self) -> list[tuple[int, Path]]:
         if not self._database.one("ledger/schema_exists").migrations:
-            return migrations()
+            # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
+            return migrations()[1:] if self._schema_rights() else migrations()
         done = {row.number for row in self._database.all("ledger/migrated")}
         return [(number, path) for number, path in migrations() if number > 1 and number not in done]
+
+    def _schema_rights(self) -> list[Row]:
+        return self._database.all("table/schema_rights", schema=SCHEMA)
+
+    def _refuse_missing_rights(self) -> None:
+        """Somebody else may have made the schema, so that this role need not be able to make any."""
+        for rights in self._schema_rights():
+            missing = [
+                name for name, granted in (("USAGE", rights.may_use), ("CREATE", rights.may_create)) if not granted
+            ]
+            if missing:
+                raise DatabaseRefused(
+                    f"the role of the Airflow connection may not keep the ledger in schema {SCHEMA} of database "
+                    f"{self._database.name}; grant {' and '.join(missing)} on that schema"
+                )
 
     def latest(self, cell: Window) -> LedgerRow | None:
         """The newest generation of this window, None if there is none."""

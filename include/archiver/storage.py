@@ -36,6 +36,8 @@ _FIXES = {
     "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:ListBucket and s3:AbortMultipartUpload on the bucket",
     "403": "check the access key of the Airflow connection aws_default, and its rights on the bucket",
     "301": "the bucket is in another region; set region_name in the Airflow connection aws_default",
+    "InvalidObjectState": "the object lies in cold storage; bring it back with S3's RestoreObject, then run this again",
+    "KMS.DisabledException": "enable the KMS key again",
     "ExpiredToken": "renew the credentials of the Airflow connection aws_default",
 }
 _MISSING = ("404", "NoSuchKey", "NotFound")

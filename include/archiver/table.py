@@ -88,6 +88,11 @@ def _found(database: Database, table: TableName) -> Row:
                 f"the role of the Airflow connection may not {right} from {table} in database {database.name}; "
                 f"grant USAGE on the schema, and SELECT and DELETE on the table"
             )
+    if not found.may_make_temporary:
+        raise TableRefused(
+            f"the role of the Airflow connection may not make temporary tables in database {database.name}, and the "
+            f"delete needs one; grant TEMPORARY on the database"
+        )
     if found.hides_rows:
         raise TableRefused(
             f"row-level security hides rows of {table} in database {database.name} from this role, so they would "

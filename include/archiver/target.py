@@ -84,6 +84,7 @@ def ready_target(database: Database, restores: Restores, order: RestoreOrder, ma
 def _made(database: Database, restores: Restores, order: RestoreOrder, manifests: Sequence[Manifest]) -> Target:
     """Makes the table like the source, or from the newest manifest; with the columns dropped since, unless ignored."""
     source = describe_target(database, order.work.table)
+    _refuse_schema(database, order.target)
     with database.transaction():
         if source:
             database.change("restore/create_like", {"target": order.target, "table": source.table})
@@ -101,6 +102,21 @@ def _made(database: Database, restores: Restores, order: RestoreOrder, manifests
             raise TableRefused(f"{order.target} was dropped while it was being made")
         restores.note_target(order.target, target.oid)
     return target
+
+
+def _refuse_schema(database: Database, table: TableName) -> None:
+    """The new table's schema must be there, and the role be allowed to make tables in it."""
+    found = database.all("table/schema_rights", schema=table.schema)
+    if not found:
+        raise TableRefused(
+            f"database {database.name} has no schema {table.schema!r} for the new table; create it, or name another "
+            f"table in 'into'"
+        )
+    if not (found[0].may_use and found[0].may_create):
+        raise TableRefused(
+            f"the role of the Airflow connection may not make a table in schema {table.schema!r} of database "
+            f"{database.name}; grant USAGE and CREATE on that schema, or name another table in 'into'"
+        )
 
 
 def _columns(manifests: Sequence[Manifest]) -> list[ColumnDescription]:

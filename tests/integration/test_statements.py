@@ -1,4 +1,7 @@
-"""Every statement file is one that a real server takes, and the loader lets nothing wrong into it."""
+"""Every statement file is one that a real server takes, and the loader lets nothing wrong into it.
+
+The scripts in `roles/` are not for the loader: people run them with psql, and test_roles.py does.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,11 @@ from include.archiver.models import ForeignKey, KeyPair, TableName
 from include.archiver.statements import FOLDER, Name, Names, Of, StatementError, Text, TypeName, Unreferenced, compose
 from tests.integration.place import EVENTS, Place, hours_ago
 
-EVERY = sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
+EVERY = sorted(
+    name
+    for name in (path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
+    if not name.startswith("roles/")
+)
 MIGRATIONS = [name for name in EVERY if "migrations/" in name]
 TABLE = TableName('odd "schema%s"', "odd {table}")
 PARENT = TableName(TABLE.schema, "odd {parent} %s")

@@ -7,6 +7,7 @@ SELECT
     has_table_privilege(class.oid, 'SELECT') AS may_select,
     has_table_privilege(class.oid, 'DELETE') AS may_delete,
     has_any_column_privilege(class.oid, 'UPDATE') AS may_lock,
+    has_database_privilege(current_database(), 'TEMPORARY') AS may_make_temporary,
     row_security_active(class.oid) AS hides_rows
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace

@@ -1,0 +1,67 @@
+"""The IAM policy in the docs allows what the archiver asks of S3, each action for a call that is made, and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from include.archiver import storage
+from include.archiver.steps.verify import verify
+from tests.integration.place import Place, hours_ago
+from tests.integration.restoring import events, restored
+
+POLICY = json.loads((Path(__file__).parents[2] / "docs" / "iam-policy.json").read_text(encoding="utf-8"))
+# What S3 wants for each call, by its own reference ("Actions, resources, and condition keys for Amazon S3").
+NEEDED = {
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "GetObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+}
+
+
+def allowed(service: str) -> set[str]:
+    found: set[str] = set()
+    for statement in POLICY["Statement"]:
+        actions = statement["Action"]
+        found |= {actions} if isinstance(actions, str) else set(actions)
+    return {action for action in found if action.startswith(f"{service}:")}
+
+
+def test_the_policy_allows_the_calls_that_are_made_and_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "PART_BYTES", 1 << 16)
+    made: set[str] = set()
+    place.client.meta.events.register("before-call.s3.*", lambda model, **_: made.add(model.name))
+    events(place, rows=25)
+    place.sql(
+        "INSERT INTO analytics.events (triggered_at, name) SELECT %s, string_agg(md5(n::text), '')"
+        " FROM generate_series(1, %s) n",
+        hours_ago(60),
+        10_000,
+    )
+    place.archive()
+    restored(place)
+    with place.session() as database:
+        assert verify(database, place.store, place.order).problems == []
+    assert made == set(NEEDED), "all of them were made, so each action is needed"
+    assert {NEEDED[call] for call in made} == allowed("s3")
+
+
+def test_no_other_call_is_in_the_code() -> None:
+    called = set(re.findall(r"client\.(\w+)\(", Path(storage.__file__).read_text(encoding="utf-8")))
+    snakes = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in NEEDED} - {"list_objects_v2"}
+    assert called == snakes | {"get_paginator"}
+
+
+def test_nothing_may_be_deleted_and_objects_may_be_encrypted() -> None:
+    assert not [action for action in allowed("s3") if "Delete" in action or "*" in action]
+    assert allowed("kms") == {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert {statement["Effect"] for statement in POLICY["Statement"]} == {"Allow"}

@@ -1,0 +1,189 @@
+"""The least rights: the whole job runs under the role that the scripts make, and that role can do nothing else."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from include.archiver.errors import DatabaseRefused, Refused, TableRefused
+from include.archiver.steps.delete import Deleted
+from include.archiver.steps.rebuild import rebuild
+from include.archiver.steps.report import report
+from include.archiver.steps.verify import verify
+from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.restoring import differences, remembered, restored
+from tests.integration.roles import Owned, Right, rights
+
+ARCHIVER, DATABASE = "SCHEMA archiver", 'DATABASE :"DBNAME"'
+SCHEMA, TABLE = 'SCHEMA :"schema"', 'TABLE :"schema".:"table"'
+NAMES = {"schema": "analytics", "table": "events"}
+MAY_NOT = "the role of the Airflow connection may not"
+# What each right is for: without it, this is what is said.
+WITHOUT = {
+    Right("table", "CONNECT", DATABASE): (DatabaseRefused, "permission denied for database .* CONNECT"),
+    Right("table", "TEMPORARY", DATABASE): (TableRefused, f"{MAY_NOT} make temporary tables.*grant TEMPORARY on the"),
+    Right("table", "USAGE", ARCHIVER): (DatabaseRefused, f"{MAY_NOT} keep the ledger.*grant USAGE on that schema"),
+    Right("table", "CREATE", ARCHIVER): (DatabaseRefused, f"{MAY_NOT} keep the ledger.*grant CREATE on that schema"),
+    Right("table", "USAGE", SCHEMA): (TableRefused, "grant USAGE on the schema"),
+    Right("table", "SELECT", TABLE): (TableRefused, f"{MAY_NOT} SELECT from analytics.events"),
+    Right("table", "DELETE", TABLE): (TableRefused, f"{MAY_NOT} DELETE from analytics.events"),
+    Right("restore", "INSERT", TABLE): (TableRefused, f"{MAY_NOT} INSERT on analytics.events"),
+    Right("restore", "UPDATE", TABLE): (TableRefused, f"{MAY_NOT} UPDATE on analytics.events"),
+    Right("restore_into", "USAGE", SCHEMA): (TableRefused, f"{MAY_NOT} make a table in schema 'back'.*USAGE and"),
+    Right("restore_into", "CREATE", SCHEMA): (TableRefused, f"{MAY_NOT} make a table in schema 'back'.*CREATE on"),
+}
+
+
+@pytest.fixture
+def owned(place: Place) -> Owned:
+    """A database that belongs to a plain role, with events, another table, and no rights for anybody else."""
+    place.sql(EVENTS)
+    place.sql("CREATE TABLE analytics.salaries AS SELECT 1 AS salary")
+    place.events(*(hours_ago(60 - minute / 60) for minute in range(90)), hours_ago(1))
+    return Owned.made(place)
+
+
+def granted(owned: Owned, without: Right | None = None) -> Place:
+    """The role made by the scripts, with all rights of all of them."""
+    owned.run("role", without=without)
+    owned.run("table", NAMES, without)
+    owned.run("restore", NAMES, without)
+    owned.run("restore_into", {"schema": "back"}, without)
+    return owned.login()
+
+
+def whole_job(place: Place) -> None:
+    """Plan, export, store, delete, report; verify and rebuild; restore into the table and into a new one."""
+    before = place.live()
+    windows = place.windows()
+    for window in windows:
+        place.export(window)
+        place.check(window)
+        place.delete(window)
+    with place.session() as database:
+        assert report(database, place.order, [window.cell for window in windows]).deleted == 90
+        assert verify(database, place.store, place.order).problems == []
+        assert rebuild(database, place.store, place.order).problems == []
+    assert sum(place.live().values()) == 1
+    assert restored(place, on_conflict="newest").restored == 90
+    assert place.live() == before
+    assert restored(place, into="back.events").restored == 90
+
+
+def test_the_whole_job_runs_under_the_role(owned: Owned) -> None:
+    remembered(owned.place)
+    whole_job(granted(owned))
+    assert differences(owned.place) == []
+
+
+def test_archiving_alone_needs_the_first_two_scripts_alone(owned: Owned) -> None:
+    owned.run("role")
+    owned.run("table", NAMES)
+    assert owned.login().archive() == [Deleted(60, 0), Deleted(30, 0)]
+
+
+def test_the_scripts_may_be_run_again(owned: Owned) -> None:
+    granted(owned)
+    whole_job(granted(owned))
+
+
+def test_the_ledger_may_be_the_roles_own(owned: Owned) -> None:
+    owned.run("role")
+    owned.place.sql(f"CREATE SCHEMA archiver AUTHORIZATION {sql.Identifier(owned.role).as_string()}")
+    whole_job(granted(owned))
+
+
+def test_every_right_of_every_script_is_tried() -> None:
+    assert set(WITHOUT) == set(rights())
+
+
+@pytest.mark.parametrize("right", rights(), ids=lambda right: f"{right.script} {right.privilege} {right.on}")
+def test_each_right_is_needed_and_its_lack_is_named(owned: Owned, right: Right) -> None:
+    kind, message = WITHOUT[right]
+    before = owned.place.live()
+    with pytest.raises(kind, match=message):
+        whole_job(granted(owned, without=right))
+    if right.script == "table":
+        assert owned.place.live() == before
+        assert owned.place.keys() == []
+
+
+def test_the_rights_of_a_restore_end_with_it(owned: Owned) -> None:
+    place = granted(owned)
+    place.archive()
+    owned.run("restore_end", NAMES)
+    with pytest.raises(Refused, match="may not INSERT and UPDATE on"):
+        restored(place, on_conflict="newest")
+    assert place.archive() == []
+
+
+FORBIDDEN = [
+    "UPDATE analytics.events SET name = 'x'",
+    "INSERT INTO analytics.events (triggered_at) VALUES (now())",
+    "TRUNCATE analytics.events",
+    "DROP TABLE analytics.events",
+    "ALTER TABLE analytics.events ADD more int",
+    "ALTER TABLE analytics.events OWNER TO CURRENT_USER",
+    "CREATE INDEX ON analytics.events (name)",
+    "CREATE TRIGGER t BEFORE DELETE ON analytics.events EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "SELECT * FROM analytics.salaries",
+    "DELETE FROM analytics.salaries",
+    "CREATE TABLE analytics.mine (x int)",
+    "CREATE TABLE public.mine (x int)",
+    "CREATE SCHEMA mine",
+    "DROP SCHEMA archiver",
+    "DROP SCHEMA analytics CASCADE",
+    "CREATE ROLE mine",
+    "CREATE DATABASE mine",
+    "CREATE EXTENSION file_fdw",
+    "COPY analytics.events TO PROGRAM 'cat'",
+    "COPY analytics.events TO '/dev/null'",
+    "SELECT pg_read_file('postgresql.conf')",
+    "SELECT * FROM pg_authid",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'",
+    "SET ROLE postgres",
+]
+
+
+def test_what_the_role_cannot_do(owned: Owned) -> None:
+    owned.run("role")
+    owned.run("table", NAMES)
+    place = owned.login()
+    place.windows()
+    allowed = []
+    for statement in [
+        *FORBIDDEN,
+    ]:
+        with place.connect() as connection:
+            connection.autocommit = True
+            try:
+                connection.execute(statement.encode())
+                allowed.append(statement)
+            except errors.InsufficientPrivilege:
+                pass
+    assert allowed == []
+
+
+def test_the_role_reaches_no_other_clients_database(owned: Owned) -> None:
+    place = granted(owned)
+    other = f"{place.database}_other"
+    place.server.create_database(other)
+    try:
+        with place.server.connect(other) as connection:
+            connection.execute(EVENTS.encode())
+
+        def reading() -> None:
+            dsn = {**place.server.dsn(other), "user": place.role}
+            with psycopg.connect(**dsn) as connection:
+                connection.execute("SELECT * FROM analytics.events")
+
+        with pytest.raises(errors.InsufficientPrivilege, match="schema analytics"):
+            reading()
+        with place.server.connect(other) as connection:
+            connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(sql.Identifier(other)))
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            reading()
+    finally:
+        with place.server.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(other)))
