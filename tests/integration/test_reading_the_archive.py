@@ -1,0 +1,184 @@
+"""The archive can be read without the archiver: each command of the docs page is run as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from include.archiver.manifest import table_folder
+from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.restoring import differences, remembered, restored
+from tests.integration.test_values import TRICKY_TEXTS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "reading-the-archive.md").read_text(encoding="utf-8")
+
+
+def blocks(section: str, language: str) -> list[str]:
+    """The page's commands of one section."""
+    (text,) = re.findall(rf"^## {section}$(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+EVERY_ROW, WHAT_LEFT = blocks("DuckDB", "sql")
+
+
+@pytest.fixture
+def events(place: Place) -> Place:
+    """A table with rows of all kinds of text, under the names of the page."""
+    place.sql(EVENTS)
+    texts = [*TRICKY_TEXTS, "", None, "NULL", "a\r\nb", "\\.", '"', "a,b"]
+    for minute, text in enumerate(texts):
+        place.sql(
+            "INSERT INTO analytics.events (triggered_at, name) VALUES (%s, %s)", hours_ago(60 - minute / 60), text
+        )
+    place.sql("UPDATE analytics.events SET data = jsonb_build_object('text', name, 'list', '[1, null]'::jsonb)")
+    return place.ordered(client="acme")
+
+
+def fetched(place: Place, folder: Path) -> None:
+    """What `aws s3 sync` does: each key becomes a file of its name."""
+    for key in sorted(place.keys()):
+        path = folder / "archive" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(place.read(key))
+
+
+def asked(statements: str, after: duckdb.DuckDBPyConnection | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of the last statement, in the folder that the page speaks of."""
+    found = (after or duckdb.connect()).execute(statements)
+    return [column[0] for column in found.description or ()], found.fetchall()
+
+
+def as_text(place: Place, relation: str = "analytics.events") -> Counter[tuple[str | None, ...]]:
+    return Counter(place.sql(f"SELECT id::text, triggered_at::text, name, data::text FROM {relation}"))
+
+
+def what_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str | None, ...]]:
+    monkeypatch.chdir(folder)
+    connection = duckdb.connect()
+    asked(EVERY_ROW, connection)
+    columns, rows = asked(WHAT_LEFT, connection)
+    assert columns == ["id", "triggered_at", "name", "data"]
+    return Counter(rows)
+
+
+def test_duckdb_reads_every_value_as_it_was(events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = as_text(events)
+    events.archive()
+    fetched(events, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    connection = duckdb.connect()
+    _, counts = asked(EVERY_ROW, connection)
+    assert sum(row[1] for row in counts) == before.total()
+    assert sum(row[2] for row in counts) == sum(row[2] is not None for row in before.elements()) < before.total()
+    _, rows = asked("SELECT id, triggered_at, name, data FROM archived", connection)
+    assert Counter(rows) == before
+    assert what_left(tmp_path, monkeypatch) == before
+
+
+def test_duckdb_reads_zstd_too(events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = as_text(events)
+    events.ordered(compression="zstd").archive()
+    fetched(events, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    connection = duckdb.connect()
+    asked(EVERY_ROW.replace(".csv.gz", ".csv.zst"), connection)
+    assert Counter(asked("SELECT * EXCLUDE archive_file FROM archived", connection)[1]) == before
+
+
+def test_what_left_is_told_from_what_stayed_and_from_older_versions(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    window = events.stored_window()
+    events.sql("UPDATE analytics.events SET name = 'changed' WHERE id IN (2, 5)")
+    events.delete(window)
+    fetched(events, tmp_path)
+    left = Counter({row: count for row, count in before.items() if row[0] not in {"2", "5"}})
+    assert what_left(tmp_path, monkeypatch) == left
+    changed = as_text(events)
+    events.ordered(run_id="run 2").archive()
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == left + changed
+
+
+def test_rows_that_were_restored_and_archived_again_count_once(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.archive()
+    restored(events, hold_days=0)
+    events.sql(
+        "UPDATE analytics.events SET name = 'newer', triggered_at = triggered_at - interval '3 hours' WHERE id = 3"
+    )
+    before = as_text(events)
+    events.ordered(run_id="run 2").archive()
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == before
+
+
+def test_an_object_without_a_manifest_counts_for_nothing(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    events.archive()
+    (key,) = events.data_keys()
+    events.write(key.replace("g0001", "g0002"), events.read(key))
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == before
+
+
+def test_columns_named_like_parts_of_the_key_are_not_lost(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.sql("ALTER TABLE analytics.events ADD hour text, ADD client text")
+    events.sql("UPDATE analytics.events SET hour = 'its own', client = 'another'")
+    events.archive()
+    fetched(events, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    connection = duckdb.connect()
+    asked(EVERY_ROW, connection)
+    assert asked("SELECT DISTINCT hour, client FROM archived", connection)[1] == [("its own", "another")]
+
+
+def test_psql_alone_brings_an_object_back(events: Place, tmp_path: Path) -> None:
+    remembered(events)
+    events.archive()
+    fetched(events, tmp_path)
+    (key,) = events.data_keys()
+    (script,) = blocks("psql alone", "sh")
+    script = re.sub(r"(?<=^object=archive/).*$", lambda _: key, script, count=1, flags=re.MULTILINE)
+    environment = events.server.tool_environment(events.database)
+    tools = f"{events.server.tool('psql').parent}{os.pathsep}{os.defpath}"
+    for _ in range(2):
+        done = subprocess.run(
+            ["/bin/sh", "-e", "-c", script],
+            cwd=tmp_path,
+            env={**environment, "PATH": tools},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert differences(events) == []
+
+
+def test_athena_looks_where_the_objects_lie(events: Place) -> None:
+    (definition,) = blocks("Athena", "sql")
+    folder = "s3://my-archive/" + table_folder("", "acme", events.order.table)
+    assert f"LOCATION '{folder}'" in definition
+    assert f"'{folder}dt=${{dt}}/hour=${{hour}}/'" in definition
+    columns = re.findall(r"^    (\w+) string,?$", definition, flags=re.MULTILINE)
+    events.archive()
+    (manifest,) = events.manifests()
+    assert columns == [column.name for column in manifest.columns]
+    (key,) = events.data_keys()
+    assert re.fullmatch(
+        r"dt=\d{4}-\d\d-\d\d/hour=\d\d/[0-9][^/]*", key.removeprefix(table_folder("", "acme", events.order.table))
+    )
