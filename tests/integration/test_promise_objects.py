@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from include.archiver.codec import decompressed
-from include.archiver.errors import CheckFailed, KeyTaken, Refused
+from include.archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
 from include.archiver.manifest import keys_key, manifest_key
 from include.archiver.models import State
 from include.archiver.steps.delete import Deleted
@@ -287,3 +287,15 @@ def test_an_archived_object_can_be_read_by_any_gzip(place: Place) -> None:
     assert content == b"".join(decompressed(io.BytesIO(place.read(key)), "gzip"))
     assert content.count(b"\n") == ROWS + 1
     assert place.archived() == before
+
+
+def test_an_object_in_cold_storage_cannot_be_checked_and_deletes_nothing(moto_place: Place) -> None:
+    place = filled(moto_place)
+    before = place.live()
+    window = place.window()
+    place.export(window, replace(place.store, settings={"StorageClass": "GLACIER"}))
+    with pytest.raises(StorageRefused, match=r"InvalidObjectState; .* cold storage; bring it back"):
+        place.check(window)
+    with pytest.raises(CheckFailed, match="not checked"):
+        place.delete(window)
+    assert place.live() == before

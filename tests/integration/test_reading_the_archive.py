@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from include.archiver.errors import Stopped
 from include.archiver.manifest import table_folder
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
@@ -60,12 +61,12 @@ def as_text(place: Place, relation: str = "analytics.events") -> Counter[tuple[s
     return Counter(place.sql(f"SELECT id::text, triggered_at::text, name, data::text FROM {relation}"))
 
 
-def what_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str | None, ...]]:
+def what_left(folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Counter[tuple[str | None, ...]]:
     monkeypatch.chdir(folder)
     connection = duckdb.connect()
     asked(EVERY_ROW, connection)
     columns, rows = asked(WHAT_LEFT, connection)
-    assert columns == ["id", "triggered_at", "name", "data"]
+    assert columns == ["id", "triggered_at", "name", "data", *more]
     return Counter(rows)
 
 
@@ -107,6 +108,26 @@ def test_what_left_is_told_from_what_stayed_and_from_older_versions(
     events.ordered(run_id="run 2").archive()
     fetched(events, tmp_path)
     assert what_left(tmp_path, monkeypatch) == left + changed
+
+
+def test_of_a_delete_that_was_given_up_only_the_rows_that_left_are_told(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    window = events.stored_window()
+    asked_to_stop = iter([False, True])
+    with pytest.raises(Stopped):
+        events.delete(window, lambda: next(asked_to_stop))
+    events.sql("VACUUM FULL analytics.events")
+    assert events.delete(window).rows == 10
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == before - as_text(events)
+    events.sql("ALTER TABLE analytics.events ADD later text DEFAULT 'x'")
+    events.ordered(run_id="run 2").archive()
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch, "later") == Counter(
+        {(*row, None if int(row[0] or 0) <= 10 else "x"): 1 for row in before}
+    )
 
 
 def test_rows_that_were_restored_and_archived_again_count_once(
