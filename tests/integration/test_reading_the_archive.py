@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from include.archiver.errors import Stopped
 from include.archiver.manifest import table_folder
 from tests.integration.place import EVENTS, Place, hours_ago
-from tests.integration.restoring import differences, remembered, restored
+from tests.integration.restoring import differences, keyless, remembered, restored
 from tests.integration.test_values import TRICKY_TEXTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reading-the-archive.md").read_text(encoding="utf-8")
@@ -168,26 +169,45 @@ def test_columns_named_like_parts_of_the_key_are_not_lost(
     assert asked("SELECT DISTINCT hour, client FROM archived", connection)[1] == [("its own", "another")]
 
 
+def run_by_a_shell(place: Place, script: str, folder: Path) -> None:
+    tools = f"{place.server.tool('psql').parent}{os.pathsep}{os.defpath}"
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", script],
+        cwd=folder,
+        env={**place.server.tool_environment(place.database), "PATH": tools},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_psql_alone_brings_an_object_back(events: Place, tmp_path: Path) -> None:
     remembered(events)
     events.archive()
     fetched(events, tmp_path)
     (key,) = events.data_keys()
-    (script,) = blocks("psql alone", "sh")
+    script, _ = blocks("psql alone", "sh")
     script = re.sub(r"(?<=^object=archive/).*$", lambda _: key, script, count=1, flags=re.MULTILINE)
-    environment = events.server.tool_environment(events.database)
-    tools = f"{events.server.tool('psql').parent}{os.pathsep}{os.defpath}"
     for _ in range(2):
-        done = subprocess.run(
-            ["/bin/sh", "-e", "-c", script],
-            cwd=tmp_path,
-            env={**environment, "PATH": tools},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        run_by_a_shell(events, script, tmp_path)
         assert differences(events) == []
+
+
+def test_psql_alone_brings_back_what_left_a_table_without_a_key(place: Place, tmp_path: Path) -> None:
+    place = keyless(place)
+    window = place.stored_window()
+    place.sql("UPDATE public.notes SET note = 'changed' WHERE note IN ('note 3', 'note 7')")
+    remembered(place)
+    place.delete(window)
+    fetched(place, tmp_path)
+    (key,) = place.data_keys()
+    (note,) = [json.loads(place.read(name)) for name in sorted(place.keys()) if ".kept." in name]
+    assert (note["deleted_upto"], len(note["kept"])) == (20, 4)
+    _, script = blocks("psql alone", "sh")
+    script = script.replace("42", str(note["deleted_upto"])).replace("7, 9", str(note["kept"])[1:-1])
+    run_by_a_shell(place, f"export PGCLIENTENCODING=UTF8\nobject='archive/{key}'\n{script}", tmp_path)
+    assert differences(place) == []
 
 
 def test_athena_looks_where_the_objects_lie(events: Place) -> None:

@@ -187,3 +187,25 @@ def test_the_role_reaches_no_other_clients_database(owned: Owned) -> None:
     finally:
         with place.server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(other)))
+
+
+def test_a_partitioned_table_needs_rights_on_itself_alone(owned: Owned) -> None:
+    owned.place.sql(
+        "CREATE TABLE analytics.parts (at timestamp, id int, PRIMARY KEY (at, id)) PARTITION BY RANGE (at);"
+        "CREATE TABLE analytics.parts_all PARTITION OF analytics.parts DEFAULT;"
+        f"ALTER TABLE analytics.parts OWNER TO {owned.master}; ALTER TABLE analytics.parts_all OWNER TO {owned.master}"
+    )
+    owned.place.sql("INSERT INTO analytics.parts SELECT %s, n FROM generate_series(1, 5) n", hours_ago(60))
+    names = {"schema": "analytics", "table": "parts"}
+    owned.run("role")
+    owned.run("table", names)
+    owned.run("restore", names)
+    place = owned.login().on("analytics.parts", "at")
+    assert place.archive() == [Deleted(5, 0)]
+    assert restored(place, on_conflict="newest").restored == 5
+
+
+def test_a_restore_that_replaces_nothing_needs_no_right_to_update(owned: Owned) -> None:
+    place = granted(owned, without=Right("restore", "UPDATE", TABLE))
+    place.archive()
+    assert restored(place).restored == 90
