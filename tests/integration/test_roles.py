@@ -189,11 +189,12 @@ def test_the_role_reaches_no_other_clients_database(owned: Owned) -> None:
             connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(other)))
 
 
-def test_a_partitioned_table_needs_rights_on_itself_alone(owned: Owned) -> None:
+def test_a_partitioned_table_needs_rights_on_itself_alone_and_keeps_its_partitions(owned: Owned) -> None:
     owned.place.sql(
         "CREATE TABLE analytics.parts (at timestamp, id int, PRIMARY KEY (at, id)) PARTITION BY RANGE (at);"
-        "CREATE TABLE analytics.parts_all PARTITION OF analytics.parts DEFAULT;"
-        f"ALTER TABLE analytics.parts OWNER TO {owned.master}; ALTER TABLE analytics.parts_all OWNER TO {owned.master}"
+        "CREATE TABLE analytics.parts_old PARTITION OF analytics.parts"
+        f"   FOR VALUES FROM ('{hours_ago(70)}') TO ('{hours_ago(50)}');"
+        f"ALTER TABLE analytics.parts OWNER TO {owned.master}; ALTER TABLE analytics.parts_old OWNER TO {owned.master}"
     )
     owned.place.sql("INSERT INTO analytics.parts SELECT %s, n FROM generate_series(1, 5) n", hours_ago(60))
     names = {"schema": "analytics", "table": "parts"}
@@ -201,6 +202,10 @@ def test_a_partitioned_table_needs_rights_on_itself_alone(owned: Owned) -> None:
     owned.run("table", names)
     owned.run("restore", names)
     place = owned.login().on("analytics.parts", "at")
+    (note,) = [
+        note for note in place.plan().notes if "analytics.parts_old is due as a whole, but the role owns" in note
+    ]
+    assert "its rows are deleted in batches" in note
     assert place.archive() == [Deleted(5, 0)]
     assert restored(place, on_conflict="newest").restored == 5
 
