@@ -13,7 +13,7 @@ from include.archiver.statements import FOLDER
 from tests.integration.place import Place
 
 SCRIPTS = FOLDER / "roles"
-_GRANT = re.compile(r"^ *GRANT ([A-Z, ]+) ON ([A-Z]+ [^\s]+) TO", re.MULTILINE)
+_GRANT = re.compile(r"^ *GRANT ([A-Z, ]+(?: \(:\"\w+\"\))?) ON ([A-Z]+ [^\s]+) TO", re.MULTILINE)
 
 
 @dataclass(frozen=True)

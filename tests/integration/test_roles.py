@@ -7,6 +7,7 @@ import pytest
 from psycopg import errors, sql
 
 from include.archiver.errors import DatabaseRefused, Refused, TableRefused
+from include.archiver.models import TableName
 from include.archiver.steps.delete import Deleted
 from include.archiver.steps.rebuild import rebuild
 from include.archiver.steps.report import report
@@ -18,6 +19,8 @@ from tests.integration.roles import Owned, Right, rights
 ARCHIVER, DATABASE = "SCHEMA archiver", 'DATABASE :"DBNAME"'
 SCHEMA, TABLE = 'SCHEMA :"schema"', 'TABLE :"schema".:"table"'
 NAMES = {"schema": "analytics", "table": "events"}
+CHILD_SCHEMA, CHILD = 'SCHEMA :"child_schema"', 'TABLE :"child_schema".:"child_table"'
+CHILDREN = {**NAMES, "column": "name", "child_schema": "clicked", "child_table": "clicks"}
 MAY_NOT = "the role of the Airflow connection may not"
 # What each right is for: without it, this is what is said.
 WITHOUT = {
@@ -28,6 +31,12 @@ WITHOUT = {
     Right("table", "USAGE", SCHEMA): (TableRefused, "grant USAGE on the schema"),
     Right("table", "SELECT", TABLE): (TableRefused, f"{MAY_NOT} SELECT from analytics.events"),
     Right("table", "DELETE", TABLE): (TableRefused, f"{MAY_NOT} DELETE from analytics.events"),
+    Right("children", 'UPDATE (:"column")', TABLE): (TableRefused, f"{MAY_NOT} lock rows.*grant UPDATE on one of its"),
+    Right("children", "USAGE", CHILD_SCHEMA): (TableRefused, f"{MAY_NOT} read all of clicked.clicks.*grant USAGE on"),
+    Right("children", "SELECT", CHILD): (
+        TableRefused,
+        f"{MAY_NOT} read all of clicked.clicks.*and SELECT on the table",
+    ),
     Right("restore", "INSERT", TABLE): (TableRefused, f"{MAY_NOT} INSERT on analytics.events"),
     Right("restore", "UPDATE", TABLE): (TableRefused, f"{MAY_NOT} UPDATE on analytics.events"),
     Right("restore_into", "USAGE", SCHEMA): (TableRefused, f"{MAY_NOT} make a table in schema 'back'.*USAGE and"),
@@ -53,6 +62,20 @@ def granted(owned: Owned, without: Right | None = None) -> Place:
     return owned.login()
 
 
+def parent(owned: Owned, without: Right | None = None) -> Place:
+    """A table to which another one points, in a schema of its own, and the role with the rights to archive it."""
+    owned.place.sql(
+        "CREATE SCHEMA clicked;"
+        "CREATE TABLE clicked.clicks (event_id bigint REFERENCES analytics.events ON DELETE CASCADE);"
+        "CREATE INDEX ON clicked.clicks (event_id); INSERT INTO clicked.clicks VALUES (1);"
+        f"ALTER SCHEMA clicked OWNER TO {owned.master}; ALTER TABLE clicked.clicks OWNER TO {owned.master}"
+    )
+    owned.run("role", without=without)
+    owned.run("table", NAMES, without)
+    owned.run("children", CHILDREN, without)
+    return owned.login().ordered(children=(TableName("clicked", "clicks"),))
+
+
 def whole_job(place: Place) -> None:
     """Plan, export, store, delete, report; verify and rebuild; restore into the table and into a new one."""
     before = place.live()
@@ -69,6 +92,14 @@ def whole_job(place: Place) -> None:
     assert restored(place, on_conflict="newest").restored == 90
     assert place.live() == before
     assert restored(place, into="back.events").restored == 90
+
+
+def job_with_restores(owned: Owned, without: Right) -> None:
+    whole_job(granted(owned, without))
+
+
+def job_with_children(owned: Owned, without: Right) -> None:
+    parent(owned, without).archive()
 
 
 def test_the_whole_job_runs_under_the_role(owned: Owned) -> None:
@@ -102,11 +133,18 @@ def test_every_right_of_every_script_is_tried() -> None:
 def test_each_right_is_needed_and_its_lack_is_named(owned: Owned, right: Right) -> None:
     kind, message = WITHOUT[right]
     before = owned.place.live()
+    job = job_with_children if right.script == "children" else job_with_restores
     with pytest.raises(kind, match=message):
-        whole_job(granted(owned, without=right))
-    if right.script == "table":
+        job(owned, right)
+    if right.script in {"table", "children"}:
         assert owned.place.live() == before
         assert owned.place.keys() == []
+
+
+def test_a_table_with_children_is_archived_with_the_rights_for_it(owned: Owned) -> None:
+    place = parent(owned)
+    assert sum(deleted.rows for deleted in place.archive()) == 89
+    assert place.sql("SELECT count(*) FROM clicked.clicks") == [(1,)]
 
 
 def test_the_rights_of_a_restore_end_with_it(owned: Owned) -> None:
