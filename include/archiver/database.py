@@ -80,6 +80,7 @@ class Database:
         """Takes over an open connection; `name` says which database it is in messages."""
         self._connection = connection
         self.name = name
+        self._users_path = ""
 
     @classmethod
     @contextmanager
@@ -124,9 +125,24 @@ class Database:
                 f"database {self.name} is reached through a connection pooler, behind which session locks and "
                 f"settings do not hold; point the connection at the Postgres server itself"
             )
-        if writes and server.standby:
+        if writes:
+            self._refuse_unwritable(server)
+        self._users_path = server.users_path
+
+    def _refuse_unwritable(self, server: Row) -> None:
+        if server.standby:
             raise DatabaseRefused(
                 f"database {self.name} is on a standby, which is read-only; point the connection at the primary"
+            )
+        if server.read_only == "on":
+            raise DatabaseRefused(
+                f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it; "
+                f"set it to off for the database or the role of the Airflow connection"
+            )
+        if server.replication_role != "origin":
+            raise DatabaseRefused(
+                f"database {self.name} has session_replication_role {server.replication_role}, under which foreign "
+                f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
             )
 
     def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
@@ -171,19 +187,41 @@ class Database:
                 self._connection.isolation_level = None
                 self._connection.read_only = None
 
+    def users_path(self, *, ours_first: bool) -> None:
+        """From here to the end of the transaction names mean what the database's own settings make them mean.
+
+        For statements that run triggers, or compare values of types that users made. With `ours_first`, whatever
+        the server itself ships still comes first; else a statement must qualify all of its names.
+        """
+        path = f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
+        self.all("session/path", path=path)
+
+    @contextmanager
+    def _any_bytes(self) -> Generator[None]:
+        """Lets a COPY carry text as it lies in a database without an encoding, where it may be any bytes at all."""
+        if self._connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+            yield
+            return
+        with self._connection.transaction():
+            self.all("session/encoding", encoding="SQL_ASCII")
+            yield
+            self.all("session/encoding", encoding="UTF8")
+
     @contextmanager
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
-        with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names), values or _NO_VALUES) as copy:
+        text = compose(statement, names).as_bytes(self._connection)
+        with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
+            with cursor.copy(text, values or _NO_VALUES) as copy:
                 running = CopyOut(copy)
                 yield running
             running.rows = cursor.rowcount
 
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
         """Feeds a COPY FROM STDIN and returns the rows that the server counted."""
-        with self._translated(), self._connection.cursor() as cursor:
-            with cursor.copy(compose(statement, names), _NO_VALUES) as copy:
+        text = compose(statement, names).as_bytes(self._connection)
+        with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
+            with cursor.copy(text, _NO_VALUES) as copy:
                 for chunk in chunks:
                     copy.write(chunk)
             return cursor.rowcount
@@ -278,6 +316,11 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
 
 def _said(error: psycopg.Error) -> str:
     """What the server said, in one line; of a value that does not fit, which it quotes, only where it stands."""
+    if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
+        return (
+            "a name, a value or a parameter of the run holds a character that UTF-8 or the encoding of the database "
+            "does not have; rename it, correct the value, or use a database in UTF8"
+        )
     if isinstance(error, errors.DataError):
         found = _COPY_PLACE.match(error.diag.context or "")
         place = f"line {found[1]}, column {found[2]}: " if found else ""

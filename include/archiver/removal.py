@@ -52,8 +52,10 @@ class KeyList:
     def matching(self) -> Names:
         """The names with which a statement compares the table's rows, besides their version, with the list's."""
         return {
-            "target_columns": [Of("target", column) for column in self._columns[1:]],
-            "exported_columns": [Of("exported", name) for name in self._names[1:]],
+            "target_place": [Of("target", column) for column in self._columns[1:3]],
+            "exported_place": [Of("exported", name) for name in self._names[1:3]],
+            "target_key": [Of("target", column) for column in self._columns[3:]],
+            "exported_key": [Of("exported", name) for name in self._names[3:]],
         }
 
     def create(self) -> None:

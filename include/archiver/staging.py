@@ -89,6 +89,7 @@ class Staging:
 
     def drop_superseded(self) -> int:
         """Takes out the rows of which a newer version came already, and remembers the keys of the others."""
+        self.database.users_path(ours_first=True)
         dropped = self.database.change(
             "restore/drop_superseded", {"staged_key": self._of("staged"), "seen_key": self._of("seen")}
         )
@@ -97,6 +98,7 @@ class Staging:
 
     def insert(self, rows: int, on_conflict: OnConflict, *, dry_run: bool) -> Inserted:
         """Puts the rows that are left into the target, or only counts what would become of them."""
+        self.database.users_path(ours_first=True)
         conflicts = self._count("restore/conflicts") if self.key else 0
         if dry_run:
             return Inserted(rows - conflicts + self._winners(conflicts, on_conflict), conflicts)
@@ -111,6 +113,8 @@ class Staging:
             "position": self.position,
         }
         changed = [name for name in self.inserted_columns if name not in self.key]
+        # Triggers fire, and they may count on it.
+        self.database.users_path(ours_first=False)
         if on_conflict is OnConflict.FAIL or not self.key:
             return self.database.change("restore/insert", names)
         if on_conflict is OnConflict.SKIP or not changed:

@@ -120,7 +120,7 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
 def _not_referenced(alias: str, key: ForeignKey) -> sql.Composed:
     return sql.SQL(
         "NOT EXISTS (SELECT FROM {child} AS child"
-        " WHERE {equal} AND (child.tableoid, child.ctid) <> ({tableoid}, {ctid}))"
+        " WHERE {equal} AND (child.tableoid, child.ctid) OPERATOR(pg_catalog.<>) ({tableoid}, {ctid}))"
     ).format(
         child=_quoted(key.child),
         equal=sql.SQL(" AND ").join(_equal(alias, pair) for pair in key.pairs),

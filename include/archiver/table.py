@@ -29,7 +29,6 @@ def describe(
         TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
     """
     with database.transaction():
-        database.all("table/catalog_names")
         found = _found(database, table)
         columns = database.all("table/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)

@@ -38,7 +38,6 @@ def describe_target(database: Database, table: TableName) -> Target | None:
         TableRefused: it is a view or another thing that rows cannot be put into.
     """
     with database.transaction():
-        database.all("table/catalog_names")
         found = database.all("table/find", schema=table.schema, table=table.name)
         if not found:
             return None

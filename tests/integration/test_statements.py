@@ -54,8 +54,10 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "columns": ["xmin", "tableoid", "ctid", "id"],
     "identity": ["xmin", "tableoid", "ctid"],
     "names": list(KEYS),
-    "target_columns": [Of("target", name) for name in ("tableoid", "ctid", "id")],
-    "exported_columns": [Of("exported", name) for name in KEYS[1:]],
+    "target_place": [Of("target", name) for name in ("tableoid", "ctid")],
+    "exported_place": [Of("exported", name) for name in KEYS[1:3]],
+    "target_key": [Of("target", "id")],
+    "exported_key": [Of("exported", KEYS[3])],
     "position": "position",
     "key": ["id"],
     "changed": [COLUMN],
@@ -132,6 +134,8 @@ VALUES: Mapping[str, object] = {
     "lower": "2024-01-01",
     "upper": "2024-01-02",
     "bytes": 1,
+    "path": "pg_catalog",
+    "encoding": "UTF8",
 }
 
 

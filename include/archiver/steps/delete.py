@@ -156,6 +156,7 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
         values = {"after": after, "upto": upto, "start": row.span.start, "end": row.span.end}
         if keys:
             database.one("delete/lock_parents", names, **values)
+        database.users_path(ours_first=False)
         result = database.one("delete/batch", {**names, "unreferenced": Unreferenced("target", keys)}, **values)
         work.ledger.progress(row, after, upto, result.deleted, result.kept)
     return int(result.deleted)

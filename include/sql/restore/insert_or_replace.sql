@@ -1,5 +1,6 @@
--- Of two rows under one key, the one with the later timestamp stays.
+-- Of two rows under one key, the one with the later timestamp stays. Triggers fire under the database's own search
+-- path, so nothing here may be looked up along it.
 INSERT INTO {table} AS live ({columns}) OVERRIDING SYSTEM VALUE
 SELECT {columns} FROM pg_temp.archiver_staged ORDER BY {position}
 ON CONFLICT ({key}) DO UPDATE SET ({changed}) = ROW ({excluded})
-WHERE {excluded_column} > {live_column}
+WHERE {excluded_column} OPERATOR(pg_catalog.>) {live_column}
