@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 # More generations of one hour than this are no history but a loop.
 _MOST_GENERATIONS = 9999
+# A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
+_PIECE_BYTES = 1 << 20
 
 
 class Sink(Protocol):
@@ -225,8 +227,10 @@ class _Packer:
         self._pace = Pace()
 
     def add(self, chunk: bytes) -> None:
-        self.counter.add(self._content.add(chunk))
-        self._sink.write(self._packed.add(self._compressor.compress(chunk)))
+        for start in range(0, len(chunk), _PIECE_BYTES):
+            piece = chunk[start : start + _PIECE_BYTES]
+            self.counter.add(self._content.add(piece))
+            self._sink.write(self._packed.add(self._compressor.compress(piece)))
 
     def finish(self) -> None:
         self._sink.write(self._packed.add(self._compressor.flush()))
