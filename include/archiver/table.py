@@ -39,6 +39,7 @@ def describe(
                 f"others point to them; grant UPDATE on one of its columns"
             )
         _refuse_rules_and_foreign_parts(database, table, found.oid)
+        _refuse_what_a_delete_would_meet(database, table, found.oid)
         identity, identity_columns = identity_of(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
@@ -51,7 +52,7 @@ def describe(
             identity_columns=identity_columns,
             timestamp_index=index[0].name if index else None,
             notes=(
-                *_notes(database, table, found.oid, timestamp_column, bool(index)),
+                *_notes(database, found.oid, timestamp_column, bool(index)),
                 *(notes_on(keys, children) if children else ()),
             ),
             waits_for=keys,
@@ -129,6 +130,21 @@ def _refuse_rules_and_foreign_parts(database: Database, table: TableName, oid: i
         )
 
 
+def _refuse_what_a_delete_would_meet(database: Database, table: TableName, oid: int) -> None:
+    if own := database.all("table/own_columns", oid=oid):
+        raise TableRefused(
+            f"children of {table} have columns that it has not, whose values would be in no object: "
+            f"{', '.join(column.name for column in own)}; detach such children with NO INHERIT and archive them by "
+            f"themselves"
+        )
+    if parts := database.all("table/undeletable", oid=oid):
+        named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
+        raise TableRefused(
+            f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
+            f"{named}; give each a primary key or ALTER TABLE ... REPLICA IDENTITY FULL, or publish no deletes"
+        )
+
+
 def identity_of(database: Database, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
     """How a row of this table is told from every other one, and the columns of its key."""
     rows = database.all("table/identity", oid=oid)
@@ -138,7 +154,7 @@ def identity_of(database: Database, oid: int) -> tuple[RowIdentity, tuple[str, .
     return identity, tuple(rows[0].columns)
 
 
-def _notes(database: Database, table: TableName, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
+def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
     """What an operator should know before rows are deleted."""
     notes = []
     if not indexed:
@@ -148,7 +164,7 @@ def _notes(database: Database, table: TableName, oid: int, timestamp_column: str
         )
     if triggers := database.all("table/delete_triggers", oid=oid):
         notes.append(f"delete triggers fire: {', '.join(trigger.name for trigger in triggers)}")
-    if published := database.all("table/publications", schema=table.schema, table=table.name):
+    if published := database.all("table/publications", oid=oid):
         notes.append(f"subscribers get the deletes: {', '.join(row.name for row in published)}")
     return tuple(notes)
 

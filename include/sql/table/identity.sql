@@ -1,4 +1,5 @@
--- The primary key, or else the narrowest unique index over plain NOT NULL columns that is in force at once.
+-- The primary key, or else the narrowest unique index over plain NOT NULL columns that is in force at once. A table's
+-- index knows nothing of the rows of its children, unless they are partitions.
 SELECT
     index.indisprimary AS is_primary,
     array_agg(column_.attname ORDER BY key.place)::text[] AS columns
@@ -11,6 +12,11 @@ WHERE
     AND index.indisunique AND index.indisvalid AND index.indimmediate
     AND index.indpred IS NULL AND index.indexprs IS NULL
     AND key.place <= index.indnkeyatts
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_inherits AS inherits
+        JOIN pg_catalog.pg_class AS class ON class.oid = inherits.inhparent
+        WHERE inherits.inhparent = index.indrelid AND class.relkind = 'r'
+    )
 GROUP BY index.indexrelid, index.indisprimary, index.indnkeyatts
 HAVING bool_and(column_.attnotnull)
 ORDER BY index.indisprimary DESC, index.indnkeyatts, index.indexrelid

@@ -1,6 +1,14 @@
--- Logical replication that will carry the deletes to its subscribers.
-SELECT tables.pubname AS name
-FROM pg_catalog.pg_publication_tables AS tables
-JOIN pg_catalog.pg_publication AS publication ON publication.pubname = tables.pubname
-WHERE tables.schemaname = %(schema)s AND tables.tablename = %(table)s AND publication.pubdelete
-ORDER BY tables.pubname
+-- Logical replication that will carry the deletes to its subscribers: of the table, its partitions or children.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT DISTINCT publication.pubname AS name
+FROM pg_catalog.pg_publication AS publication
+CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::text) AS published
+JOIN family ON family.oid = published.relid
+WHERE publication.pubdelete
+ORDER BY 1
