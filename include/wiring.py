@@ -79,7 +79,7 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         retries={"mode": "standard", "total_max_attempts": _S3_TRIES},
     )
     client = hook.get_client_type(config=ours.merge(hook.config))
-    return ObjectStore(client, policy.bucket_name, _object_settings(policy))
+    return ObjectStore(client, policy.bucket_name, _object_settings(policy), policy.bucket_owner)
 
 
 def _object_settings(policy: TablePolicy) -> dict[str, str]:

@@ -43,6 +43,7 @@ _LONGEST_KEY_FOLDER = 900
 _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
 _TABLE = re.compile(rf"{_PART}\.{_PART}")
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _CRON_FIELDS = 5
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -95,6 +96,12 @@ def _cron(value: object) -> object:
     return value
 
 
+def _account(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and _ACCOUNT.fullmatch(value)):
+        raise ValueError("not the number of an AWS account: 12 digits, in quotes")
+    return value
+
+
 def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -118,6 +125,7 @@ class Settings(BaseModel):
     compression: Literal["gzip", "zstd"] = "gzip"
     kms_key_id: str | None = None
     storage_class: str | None = None
+    bucket_owner: Annotated[str | None, BeforeValidator(_account)] = None
 
     @field_validator("timezone")
     @classmethod

@@ -43,6 +43,7 @@ _FIXES = {
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 _FIRST_PASSING_STATUS = 500
+_FORBIDDEN_STATUS = 403
 _PASSING = ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "ServiceUnavailable", "503", "500")
 
 
@@ -64,11 +65,20 @@ class Download:
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """One bucket, and the settings that every object written to it gets."""
+    """One bucket, and the settings that every object written to it gets.
+
+    `owner` is the number of the AWS account that must own the bucket; S3 refuses every request if it does not.
+    """
 
     client: S3Client
     bucket: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
+
+    @property
+    def address(self) -> Any:
+        """What every request names: the bucket and, if it is set, the account that must own it."""
+        return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
 
     def check(self, prefix: str, writing: bool) -> None:
         """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
@@ -80,16 +90,16 @@ class ObjectStore:
             StorageInterrupted: S3 cannot be reached.
         """
         with self._translated():
-            self.client.head_bucket(Bucket=self.bucket)
+            self.client.head_bucket(**self.address)
             if writing:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
-                upload = self.client.create_multipart_upload(Bucket=self.bucket, Key=key, **cast(Any, self.settings))
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload["UploadId"])
+                upload = self.client.create_multipart_upload(**self.address, Key=key, **cast(Any, self.settings))
+                self.client.abort_multipart_upload(**self.address, Key=key, UploadId=upload["UploadId"])
 
     def keys(self, folder: str) -> Iterator[str]:
         """All keys that begin like this, in their order."""
         with self._translated():
-            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=folder)
+            pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, Prefix=folder)
             for page in pages:
                 yield from (entry["Key"] for entry in page.get("Contents", []))
 
@@ -97,7 +107,7 @@ class ObjectStore:
         """The object's size and etag, None where there is no object."""
         try:
             with self._translated():
-                answer = self.client.head_object(Bucket=self.bucket, Key=key)
+                answer = self.client.head_object(**self.address, Key=key)
         except _NotThereError:
             return None
         return ObjectHead(answer["ContentLength"], answer["ETag"])
@@ -112,7 +122,7 @@ class ObjectStore:
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         with self._translated(key):
             self.client.put_object(
-                Bucket=self.bucket,
+                **self.address,
                 Key=key,
                 Body=content,
                 ChecksumSHA256=digest,
@@ -144,7 +154,7 @@ class ObjectStore:
         """
         with self._translated():
             try:
-                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+                answer = self.client.get_object(**self.address, Key=key)
             except ClientError as error:
                 if _code(error) in _MISSING:
                     raise ObjectMissing(
@@ -198,7 +208,10 @@ class ObjectStore:
         message = f"bucket {self.bucket}: {error.operation_name} was answered with {code}"
         if code in _PASSING or status >= _FIRST_PASSING_STATUS:
             return StorageInterrupted(message)
-        return StorageRefused(f"{message}; {_FIXES.get(code, 'see what that code means in the S3 manual')}")
+        fix = _FIXES.get(code, "see what that code means in the S3 manual")
+        if self.owner and status == _FORBIDDEN_STATUS:
+            fix += f"; or correct 'bucket_owner' in the policy file, if account {self.owner} does not own the bucket"
+        return StorageRefused(f"{message}; {fix}")
 
 
 class _NotThereError(Exception):
@@ -236,7 +249,7 @@ class Upload:
             self._send(bytes(self._buffer))
         with self._store._translated(self._key):
             self._store.client.complete_multipart_upload(
-                Bucket=self._store.bucket,
+                **self._store.address,
                 Key=self._key,
                 UploadId=self._id,
                 MultipartUpload={"Parts": cast(Any, self._parts)},
@@ -250,7 +263,7 @@ class Upload:
             return
         try:
             with self._store._translated():
-                self._store.client.abort_multipart_upload(Bucket=self._store.bucket, Key=self._key, UploadId=self._id)
+                self._store.client.abort_multipart_upload(**self._store.address, Key=self._key, UploadId=self._id)
         except (StorageRefused, StorageInterrupted, _NotThereError):
             # The reason why the upload broke off is on its way up; a lifecycle rule removes the parts.
             pass
@@ -260,7 +273,7 @@ class Upload:
         with store._translated():
             if self._id is None:
                 answer = store.client.create_multipart_upload(
-                    Bucket=store.bucket,
+                    **store.address,
                     Key=self._key,
                     ChecksumAlgorithm="SHA256",
                     **cast(Any, store.settings),
@@ -269,7 +282,7 @@ class Upload:
             number = len(self._parts) + 1
             digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
             sent = store.client.upload_part(
-                Bucket=store.bucket,
+                **store.address,
                 Key=self._key,
                 UploadId=self._id,
                 PartNumber=number,
