@@ -33,6 +33,7 @@ _WINDOW_LOCK_POLL_SECONDS = 0.5
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
 _COPY_PLACE = re.compile(r"COPY .*?, line (\d+), column (.*?): ", re.DOTALL)
+_RAISED = re.compile(r"^PL/\S+ function (.+) line (\d+) at (?:RAISE|ASSERT)$", re.MULTILINE)
 
 _INTERRUPTIONS = (
     errors.OperationalError,
@@ -315,12 +316,18 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
 
 
 def _said(error: psycopg.Error) -> str:
-    """What the server said, in one line; of a value that does not fit, which it quotes, only where it stands."""
+    """What the server said, in one line.
+
+    Of a value that does not fit, which it quotes, only where it stands; and of an error that a trigger raises, whose
+    words may hold the row, only which function that was.
+    """
     if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
         return (
             "a name, a value or a parameter of the run holds a character that UTF-8 or the encoding of the database "
             "does not have; rename it, correct the value, or use a database in UTF8"
         )
+    if raised := _RAISED.search(error.diag.context or ""):
+        return f"function {raised[1]} raised an error of its own making, in line {raised[2]}"
     if isinstance(error, errors.DataError):
         found = _COPY_PLACE.match(error.diag.context or "")
         place = f"line {found[1]}, column {found[2]}: " if found else ""

@@ -106,7 +106,7 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
         case Of(alias, column):
             quoted = _identifier(alias, column)
         case TypeName(text):
-            quoted = sql.SQL(text.replace("%", "%%").replace("{", "{{").replace("}", "}}"))
+            quoted = sql.SQL(text.replace("%", "%%"))
         case Text(text):
             quoted = sql.Literal(text.replace("%", "%%"))
         case Unreferenced(alias, keys):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
+from include.archiver.ledger import Ledger
 from include.archiver.steps import plan as plan_step
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -30,7 +31,7 @@ def left(place: Place, run_time: datetime) -> list[int]:
     for batch in place.plan(keep_days=2, run_time=run_time).batches:
         for window in batch:
             with place.session() as database:
-                plan_step.Ledger(database, place.order).migrate()
+                Ledger(database, place.order).migrate()
             place.export(window)
             place.check(window)
             place.delete(window)

@@ -74,7 +74,8 @@ def test_key_class_owner_and_checksum_go_with_every_object(
         with place.session() as database:
             assert verify(database, place.store, place.order).problems == []
     ends = ["csv.gz", "keys.csv.gz", "manifest.json", "kept.000000000100.json"]
-    assert [len([key for key in place.keys() if key.endswith(f".{end}")]) for end in ends] == [2, 1, 1, 1]
+    keys = place.keys()
+    assert [len([key for key in keys if key.endswith(f".{end}")]) for end in ends] == [2, 1, 1, 1]
     assert {request.operation for request in requests} == EVERY - {"DeleteObject"}
     for request in requests:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -85,7 +86,7 @@ def test_key_class_owner_and_checksum_go_with_every_object(
             assert headers["x-amz-storage-class"] == "STANDARD_IA"
         if request.operation in {"PutObject", "UploadPart"}:
             assert headers["x-amz-checksum-sha256"]
-    for key in place.keys():
+    for key in keys:
         head = place.client.head_object(Bucket=place.bucket, Key=key, ChecksumMode="ENABLED")
         assert (head["StorageClass"], head["ServerSideEncryption"]) == ("STANDARD_IA", "aws:kms"), key
         assert head["SSEKMSKeyId"].endswith(KEY_ID)
