@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from include.archiver.errors import DatabaseRefused, TableRefused
+from include.archiver.errors import TableRefused
 from include.archiver.models import RowIdentity
 from tests.integration.place import Place, hours_ago
 from tests.integration.refusal import refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from psycopg import sql
@@ -189,7 +190,7 @@ def test_no_row_content_and_no_password_is_in_anything_that_is_told(
     place.archive()
     place.sql(FAILING[failing].replace("%%", "%"))
     for on_conflict in ("newest", "fail"):
-        said = told(lambda mode=on_conflict: restored(place, LONG_AGO, on_conflict=mode))
+        said = told(partial(restored, place, LONG_AGO, on_conflict=on_conflict))
         assert "failures=['" in said or "Error" in said or "Refused" in said, said
         assert_nothing_told(place, said, caplog)
     assert place.sql("SELECT count(*) FROM public.things WHERE id <> 99") == [(0,)]
