@@ -187,7 +187,7 @@ def test_a_batch_that_fails_takes_back_rows_and_ledger_together(
     filled(place)
     window = place.stored_window()
     place.sql(REFUSING.format(event=event, table=table, condition=condition))
-    with pytest.raises(DatabaseRefused, match="not now"):
+    with pytest.raises(DatabaseRefused, match=r"refuse\(\) raised an error"):
         place.delete(window)
     assert len(place.live()) == ROWS - 10
     assert place.ledger("state, deleted_upto, deleted_rows") == [(State.STORED, 10, 10)]
