@@ -112,23 +112,26 @@ class Database:
             connection.close()
 
     def _settle(self, application: str, writes: bool) -> None:
-        server = self.one(
+        server = self.one("session/server")
+        if server.version < OLDEST_VERSION:
+            raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
+        # A pooler tells a number of its own at the login, and lends sessions whose numbers are the server's.
+        if server.process != self._connection.info.backend_pid:
+            raise DatabaseRefused(
+                f"database {self.name} is reached through a connection pooler, behind which session locks and settings "
+                f"may not hold, and whose pool mode cannot be seen from here; nothing was written. Point the Airflow "
+                f"connection at the Postgres server itself"
+            )
+        if writes:
+            self._refuse_unwritable(server)
+        settings = self.one(
             "session/settings",
             application=application,
             lock_timeout=_LOCK_TIMEOUT,
             statement_timeout=_STATEMENT_TIMEOUT,
             idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
         )
-        if server.version < OLDEST_VERSION:
-            raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
-        if server.process != self._connection.info.backend_pid:
-            raise DatabaseRefused(
-                f"database {self.name} is reached through a connection pooler, behind which session locks and "
-                f"settings do not hold; point the connection at the Postgres server itself"
-            )
-        if writes:
-            self._refuse_unwritable(server)
-        self._users_path = server.users_path
+        self._users_path = settings.users_path
 
     def _refuse_unwritable(self, server: Row) -> None:
         if server.standby:

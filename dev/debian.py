@@ -1,0 +1,90 @@
+"""Programs that no Python package carries, out of Debian's packages, without installing anything.
+
+The packages are asked of whatever mirror this machine's apt is set to, into a folder of our own: no rights are needed,
+and the machine stays as it is.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.processes import ProcessError
+
+_PATIENCE_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Package:
+    """One version of one package, and the SHA-256 of its file on each kind of machine."""
+
+    name: str
+    version: str
+    sha256: Mapping[str, str]
+
+    @property
+    def pin(self) -> str:
+        """The package as `apt-get` is asked for it."""
+        return f"{self.name}={self.version}"
+
+
+def unpack(packages: Sequence[Package], cache: Path, target: Path) -> None:
+    """Unpack the packages below `target`; `cache` keeps their files for the next time.
+
+    Raises ProcessError when one cannot be had, or is not the file that was pinned.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise ProcessError("there is no apt-get on this machine")
+    machine = _said("dpkg", "--print-architecture").strip()
+    cache.mkdir(parents=True, exist_ok=True)
+    if any(_file_of(package, machine, cache) is None for package in packages):
+        _download(packages, cache)
+    for package in packages:
+        file = _file_of(package, machine, cache)
+        if file is None:
+            raise ProcessError(f"the package {package.pin} that apt-get brought for {machine} is not the pinned one")
+        _said("dpkg-deb", "--extract", str(file), str(target))
+
+
+def _download(packages: Sequence[Package], cache: Path) -> None:
+    """Fetch the package lists and the packages; apt checks both against Debian's signatures."""
+    own = cache / "apt"
+    for folder in ("lists/partial", "cache/archives/partial"):
+        (own / folder).mkdir(parents=True, exist_ok=True)
+    (own / "status").touch()
+    options = [
+        *("-o", f"Dir::State={own}", "-o", f"Dir::State::status={own / 'status'}", "-o", f"Dir::Cache={own / 'cache'}"),
+        # As root apt would become another user, who may not reach this folder.
+        *("-o", "APT::Sandbox::User=root"),
+    ]
+    try:
+        _said("apt-get", *options, "--quiet", "update", folder=cache)
+        _said("apt-get", *options, "--quiet", "download", *(package.pin for package in packages), folder=cache)
+    finally:
+        shutil.rmtree(own)
+
+
+def _file_of(package: Package, machine: str, cache: Path) -> Path | None:
+    """The package's file, None if it is not there or is another one."""
+    wanted = package.sha256.get(machine)
+    found = cache.glob(f"{package.name}_*.deb")
+    return next((file for file in found if hashlib.sha256(file.read_bytes()).hexdigest() == wanted), None)
+
+
+def _said(*command: str, folder: Path | None = None) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_PATIENCE_SECONDS,
+    )
+    if done.returncode:
+        raise ProcessError(f"{' '.join(command)} failed\n{done.stdout}{done.stderr}")
+    return done.stdout

@@ -1,0 +1,90 @@
+"""A real PgBouncer in between: refused before anything is written or set, in either mode of its pools."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import psycopg
+import pytest
+
+from dev.pgbouncer import PgBouncer
+from dev.postgres import PostgresServer
+from include.archiver.database import Database
+from include.archiver.errors import DatabaseRefused
+from include.archiver.steps.delete import delete
+from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.refusal import refused
+
+SETTINGS = "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' ORDER BY name"
+LOGINS = 20
+MODES: tuple[Literal["session", "transaction"], ...] = ("transaction", "session")
+
+
+@dataclass(frozen=True)
+class PooledPlace(Place):
+    """A place whose steps reach their database through a pooler."""
+
+    pooler: PgBouncer | None = None
+
+    def connect(self) -> psycopg.Connection[Any]:
+        assert self.pooler is not None
+        return psycopg.connect(**self.pooler.dsn(self.database))
+
+
+@pytest.fixture(scope="module", params=MODES)
+def pooler(request: pytest.FixtureRequest, server: PostgresServer) -> Iterator[PgBouncer]:
+    with PgBouncer(server, request.param) as pooler:
+        yield pooler
+
+
+@pytest.fixture
+def direct(place: Place) -> Place:
+    """The place itself, with two windows that are due."""
+    place.sql(EVENTS)
+    place.events(hours_ago(60), hours_ago(61))
+    return place
+
+
+@pytest.fixture
+def pooled(direct: Place, pooler: PgBouncer) -> PooledPlace:
+    """The same place, seen through the pooler."""
+    return PooledPlace(**{field.name: getattr(direct, field.name) for field in fields(direct)}, pooler=pooler)
+
+
+def test_a_run_through_a_pooler_is_refused_and_writes_nothing(pooled: PooledPlace) -> None:
+    before = pooled.live()
+    refused(pooled, DatabaseRefused, "connection pooler", "at the Postgres server itself")
+    assert pooled.live() == before
+
+
+def test_a_delete_that_meets_a_pooler_deletes_nothing(direct: Place, pooled: PooledPlace) -> None:
+    windows = direct.windows()
+    for window in windows:
+        direct.export(window)
+        direct.check(window)
+    with pytest.raises(DatabaseRefused, match="connection pooler"), pooled.session() as database:
+        delete(database, pooled.store, pooled.order, windows[0], lambda: False)
+    assert len(direct.live()) == len(windows)
+
+
+def test_no_setting_of_ours_is_left_in_a_session_that_others_get(pooled: PooledPlace) -> None:
+    with pooled.connect() as user:
+        before = user.execute(SETTINGS).fetchall()
+        backend = user.execute("SELECT pg_backend_pid()").fetchall()
+    with pytest.raises(DatabaseRefused):
+        pooled.plan()
+    with pooled.connect() as user:
+        assert user.execute("SELECT pg_backend_pid()").fetchall() == backend, "the pool holds one session"
+        assert user.execute(SETTINGS).fetchall() == before
+
+
+def test_a_pooler_is_known_at_every_login(pooled: PooledPlace) -> None:
+    for _ in itertools.repeat(None, LOGINS):
+        with (
+            pytest.raises(DatabaseRefused, match="connection pooler"),
+            Database.connected(pooled.connect, pooled.database, "test", writes=False),
+        ):
+            pass
