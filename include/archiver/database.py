@@ -26,7 +26,7 @@ OLDEST_VERSION = 140_000
 _COPY_BATCH_BYTES = 1 << 18
 # Limits of every session. A lock is waited for briefly, so that writers never queue behind us for long.
 _LOCK_TIMEOUT = "10s"
-_STATEMENT_TIMEOUT = "1h"
+_STATEMENT_TIMEOUT_SECONDS = 3600.0
 _IDLE_IN_TRANSACTION_TIMEOUT = "10min"
 _WINDOW_LOCK_WAIT_SECONDS = 120.0
 _WINDOW_LOCK_POLL_SECONDS = 0.5
@@ -128,7 +128,7 @@ class Database:
             "session/settings",
             application=application,
             lock_timeout=_LOCK_TIMEOUT,
-            statement_timeout=_STATEMENT_TIMEOUT,
+            statement_timeout=f"{_STATEMENT_TIMEOUT_SECONDS * 1000:.0f}ms",
             idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
         )
         self._users_path = settings.users_path
@@ -274,10 +274,11 @@ class Database:
 
     @contextmanager
     def _translated(self) -> Generator[None]:
+        started = time.monotonic()
         try:
             yield
         except psycopg.Error as error:
-            raise _translation(error, self.name) from None
+            raise _translation(error, self.name, time.monotonic() - started) from None
 
 
 @contextmanager
@@ -288,7 +289,7 @@ def _login(name: str) -> Generator[None]:
         raise _translation(error, name) from None
 
 
-def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseInterrupted:
+def _translation(error: psycopg.Error, name: str, seconds: float = 0.0) -> DatabaseRefused | DatabaseInterrupted:
     message = f"database {name}: {_said(error)}"
     refused_login = error.sqlstate is None and any(
         words in message
@@ -301,7 +302,7 @@ def _translation(error: psycopg.Error, name: str) -> DatabaseRefused | DatabaseI
     if isinstance(error, errors.LockNotAvailable):
         return DatabaseInterrupted(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; the limit is {_STATEMENT_TIMEOUT} a statement")
+        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds)}")
     if isinstance(error, _INTERRUPTIONS):
         return DatabaseInterrupted(message)
     return _refusal(error, f"{message} (SQLSTATE {error.sqlstate})")
@@ -316,6 +317,13 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
     if isinstance(error, errors.IntegrityError | errors.DataError):
         return ValueRefused(message)
     return DatabaseRefused(message)
+
+
+def _why_cancelled(seconds: float) -> str:
+    """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
+    if seconds < _STATEMENT_TIMEOUT_SECONDS:
+        return f"someone cancelled it, after {seconds:.1f} of at most {_STATEMENT_TIMEOUT_SECONDS:g} seconds"
+    return f"the limit is {_STATEMENT_TIMEOUT_SECONDS:g} seconds a statement"
 
 
 def _said(error: psycopg.Error) -> str:

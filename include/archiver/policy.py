@@ -200,7 +200,7 @@ class _InstanceEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
-    clients: list[dict[str, Any]]
+    clients: list[Any]
 
 
 @dataclass(frozen=True)
@@ -285,15 +285,19 @@ def _checked(document: object, source: str) -> Policies:
     for position, instance in enumerate(instances):
         entry = _validated(_InstanceEntry, instance, f"{source}, instances[{position}]")
         for place, raw in enumerate(entry.clients):
-            name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
+            # By this name the entry goes until it has one of its own: it breaks alone, and its DAG says why.
+            name = f"instances.{position}.clients.{place}"
             try:
+                name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
                 clients.append(_client(raw, entry.conn_id, defaults, f"{source}, client {name!r}"))
             except PolicyError as error:
                 broken[name] = str(error)
     return _told_apart(clients, broken, source)
 
 
-def _name_of(raw: Mapping[str, Any], where: str) -> str:
+def _name_of(raw: object, where: str) -> str:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{where} is {raw!r}; write a client as {{name: ...}} with its settings")
     name = raw.get("name")
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_CLIENT_NAME:
         raise PolicyError(

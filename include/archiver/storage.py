@@ -151,6 +151,7 @@ class ObjectStore:
         Raises:
             ObjectMissing: there is no such object.
             CheckFailed: its bytes are not those that S3 was given.
+            StorageInterrupted: S3 broke off, or answered what cannot be understood.
         """
         with self._translated():
             try:
@@ -162,6 +163,14 @@ class ObjectStore:
                         f"so look for who deleted it before going on"
                     ) from None
                 raise
+            except BotoCoreError:
+                raise
+            except Exception as error:
+                # botocore stumbles over some servers' answers, such as an error without a body, in errors of Python's.
+                raise StorageInterrupted(
+                    f"object s3://{self.bucket}/{key} could not be read: S3's answer was not understood "
+                    f"({type(error).__name__})"
+                ) from error
             try:
                 yield Download(cast(IO[bytes], answer["Body"]), answer["ETag"])
             finally:

@@ -135,6 +135,15 @@ def test_a_broken_client_fails_alone_and_says_why(load: Load) -> None:
         task.python_callable()
 
 
+def test_a_client_without_a_name_gets_a_dag_that_says_where_it_stands(load: Load) -> None:
+    bag = load(policies_of({"name": "acme"}, {"database": "globex"}))
+    assert bag.import_errors == {}
+    assert len(bag.dags["archive__acme"].tasks) == 5
+    (task,) = bag.dags["archive__instances.0.clients.1"].tasks
+    with pytest.raises(Exception, match=r"instances\[0\]\.clients\[1\]: name is None"):
+        task.python_callable()
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "instances: 3", "defaults: {bucket: archive, nonsense: 1}\ninstances: []"])
 def test_a_file_that_cannot_be_read_is_an_import_error_that_names_it(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -192,7 +192,7 @@ def waiting(place: Place) -> bool:
 
 
 @contextmanager
-def limits(**values: str) -> Generator[None]:
+def limits(**values: str | float) -> Generator[None]:
     """Other limits for the sessions that are opened meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -19,16 +20,19 @@ from tests.faults.postgres_faults import (
     FAULTS,
     RESTARTS,
     ROWS,
+    cancel,
     checked,
     holding,
     limits,
     restart,
     table_of,
     tried,
+    waiting,
 )
 from tests.faults.recorder import opened
 from tests.faults.standby import standby_of
 from tests.faults.storm import Storm
+from tests.integration.together import until
 
 # One of each kind of fault; all of them are tried by `python -m tests.faults`.
 SAMPLE = (
@@ -108,11 +112,27 @@ def test_a_statement_that_takes_too_long_ends_with_the_limit_in_its_message(plac
     table = table_of(place, "slow")
     run, windows = checked(table)
     with (
-        limits(_STATEMENT_TIMEOUT="300ms"),
+        limits(_STATEMENT_TIMEOUT_SECONDS=0.3),
         holding(table, f"SELECT FROM {table.relation} WHERE id = 1 FOR UPDATE"),
-        pytest.raises(DatabaseInterrupted, match=r"statement timeout.*300ms"),
+        pytest.raises(DatabaseInterrupted, match=r"statement timeout.*limit is 0\.3 seconds"),
     ):
         run.delete(windows)
+    assert table.rows() == ROWS
+    Run.of(table).settle()
+    Account(table).assert_good()
+
+
+def test_a_statement_that_someone_cancels_is_not_said_to_have_met_the_limit(place: Place) -> None:
+    table = table_of(place, "unwanted")
+    run, windows = checked(table)
+    lock = f"SELECT FROM {table.relation} WHERE id = 1 FOR UPDATE"
+    with ThreadPoolExecutor(max_workers=1) as pool, holding(table, lock):
+        deleting = pool.submit(run.delete, windows)
+        until(lambda: waiting(table))
+        cancel(table)
+        with pytest.raises(DatabaseInterrupted, match="someone cancelled it, after") as caught:
+            deleting.result()
+    assert "the limit is" not in str(caught.value)
     assert table.rows() == ROWS
     Run.of(table).settle()
     Account(table).assert_good()

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -20,16 +20,16 @@ from include.archiver.codec import decompressed
 from include.archiver.database import Database
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
-from include.archiver.models import DueWindow, TableName, WorkOrder
-from include.archiver.policy import KeepDays, TablePolicy, parse_table
+from include.archiver.models import DueWindow, TableName
+from include.archiver.policy import KeepDays, parse_table
 from include.archiver.steps.delete import Deleted, delete
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, Plan, plan
 from include.archiver.steps.store import store
 from include.archiver.storage import ObjectStore
+from tests.place import NOW, AnyPlace, founded, hours_ago
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+__all__ = ["EVENTS", "NOW", "Place", "hours_ago"]
 
 EVENTS = """
     CREATE SCHEMA IF NOT EXISTS analytics;
@@ -41,25 +41,12 @@ EVENTS = """
     );
     CREATE INDEX events_triggered_at ON analytics.events (triggered_at)
 """
-NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def hours_ago(hours: float) -> datetime:
-    """A naive UTC timestamp, that long before the beginning of this hour."""
-    return (NOW - timedelta(hours=hours)).replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(AnyPlace):
     """One client's database and bucket, and the protocol's steps upon them."""
 
-    server: PostgresServer
-    database: str
-    s3: S3Server
-    client: S3Client
-    bucket: str
-    order: WorkOrder
-    policy: TablePolicy
     user: psycopg.Connection[Any]
     role: str | None = None
 
@@ -67,24 +54,10 @@ class Place:
     @contextmanager
     def made(cls, server: PostgresServer, s3: S3Server, number: int) -> Generator[Place]:
         name = f"place{number}"
-        server.create_database(name)
-        s3.create_bucket(name)
-        policy = TablePolicy(bucket=name)
-        order = WorkOrder(
-            client=name,
-            table=policy.name,
-            timestamp_column=policy.timestamp_column,
-            timezone="UTC",
-            run_id="run 1",
-            dry_run=False,
-            batch_size=10,
-            bucket=name,
-            prefix="",
-            compression="gzip",
-        )
+        parts = founded(server, s3, name, run_id="run 1")
         with server.connect(name) as user:
             user.prepare_threshold = None
-            yield cls(server, name, s3, s3.client(), name, order, policy, user)
+            yield cls(**parts, user=user)
         with server.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
@@ -94,10 +67,6 @@ class Place:
         order = replace(self.order, table=name, timestamp_column=timestamp_column, **changes)
         policy = self.policy.model_copy(update={"table": table, "timestamp_column": timestamp_column})
         return replace(self, order=order, policy=policy)
-
-    def ordered(self, **changes: Any) -> Place:
-        """The same place with another order: a run's id, a batch size, a compression."""
-        return replace(self, order=replace(self.order, **changes))
 
     def with_policy(self, **changes: Any) -> Place:
         """The same place with another policy."""
@@ -114,11 +83,6 @@ class Place:
             self.user.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), identifier))
         return replace(self, role=role)
 
-    @property
-    def relation(self) -> str:
-        """The table's name as SQL writes it."""
-        return sql.Identifier(self.order.table.schema, self.order.table.name).as_string()
-
     def sql(self, statement: str, *values: object) -> list[Any]:
         """Runs a statement as a user of the database would, and commits it."""
         with self.user.cursor() as cursor:
@@ -132,10 +96,6 @@ class Place:
                 "INSERT INTO analytics.events (triggered_at, name, data) VALUES (%s, %s, '{\"a\": [1, null]}')",
                 [(moment, f"event at {moment}") for moment in moments],
             )
-
-    @property
-    def store(self) -> ObjectStore:
-        return ObjectStore(self.client, self.bucket)
 
     @contextmanager
     def session(self) -> Generator[Database]:
@@ -213,9 +173,6 @@ class Place:
 
     def manifests(self) -> list[Manifest]:
         return [Manifest.parse(self.read(key), key) for key in self.keys() if key.endswith(".manifest.json")]
-
-    def read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def write(self, key: str, content: bytes) -> None:
         """Puts other content under a key, as somebody with the right to do so might."""

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 import pytest
 
-from include.archiver.errors import KeyTaken, ObjectMissing, StorageRefused
+from dev.s3 import RcloneS3
+from include.archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
 from include.archiver.storage import PART_BYTES, ObjectStore
 from tests.integration.place import Place
 
@@ -98,6 +99,23 @@ def test_a_missing_object_is_told_by_its_key(place_on_both: Place) -> None:
     with pytest.raises(ObjectMissing, match="is not there any more") as caught, place.store.reading(KEY):
         pytest.fail("there is nothing to read")
     assert KEY in str(caught.value)
+
+
+def test_an_answer_that_is_not_understood_is_worth_another_try_and_names_the_object(place: Place) -> None:
+    """A file taken from behind the server's back: it fails with an answer over which the client stumbles."""
+    place.store.put_new(KEY, b"content")
+    assert isinstance(place.s3, RcloneS3)
+    (file,) = [path for path in place.s3.bucket_folder(place.bucket).rglob("*") if path.is_file()]
+    file.unlink()
+    with pytest.raises(StorageInterrupted, match="could not be read") as caught, place.store.reading(KEY):
+        pytest.fail("there is nothing to read")
+    assert KEY in str(caught.value)
+
+
+def test_what_goes_wrong_while_an_object_is_read_keeps_its_name(place: Place) -> None:
+    place.store.put_new(KEY, b"content")
+    with pytest.raises(BrokenOffError), place.store.reading(KEY):
+        raise BrokenOffError
 
 
 def test_a_missing_bucket_is_told_by_its_name(place_on_both: Place) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from include.archiver.errors import Interrupted
+import pytest
+
+from include.archiver.errors import Busy, Interrupted
 from include.archiver.models import State
 from include.archiver.steps.delete import Deleted
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -31,6 +33,22 @@ def test_two_exports_of_one_window_at_once_make_one_object(place: Place) -> None
         export.result()
     assert len(place.data_keys()) == 1
     assert place.ledger("generation, state") == [(1, State.EXPORTED)]
+
+
+def test_a_delete_that_meets_another_runs_next_generation_is_worth_another_try(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(hours_ago(60.5))
+    window = place.stored_window()
+    second = place.ordered(run_id="run 2")
+    second.delete(window)
+    place.events(hours_ago(60.4))
+    second.export(window)
+    with pytest.raises(Busy, match="is exported by run run 2, which has yet to check it"):
+        place.delete(window)
+    assert len(place.live()) == 1
+    second.check(window)
+    assert place.delete(window) == Deleted(1, 0)
+    assert place.live() == Counter()
 
 
 def test_two_first_runs_at_once_create_one_ledger(place: Place) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Stopped
+from include.archiver.errors import Busy, CheckFailed, Stopped
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
@@ -51,6 +51,7 @@ def delete(
         stopping: asked between batches; true ends the step there.
 
     Raises:
+        Busy: another run has begun the window's next generation and not checked it yet.
         CheckFailed: an object is not the one that was checked; nothing more is deleted.
         Stopped: `stopping` said so; progress is kept.
         Superseded: another process deleted the same batch first; this one's was rolled back.
@@ -59,7 +60,7 @@ def delete(
     with database.locked(ledger.lock_name(window.cell), f"window {window}"):
         row = ledger.latest(window.cell)
         if row is None or row.state is not State.STORED:
-            return _nothing_to_do(row, window)
+            return _nothing_to_do(row, window, order.run_id)
         if row.span.start < window.span.start or row.span.end > window.span.end:
             return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
         manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
@@ -89,11 +90,16 @@ class _Work:
     keys: KeyList
 
 
-def _nothing_to_do(row: LedgerRow | None, window: DueWindow) -> Deleted:
+def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Deleted:
     if row is not None and row.state is State.DELETED:
         log.info("window %s: already deleted, %d rows", window, row.deleted_rows)
         return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
     if row is not None and row.state in {State.PLANNED, State.EXPORTED}:
+        if row.run_id != run_id:
+            raise Busy(
+                f"window {window} is {row.state} by run {row.run_id}, which has yet to check it; when that run is over "
+                f"and has not, run the window's export and store tasks again before delete"
+            )
         raise CheckFailed(
             f"window {window} is {row.state}, not checked; run its export and store tasks again before delete"
         )
