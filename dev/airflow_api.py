@@ -119,6 +119,11 @@ class AirflowApi(AirflowSession):
         answer = self.request("POST", path_of("dags", dag_id, "clearTaskInstances"), body=body)
         return int(answer["total_entries"])
 
+    def fail_task(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Mark a task instance as failed, which also ends it if it runs."""
+        path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, str(map_index))
+        self.request("PATCH", path, body={"new_state": "failed"})
+
     def create_backfill(
         self,
         dag_id: str,

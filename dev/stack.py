@@ -35,13 +35,15 @@ class Stack:
         project_root: Path = PROJECT_ROOT,
         policies: Path | None = None,
         postgres_settings: Mapping[str, str] | None = None,
+        airflow_environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`policies` is the file for ARCHIVER_POLICIES; `postgres_settings` go over the server's defaults."""
+        """`policies` is the file for ARCHIVER_POLICIES; the settings go over the defaults of Postgres and Airflow."""
         self.state_directory = state_directory.absolute()
         self.project_root = project_root.absolute()
         self.postgres = PostgresServer(self.state_directory / "postgres", postgres_settings)
         self.s3: S3Server = RcloneS3(self.state_directory / "s3") if s3 == "rclone" else MotoS3()
         self._policies = policies
+        self._airflow_environment = dict(airflow_environment or {})
         self._airflow: Airflow | None = None
         self._signals = StopSignals()
         self._exits = contextlib.ExitStack()
@@ -98,7 +100,10 @@ class Stack:
         self._exits.enter_context(self.s3)
         self.s3.create_bucket(BUCKET)
         airflow = Airflow(
-            self.state_directory / "airflow", self.project_root, self.postgres, self._project_environment()
+            self.state_directory / "airflow",
+            self.project_root,
+            self.postgres,
+            {**self._project_environment(), **self._airflow_environment},
         )
         airflow.migrate()
         self._exits.enter_context(airflow)

@@ -7,6 +7,7 @@ from dev.stack import BUCKET, DATABASE_CONNECTION
 WRONG_PASSWORD = "wrong_password"
 NO_CONNECTION = "not_there"
 SECRET = "open-sesame-7391"
+CONFIDED = "confided"
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -30,6 +31,9 @@ WITH_DATABASE = [
     "returned",
     "Quoted 'n' /100%{x} ü",
     "misspelt",
+    "ended",
+    "killed",
+    CONFIDED,
     *BAD_DAYS,
     "no-bucket",
     "family",
@@ -43,6 +47,8 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "past": {"schedule": "0 1 * * *"},
     "twice": {"schedule": "0 1 * * *"},
     "no-bucket": {"bucket": "no-such-bucket"},
+    "ended": {"batch_size": 2},
+    "killed": {"max_mapped_windows": 2},
     "plain": {"max_mapped_windows": 100},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
@@ -54,6 +60,12 @@ _SPECIAL: dict[str, dict[str, object]] = {
             {"table": "analytics.marks"},
         ],
     },
+}
+
+# A scheduler that died is missed after 20 seconds instead of 30, and its tasks are looked for more often.
+AIRFLOW = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
 }
 
 POLICIES = {

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.acceptance.conftest import HOURS, Finished, Tenants
-from tests.acceptance.settings import BAD_DAYS, BROKEN, NO_CONNECTION, NO_DATABASE, SECRET
+from tests.acceptance.settings import BAD_DAYS, BROKEN, NO_CONNECTION, NO_DATABASE
 
 EXPECTED = {
     **{
@@ -66,13 +64,3 @@ def test_a_variable_for_nobody_is_named_in_the_log_of_those_who_go_on(tenants: T
     run = tenants["kept"].run()
     assert run.state == "success"
     assert "archive_keep_days__nobody-at-all names no client" in run.log("plan")
-
-
-def test_no_secret_is_in_any_log(tenants: Tenants, refused: dict[str, Finished]) -> None:
-    stack = tenants.stack
-    secrets = [SECRET, stack.postgres.password, stack.s3.secret_key, stack.airflow.password]
-    logs = [path for path in Path(stack.airflow.home, "logs").rglob("*.log") if path.is_file()]
-    assert len(logs) > len(refused)
-    for path in logs:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        assert not [number for number, secret in enumerate(secrets) if secret in text], path
