@@ -13,7 +13,7 @@ from dev.waiting import wait_until
 from include.archiver.manifest import Manifest, manifest_key
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
 
-ROWS = 120
+ROWS = 300
 # Only how long a broken test hangs.
 STOP_SECONDS = 60.0
 DELETE = "analytics-events.window.delete"
