@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dev.processes import ProcessError
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,18 @@ def _download(packages: Sequence[Package], cache: Path) -> None:
         *("-o", "APT::Sandbox::User=root"),
     ]
     try:
-        _said("apt-get", *options, "--quiet", "update", folder=cache)
-        _said("apt-get", *options, "--quiet", "download", *(package.pin for package in packages), folder=cache)
+        # Some other source of this machine may fail; whether Debian's did, the download tells.
+        updated = _run("apt-get", *options, "--quiet", "update", folder=cache)
+        _download_files(options, packages, cache, updated.stdout + updated.stderr)
     finally:
         shutil.rmtree(own)
+
+
+def _download_files(options: Sequence[str], packages: Sequence[Package], cache: Path, lists: str) -> None:
+    try:
+        _said("apt-get", *options, "--quiet", "download", *(package.pin for package in packages), folder=cache)
+    except ProcessError as error:
+        raise ProcessError(f"{error}\n{lists}") from error
 
 
 def _file_of(package: Package, machine: str, cache: Path) -> Path | None:
@@ -75,16 +83,23 @@ def _file_of(package: Package, machine: str, cache: Path) -> Path | None:
 
 
 def _said(*command: str, folder: Path | None = None) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_PATIENCE_SECONDS,
-    )
+    done = _run(*command, folder=folder)
     if done.returncode:
         raise ProcessError(f"{' '.join(command)} failed\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _run(*command: str, folder: Path | None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProcessError(f"{' '.join(command)} did not end within {_PATIENCE_SECONDS} s") from error
