@@ -139,7 +139,9 @@ def add_table(work: TableWork) -> None:
 
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events])
     def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
-        rehearsed = context["ti"].xcom_pull(task_ids=f"{group}.window.export", key="return_value") or []
+        # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
+        exports = context["ti"].xcom_pull(task_ids=[f"{group}.window.export"], key="return_value")
+        rehearsed = [export for export in exports if export]
         summary = context["ti"].xcom_pull(task_ids=f"{group}.plan", key="summary") or {}
         result = work.report(batches, rehearsed, summary, context)
         if result.deleted:

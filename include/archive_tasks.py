@@ -135,7 +135,8 @@ class TableWork:
         order = self.order(context)
         windows = [window for batch in batches for window in from_json(batch)]
         if order.dry_run or not batches:
-            result = Report.of_rehearsal(len(windows), rehearsed, dry_run=order.dry_run)
+            # Without a dry run, what exports returned is left over from a former try.
+            result = Report.of_rehearsal(len(windows), rehearsed if order.dry_run else [], dry_run=order.dry_run)
         else:
             with wiring.session(self.client, "report", writes=False) as database:
                 result = report(database, order, [window.cell for window in windows])

@@ -46,6 +46,14 @@ def test_a_dry_run_writes_nothing(tenants: Tenants) -> None:
     assert tenants.api.asset_events(rehearsed.dag_id) == []
 
 
+def test_a_dry_run_over_a_single_window_reports_it(tenants: Tenants) -> None:
+    start, end = utc_now() - timedelta(hours=55, minutes=30), utc_now() - timedelta(hours=54, minutes=30)
+    run = tenants["rehearsed"].run(dry_run=True, start=start.isoformat(), end=end.isoformat())
+    assert run.state == "success"
+    assert len(run.tasks("window.export")) == 1
+    assert run.report["rows"] == 1
+
+
 def test_minus_one_keeps_everything_and_says_so(tenants: Tenants) -> None:
     kept = tenants["kept"]
     run = kept.run()
