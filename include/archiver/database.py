@@ -122,8 +122,6 @@ class Database:
                 f"may not hold, and whose pool mode cannot be seen from here; nothing was written. Point the Airflow "
                 f"connection at the Postgres server itself"
             )
-        if writes:
-            self._refuse_unwritable(server)
         settings = self.one(
             "session/settings",
             application=application,
@@ -131,21 +129,23 @@ class Database:
             statement_timeout=f"{_STATEMENT_TIMEOUT_SECONDS * 1000:.0f}ms",
             idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
         )
+        if writes:
+            self._refuse_unwritable(settings)
         self._users_path = settings.users_path
 
-    def _refuse_unwritable(self, server: Row) -> None:
-        if server.standby:
+    def _refuse_unwritable(self, settings: Row) -> None:
+        if settings.standby:
             raise DatabaseRefused(
                 f"database {self.name} is on a standby, which is read-only; point the connection at the primary"
             )
-        if server.read_only == "on":
+        if settings.read_only == "on":
             raise DatabaseRefused(
                 f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it; "
                 f"set it to off for the database or the role of the Airflow connection"
             )
-        if server.replication_role != "origin":
+        if settings.replication_role != "origin":
             raise DatabaseRefused(
-                f"database {self.name} has session_replication_role {server.replication_role}, under which foreign "
+                f"database {self.name} has session_replication_role {settings.replication_role}, under which foreign "
                 f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
             )
 

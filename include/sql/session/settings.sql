@@ -27,4 +27,7 @@ SELECT
     pg_catalog.set_config('lc_monetary', 'C', false) AS lc_monetary,
     pg_catalog.set_config('array_nulls', 'on', false) AS array_nulls,
     pg_catalog.set_config('quote_all_identifiers', 'off', false) AS quote_all_identifiers,
-    pg_catalog.set_config('synchronize_seqscans', 'off', false) AS synchronize_seqscans
+    pg_catalog.set_config('synchronize_seqscans', 'off', false) AS synchronize_seqscans,
+    pg_catalog.pg_is_in_recovery() AS standby,
+    pg_catalog.current_setting('default_transaction_read_only') AS read_only,
+    pg_catalog.current_setting('session_replication_role') AS replication_role
