@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from include.archiver.errors import PolicyError, SettingError
+from include.archiver.maintenance_settings import Disk, MaintenanceSettings
 from include.archiver.models import TableName
 from include.archiver.naming import keep_days_variable, key_segment
 
@@ -106,10 +107,8 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
-class Settings(BaseModel):
+class Settings(MaintenanceSettings):
     """The settings of a table; any level of the file may give them, and the innermost wins."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
     timezone: str = "UTC"
@@ -200,6 +199,7 @@ class _InstanceEntry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
+    disk: Disk | None = None
     clients: list[Any]
 
 
@@ -211,6 +211,7 @@ class Client:
     conn_id: str
     database: str
     tables: tuple[TablePolicy, ...]
+    disk: Disk | None = None
 
     @property
     def schedule(self) -> str | None:
@@ -289,7 +290,7 @@ def _checked(document: object, source: str) -> Policies:
             name = f"instances.{position}.clients.{place}"
             try:
                 name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
-                clients.append(_client(raw, entry.conn_id, defaults, f"{source}, client {name!r}"))
+                clients.append(_client(raw, entry, defaults, f"{source}, client {name!r}"))
             except PolicyError as error:
                 broken[name] = str(error)
     return _told_apart(clients, broken, source)
@@ -307,7 +308,7 @@ def _name_of(raw: object, where: str) -> str:
     return name
 
 
-def _client(raw: Mapping[str, Any], conn_id: str, defaults: Mapping[str, Any], where: str) -> Client:
+def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
     entry = _validated(_ClientEntry, raw, where)
     of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "tables"})
     tables = tuple(
@@ -320,7 +321,7 @@ def _client(raw: Mapping[str, Any], conn_id: str, defaults: Mapping[str, Any], w
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
     _refuse_odd_children(tables, where)
-    return Client(entry.name, conn_id, entry.database or entry.name, tables)
+    return Client(entry.name, instance.conn_id, entry.database or entry.name, tables, instance.disk)
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:

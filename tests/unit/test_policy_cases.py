@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,14 @@ def holds(message: str, words: list[str]) -> None:
 
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
-    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names", "children"}
+    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names", "children", "disk"}
     for field in ("conn_id", "database", "schedule"):
         if field in expected:
             assert getattr(client, field) == expected[field]
+    if "disk" in expected:
+        wanted = expected["disk"] or {}
+        assert (client.disk is None) == (not wanted)
+        assert {setting: getattr(client.disk, setting) for setting in wanted} == wanted
     if "names" in expected:
         assert [[table.name.schema, table.name.name] for table in client.tables] == expected["names"]
     if "children" in expected:
@@ -56,6 +61,7 @@ def matches(client: Client, expected: Mapping[str, Any]) -> None:
     for table, settings in zip(client.tables, expected.get("tables", []), strict="tables" in expected):
         for setting, value in settings.items():
             found = getattr(table, setting)
+            found = found.value if isinstance(found, Enum) else found
             assert (setting, found, type(found)) == (setting, value, type(value))
 
 
