@@ -11,13 +11,22 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Protocol, cast
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
 
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, ReferenceRefused, ValueRefused
+from include.archiver.errors import (
+    Busy,
+    Damaged,
+    DatabaseInterrupted,
+    DatabaseRefused,
+    LockTimeout,
+    ReferenceRefused,
+    ValueRefused,
+)
 from include.archiver.statements import Names, compose
 
 log = logging.getLogger(__name__)
@@ -80,8 +89,14 @@ class Database:
     def __init__(self, connection: psycopg.Connection[Any], name: str) -> None:
         """Takes over an open connection; `name` says which database it is in messages."""
         self._connection = connection
+        self._longest = _STATEMENT_TIMEOUT_SECONDS
         self.name = name
         self._users_path = ""
+
+    @property
+    def process(self) -> int:
+        """The server's process that serves this connection, as `pg_stat_activity` shows it."""
+        return self._connection.info.backend_pid
 
     @classmethod
     @contextmanager
@@ -148,6 +163,11 @@ class Database:
                 f"database {self.name} has session_replication_role {settings.replication_role}, under which foreign "
                 f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
             )
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended, or was lost."""
+        return self._connection.closed
 
     def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Runs a statement and returns its rows."""
@@ -236,17 +256,33 @@ class Database:
             self._connection.execute(text)
 
     @contextmanager
-    def locked(self, name: str, what: str) -> Generator[None]:
+    def limits(self, *, lock: timedelta, statement: timedelta) -> Generator[None]:
+        """Other limits for the statements of this block: how long one waits for a lock, and how long it takes."""
+        self._limit(_milliseconds(lock), statement)
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._limit(_LOCK_TIMEOUT, timedelta(seconds=_STATEMENT_TIMEOUT_SECONDS))
+
+    def _limit(self, lock: str, statement: timedelta) -> None:
+        self.all("session/limits", lock_timeout=lock, statement_timeout=_milliseconds(statement))
+        self._longest = statement.total_seconds()
+
+    @contextmanager
+    def locked(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
         """Holds a lock of this name in this database, so that two runs do not work on the same thing at once.
 
-        The lock spares double work; it guards no invariant, since it goes when the connection goes.
+        The lock spares double work; it guards no invariant, since it goes when the connection goes. Those who
+        share it hold it side by side, and keep out only the one who does not.
 
         Raises:
             Busy: someone else held it for two minutes.
         """
         deadline = time.monotonic() + _WINDOW_LOCK_WAIT_SECONDS
         waiting = False
-        while not self.one("session/lock", name=name).taken:
+        kind = "_shared" if shared else ""
+        while not self.one(f"session/lock{kind}", name=name).taken:
             if not waiting:
                 log.info("%s is in the hands of another run; waiting for it", what)
                 waiting = True
@@ -260,7 +296,7 @@ class Database:
             yield
         finally:
             if not self._connection.closed:
-                self.all("session/unlock", name=name)
+                self.all(f"session/unlock{kind}", name=name)
 
     @contextmanager
     def patience(self, lock_timeout: str) -> Generator[None]:
@@ -278,7 +314,12 @@ class Database:
         try:
             yield
         except psycopg.Error as error:
-            raise _translation(error, self.name, time.monotonic() - started) from None
+            raise _translation(error, self.name, time.monotonic() - started, self._longest) from None
+
+
+def _milliseconds(limit: timedelta) -> str:
+    """A limit as the server reads it; never 0, which would be none at all."""
+    return f"{max(1, round(limit.total_seconds() * 1000))}ms"
 
 
 @contextmanager
@@ -289,7 +330,9 @@ def _login(name: str) -> Generator[None]:
         raise _translation(error, name) from None
 
 
-def _translation(error: psycopg.Error, name: str, seconds: float = 0.0) -> DatabaseRefused | DatabaseInterrupted:
+def _translation(
+    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0
+) -> DatabaseRefused | DatabaseInterrupted:
     message = f"database {name}: {_said(error)}"
     refused_login = error.sqlstate is None and any(
         words in message
@@ -300,15 +343,17 @@ def _translation(error: psycopg.Error, name: str, seconds: float = 0.0) -> Datab
     if refused_login:
         return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
     if isinstance(error, errors.LockNotAvailable):
-        return DatabaseInterrupted(f"{message}; another session holds a lock on it (see pg_locks)")
+        return LockTimeout(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds)}")
+        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest)}")
     if isinstance(error, _INTERRUPTIONS):
         return DatabaseInterrupted(message)
     return _refusal(error, f"{message} (SQLSTATE {error.sqlstate})")
 
 
 def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
+    if isinstance(error, errors.IndexCorrupted | errors.DataCorrupted):
+        return Damaged(message)
     if isinstance(error, errors.ForeignKeyViolation | errors.RestrictViolation):
         table = f"{error.diag.schema_name}.{error.diag.table_name}"
         return ReferenceRefused(message, table, str(error.diag.constraint_name))
@@ -319,11 +364,11 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
     return DatabaseRefused(message)
 
 
-def _why_cancelled(seconds: float) -> str:
+def _why_cancelled(seconds: float, longest: float) -> str:
     """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
-    if seconds < _STATEMENT_TIMEOUT_SECONDS:
-        return f"someone cancelled it, after {seconds:.1f} of at most {_STATEMENT_TIMEOUT_SECONDS:g} seconds"
-    return f"the limit is {_STATEMENT_TIMEOUT_SECONDS:g} seconds a statement"
+    if seconds < longest:
+        return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
+    return f"the limit is {longest:g} seconds a statement"
 
 
 def _said(error: psycopg.Error) -> str:

@@ -46,6 +46,14 @@ class ReferenceRefused(ValueRefused):
         self.constraint = constraint
 
 
+class Damaged(DatabaseRefused):
+    """An index or a table is damaged on the server's disk."""
+
+
+class MaintenanceRefused(Refused):
+    """The table will not be rewritten now: the hour, the disk, or something that is missing forbids it."""
+
+
 class StorageRefused(Refused):
     """S3 refuses this bucket, key or credential."""
 
@@ -74,6 +82,10 @@ class DatabaseInterrupted(Interrupted):
     """The connection to Postgres was lost, or a lock or a statement took longer than its limit."""
 
 
+class LockTimeout(DatabaseInterrupted):
+    """Another session held a lock for longer than this one may wait for it."""
+
+
 class StorageInterrupted(Interrupted):
     """S3 could not be reached, or answered that it is busy."""
 
@@ -83,7 +95,7 @@ class KeyTaken(Interrupted):
 
 
 class Busy(Interrupted):
-    """Another run has this window in hand."""
+    """Another run has this window, or this table, in hand."""
 
 
 class Superseded(Interrupted):

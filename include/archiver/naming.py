@@ -13,6 +13,8 @@ from urllib.parse import quote
 from include.archiver.models import TableName
 
 _LONGEST_ID = 160
+# Postgres cuts names off after so many bytes.
+_LONGEST_IDENTIFIER = 63
 
 
 def client_id(client: str) -> str:
@@ -52,6 +54,16 @@ def pool_name(conn_id: str) -> str:
 def key_segment(name: str) -> str:
     """A name as one segment of an S3 key: percent-encoded, so it holds no slash and can be decoded again."""
     return quote(name, safe="")
+
+
+def index_name(table: str, column: str, take: int = 1) -> str:
+    """The name of our index on this column, always the same; `take` 2, 3 and so on where others took it first."""
+    plain = f"{table}_{column}_archiver" + (f"_{take}" if take > 1 else "")
+    if len(plain.encode()) <= _LONGEST_IDENTIFIER:
+        return plain
+    digest = hashlib.sha256(f"{len(table)} {plain}".encode()).hexdigest()[:16]
+    ending = f"_{digest}_archiver"
+    return plain.encode()[: _LONGEST_IDENTIFIER - len(ending)].decode(errors="ignore") + ending
 
 
 def group_part(name: str) -> str:

@@ -75,6 +75,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "partition": PARTITION,
     "lower": Text("2024-01-02"),
     "upper": Text("2024-01-03 %s {x}"),
+    "index": TableName(TABLE.schema, "an index %s"),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
@@ -82,6 +83,19 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore/add_text_column": {"column": "gone"},
     "restore/add_column": {"column": "id"},
     "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
+    "inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
+    "inspect/free_space": {"function": TableName("public", "pg_freespace")},
+    "inspect/index_density": {"function": TableName("public", "pgstatindex")},
+    "validate/check": {"function": TableName("public", "bt_index_check")},
+    "index/create": {"index": "a new index"},
+    "index/create_on_parent": {"index": "a frame", "table": PARENT, "column": "at"},
+    "index/attach": {"index": TableName(PARENT.schema, "old frame"), "part": TableName(PARENT.schema, "a part's")},
+}
+OIDS = {
+    "inspect/measured": "pg_class",
+    "inspect/free_space": "pg_class",
+    "inspect/index_density": "pg_class_oid_index",
+    "validate/check": "pg_class_oid_index",
 }
 VALUES: Mapping[str, object] = {
     "after": 0,
@@ -136,6 +150,20 @@ VALUES: Mapping[str, object] = {
     "bytes": 1,
     "path": "pg_catalog",
     "encoding": "UTF8",
+    "action": "index",
+    "strategy": None,
+    "ending": "done",
+    "heap": 1,
+    "indexes": 1,
+    "toast": None,
+    "longest_wait": 0.5,
+    "older_than": timedelta(minutes=1),
+    "within": timedelta(minutes=1),
+    "oids": [1259],
+    "process": 1,
+    "everything": True,
+    "cost_delay": "2",
+    "cost_limit": "200",
 }
 
 
@@ -143,6 +171,11 @@ VALUES: Mapping[str, object] = {
 ALONE = {
     "partition/detach_concurrently": None,
     "partition/detach_finalize": "55000",
+    "index/create": None,
+    "index/drop": None,
+    "reclaim/vacuum_full": None,
+    "vacuum/vacuum": None,
+    "validate/reindex": None,
 }
 
 LOADED = {
@@ -164,7 +197,7 @@ def composed(statement: str) -> sql.Composed:
 @pytest.fixture
 def furnished(place: Place) -> Place:
     """A database in which every statement finds what it speaks of."""
-    identifier = sql.Identifier(TABLE.schema, TABLE.name).as_string()
+    identifier = named(TABLE)
     place.sql(EVENTS)
     place.sql(f"CREATE SCHEMA {sql.Identifier(TABLE.schema).as_string()}")
     place.sql(
@@ -177,6 +210,11 @@ def furnished(place: Place) -> Place:
     place.sql(f"CREATE TABLE {parent} (id int, at timestamp) PARTITION BY RANGE (at)")
     place.sql(f"CREATE TABLE {partition} PARTITION OF {parent} FOR VALUES FROM ('2024-01-01') TO ('2024-01-02')")
     place.sql(f"CREATE TABLE {apart} (id int, at timestamp)")
+    for extension in ("pgstattuple", "pg_freespacemap", "amcheck"):
+        place.sql(f"CREATE EXTENSION {extension}")
+    place.sql(f"CREATE INDEX {sql.Identifier('an index %s').as_string()} ON {identifier} (id)")
+    place.sql(f'CREATE INDEX "a part\'s" ON {partition} (at)')
+    place.sql(f'CREATE INDEX "old frame" ON ONLY {parent} (at)')
     place.windows()
     return place
 
@@ -204,6 +242,8 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
                 cursor.execute(composed(preparation), {})
             wanted = re.findall(r"%\((\w+)\)s", text_of(statement))
             values: dict[str, Any] = {name: VALUES[name] for name in wanted}
+            if statement in OIDS:
+                values["oid"] = furnished.sql("SELECT %s::regclass::oid", OIDS[statement])[0][0]
             if statement in LOADED:
                 with cursor.copy(composed(statement), {"none": None}) as copy:
                     copy.write(LOADED[statement])
@@ -225,6 +265,10 @@ def test_statements_that_take_no_transaction_run_on_a_real_server(furnished: Pla
         except psycopg.Error as error:
             answer = error.sqlstate
         assert answer == ALONE[statement]
+
+
+def named(table: TableName) -> str:
+    return sql.Identifier(table.schema, table.name).as_string()
 
 
 @pytest.mark.parametrize("statement", [name for name in EVERY if name not in MIGRATIONS])

@@ -1,0 +1,230 @@
+"""index: sees to it that an index begins with the timestamp column and is valid, and makes no writer wait for it.
+
+A build that broke off leaves an invalid index, which costs every write and serves no read. It is dropped and built
+again, unless somebody is building it at this very moment. Of a partitioned table each partition's index is built by
+itself and attached; what was attached before a break stays, and the next run goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, TableRefused
+from include.archiver.measuring import sizes_of, table_oid
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.naming import index_name
+from include.archiver.patience import Patience
+from include.archiver.statements import Names
+from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
+from include.archiver.watching import OpenSession, watched
+
+log = logging.getLogger(__name__)
+
+_PARTITIONED = "p"
+
+
+@dataclass(frozen=True)
+class BuildLimits:
+    """What a build may take: in all, and while it waits for transactions that are older than itself.
+
+    Nobody queues behind that wait, so it may be long.
+    """
+
+    longest: timedelta = timedelta(hours=12)
+    old_transactions: timedelta = timedelta(hours=1)
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """The valid index that begins with the timestamp column, and what had to be done for it."""
+
+    name: str
+    built: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = [f"index {self.name} is valid"]
+        told += [f"built {', '.join(self.built)}"] if self.built else []
+        told += [f"dropped what broken builds had left: {', '.join(self.dropped)}"] if self.dropped else []
+        return "; ".join(told)
+
+
+def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: BuildLimits | None = None) -> Indexed:
+    """Builds what is missing; in a dry run, says what it would build.
+
+    Args:
+        database: the client database; not in a transaction.
+        order: which table of whom.
+        watcher: opens the connection that looks on.
+        limits: how long a build may take and wait.
+
+    Raises:
+        TableRefused: there is no such table or column.
+        DatabaseRefused: the role may not create indexes on it.
+        Busy: somebody else is building an index on it, or maintains it.
+        DatabaseInterrupted: a transaction older than the build did not end in time; the next run mends what is left.
+    """
+    with database.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+        work = _Work(database, order, watcher, limits or BuildLimits())
+        root = table_oid(database, order.table)
+        if not database.one("index/column", oid=root.oid, column=order.timestamp_column).found:
+            raise TableRefused(
+                f"{order.table} has no column {order.timestamp_column!r}; correct 'timestamp_column' in the policy file"
+            )
+        with Upkeep(database, order).going_on(Action.INDEX, sizes_of(database, order.table)) as entry:
+            work.entry = entry
+            name = work.ensured(root.oid, order.table, root.kind)
+            done = Indexed(name, tuple(work.built), tuple(work.dropped))
+            entry.after = sizes_of(database, order.table)
+            entry.ending = Ending.DONE if done.built or done.dropped else Ending.SKIPPED
+            entry.add(str(done))
+    log.info("%s: %s%s", order.table, "dry run: would end as: " if order.dry_run else "", done)
+    return done
+
+
+class _Work:
+    """One run over a table and its partitions."""
+
+    def __init__(self, database: Database, order: WorkOrder, watcher: OpenSession, limits: BuildLimits) -> None:
+        self.database = database
+        self.order = order
+        self.watcher = watcher
+        self.limits = limits
+        self.entry = Entry()
+        self.built: list[str] = []
+        self.dropped: list[str] = []
+
+    def ensured(self, oid: int, table: TableName, kind: str) -> str:
+        """The name of a valid index of this table that begins with the column; what is missing is built."""
+        found = self._of_column(oid)
+        if valid := [row for row in found if row.valid]:
+            if kind != _PARTITIONED and self._rights(oid)[0]:
+                self._drop_leftovers(found)
+            return str(valid[0].name)
+        self._refuse_without_rights(oid, table)
+        if kind == _PARTITIONED:
+            return self._ensured_on_partitions(oid, table, found).name
+        self._drop_leftovers(found)
+        return self._built(table).name
+
+    def _ensured_on_partitions(self, oid: int, table: TableName, found: list[Row]) -> TableName:
+        frames = [row for row in found if row.alone]
+        frame = TableName(frames[0].schema, frames[0].name) if frames else self._frame(table)
+        frame_oid = next((row.oid for row in self._of_column(oid) if row.name == frame.name), None)
+        for child in self.database.all("index/children", oid=oid):
+            part = TableName(child.schema, child.name)
+            own = self._of_column(child.oid)
+            if frame_oid is not None and any(row.parent == frame_oid and row.valid for row in own):
+                continue
+            index = self._of_partition(child, part, own, frame_oid)
+            self._attach(frame, index, part)
+        return frame
+
+    def _of_partition(self, child: Row, part: TableName, own: list[Row], frame: int | None) -> TableName:
+        """The partition's own index, fit to be attached: one that is there, else one that is built now."""
+        fit = [row for row in own if row.valid and row.alone and row.parent in {None, frame}]
+        if fit:
+            return TableName(fit[0].schema, fit[0].name)
+        self._refuse_without_rights(child.oid, part)
+        if child.kind == _PARTITIONED:
+            return self._ensured_on_partitions(child.oid, part, [row for row in own if row.parent in {None, frame}])
+        self._drop_leftovers(own)
+        return self._built(part)
+
+    def _frame(self, table: TableName) -> TableName:
+        """The index of the partitioned table itself, empty and invalid so far."""
+        index = self._free_name(table)
+        if not self.order.dry_run:
+            self._briefly(
+                "index/create_on_parent",
+                index,
+                {"index": index.name, "table": table, "column": self.order.timestamp_column},
+            )
+        self.built.append(index.name)
+        return index
+
+    def _attach(self, frame: TableName, index: TableName, part: TableName) -> None:
+        if self.order.dry_run:
+            return
+        self._briefly("index/attach", index, {"index": frame, "part": index})
+        log.info("%s: index %s is part of %s now", part, index.name, frame.name)
+
+    def _briefly(self, statement: str, index: TableName, names: Names) -> None:
+        """A statement that writers wait for: it does no work, and gives way when it has to wait itself."""
+        patience = self.limits.patience
+        what = f"index {index.name}"
+        with (
+            self.database.limits(lock=patience.lock, statement=self.limits.longest),
+            watched(self.watcher, self.database.process, what) as watch,
+        ):
+            patience.tried(lambda: self.database.change(statement, names), what)
+        self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
+
+    def _built(self, table: TableName) -> TableName:
+        index = self._free_name(table)
+        if not self.order.dry_run:
+            log.info("%s: building index %s", table, index.name)
+            names: Names = {"index": index.name, "table": table, "column": self.order.timestamp_column}
+            self._concurrently("index/create", names, f"CREATE INDEX CONCURRENTLY {index.name}")
+        self.built.append(index.name)
+        return index
+
+    def _drop_leftovers(self, found: list[Row]) -> None:
+        for row in found:
+            if row.valid or row.parent:
+                continue
+            if row.being_built:
+                raise Busy(
+                    f"index {row.name} on {self.order.table} is being built right now by the session with pid "
+                    f"{row.being_built}; this run leaves it alone and may be run again"
+                )
+            log.info("%s: dropping index %s, which a broken build has left", self.order.table, row.name)
+            if not self.order.dry_run:
+                self._concurrently(
+                    "index/drop", {"index": TableName(row.schema, row.name)}, f"DROP INDEX CONCURRENTLY {row.name}"
+                )
+            self.dropped.append(row.name)
+
+    def _concurrently(self, statement: str, names: Names, what: str) -> None:
+        """A statement that waits for all older transactions, which the log names."""
+        limits = self.limits
+        with (
+            self.database.limits(lock=limits.old_transactions, statement=limits.longest),
+            watched(self.watcher, self.database.process, what) as watch,
+        ):
+            try:
+                self.database.change(statement, names)
+            except DatabaseInterrupted as error:
+                raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
+            finally:
+                self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
+
+    def _of_column(self, oid: int) -> list[Row]:
+        return self.database.all("index/of_column", oid=oid, column=self.order.timestamp_column)
+
+    def _free_name(self, table: TableName) -> TableName:
+        names = (index_name(table.name, self.order.timestamp_column, take) for take in count(1))
+        free = next(
+            name for name in names if not self.database.one("index/name_taken", schema=table.schema, name=name).taken
+        )
+        return TableName(table.schema, free)
+
+    def _refuse_without_rights(self, oid: int, table: TableName) -> None:
+        granted, owner = self._rights(oid)
+        if not granted:
+            raise DatabaseRefused(
+                f"no valid index of {table} begins with {self.order.timestamp_column}, and this role may not create "
+                f"one: only the table's owner {owner} may, with CREATE on schema {table.schema}; grant "
+                f"that role to the role of the Airflow connection, or create the index by hand with CREATE INDEX "
+                f"CONCURRENTLY"
+            )
+
+    def _rights(self, oid: int) -> tuple[bool, str]:
+        """Whether this role may create and drop indexes of the table, and who owns it."""
+        rights = self.database.one("index/rights", oid=oid)
+        return rights.owns and rights.may_create, rights.owner

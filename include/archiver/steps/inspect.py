@@ -1,0 +1,43 @@
+"""inspect: says what a table takes up, what of it could be given back, and what stands in the way. Changes nothing."""
+
+from __future__ import annotations
+
+import logging
+
+from include.archiver.condition import Inspection, in_words
+from include.archiver.database import Database
+from include.archiver.measuring import inspection_of
+from include.archiver.models import WorkOrder
+
+log = logging.getLogger(__name__)
+
+
+def inspect(database: Database, order: WorkOrder) -> Inspection:
+    """The table's condition, which is also written to the log.
+
+    Raises:
+        TableRefused: there is no such table.
+    """
+    found = inspection_of(database, order.table, order.timestamp_column)
+    for line in lines(found):
+        log.info("%s", line)
+    return found
+
+
+def lines(found: Inspection) -> list[str]:
+    """What a person reads about it."""
+    told = [
+        f"{found.table}: {found.sizes}, together {in_words(found.sizes.total)}; {found.live} live and {found.dead} "
+        f"dead rows",
+        f"{found.table}: {in_words(found.free.total)} ({found.free_percent:.0f}%) could be given back ({found.free}), "
+        f"{found.method}",
+        f"{found.table}: "
+        + (f"index {found.timestamp_index} begins" if found.timestamp_index else "no valid index begins")
+        + " with the timestamp column",
+    ]
+    if len(found.parts) > 1:
+        told += [f"{part.table}: {part.sizes}; {in_words(part.free.total)} could be given back" for part in found.parts]
+    told += [f"index {index}" for part in found.parts for index in part.indexes]
+    told += [f"VACUUM is held back by {holder}" for holder in found.holders]
+    told += [f"going on: {running}" for running in found.running]
+    return [*told, *found.notes]

@@ -1,0 +1,112 @@
+"""vacuum: VACUUM (ANALYZE) of one table, at a pace that leaves the machine to others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from include.archiver.condition import Inspection
+from include.archiver.database import Database
+from include.archiver.errors import DatabaseRefused
+from include.archiver.measuring import inspection_of
+from include.archiver.models import WorkOrder
+from include.archiver.upkeep import Action, Upkeep, maintenance_lock
+from include.archiver.watching import OpenSession, watched
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast VACUUM may go and for how long.
+
+    It rests `rest` whenever the cost of what it read and wrote has reached `cost`: a page read from disk costs 2, one
+    written 20 (the server's settings). The defaults allow about 300 MB/s of reading and 30 MB/s of writing.
+    """
+
+    rest: timedelta = timedelta(milliseconds=2)
+    cost: int = 400
+    lock: timedelta = timedelta(seconds=10)
+    longest: timedelta = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """The table's condition before and after."""
+
+    before: Inspection
+    after: Inspection
+
+    def __str__(self) -> str:
+        left = self.after.dead
+        told = [f"{max(0, self.before.dead - left)} dead rows removed, {left} left"]
+        if left:
+            told += [f"held back by {holder}" for holder in self.after.holders]
+        return "; ".join(told)
+
+
+def vacuum(database: Database, order: WorkOrder, watcher: OpenSession, pace: Pace | None = None) -> Vacuumed:
+    """Removes dead rows and counts the live ones anew; in a dry run only looks.
+
+    Args:
+        database: the client database; not in a transaction.
+        order: which table of whom.
+        watcher: opens the connection that looks on.
+        pace: how fast and how long.
+
+    Raises:
+        TableRefused: there is no such table.
+        DatabaseRefused: the role may not vacuum it; the server itself would only warn.
+        Busy: somebody else maintains the table.
+        DatabaseInterrupted: a lock or the whole took too long.
+    """
+    pace = pace or Pace()
+    with database.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+        before = inspection_of(database, order.table, order.timestamp_column)
+        refuse_without_rights(before)
+        if order.dry_run:
+            log.info("%s: dry run: VACUUM would look at %d dead rows", order.table, before.dead)
+            return Vacuumed(before, before)
+        with Upkeep(database, order).going_on(Action.VACUUM, before.sizes) as entry:
+            with (
+                database.limits(lock=pace.lock, statement=pace.longest),
+                _paced(database, pace),
+                watched(watcher, database.process, f"VACUUM of {order.table}") as watch,
+            ):
+                try:
+                    database.change("vacuum/vacuum", {"table": order.table})
+                finally:
+                    entry.longest_wait = watch.longest_wait
+            done = Vacuumed(before, inspection_of(database, order.table, order.timestamp_column))
+            entry.after = done.after.sizes
+            entry.add(str(done))
+    log.info("%s: %s", order.table, done)
+    return done
+
+
+def refuse_without_rights(found: Inspection) -> None:
+    """Makes sure that the role may maintain the table and all its parts.
+
+    Raises:
+        DatabaseRefused: it may not.
+    """
+    for part in found.parts:
+        if not part.may_maintain:
+            raise DatabaseRefused(
+                f"the role of the Airflow connection may not maintain {part.table}: grant it the role of the table's "
+                f"owner {part.owner}, or, from Postgres 17 on, MAINTAIN on the table"
+            )
+
+
+@contextmanager
+def _paced(database: Database, pace: Pace) -> Generator[None]:
+    rest = f"{pace.rest / timedelta(milliseconds=1)}ms"
+    database.all("vacuum/cost", cost_delay=rest, cost_limit=str(pace.cost))
+    try:
+        yield
+    finally:
+        if not database.closed:
+            database.all("vacuum/default_cost")

@@ -1,0 +1,164 @@
+"""validate: has amcheck look through the b-trees of a table for damage, and rebuilds what is damaged if told to."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import Damaged, DatabaseRefused
+from include.archiver.measuring import table_oid
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.statements import Names
+from include.archiver.upkeep import Action, Ending, Upkeep, maintenance_lock
+from include.archiver.watching import OpenSession, watched
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Thoroughness:
+    """What the check does besides looking at each index by itself.
+
+    `heapallindexed` looks for every row of the table in the index, which costs a read of the table. `reindex` rebuilds
+    a damaged index CONCURRENTLY and checks it again. `longest` bounds each check, and `old_transactions` the time for
+    which a rebuild waits for transactions older than itself.
+    """
+
+    heapallindexed: bool = False
+    reindex: bool = False
+    longest: timedelta = timedelta(hours=12)
+    old_transactions: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The indexes that are sound, those that were damaged and rebuilt, and why others were not checked."""
+
+    sound: tuple[str, ...] = ()
+    rebuilt: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        told = [f"{len(self.sound)} indexes are sound"]
+        told += [f"rebuilt because of damage: {', '.join(self.rebuilt)}"] if self.rebuilt else []
+        return "; ".join([*told, *self.notes])
+
+
+def validate(database: Database, order: WorkOrder, watcher: OpenSession, how: Thoroughness | None = None) -> Validated:
+    """Checks all b-trees of the table; where amcheck is not to be had, says so and checks none.
+
+    Args:
+        database: the client database; not in a transaction.
+        order: which table of whom.
+        watcher: opens the connection that looks on.
+        how: how thoroughly.
+
+    Raises:
+        TableRefused: there is no such table.
+        Damaged: an index is damaged, and was not to be rebuilt or still is after that; the message names each.
+        Busy: somebody else maintains the table.
+    """
+    how = how or Thoroughness()
+    with database.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+        oid = table_oid(database, order.table).oid
+        with Upkeep(database, order).going_on(Action.VALIDATE) as entry:
+            function, note = _function(database, order)
+            if function is None:
+                log.warning("%s: no index was checked: %s", order.table, note)
+                entry.ending = Ending.SKIPPED
+                entry.add(note)
+                return Validated(notes=(note,))
+            work = _Work(database, order, watcher, how, function)
+            done = work.checked(database.all("validate/indexes", oid=oid))
+            entry.longest_wait = work.longest_wait
+            entry.add(str(done))
+    log.info("%s: %s", order.table, done)
+    return done
+
+
+def _function(database: Database, order: WorkOrder) -> tuple[TableName | None, str]:
+    """The function that checks, or None and why there is none."""
+    state = database.one("validate/extension")
+    if not state.installed and not state.available:
+        return None, "the server does not have the extension amcheck (it is part of postgresql-contrib)"
+    if not state.installed and order.dry_run:
+        return None, "the extension amcheck is not installed; a dry run does not install it"
+    if not state.installed:
+        try:
+            database.change("validate/install")
+        except DatabaseRefused:
+            return None, (
+                "this role may not install the extension amcheck; have a superuser (rds_superuser on RDS) run "
+                f"CREATE EXTENSION amcheck in database {database.name}"
+            )
+    for row in database.all("inspect/functions"):
+        if row.name == "bt_index_check":
+            return TableName(row.schema, row.name), ""
+    return None, (
+        "this role may not call amcheck; have the extension's owner run GRANT EXECUTE ON FUNCTION "
+        f"bt_index_check(regclass, boolean) in database {database.name} for the role of the Airflow connection"
+    )
+
+
+class _Work:
+    """One look through a table's indexes."""
+
+    def __init__(
+        self, database: Database, order: WorkOrder, watcher: OpenSession, how: Thoroughness, function: TableName
+    ) -> None:
+        self.database = database
+        self.order = order
+        self.watcher = watcher
+        self.how = how
+        self.function = function
+        self.longest_wait = 0.0
+
+    def checked(self, indexes: list[Row]) -> Validated:
+        """Checks them all before it says which are damaged."""
+        sound, rebuilt, damaged, invalid = [], [], {}, []
+        for row in indexes:
+            if not row.valid:
+                invalid.append(row.name)
+                continue
+            damage = self._damage(row)
+            if damage is not None and self.how.reindex and not self.order.dry_run:
+                log.warning("index %s is damaged and will be rebuilt: %s", row.name, damage)
+                self._rebuild(row)
+                damage = self._damage(row)
+                rebuilt.append(row.name)
+            if damage is None:
+                sound.append(row.name)
+            else:
+                damaged[row.name] = damage
+        if damaged:
+            told = "; ".join(f"index {name}: {damage}" for name, damage in damaged.items())
+            raise Damaged(
+                f"{len(damaged)} of {len(indexes)} indexes of {self.order.table} are damaged; find out why (disk, "
+                f"collation after an upgrade of the system), then run again with reindex: {told}"
+            )
+        notes = [f"not checked, because invalid: {', '.join(invalid)}"] if invalid else []
+        return Validated(tuple(sound), tuple(rebuilt), tuple(notes))
+
+    def _damage(self, row: Row) -> str | None:
+        log.info("checking index %s", row.name)
+        with self.database.limits(lock=self.how.old_transactions, statement=self.how.longest):
+            try:
+                self.database.all(
+                    "validate/check", {"function": self.function}, oid=row.oid, everything=self.how.heapallindexed
+                )
+            except Damaged as damage:
+                return str(damage)
+        return None
+
+    def _rebuild(self, row: Row) -> None:
+        names: Names = {"index": TableName(row.schema, row.name)}
+        with (
+            self.database.limits(lock=self.how.old_transactions, statement=self.how.longest),
+            watched(self.watcher, self.database.process, f"REINDEX INDEX CONCURRENTLY {row.name}") as watch,
+        ):
+            try:
+                self.database.change("validate/reindex", names)
+            finally:
+                self.longest_wait = max(self.longest_wait, watch.longest_wait)

@@ -1,0 +1,6 @@
+-- Reads only the pages that the visibility map does not vouch for.
+SELECT
+    approx_tuple_count::bigint AS live,
+    approx_tuple_len::bigint AS live_bytes,
+    dead_tuple_count::bigint AS dead
+FROM {function}(%(oid)s::oid::regclass)

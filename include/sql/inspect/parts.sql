@@ -1,0 +1,52 @@
+-- The table and its partitions and children, as far as they have a file. The owner of the table, or of the database,
+-- may rewrite it, and from version 17 on who was granted MAINTAIN; the server passes over others with a mere warning.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT
+    class.oid,
+    space.nspname AS schema,
+    class.relname AS name,
+    nullif(class.reltoastrelid, 0) AS toast_oid,
+    coalesce(pg_table_size(class.oid), 0)
+    - coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0) AS heap_bytes,
+    coalesce(pg_relation_size(class.oid), 0) AS main_bytes,
+    coalesce(pg_indexes_size(class.oid), 0) AS index_bytes,
+    coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0) AS toast_bytes,
+    coalesce(pg_relation_size(nullif(class.reltoastrelid, 0)), 0) AS toast_heap_bytes,
+    greatest(class.reltuples, 0)::bigint AS counted,
+    pg_stat_get_live_tuples(class.oid) AS live,
+    pg_stat_get_dead_tuples(class.oid) AS dead,
+    greatest(toast.reltuples, 0)::bigint AS toast_counted,
+    pg_stat_get_live_tuples(nullif(class.reltoastrelid, 0)) AS toast_live,
+    pg_stat_get_dead_tuples(nullif(class.reltoastrelid, 0)) AS toast_dead,
+    coalesce(
+        (SELECT setting.option_value::integer FROM pg_options_to_table(class.reloptions) AS setting
+        WHERE setting.option_name = 'fillfactor'),
+        100
+    ) AS fill_factor,
+    (
+        SELECT sum(width.avg_width * (1 - width.null_frac))::float8
+        FROM pg_catalog.pg_stats AS width
+        WHERE width.schemaname = space.nspname AND width.tablename = class.relname AND NOT width.inherited
+    ) AS width,
+    current_setting('block_size')::integer AS block_size,
+    pg_get_userbyid(class.relowner) AS owner,
+    pg_has_role(class.relowner, 'USAGE')
+    OR (SELECT pg_has_role(base.datdba, 'USAGE') FROM pg_catalog.pg_database AS base
+        WHERE base.datname = current_database())
+    OR CASE
+        WHEN current_setting('server_version_num')::integer >= 170000
+            THEN has_table_privilege(class.oid, 'MAINTAIN')
+        ELSE false
+    END AS may_maintain
+FROM family
+JOIN pg_catalog.pg_class AS class ON class.oid = family.oid
+JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+LEFT JOIN pg_catalog.pg_class AS toast ON toast.oid = class.reltoastrelid
+WHERE class.relkind = 'r'
+ORDER BY space.nspname, class.relname

@@ -1,0 +1,1 @@
+SELECT pg_advisory_unlock_shared(hashtextextended(%(name)s, 0)) AS given

@@ -1,0 +1,2 @@
+-- Not inside a transaction block.
+VACUUM (ANALYZE) {table}

@@ -1,0 +1,311 @@
+"""index: built without making a writer wait, mended after a break, and nobody else's build is touched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from include.archiver import watching
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockTimeout, TableRefused
+from include.archiver.naming import index_name
+from include.archiver.table import describe
+from tests.integration.place import Place
+from tests.integration.together import in_background, until
+from tests.integration.upkeeping import BUILD, filled, indexed, more, transaction, upkeep
+
+OURS = "events_triggered_at_archiver"
+_BUILDING = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+
+
+@pytest.fixture(autouse=True)
+def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+
+
+def indexes(place: Place, valid: bool = True) -> list[str]:
+    statement = (
+        "SELECT c.relname FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+        " JOIN pg_attribute a ON a.attrelid = indrelid AND a.attnum = indkey[0]"
+        " WHERE a.attname = %s AND indisvalid = %s ORDER BY 1"
+    )
+    return [row[0] for row in place.sql(statement, place.order.timestamp_column, valid)]
+
+
+def used_by_the_plan(place: Place) -> str | None:
+    with place.session() as database:
+        return describe(database, place.order.table, place.order.timestamp_column).timestamp_index
+
+
+def test_a_missing_index_is_built_and_used(place: Place) -> None:
+    filled(place)
+    done = indexed(place)
+    assert (done.name, done.built, done.dropped) == (OURS, (OURS,), ())
+    assert used_by_the_plan(place) == OURS
+    ((action, state, before, after),) = upkeep(place, "action, state, indexes_before, indexes_after")
+    assert (action, state) == ("index", "done")
+    assert after > before
+
+
+def test_an_index_that_is_there_is_left_alone(place: Place) -> None:
+    filled(place)
+    place.sql("CREATE INDEX theirs ON analytics.events (triggered_at, name)")
+    assert str(indexed(place)) == "index theirs is valid"
+    assert upkeep(place) == [("index", None, "skipped")]
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        "(name, triggered_at)",
+        "USING brin (triggered_at)",
+        "(triggered_at) WHERE id > 5",
+        "((triggered_at + interval '1 hour'))",
+    ],
+)
+def test_an_index_that_does_not_lead_to_all_rows_by_time_does_not_count(place: Place, unfit: str) -> None:
+    filled(place, 10)
+    place.sql(f"CREATE INDEX ON analytics.events {unfit}")
+    assert indexed(place).built == (OURS,)
+
+
+@contextmanager
+def writing(place: Place) -> Generator[list[int]]:
+    """A writer that never waits for a lock: the statement would fail at once."""
+    over, written = threading.Event(), []
+
+    def write() -> None:
+        with place.server.connect(place.database) as user:
+            user.execute("SET lock_timeout = '1ms'; SET deadlock_timeout = '1s'")
+            while not over.is_set():
+                user.execute("INSERT INTO analytics.events (triggered_at, name) VALUES (now(), 'w')")
+                user.execute("UPDATE analytics.events SET name = 'v' WHERE id = (SELECT max(id) FROM analytics.events)")
+                user.execute("DELETE FROM analytics.events WHERE id = (SELECT min(id) FROM analytics.events)")
+                written.append(1)
+
+    with in_background(write) as writer:
+        try:
+            yield written
+        finally:
+            over.set()
+        writer.result()
+
+
+def test_a_build_makes_no_writer_wait(place: Place) -> None:
+    filled(place, 50_000)
+    with writing(place) as written:
+        until(lambda: bool(written))
+        begun = len(written)
+        assert indexed(place).built == (OURS,)
+        assert len(written) > begun
+    assert used_by_the_plan(place) == OURS
+
+
+def broken_build(place: Place, name: str = OURS) -> None:
+    """Leaves what a CREATE INDEX CONCURRENTLY leaves that was ended in the middle."""
+    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())"):
+        with in_background(
+            lambda: place.server.connect(place.database).execute(
+                f'CREATE INDEX CONCURRENTLY "{name}" ON analytics.events (triggered_at)'.encode()
+            )
+        ) as build:
+            until(lambda: bool(place.sql(_BUILDING)))
+            place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
+            assert build.exception() is not None
+    assert name in indexes(place, valid=False)
+
+
+@pytest.mark.parametrize("name", [OURS, "somebody else's"])
+def test_what_a_broken_build_left_is_dropped_and_built_again(place: Place, name: str) -> None:
+    filled(place)
+    broken_build(place, name)
+    done = indexed(place)
+    assert (done.dropped, done.built) == ((name,), (OURS,))
+    assert (indexes(place), indexes(place, valid=False)) == ([OURS], [])
+
+
+def test_a_leftover_beside_a_valid_index_is_dropped(place: Place) -> None:
+    filled(place)
+    broken_build(place, "left")
+    place.sql("CREATE INDEX theirs ON analytics.events (triggered_at)")
+    done = indexed(place)
+    assert (done.name, done.dropped, done.built) == ("theirs", ("left",), ())
+    assert indexes(place, valid=False) == []
+
+
+def test_a_build_whose_connection_breaks_is_mended_by_the_next_run(place: Place) -> None:
+    filled(place)
+    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())"):
+        with in_background(lambda: indexed(place)) as build:
+            until(lambda: bool(place.sql(_BUILDING)))
+            place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
+            assert isinstance(build.exception(), DatabaseInterrupted)
+    assert indexes(place, valid=False) == [OURS]
+    assert upkeep(place) == [("index", None, "running")]
+    done = indexed(place)
+    assert (done.dropped, done.built) == ((OURS,), (OURS,))
+    assert upkeep(place) == [("index", None, "failed"), ("index", None, "done")]
+
+
+def test_somebody_elses_build_is_not_dropped(place: Place) -> None:
+    filled(place)
+    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())") as user:
+
+        def theirs() -> None:
+            with place.server.connect(place.database) as other:
+                other.execute("CREATE INDEX CONCURRENTLY theirs ON analytics.events (triggered_at)")
+
+        with in_background(theirs) as build:
+            until(lambda: bool(place.sql(_BUILDING)) and indexes(place, valid=False) == ["theirs"])
+            with pytest.raises(
+                Busy, match="theirs on analytics.events is being built right now by the session with pid"
+            ):
+                indexed(place)
+            user.rollback()
+            build.result()
+    assert indexed(place).name == "theirs"
+
+
+def test_a_transaction_that_does_not_end_is_named(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    filled(place)
+    limits = replace(BUILD, old_transactions=timedelta(milliseconds=400))
+    with transaction(place, "SET application_name = 'payroll'", "DELETE FROM analytics.events WHERE id = 1") as user:
+        with caplog.at_level("INFO"), pytest.raises(LockTimeout) as caught:
+            indexed(place, limits)
+        pid = user.info.backend_pid
+    for text in (str(caught.value), caplog.text):
+        assert f"pid {pid}" in text
+        assert "payroll" in text
+    assert indexed(place).dropped == (OURS,)
+
+
+def test_progress_is_written_to_the_log(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    filled(place, 10)
+    with caplog.at_level("INFO"), transaction(place, "DELETE FROM analytics.events WHERE id = 1") as user:
+        with in_background(lambda: indexed(place)) as build:
+            until(lambda: "waiting for writers before build, 0%" in caplog.text)
+            user.rollback()
+            build.result()
+
+
+def test_a_name_that_is_taken_is_passed_over(place: Place) -> None:
+    filled(place, 10)
+    place.sql(f"CREATE TABLE analytics.{OURS} (x int)")
+    place.sql(f"CREATE INDEX {OURS}_2 ON analytics.events (name)")
+    assert indexed(place).name == f"{OURS}_3"
+
+
+def test_long_names_stay_apart_within_63_bytes(place: Place) -> None:
+    table, column = "ä" * 31, 'moment "of" 100% {x} ' + "é" * 20
+    names = [index_name(table, column), index_name(table + "x", column), index_name(table, column, 2)]
+    assert all(len(name.encode()) <= 63 for name in names)
+    assert len(set(names)) == len(names)
+    place.sql(f'CREATE TABLE public."{table}" ("{column.replace(chr(34), chr(34) * 2)}" timestamp)')
+    long = place.on(f"public.{table}", column)
+    assert indexed(long).name == names[0]
+    assert used_by_the_plan(long) == names[0]
+    assert str(indexed(long)) == f"index {names[0]} is valid"
+
+
+def test_a_dry_run_builds_nothing(place: Place) -> None:
+    filled(place, 10)
+    assert indexed(place.ordered(dry_run=True)).built == (OURS,)
+    assert indexes(place) == []
+    assert not place.has_ledger()
+
+
+def test_a_role_that_does_not_own_the_table_is_refused_before(place: Place) -> None:
+    filled(place, 10)
+    role = place.as_role("clerk")
+    role.sql(f"GRANT ALL ON SCHEMA analytics TO {role.role}; GRANT ALL ON analytics.events TO {role.role}")
+    role.sql(f"GRANT CREATE ON DATABASE {place.database} TO {role.role}")
+    with pytest.raises(DatabaseRefused, match=r"only the table's owner postgres may"):
+        indexed(role)
+    assert indexes(place) == []
+
+
+def test_a_column_that_is_not_there_is_refused(place: Place) -> None:
+    filled(place, 10)
+    with pytest.raises(TableRefused, match="no column 'occurred'"):
+        indexed(place.on("analytics.events", "occurred"))
+
+
+def partitioned(place: Place) -> Place:
+    """Years, of which one is cut into halves and one has an index already."""
+    place.sql("CREATE TABLE public.log (id bigint, at timestamp NOT NULL, name text) PARTITION BY RANGE (at)")
+    place.sql("CREATE TABLE public.log_2023 PARTITION OF public.log FOR VALUES FROM ('2023-01-01') TO ('2024-01-01')")
+    place.sql("CREATE TABLE public.log_2025 PARTITION OF public.log FOR VALUES FROM ('2025-01-01') TO ('2026-01-01')")
+    place.sql(
+        "CREATE TABLE public.log_2024 PARTITION OF public.log FOR VALUES FROM ('2024-01-01') TO ('2025-01-01')"
+        " PARTITION BY RANGE (at)"
+    )
+    place.sql(
+        "CREATE TABLE public.log_2024_a PARTITION OF public.log_2024 FOR VALUES FROM ('2024-01-01') TO ('2024-07-01')"
+    )
+    place.sql(
+        "CREATE TABLE public.log_2024_b PARTITION OF public.log_2024 FOR VALUES FROM ('2024-07-01') TO ('2025-01-01')"
+    )
+    place.sql("CREATE INDEX theirs ON public.log_2025 (at)")
+    place.sql("CREATE INDEX wide ON public.log_2023 (at, id)")
+    log = place.on("public.log", "at")
+    more(log, 100)
+    return log
+
+
+BUILT = {"log_at_archiver", "log_2023_at_archiver", "log_2024_at_archiver", "log_2024_a_at_archiver"}
+
+
+def test_each_partition_is_indexed_by_itself_and_attached(place: Place) -> None:
+    log = partitioned(place)
+    done = indexed(log)
+    assert set(done.built) == {*BUILT, "log_2024_b_at_archiver"}
+    assert done.name == used_by_the_plan(log) == "log_at_archiver"
+    attached = log.sql("SELECT count(*) FROM pg_partition_tree('log_at_archiver') WHERE parentrelid IS NOT NULL")
+    assert attached == [(5,)]
+    assert str(indexed(log)) == "index log_at_archiver is valid"
+
+
+def test_an_interrupted_build_of_partitions_goes_on(place: Place) -> None:
+    log = partitioned(place)
+    # The build of the second half of 2024 waits for this transaction until it is ended.
+    held = ("LOCK TABLE public.log_2024_b IN ROW EXCLUSIVE MODE", "SELECT pg_current_xact_id()")
+    with transaction(log, *held), in_background(lambda: indexed(log)) as build:
+        on_last = f"{_BUILDING} AND relid = 'public.log_2024_b'::regclass"
+        until(lambda: bool(log.sql(on_last)))
+        log.sql(f"SELECT pg_terminate_backend(pid) FROM ({on_last}) AS building")
+        assert isinstance(build.exception(), DatabaseInterrupted)
+    assert used_by_the_plan(log) is None
+    assert indexes(log, valid=False) == ["log_2024_at_archiver", "log_2024_b_at_archiver", "log_at_archiver"]
+    done = indexed(log)
+    assert (done.dropped, done.built) == (("log_2024_b_at_archiver",), ("log_2024_b_at_archiver",))
+    assert used_by_the_plan(log) == "log_at_archiver"
+
+
+def test_a_frame_gives_way_to_writers(place: Place) -> None:
+    """Only the frame of a partitioned table takes a lock that writers wait for: for a moment, and it tries again."""
+    log = partitioned(place)
+    with transaction(log, "LOCK TABLE public.log IN ROW EXCLUSIVE MODE") as user:
+        with in_background(lambda: indexed(log, replace(BUILD, patience=replace(BUILD.patience, tries=200)))) as build:
+            until(lambda: bool(log.sql("SELECT 1 FROM pg_locks WHERE mode = 'ShareLock' AND NOT granted")))
+            user.rollback()
+            assert build.result().name == "log_at_archiver"
+    with pytest.raises(LockTimeout), transaction(place.on("public.other", "at")) as user:
+        user.execute("CREATE TABLE public.other (at timestamp) PARTITION BY RANGE (at)")
+        user.commit()
+        user.execute("LOCK TABLE public.other IN ROW EXCLUSIVE MODE")
+        indexed(place.on("public.other", "at"))
+
+
+def test_the_same_action_started_twice_builds_once(place: Place) -> None:
+    filled(place)
+    with transaction(place, "DELETE FROM analytics.events WHERE id = 1") as user:
+        with in_background(lambda: indexed(place)) as first, in_background(lambda: indexed(place)) as second:
+            until(lambda: bool(place.sql(_BUILDING)))
+            user.rollback()
+            done: list[Any] = sorted([first.result().built, second.result().built])
+    assert done == [(), (OURS,)]
