@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from include.archiver.condition import Inspection, Method, Part, Sizes, in_words
+from include.archiver.condition import Method, Part, Sizes, in_words
 
 # What a rewrite leaves is an estimate, so that much more is asked for, in percent.
 _MARGIN = {Method.MEASURED: 10, Method.FREE_SPACE_MAP: 25, Method.STATISTICS: 50}
@@ -52,8 +52,6 @@ class Room:
         return f"needs {arithmetic}; {in_words(self.free)} are free ({self.source})"
 
 
-def room_for(found: Inspection, parts: tuple[Part, ...], space: FreeSpace) -> Room:
-    """The room for rewriting these parts one after the other: files for the largest, WAL for all of them."""
-    new = [part.sizes - part.free for part in parts]
-    largest = max(new, key=lambda sizes: sizes.total, default=Sizes())
-    return Room(largest, _MARGIN[found.method], space.ask(), space.source)
+def room_for(part: Part, method: Method, space: FreeSpace) -> Room:
+    """The room for rewriting one table; its old files go when the new ones are complete."""
+    return Room(part.sizes - part.free, _MARGIN[method], space.ask(), space.source)

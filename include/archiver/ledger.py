@@ -25,6 +25,14 @@ def migrations() -> list[tuple[int, Path]]:
     return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
 
 
+def rewrite_lock(order: WorkOrder) -> str:
+    """The name of the lock that the archive shares while it reads or deletes a window of this table.
+
+    Whoever rewrites the table holds it alone: what was exported before a rewrite has to be exported again after it.
+    """
+    return f"archiver rewrite {order.client}/{order.table}"
+
+
 class Ledger:
     """The windows of one table of one client."""
 

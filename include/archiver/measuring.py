@@ -14,7 +14,7 @@ from typing import Any
 
 from include.archiver.condition import Holder, IndexCondition, Inspection, Method, Part, Sizes
 from include.archiver.database import Database, Row
-from include.archiver.errors import TableRefused
+from include.archiver.errors import DatabaseRefused, TableRefused
 from include.archiver.models import TableName
 
 _ORDINARY, _PARTITIONED = "r", "p"
@@ -81,6 +81,20 @@ def table_oid(database: Database, table: TableName) -> Row:
             f"exactly as written, capitals too)"
         )
     return rows[0]
+
+
+def refuse_without_rights(found: Inspection) -> None:
+    """Makes sure that the role may maintain the table and all its parts: the server itself would only warn.
+
+    Raises:
+        DatabaseRefused: it may not.
+    """
+    for part in found.parts:
+        if not part.may_maintain:
+            raise DatabaseRefused(
+                f"the role of the Airflow connection may not maintain {part.table}: grant it the role of the table's "
+                f"owner {part.owner}, or, from Postgres 17 on, MAINTAIN on the table"
+            )
 
 
 def holders(database: Database) -> tuple[Holder, ...]:

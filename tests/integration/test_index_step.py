@@ -20,6 +20,7 @@ from tests.integration.together import in_background, until
 from tests.integration.upkeeping import BUILD, filled, indexed, more, transaction, upkeep
 
 OURS = "events_triggered_at_archiver"
+_WRITE = "INSERT INTO analytics.events (triggered_at) VALUES (now())"
 _BUILDING = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
 
 
@@ -108,15 +109,16 @@ def test_a_build_makes_no_writer_wait(place: Place) -> None:
 
 def broken_build(place: Place, name: str = OURS) -> None:
     """Leaves what a CREATE INDEX CONCURRENTLY leaves that was ended in the middle."""
-    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())"):
-        with in_background(
-            lambda: place.server.connect(place.database).execute(
-                f'CREATE INDEX CONCURRENTLY "{name}" ON analytics.events (triggered_at)'.encode()
-            )
-        ) as build:
-            until(lambda: bool(place.sql(_BUILDING)))
-            place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
-            assert build.exception() is not None
+    statement = f'CREATE INDEX CONCURRENTLY "{name}" ON analytics.events (triggered_at)'
+
+    def build() -> None:
+        with place.server.connect(place.database) as user:
+            user.execute(statement.encode())
+
+    with transaction(place, _WRITE), in_background(build) as building:
+        until(lambda: bool(place.sql(_BUILDING)))
+        place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
+        assert building.exception() is not None
     assert name in indexes(place, valid=False)
 
 
@@ -140,11 +142,10 @@ def test_a_leftover_beside_a_valid_index_is_dropped(place: Place) -> None:
 
 def test_a_build_whose_connection_breaks_is_mended_by_the_next_run(place: Place) -> None:
     filled(place)
-    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())"):
-        with in_background(lambda: indexed(place)) as build:
-            until(lambda: bool(place.sql(_BUILDING)))
-            place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
-            assert isinstance(build.exception(), DatabaseInterrupted)
+    with transaction(place, _WRITE), in_background(lambda: indexed(place)) as build:
+        until(lambda: bool(place.sql(_BUILDING)))
+        place.sql(f"SELECT pg_terminate_backend(pid) FROM ({_BUILDING}) AS building")
+        assert isinstance(build.exception(), DatabaseInterrupted)
     assert indexes(place, valid=False) == [OURS]
     assert upkeep(place) == [("index", None, "running")]
     done = indexed(place)
@@ -154,7 +155,7 @@ def test_a_build_whose_connection_breaks_is_mended_by_the_next_run(place: Place)
 
 def test_somebody_elses_build_is_not_dropped(place: Place) -> None:
     filled(place)
-    with transaction(place, "INSERT INTO analytics.events (triggered_at) VALUES (now())") as user:
+    with transaction(place, _WRITE) as user:
 
         def theirs() -> None:
             with place.server.connect(place.database) as other:
@@ -163,7 +164,7 @@ def test_somebody_elses_build_is_not_dropped(place: Place) -> None:
         with in_background(theirs) as build:
             until(lambda: bool(place.sql(_BUILDING)) and indexes(place, valid=False) == ["theirs"])
             with pytest.raises(
-                Busy, match="theirs on analytics.events is being built right now by the session with pid"
+                Busy, match=r"theirs on analytics\.events is being built right now by the session with pid"
             ):
                 indexed(place)
             user.rollback()
@@ -186,11 +187,14 @@ def test_a_transaction_that_does_not_end_is_named(place: Place, caplog: pytest.L
 
 def test_progress_is_written_to_the_log(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     filled(place, 10)
-    with caplog.at_level("INFO"), transaction(place, "DELETE FROM analytics.events WHERE id = 1") as user:
-        with in_background(lambda: indexed(place)) as build:
-            until(lambda: "waiting for writers before build, 0%" in caplog.text)
-            user.rollback()
-            build.result()
+    with (
+        caplog.at_level("INFO"),
+        transaction(place, _WRITE) as user,
+        in_background(lambda: indexed(place)) as build,
+    ):
+        until(lambda: "waiting for writers before build, 0%" in caplog.text)
+        user.rollback()
+        build.result()
 
 
 def test_a_name_that_is_taken_is_passed_over(place: Place) -> None:
@@ -289,23 +293,24 @@ def test_an_interrupted_build_of_partitions_goes_on(place: Place) -> None:
 def test_a_frame_gives_way_to_writers(place: Place) -> None:
     """Only the frame of a partitioned table takes a lock that writers wait for: for a moment, and it tries again."""
     log = partitioned(place)
-    with transaction(log, "LOCK TABLE public.log IN ROW EXCLUSIVE MODE") as user:
-        with in_background(lambda: indexed(log, replace(BUILD, patience=replace(BUILD.patience, tries=200)))) as build:
-            until(lambda: bool(log.sql("SELECT 1 FROM pg_locks WHERE mode = 'ShareLock' AND NOT granted")))
-            user.rollback()
-            assert build.result().name == "log_at_archiver"
-    with pytest.raises(LockTimeout), transaction(place.on("public.other", "at")) as user:
-        user.execute("CREATE TABLE public.other (at timestamp) PARTITION BY RANGE (at)")
-        user.commit()
-        user.execute("LOCK TABLE public.other IN ROW EXCLUSIVE MODE")
-        indexed(place.on("public.other", "at"))
+    held = "LOCK TABLE public.log IN ROW EXCLUSIVE MODE"
+    with transaction(log, held), pytest.raises(LockTimeout):
+        indexed(log)
+    patient = replace(BUILD, patience=replace(BUILD.patience, tries=200))
+    with transaction(log, held) as user, in_background(lambda: indexed(log, patient)) as build:
+        until(lambda: bool(log.sql("SELECT 1 FROM pg_locks WHERE mode = 'ShareLock' AND NOT granted")))
+        user.rollback()
+        assert build.result().name == "log_at_archiver"
 
 
 def test_the_same_action_started_twice_builds_once(place: Place) -> None:
     filled(place)
-    with transaction(place, "DELETE FROM analytics.events WHERE id = 1") as user:
-        with in_background(lambda: indexed(place)) as first, in_background(lambda: indexed(place)) as second:
-            until(lambda: bool(place.sql(_BUILDING)))
-            user.rollback()
-            done: list[Any] = sorted([first.result().built, second.result().built])
+    with (
+        transaction(place, _WRITE) as user,
+        in_background(lambda: indexed(place)) as first,
+        in_background(lambda: indexed(place)) as second,
+    ):
+        until(lambda: bool(place.sql(_BUILDING)))
+        user.rollback()
+        done: list[Any] = sorted([first.result().built, second.result().built])
     assert done == [(), (OURS,)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Stopped
 from include.archiver.kept import note_kept
-from include.archiver.ledger import Ledger
+from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
@@ -57,7 +57,10 @@ def delete(
         Superseded: another process deleted the same batch first; this one's was rolled back.
     """
     ledger = Ledger(database, order)
-    with database.locked(ledger.lock_name(window.cell), f"window {window}"):
+    with (
+        database.locked(ledger.lock_name(window.cell), f"window {window}"),
+        database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+    ):
         row = ledger.latest(window.cell)
         if row is None or row.state is not State.STORED:
             return _nothing_to_do(row, window, order.run_id)

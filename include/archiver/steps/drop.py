@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from include.archiver.database import Database
 from include.archiver.errors import DatabaseInterrupted, Refused
-from include.archiver.ledger import Ledger
+from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
 from include.archiver.partitions import Dropped, Drops
@@ -41,7 +41,10 @@ def drop(database: Database, bucket: ObjectStore, order: WorkOrder, partition: P
         DatabaseRefused: the server will not detach or drop it; it is attached as before.
     """
     drops = Drops(database, order)
-    with database.locked(drops.lock_name(partition.oid), str(partition)):
+    with (
+        database.locked(drops.lock_name(partition.oid), str(partition)),
+        database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+    ):
         begun = next((number for number, one in drops.unfinished().items() if one.oid == partition.oid), None)
         here = _whereabouts(database, partition)
         if here is None:

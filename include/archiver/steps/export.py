@@ -16,7 +16,7 @@ from include.archiver.codec import Compression, RecordCounter, Tally, compressor
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed
 from include.archiver.kept import note_kept
-from include.archiver.ledger import Ledger
+from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import (
     ColumnDescription,
     Manifest,
@@ -71,7 +71,10 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         Superseded: another run took the window over.
     """
     ledger = Ledger(database, order)
-    with database.locked(ledger.lock_name(window.cell), f"window {window}"):
+    with (
+        database.locked(ledger.lock_name(window.cell), f"window {window}"),
+        database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+    ):
         last = ledger.latest(window.cell)
         if last is not None and _still_good(last, window, ledger, store):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)

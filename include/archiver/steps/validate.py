@@ -71,7 +71,7 @@ def validate(database: Database, order: WorkOrder, watcher: OpenSession, how: Th
                 entry.add(note)
                 return Validated(notes=(note,))
             work = _Work(database, order, watcher, how, function)
-            done = work.checked(database.all("validate/indexes", oid=oid))
+            done = work.checked(oid)
             entry.longest_wait = work.longest_wait
             entry.add(str(done))
     log.info("%s: %s", order.table, done)
@@ -115,8 +115,9 @@ class _Work:
         self.function = function
         self.longest_wait = 0.0
 
-    def checked(self, indexes: list[Row]) -> Validated:
-        """Checks them all before it says which are damaged."""
+    def checked(self, oid: int) -> Validated:
+        """Checks all indexes of the table before it says which are damaged."""
+        indexes = self.database.all("validate/indexes", oid=oid)
         sound, rebuilt, damaged, invalid = [], [], {}, []
         for row in indexes:
             if not row.valid:
@@ -126,7 +127,10 @@ class _Work:
             if damage is not None and self.how.reindex and not self.order.dry_run:
                 log.warning("index %s is damaged and will be rebuilt: %s", row.name, damage)
                 self._rebuild(row)
-                damage = self._damage(row)
+                # The new index bears the old one's name, not its oid.
+                indexes_now = self.database.all("validate/indexes", oid=oid)
+                (renewed,) = (one for one in indexes_now if (one.schema, one.name) == (row.schema, row.name))
+                damage = self._damage(renewed)
                 rebuilt.append(row.name)
             if damage is None:
                 sound.append(row.name)

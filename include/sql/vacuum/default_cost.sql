@@ -1,3 +1,3 @@
 SELECT
-    set_config('vacuum_cost_delay', (SELECT reset_val FROM pg_settings WHERE name = 'vacuum_cost_delay'), false),
-    set_config('vacuum_cost_limit', (SELECT reset_val FROM pg_settings WHERE name = 'vacuum_cost_limit'), false)
+    set_config('vacuum_cost_delay', (SELECT reset_val FROM pg_settings WHERE name = 'vacuum_cost_delay'), false) AS delay,
+    set_config('vacuum_cost_limit', (SELECT reset_val FROM pg_settings WHERE name = 'vacuum_cost_limit'), false) AS most

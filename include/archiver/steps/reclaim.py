@@ -1,0 +1,274 @@
+"""reclaim: gives disk space back, by the way that fits the table, the hour and the disk; refuses rather than risks.
+
+VACUUM FULL shuts everybody out of the table while it lasts, and fills the disk if that is too small. So it is done
+only within the policy's span of the day, only after the free space was asked for and found to suffice, with little
+patience for locks and with no more time than what is left of the span. A person may force the hour and the
+threshold, never the disk: a full disk stops the server for all its databases.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from include.archiver.choice import Choice, Conditions, choose, disk_hindrance, hour_hindrance
+from include.archiver.condition import Inspection, Part, Sizes, in_words
+from include.archiver.database import Database
+from include.archiver.disk import FreeSpace, Room, room_for
+from include.archiver.errors import Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
+from include.archiver.ledger import Ledger, rewrite_lock
+from include.archiver.maintenance_settings import Strategy
+from include.archiver.measuring import holders, inspection_of, refuse_without_rights, sizes_of
+from include.archiver.models import WorkOrder
+from include.archiver.off_hours import OffHours
+from include.archiver.patience import Patience
+from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
+from include.archiver.watching import OpenSession, watched
+
+log = logging.getLogger(__name__)
+
+# Exported windows that nobody has gone on with for this long belong to a run that died.
+_IN_HAND = timedelta(minutes=30)
+_IN_HAND_WAIT_SECONDS = 120.0
+_IN_HAND_POLL_SECONDS = 2.0
+# Of what an estimate promised, less than this share means that something held the dead rows fast.
+_DISAPPOINTING = 0.5
+
+# Gives back what it can without a rewrite, and says in words what it did.
+Compact = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the policy and the run say about giving space back.
+
+    `force` is why a person wants it now, whatever the hour and however little it is; empty otherwise. `longest` bounds
+    a forced rewrite, which has no span to end with.
+    """
+
+    strategy: Strategy
+    min_percent: int
+    min_bytes: int
+    off_hours: OffHours
+    force: str = ""
+    longest: timedelta = timedelta(hours=4)
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the step asks of the world around the table: the hour, the disk, a second connection, the online way."""
+
+    now: Callable[[], datetime]
+    space: FreeSpace
+    watcher: OpenSession
+    compact: Compact
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """What was chosen and what came of it."""
+
+    choice: Choice
+    before: Sizes
+    after: Sizes
+    notes: tuple[str, ...] = ()
+
+    @property
+    def given_back(self) -> int:
+        """Bytes; negative where the table has grown meanwhile."""
+        return self.before.total - self.after.total
+
+    def __str__(self) -> str:
+        return "; ".join([str(self.choice), f"{in_words(self.given_back)} given back", *self.notes])
+
+
+def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surroundings) -> Reclaimed:
+    """Gives space back, or says why there is nothing to do; in a dry run only chooses.
+
+    Args:
+        database: the client database; not in a transaction.
+        order: which table of whom.
+        rules: what policy and run say.
+        around: the hour, the disk, and helpers.
+
+    Raises:
+        TableRefused: there is no such table.
+        DatabaseRefused: the role may not rewrite it.
+        MaintenanceRefused: VACUUM FULL is wanted, and the hour or the disk forbids it; or pg_repack is.
+        SettingError: `force` has no reason in it.
+        Busy: somebody else maintains the table, or an archive run has windows of it in hand.
+        LockTimeout: no try got the lock; the table is as it was.
+        DatabaseInterrupted: the rewrite took too long, or was broken off; the table is as it was.
+    """
+    if rules.force and not rules.force.strip():
+        raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
+    with database.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+        found = inspection_of(database, order.table, order.timestamp_column)
+        refuse_without_rights(found)
+        work = _Work(database, order, rules, around, found)
+        choice = choose(found, work.conditions())
+        log.info("%s: %s", order.table, choice)
+        if order.dry_run:
+            return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice))
+        with Upkeep(database, order).going_on(Action.RECLAIM, found.sizes, choice.strategy) as entry:
+            entry.add(choice.why)
+            if rules.force:
+                entry.add(f"forced: {rules.force.strip()}")
+            if choice.strategy is Strategy.NONE:
+                entry.ending, entry.after = Ending.SKIPPED, found.sizes
+                return Reclaimed(choice, found.sizes, found.sizes)
+            work.run(choice, entry)
+            entry.after = sizes_of(database, order.table)
+            done = Reclaimed(choice, found.sizes, entry.after, work.notes_after(choice, entry.after))
+            for note in done.notes:
+                entry.add(note)
+    log.info("%s: %s", order.table, done)
+    return done
+
+
+class _Work:
+    """One run over a table and its parts."""
+
+    def __init__(
+        self, database: Database, order: WorkOrder, rules: Rules, around: Surroundings, found: Inspection
+    ) -> None:
+        self.database = database
+        self.order = order
+        self.rules = rules
+        self.around = around
+        self.found = found
+        self.notes: list[str] = []
+
+    def conditions(self) -> Conditions:
+        """How things stand at this moment."""
+        rules = self.rules
+        return Conditions(
+            wanted=rules.strategy,
+            min_percent=rules.min_percent,
+            min_bytes=rules.min_bytes,
+            off_hours=rules.off_hours,
+            remaining=rules.off_hours.remaining(self.around.now()),
+            room=self._room(self._largest()),
+            force=bool(rules.force),
+        )
+
+    def refusals(self, choice: Choice) -> tuple[str, ...]:
+        """Why the choice could not be carried out now."""
+        if choice.strategy is Strategy.PG_REPACK:
+            return (
+                "pg_repack needs its extension in the database and its client program where Airflow runs, and this "
+                "version drives neither; set reclaim to auto, vacuum_full or compact",
+            )
+        if choice.strategy is not Strategy.VACUUM_FULL:
+            return ()
+        conditions = self.conditions()
+        return tuple(filter(None, (hour_hindrance(conditions), disk_hindrance(conditions.room))))
+
+    def run(self, choice: Choice, entry: Entry) -> None:
+        """Does what was chosen."""
+        if refusals := self.refusals(choice):
+            raise MaintenanceRefused(f"{self.order.table} is not rewritten: {'; '.join(refusals)}")
+        if choice.strategy is Strategy.COMPACT:
+            with self._archive_kept_out():
+                self.notes.append(self.around.compact())
+            return
+        self._rewrite_all(entry)
+
+    def notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
+        """What a person should know of the result."""
+        given = self.found.sizes.total - after.total
+        if choice.strategy is Strategy.VACUUM_FULL and given < _DISAPPOINTING * self.found.free.total:
+            self.notes += [
+                f"dead rows may have been copied along, because an old snapshot may still see them: {holder}"
+                for holder in holders(self.database)
+            ]
+        return tuple(self.notes)
+
+    def _rewrite_all(self, entry: Entry) -> None:
+        """One part after the other, those first that give back most; the hour and the disk are asked anew for each."""
+        parts = self._worthwhile()
+        for number, part in enumerate(parts):
+            hindrances = list(filter(None, (self._no_time(), disk_hindrance(self._room(part)))))
+            if hindrances:
+                left = ", ".join(str(one.table) for one in parts[number:])
+                raise MaintenanceRefused(f"{left} not rewritten: {'; '.join(hindrances)}")
+            self._rewrite(part, entry)
+
+    def _worthwhile(self) -> list[Part]:
+        """The parts of which the policy's share could be given back; all of them where it is forced."""
+        percent = 0 if self.rules.force else self.rules.min_percent
+        parts = [
+            part
+            for part in self.found.parts
+            if part.sizes.total and 100 * part.free.total >= percent * part.sizes.total and part.free.total
+        ]
+        return sorted(parts or self.found.parts, key=lambda part: part.free.total, reverse=True)
+
+    def _rewrite(self, part: Part, entry: Entry) -> None:
+        what = f"VACUUM FULL of {part.table}"
+        with watched(self.around.watcher, self.database.process, what) as watch:
+            try:
+                self.rules.patience.tried(lambda: self._try_to_rewrite(part), what)
+                with self.database.limits(lock=self.rules.patience.lock, statement=self.rules.longest):
+                    # Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone.
+                    self.database.change("vacuum/vacuum", {"table": part.table})
+            except DatabaseInterrupted as error:
+                raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
+            finally:
+                entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
+
+    def _try_to_rewrite(self, part: Part) -> None:
+        """One try; between two of them the archive may take its turn."""
+        with self._archive_kept_out():
+            if over := self._no_time():
+                raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
+            with self.database.limits(lock=self.rules.patience.lock, statement=self._time_left()):
+                self.database.change("reclaim/vacuum_full", {"table": part.table})
+
+    def _no_time(self) -> str | None:
+        if self.rules.force or self.rules.off_hours.remaining(self.around.now()) is not None:
+            return None
+        return f"it is not within maintenance_window, {self.rules.off_hours}"
+
+    def _time_left(self) -> timedelta:
+        return self.rules.off_hours.remaining(self.around.now()) or self.rules.longest
+
+    @contextmanager
+    def _archive_kept_out(self) -> Generator[None]:
+        """Waits until no archive run has windows of this table in hand, and keeps further ones waiting.
+
+        After a rewrite what was exported and not yet deleted would have to be exported again. That harms nothing, so
+        windows that nobody has gone on with for half an hour do not count.
+
+        Raises:
+            Busy: an archive run did not come to an end in two minutes.
+        """
+        deadline = time.monotonic() + _IN_HAND_WAIT_SECONDS
+        table = self.order.table
+        while True:
+            with self.database.locked(rewrite_lock(self.order), f"table {table}"):
+                if not self._windows_in_hand():
+                    yield
+                    return
+            if time.monotonic() > deadline:
+                raise Busy(f"an archive run has windows of {table} in hand; this run stops here and may be run again")
+            time.sleep(_IN_HAND_POLL_SECONDS)
+
+    def _windows_in_hand(self) -> int:
+        if not Ledger(self.database, self.order).exists():
+            return 0
+        table = self.order.table
+        found = self.database.one("ledger/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
+        return int(found.windows)
+
+    def _room(self, part: Part | None) -> Room:
+        space = self.around.space
+        return room_for(part, self.found.method, space) if part else Room(Sizes(), 0, space.ask(), space.source)
+
+    def _largest(self) -> Part | None:
+        return max(self._worthwhile(), key=lambda part: (part.sizes - part.free).total, default=None)
