@@ -71,7 +71,7 @@ def test_a_row_that_an_index_lacks_is_found_only_by_looking_for_each(place: Plac
     place.sql("INSERT INTO analytics.events (triggered_at) VALUES ('2030-01-01')")
     place.sql("UPDATE pg_index SET indisready = true WHERE indexrelid = 'analytics.by_time'::regclass")
     assert "by_time" in validated(place).sound
-    with pytest.raises(Damaged, match="index by_time: .*lacks matching index tuple"):
+    with pytest.raises(Damaged, match=r"index by_time: .*lacks matching index tuple"):
         validated(place, heapallindexed=True)
 
 
