@@ -37,6 +37,8 @@ _COPY_BATCH_BYTES = 1 << 18
 _LOCK_TIMEOUT = "10s"
 _STATEMENT_TIMEOUT_SECONDS = 3600.0
 _IDLE_IN_TRANSACTION_TIMEOUT = "10min"
+# A long statement whose client is gone ends after this time.
+_CLIENT_CHECK_INTERVAL = "5s"
 _WINDOW_LOCK_WAIT_SECONDS = 120.0
 _WINDOW_LOCK_POLL_SECONDS = 0.5
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
@@ -266,7 +268,12 @@ class Database:
                 self._limit(_LOCK_TIMEOUT, timedelta(seconds=_STATEMENT_TIMEOUT_SECONDS))
 
     def _limit(self, lock: str, statement: timedelta) -> None:
-        self.all("session/limits", lock_timeout=lock, statement_timeout=_milliseconds(statement))
+        self.all(
+            "session/limits",
+            lock_timeout=lock,
+            statement_timeout=_milliseconds(statement),
+            check_interval=_CLIENT_CHECK_INTERVAL,
+        )
         self._longest = statement.total_seconds()
 
     @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from include.archiver import database, measuring, watching
@@ -261,6 +264,40 @@ def test_a_connection_that_breaks_in_mid_rewrite_leaves_the_table_as_it_was(plac
     assert upkeep(place) == [("reclaim", "vacuum_full", "running")]
     assert reclaimed(place).given_back > 1_000_000
     assert [state for _, _, state in upkeep(place)] == ["failed", "done"]
+
+
+def test_a_client_that_vanishes_takes_its_rewrite_with_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_CLIENT_CHECK_INTERVAL", "100ms")
+    bloated(place)
+    held_in_mid_rewrite(place)
+    node, connections = file_node(place), []
+
+    def connect() -> psycopg.Connection[Any]:
+        connections.append(place.connect())
+        return connections[-1]
+
+    def rewrite() -> None:
+        rules = replace(RULES, patience=replace(QUICK, lock=timedelta(seconds=20)))
+        with database.Database.connected(connect, place.database, "test") as session:
+            reclaim(session, place.order, rules, Helpers(place).around)
+
+    with transaction(place, _GATE), in_background(rewrite) as work:
+        until(lambda: bool(place.sql(_AT_THE_GATE)))
+        with socket.socket(fileno=os.dup(connections[0].fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+        assert isinstance(work.exception(), DatabaseInterrupted)
+        until(lambda: not place.sql(_REWRITING))
+    assert file_node(place) == node
+
+
+def test_without_a_wanted_approval_nothing_is_rewritten(place: Place) -> None:
+    bloated(place)
+    node = file_node(place)
+    with pytest.raises(MaintenanceRefused, match="nobody has approved it"):
+        reclaimed(place, approved=False)
+    assert file_node(place) == node
+    helpers = Helpers(place, NOON)
+    assert reclaimed(place, helpers=helpers, strategy=Strategy.AUTO, approved=False).choice.strategy is Strategy.COMPACT
 
 
 def test_the_longest_wait_it_caused_is_noted(place: Place) -> None:

@@ -164,6 +164,7 @@ VALUES: Mapping[str, object] = {
     "everything": True,
     "cost_delay": "2",
     "cost_limit": "200",
+    "check_interval": "1s",
 }
 
 

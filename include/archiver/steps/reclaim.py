@@ -47,7 +47,8 @@ class Rules:
     """What the policy and the run say about giving space back.
 
     `force` is why a person wants it now, whatever the hour and however little it is; empty otherwise. `longest` bounds
-    a forced rewrite, which has no span to end with.
+    a forced rewrite, which has no span to end with. `approved` is false where the policy wants a person's approval
+    before a rewrite and there is none.
     """
 
     strategy: Strategy
@@ -55,6 +56,7 @@ class Rules:
     min_bytes: int
     off_hours: OffHours
     force: str = ""
+    approved: bool = True
     longest: timedelta = timedelta(hours=4)
     patience: Patience = field(default_factory=Patience)
 
@@ -167,7 +169,8 @@ class _Work:
         if choice.strategy is not Strategy.VACUUM_FULL:
             return ()
         conditions = self.conditions()
-        return tuple(filter(None, (hour_hindrance(conditions), disk_hindrance(conditions.room))))
+        unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"
+        return tuple(filter(None, (unapproved, hour_hindrance(conditions), disk_hindrance(conditions.room))))
 
     def run(self, choice: Choice, entry: Entry) -> None:
         """Does what was chosen."""
