@@ -11,7 +11,7 @@ from dev.airflow_session import Record
 from dev.demo_clients import CLIENTS, VARIABLES
 from include.archiver.naming import dag_id
 from include.archiver.policy import load
-from include.pools import SLOTS, pools
+from include.pools import pools
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
 
@@ -47,8 +47,8 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     for key, value in VARIABLES.items():
         api.set_variable(key, value)
         print(f"Airflow Variable {key} = {value}", flush=True)
-    for pool in pools(load(policies)):
-        api.set_pool(pool, SLOTS)
+    for pool, settings in pools(load(policies)).items():
+        api.set_pool(pool, int(str(settings["slots"])))
 
 
 class DemoRuns:

@@ -62,6 +62,26 @@ keys point to another one is restored after that one.
 Mark the run as failed. Each object's rows are in the table as a whole or not at all; run it again to go on.
 """
 
+MAINTENANCE = """
+### What it does
+For each table, one at a time on a server: **inspect** (sizes, what could be given back, what holds VACUUM back),
+**index** (an index that begins with the timestamp column, built CONCURRENTLY), **validate** (amcheck), **vacuum**,
+**reclaim** (disk space given back) and **report**. Every week in off hours, once it is unpaused, or by hand over what
+the form chooses.
+
+**VACUUM FULL locks a table while it lasts.** It is done only within the policy's `maintenance_window`, above its
+threshold, and only where the free space on the disk is known and suffices. `force` overrides the hours and the
+threshold, never the disk. Try `dry_run` first: it says what would be done, and why.
+
+### Approval
+A table whose policy has `approve: true` is rewritten only after a person has approved it here, under Required Actions,
+within twelve hours. The hours still count: approve within the window, or start the run with `force`.
+
+### How to stop it
+Mark the run as failed. The server ends the statement a few seconds later, the table is as it was, and what a broken
+index build has left is mended by the next run.
+"""
+
 VERIFY = """
 ### What it does
 Reads every manifest, object and sidecar of the archive back from S3 to its last byte, and compares checksums, rows and

@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from include.archiver.naming import pool_name
+from include.archiver.naming import maintenance_pool_name, pool_name
 from include.archiver.policy import Policies, load
 
 DEFAULT_POLICIES = Path(__file__).parent / "policies.yaml"
@@ -26,10 +26,19 @@ def policies_path() -> Path:
 
 def pools(policies: Policies) -> dict[str, dict[str, object]]:
     """The pools by name, as `airflow pools import` reads them."""
-    return {
+    archive = {
         pool_name(conn_id): {"slots": SLOTS, "description": f"archiver on {conn_id}", "include_deferred": True}
         for conn_id in policies.conn_ids
     }
+    maintenance = {
+        maintenance_pool_name(conn_id): {
+            "slots": 1,
+            "description": f"maintenance on {conn_id}, one task at a time",
+            "include_deferred": True,
+        }
+        for conn_id in policies.conn_ids
+    }
+    return archive | maintenance
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ def pool_name(conn_id: str) -> str:
     return f"archive_{conn_id}"
 
 
+def maintenance_pool_name(conn_id: str) -> str:
+    """The Airflow pool whose one slot lets one maintenance task at a time work on a Postgres instance."""
+    return f"maintenance_{conn_id}"
+
+
 def key_segment(name: str) -> str:
     """A name as one segment of an S3 key: percent-encoded, so it holds no slash and can be decoded again."""
     return quote(name, safe="")

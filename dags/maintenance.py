@@ -1,0 +1,167 @@
+"""The DAG `maintenance`: the index on the timestamp, checks of indexes, VACUUM, and disk space given back.
+
+Wiring only. The servers go side by side; on one server one task at a time, and the tables one after the other, since
+a later task weighs more than another table's earlier one. One table's trouble is not another's.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    Asset,
+    CronTriggerTimetable,
+    Param,
+    get_current_context,
+    get_parsing_context,
+    task,
+    task_group,
+)
+
+from include import dag_texts, wiring
+from include.approval import RewriteApproval, approved
+from include.archiver.maintenance_settings import Strategy
+from include.archiver.naming import maintenance_pool_name
+from include.archiver.policy import Policies
+from include.maintenance_tasks import ACTIONS, Maintenance, Subject, chooser_of, group_of, subjects
+from include.task_settings import TAG, task_settings
+
+DAG_ID = "maintenance"
+ASSET = Asset(name="maintenance", uri="x-archiver://maintenance", group="archiver")
+STEPS = ("inspect", "index", "validate", "vacuum", "approve", "reclaim", "report")
+WEIGHT = {name: number for number, name in enumerate(STEPS, start=1)}
+
+
+def _several(title: str, description: str, choices: list[str] | None = None) -> Param:
+    items: dict[str, Any] = {"type": "string"} | ({"enum": choices} if choices else {})
+    return Param(None, type=["null", "array"], items=items, title=title, description=description)
+
+
+PARAMETERS = {
+    "clients": _several("Clients", "Empty for all clients."),
+    "tables": _several("Tables", "As the policy file writes them; empty for all tables."),
+    "actions": _several("Actions", "Empty for all of them.", list(ACTIONS)),
+    "strategy": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, *(strategy.value for strategy in Strategy)],
+        title="Strategy",
+        description="How space is given back; empty for what the policy says.",
+    ),
+    "force": Param(
+        False,
+        type="boolean",
+        title="Force",
+        description="Whatever the hour, and however little it is. Never whatever the disk.",
+    ),
+    "reason": Param(None, type=["null", "string"], title="Reason", description="Why it is forced; kept in the ledger."),
+    "heapallindexed": Param(
+        False, type="boolean", title="All rows", description="validate: look for each row of the table in each index."
+    ),
+    "reindex": Param(
+        False, type="boolean", title="Reindex", description="validate: rebuild damaged indexes CONCURRENTLY."
+    ),
+    "dry_run": Param(False, type="boolean", title="Dry run", description="Look and choose, but change nothing."),
+}
+
+
+def build_maintenance_dag(policies: Policies) -> DAG:
+    """The form, and for each server the choice of its tables and a mapped group over them."""
+    with DAG(
+        dag_id=DAG_ID,
+        description="Indexes, VACUUM, and disk space given back",
+        doc_md=dag_texts.MAINTENANCE,
+        schedule=CronTriggerTimetable("0 2 * * 0", timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        # Not backfills: what a table needs now has nothing to do with a past date.
+        allowed_run_types=["scheduled", "manual", "operator_triggered"],
+        params=PARAMETERS,
+        tags=[TAG, "maintenance"],
+        default_args=task_settings(longest=timedelta(days=1)),
+    ) as dag:
+        for conn_id in policies.conn_ids:
+            add_server(policies, conn_id)
+    return dag
+
+
+def add_server(policies: Policies, conn_id: str) -> None:
+    """The tasks of one server."""
+    group, pool = group_of(conn_id), maintenance_pool_name(conn_id)
+
+    def work(chosen: Subject, context: Any) -> Maintenance:
+        return Maintenance.of(policies, chosen, context)
+
+    def said(context: Any, name: str) -> Any:
+        ti = context["ti"]
+        return ti.xcom_pull(task_ids=f"{group}.{name}", map_indexes=ti.map_index)
+
+    def step(name: str, **settings: Any) -> Any:
+        return task(task_id=name, pool=pool, priority_weight=WEIGHT[name], map_index_template="{{ table }}", **settings)
+
+    @task(task_id=chooser_of(conn_id), pool=pool)
+    def choose(**context: Any) -> list[Subject]:
+        return subjects(policies, conn_id, context)
+
+    @step("inspect")
+    def inspect(chosen: Subject, **context: Any) -> dict[str, object]:
+        get_current_context()["table"] = " ".join(chosen)
+        return work(chosen, context).inspect()
+
+    @step("index")
+    def index(chosen: Subject, **context: Any) -> str:
+        get_current_context()["table"] = " ".join(chosen)
+        return work(chosen, context).index()
+
+    @step("validate")
+    def validate(chosen: Subject, **context: Any) -> str:
+        get_current_context()["table"] = " ".join(chosen)
+        return work(chosen, context).validate()
+
+    @step("vacuum")
+    def vacuum(chosen: Subject, **context: Any) -> str:
+        get_current_context()["table"] = " ".join(chosen)
+        return work(chosen, context).vacuum()
+
+    @step("reclaim")
+    def reclaim(chosen: Subject, **context: Any) -> str:
+        get_current_context()["table"] = " ".join(chosen)
+        return work(chosen, context).reclaim(approved=approved(said(context, "approve")))
+
+    @step("report", trigger_rule="all_done", outlets=[ASSET])
+    def report(chosen: Subject, **context: Any) -> dict[str, object]:
+        get_current_context()["table"] = " ".join(chosen)
+        words = {name: said(context, name) for name in STEPS if name not in {"approve", "report"}}
+        answer = said(context, "approve")
+        if answer is not None and not approved(answer):
+            words["reclaim"] = "not approved"
+        found = work(chosen, context).report(words)
+        context["outlet_events"][ASSET].extra = found
+        return found
+
+    @task_group(group_id=group)
+    def table(chosen: Subject) -> None:
+        approve = RewriteApproval(
+            task_id="approve",
+            chosen=chosen,
+            question=lambda subject, context: work(subject, context).wants_approval(),
+            pool=pool,
+            priority_weight=WEIGHT["approve"],
+        )
+        (
+            inspect(chosen)
+            >> index(chosen)
+            >> validate(chosen)
+            >> vacuum(chosen)
+            >> approve
+            >> reclaim(chosen)
+            >> report(chosen)
+        )
+
+    table.expand(chosen=choose())
+
+
+if get_parsing_context().dag_id in {None, DAG_ID}:
+    build_maintenance_dag(wiring.policies())

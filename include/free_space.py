@@ -1,0 +1,73 @@
+"""How much is free on the disk of a Postgres server, asked in the way that the policy file says."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
+from include.archiver.errors import SettingError
+from include.archiver.policy import Client
+from include.wiring import AWS_CONNECTION
+
+# CloudWatch has a figure a minute, which comes a little late; of those of this span the smallest counts.
+_LOOK_BACK = timedelta(minutes=15)
+_PERIOD_SECONDS = 60
+
+
+def free_space(client: Client) -> FreeSpace:
+    """Where the free bytes of the client's server are asked for; nothing is asked before it is called."""
+    disk = client.disk
+    if disk is None:
+        return UNKNOWN_SPACE
+    if disk.rds_instance_id is not None:
+        name = disk.rds_instance_id
+        return FreeSpace(lambda: _of_rds(name), f"CloudWatch FreeStorageSpace of RDS instance {name}")
+    if disk.callable is not None:
+        place = disk.callable
+        return FreeSpace(lambda: _of_function(place), f"disk.callable {place}")
+    if disk.path is not None:
+        path = Path(disk.path)
+        return FreeSpace(lambda: _of_file_system(path), f"the file system of {path} where Airflow's worker runs")
+    figure = disk.figure
+    return FreeSpace(lambda: figure, "the figure in the policy file")
+
+
+def _of_rds(name: str) -> int | None:
+    """The least that was free lately, None where CloudWatch has no figure."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+    now = datetime.now(UTC)
+    answer = AwsGenericHook(aws_conn_id=AWS_CONNECTION, client_type="cloudwatch").conn.get_metric_statistics(
+        Namespace="AWS/RDS",
+        MetricName="FreeStorageSpace",
+        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": name}],
+        StartTime=now - _LOOK_BACK,
+        EndTime=now,
+        Period=_PERIOD_SECONDS,
+        Statistics=["Minimum"],
+    )
+    return min((int(point["Minimum"]) for point in answer["Datapoints"]), default=None)
+
+
+def _of_file_system(path: Path) -> int:
+    try:
+        return shutil.disk_usage(path).free
+    except OSError as error:
+        raise SettingError(f"disk.path is {path}, which cannot be looked at ({error.strerror}); correct it") from None
+
+
+def _of_function(place: str) -> int | None:
+    module, name = place.split(":")
+    try:
+        function = cast("Callable[[], object]", getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise SettingError(f"disk.callable is {place!r}, which cannot be imported: {error}") from None
+    free = function()
+    if free is not None and (isinstance(free, bool) or not isinstance(free, int) or free < 0):
+        raise SettingError(f"disk.callable {place!r} returned {free!r}; it has to return bytes as an int, or None")
+    return free

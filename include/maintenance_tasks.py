@@ -1,0 +1,223 @@
+"""What the tasks of the DAG `maintenance` do: each takes its order from policy and form, and calls one step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from include import wiring
+from include.archiver.database import Database
+from include.archiver.errors import MaintenanceRefused, SettingError, Unfinished
+from include.archiver.maintenance_settings import Strategy
+from include.archiver.models import WorkOrder
+from include.archiver.naming import group_part
+from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
+from include.archiver.steps.index import index
+from include.archiver.steps.inspect import inspect
+from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from include.archiver.steps.vacuum import vacuum
+from include.archiver.steps.validate import Thoroughness, validate
+from include.archiver.upkeep import Action, Done, Upkeep
+from include.free_space import free_space
+from include.orders import work_order
+
+log = logging.getLogger(__name__)
+
+ACTIONS = tuple(action.value for action in Action)
+NOT_CHOSEN = "not chosen in the form"
+# The client's name and the table as the policy file writes it.
+Subject = list[str]
+
+
+def group_of(conn_id: str) -> str:
+    """The id of the task group of a server's tables."""
+    return f"on_{group_part(conn_id)}"
+
+
+def chooser_of(conn_id: str) -> str:
+    """The id of the task that chooses a server's tables."""
+    return f"choose_{group_part(conn_id)}"
+
+
+def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> list[Subject]:
+    """The tables of this server that the form chooses.
+
+    Raises:
+        SettingError: the policy file has no such client or table, or the form asks for what does not go together.
+    """
+    parameters = context["params"]
+    if parameters["force"] and not str(parameters["reason"] or "").strip():
+        raise SettingError("the run's parameter force is set without reason; say why it cannot wait; nothing was done")
+    every = [(client, policy.table) for client in policies.clients for policy in client.tables]
+    clients = _known(parameters["clients"], [client.name for client, _ in every], "clients", policies)
+    tables = _known(parameters["tables"], [table for _, table in every], "tables", policies)
+    found = [
+        [client.name, table]
+        for client, table in every
+        if client.conn_id == conn_id and client.name in clients and table in tables
+    ]
+    if len(found) > MOST_MAPPED_WINDOWS:
+        raise SettingError(
+            f"{len(found)} tables of {conn_id} are more than the {MOST_MAPPED_WINDOWS} that one run takes; choose "
+            f"fewer with the run's parameters clients and tables"
+        )
+    return found
+
+
+def _known(wanted: Sequence[str] | None, known: Sequence[str], parameter: str, policies: Policies) -> set[str]:
+    if not wanted:
+        return set(known)
+    for one in wanted:
+        if one not in known:
+            reason = policies.broken.get(one) if parameter == "clients" else None
+            raise SettingError(
+                f"the run's parameter {parameter} names {one!r}: {reason or f'{policies.source} has no such entry'}; "
+                f"nothing was done"
+            )
+    return set(wanted)
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """One table of one client in one run."""
+
+    client: Client
+    policy: TablePolicy
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, policies: Policies, subject: Subject, context: Mapping[str, Any]) -> Maintenance:
+        """The table that the mapped task has to do with.
+
+        Raises:
+            SettingError: the policy file has changed since, and lists it no more.
+        """
+        for client in policies.clients:
+            for policy in client.tables:
+                if [client.name, policy.table] == list(subject):
+                    return cls(client, policy, context)
+        raise SettingError(f"{policies.source} does not list table {subject[1]} of client {subject[0]!r} any more")
+
+    @property
+    def order(self) -> WorkOrder:
+        """What this run is to do with the table."""
+        dry_run = bool(self.context["params"]["dry_run"])
+        return work_order(self.client, self.policy, self.context["dag_run"].run_id, dry_run=dry_run)
+
+    def chosen(self, action: Action) -> bool:
+        """Whether the form wants this action."""
+        return action.value in (self.context["params"]["actions"] or ACTIONS)
+
+    def inspect(self) -> dict[str, object]:
+        """The table's condition, in the log and for whoever reads the XCom."""
+        with self._session(Action.INDEX, writes=False) as database:
+            found = inspect(database, self.order)
+        return {
+            **asdict(found.sizes),
+            "free_bytes": found.free.total,
+            "free_percent": round(found.free_percent),
+            "method": found.method.value,
+            "live_rows": found.live,
+            "dead_rows": found.dead,
+            "timestamp_index": found.timestamp_index,
+            "held_back_by": [str(holder) for holder in found.holders],
+        }
+
+    def index(self) -> str:
+        """Sees to the index on the timestamp."""
+        if not self.chosen(Action.INDEX):
+            return NOT_CHOSEN
+        with self._session(Action.INDEX) as database:
+            return str(index(database, self.order, self._watcher))
+
+    def validate(self) -> str:
+        """Looks through the indexes."""
+        if not self.chosen(Action.VALIDATE):
+            return NOT_CHOSEN
+        parameters = self.context["params"]
+        how = Thoroughness(heapallindexed=bool(parameters["heapallindexed"]), reindex=bool(parameters["reindex"]))
+        with self._session(Action.VALIDATE) as database:
+            return str(validate(database, self.order, self._watcher, how))
+
+    def vacuum(self) -> str:
+        """VACUUM (ANALYZE)."""
+        if not self.chosen(Action.VACUUM):
+            return NOT_CHOSEN
+        with self._session(Action.VACUUM) as database:
+            return str(vacuum(database, self.order, self._watcher))
+
+    def wants_approval(self) -> str | None:
+        """What a person is to approve before the table is rewritten, None where there is nothing to approve."""
+        if not self.policy.approve or self.order.dry_run or not self.chosen(Action.RECLAIM):
+            return None
+        would = self._reclaimed(approved=True, dry_run=True)
+        if would.choice.strategy is not Strategy.VACUUM_FULL:
+            return None
+        return "\n\n".join([f"**{self.policy.table}** of {self.client.name}: {would.choice}", *would.notes])
+
+    def reclaim(self, *, approved: bool) -> str:
+        """Gives disk space back."""
+        if not self.chosen(Action.RECLAIM):
+            return NOT_CHOSEN
+        return str(self._reclaimed(approved=approved or not self.policy.approve, dry_run=self.order.dry_run))
+
+    def report(self, said: Mapping[str, object]) -> dict[str, object]:
+        """Adds up what the run did to the table.
+
+        Raises:
+            Unfinished: a task before this one did not come to its end.
+        """
+        done: list[Done] = []
+        if not self.order.dry_run and any(self.chosen(action) for action in Action):
+            with self._session(Action.RECLAIM, writes=False) as database:
+                done = Upkeep(database, self.order).of_run()
+        for one in done:
+            log.info("%s: %s", self.policy.table, one)
+        for name, words in said.items():
+            if words is not None:
+                log.info("%s: %s: %s", self.policy.table, name, words)
+        if missing := [name for name, words in said.items() if words is None]:
+            raise Unfinished(
+                f"{self.policy.table} of {self.client.name}: {', '.join(missing)} did not succeed; see the logs of "
+                f"those tasks"
+            )
+        reclaims = [one for one in done if one.action is Action.RECLAIM and one.after]
+        return {
+            "client": self.client.name,
+            "table": self.policy.table,
+            "given_back": sum(one.given_back for one in reclaims),
+            "seconds": sum(one.seconds or 0 for one in done),
+            "longest_wait_seconds": max((one.longest_wait or 0 for one in done), default=0),
+            "actions": [str(one) for one in done],
+        }
+
+    def _reclaimed(self, *, approved: bool, dry_run: bool) -> Reclaimed:
+        parameters = self.context["params"]
+        wanted = parameters["strategy"]
+        rules = Rules(
+            strategy=Strategy(wanted) if wanted else self.policy.reclaim,
+            min_percent=self.policy.reclaim_min_percent,
+            min_bytes=self.policy.reclaim_min_bytes,
+            off_hours=self.policy.off_hours,
+            force=str(parameters["reason"]) if parameters["force"] else "",
+            approved=approved,
+        )
+        around = Surroundings(lambda: datetime.now(UTC), free_space(self.client), self._watcher, _compact)
+        order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
+        with self._session(Action.RECLAIM, writes=not dry_run) as database:
+            return reclaim(database, order, rules, around)
+
+    def _session(self, action: Action, *, writes: bool | None = None) -> AbstractContextManager[Database]:
+        writes = not self.order.dry_run if writes is None else writes
+        return wiring.session(self.client, f"maintenance {action}", writes=writes)
+
+    def _watcher(self) -> AbstractContextManager[Database]:
+        return wiring.session(self.client, "watch", writes=False)
+
+
+def _compact() -> str:
+    raise MaintenanceRefused("the strategy compact is not part of this version; set reclaim to vacuum_full or none")
