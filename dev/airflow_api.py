@@ -158,6 +158,11 @@ class AirflowApi(AirflowSession):
         given = {name: value for name, value in wanted.items() if value is not None}
         return self.pages("/assets/events", "asset_events", **given)
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, map_index: int, option: str) -> None:
+        """Choose one of the options of a task that waits for a person."""
+        path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, str(map_index), "hitlDetails")
+        self.request("PATCH", path, body={"chosen_options": [option]})
+
     def variables(self) -> dict[str, str]:
         """Return every Airflow Variable."""
         return {found["key"]: found["value"] for found in self.pages("/variables", "variables")}

@@ -14,13 +14,14 @@ from typing import Any
 from include import wiring
 from include.archiver.errors import CheckFailed, SettingError, Unfinished
 from include.archiver.ledger import Ledger
+from include.archiver.maintenance_settings import Strategy
 from include.archiver.models import WorkOrder
 from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
 from include.archiver.steps.delete import delete
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import Exported, export, rehearse
 from include.archiver.steps.plan import Limits, Plan, plan
-from include.archiver.steps.report import Report, report
+from include.archiver.steps.report import Report, maintenance_due, report
 from include.archiver.steps.store import store
 from include.batches import BatchJson, as_json, from_json
 from include.orders import work_order
@@ -134,13 +135,18 @@ class TableWork:
             raise Unfinished("nothing was planned; the error is in the log of the task plan")
         order = self.order(context)
         windows = [window for batch in batches for window in from_json(batch)]
+        due: str | None = None
         if order.dry_run or not batches:
             # Without a dry run, what exports returned is left over from a former try.
             result = Report.of_rehearsal(len(windows), rehearsed if order.dry_run else [], dry_run=order.dry_run)
         else:
             with wiring.session(self.client, "report", writes=False) as database:
                 result = report(database, order, [window.cell for window in windows])
-        result = result.with_plan(summary)
+                if self.policy.reclaim is not Strategy.NONE:
+                    due = maintenance_due(
+                        database, order, self.policy.reclaim_min_percent, self.policy.reclaim_min_bytes
+                    )
+        result = result.with_plan(summary).with_note(due)
         for line in result.lines():
             log.info("%s", line)
         return result

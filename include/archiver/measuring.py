@@ -30,14 +30,17 @@ _ALIGNMENT = 8
 _INDEX_ENTRY = 12
 
 
-def inspection_of(database: Database, table: TableName, timestamp_column: str) -> Inspection:
+def inspection_of(database: Database, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
     """Everything that is to be known before something is done about the table's dead space.
+
+    Where it need not be `thorough`, it asks for statistics alone, and reads no table and no index.
 
     Raises:
         TableRefused: there is no such table.
     """
     found = table_oid(database, table)
-    functions = {row.name: TableName(row.schema, row.name) for row in database.all("inspect/functions")}
+    installed = database.all("inspect/functions") if thorough else []
+    functions = {row.name: TableName(row.schema, row.name) for row in installed}
     method = _method(functions)
     rows = database.all("inspect/parts", oid=found.oid)
     parts = tuple(_part(database, row, functions, method, timestamp_column) for row in rows)
@@ -188,12 +191,13 @@ def _rows(
 
 
 def _packed(rows: _Rows, size: int, block_size: int, fill_factor: int) -> int:
-    """Bytes that the live rows take up after a rewrite; all of it where their length is not known."""
+    """Bytes that the live rows take up after a rewrite."""
     if not rows.live:
         # Statistics that know of no row, dead or alive, may be statistics that know nothing.
         return 0 if rows.dead or rows.sure else size
     if not rows.length:
-        return size
+        # Never analyzed: then a dead row is taken to be as long as a live one.
+        return round(size * rows.live / (rows.live + rows.dead))
     fits = max(1, int((block_size - _PAGE_HEADER) * fill_factor / 100 / rows.length))
     return min(size, -(-rows.live // fits) * block_size)
 

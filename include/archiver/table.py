@@ -160,7 +160,7 @@ def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -
     if not indexed:
         notes.append(
             f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
-            f"CREATE INDEX CONCURRENTLY on it"
+            f"the DAG maintenance, or CREATE INDEX CONCURRENTLY on it"
         )
     if triggers := database.all("table/delete_triggers", oid=oid):
         notes.append(f"delete triggers fire: {', '.join(trigger.name for trigger in triggers)}")

@@ -16,7 +16,7 @@ import yaml
 from dev.airflow_api import AirflowApi
 from dev.airflow_session import AirflowApiError
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
-from include.archiver.naming import dag_id, pool_name
+from include.archiver.naming import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
 
 HOURS = 60
@@ -171,6 +171,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         api.set_connection(settings.WRONG_PASSWORD, "postgres", password=settings.SECRET, **address)
         for conn_id in (DATABASE_CONNECTION, settings.WRONG_PASSWORD, settings.NO_CONNECTION):
             api.set_pool(pool_name(conn_id), 8)
+            api.set_pool(maintenance_pool_name(conn_id), 1)
         for key, value in settings.VARIABLES.items():
             api.set_variable(key, value)
         ids = [dag_id(name) for name in settings.NAMES]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from dev.stack import BUCKET, DATABASE_CONNECTION
 
 WRONG_PASSWORD = "wrong_password"
@@ -37,10 +39,17 @@ WITH_DATABASE = [
     *BAD_DAYS,
     "no-bucket",
     "family",
+    "bloated",
+    "asked",
 ]
 BROKEN = "broken"
 NO_DATABASE = "no-database"
 NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected"]
+
+_NOW = datetime.now(UTC)
+# Whenever the tests run, they run within it.
+_ALL_DAY = f"{_NOW - timedelta(hours=1):%H:%M}-{_NOW + timedelta(hours=20):%H:%M} UTC"
+_RECLAIMED = {"maintenance_window": _ALL_DAY, "reclaim_min_mb": 1}
 
 _BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
 _SPECIAL: dict[str, dict[str, object]] = {
@@ -50,6 +59,8 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "ended": {"batch_size": 2},
     "killed": {"max_mapped_windows": 2},
     "plain": {"max_mapped_windows": 100},
+    "bloated": {**_RECLAIMED, "windows_per_task": 24},
+    "asked": {**_RECLAIMED, "approve": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
         "max_mapped_windows": 1,
@@ -73,6 +84,8 @@ POLICIES = {
     "instances": [
         {
             "conn_id": DATABASE_CONNECTION,
+            # The server's data lie on this very machine.
+            "disk": {"path": "/"},
             "clients": [
                 *({"name": name, **_SPECIAL.get(name, {})} for name in [*WITH_DATABASE, NO_DATABASE]),
                 {"name": BROKEN, "keep_dayz": 3},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,8 @@ from dev.s3 import MotoS3
 from include import maintenance_tasks
 from include.approval import RewriteApproval, approved
 from include.archiver.errors import SettingError
-from include.archiver.policy import Client, Disk, Policies, load
+from include.archiver.maintenance_settings import Disk
+from include.archiver.policy import Client, Policies, load
 from include.free_space import free_space
 from include.maintenance_tasks import subjects
 from include.pools import pools
@@ -56,7 +58,7 @@ def test_the_dag(policies: Policies) -> None:
     steps = ["inspect", "index", "validate", "vacuum", "approve", "reclaim", "report"]
     for conn_id in ("rds_main", "rds_two"):
         chain = [f"choose_{conn_id}", *(f"on_{conn_id}.{step}" for step in steps)]
-        for first, second in zip(chain[:-1], chain[1:], strict=True):
+        for first, second in pairwise(chain):
             assert second in dag.get_task(first).downstream_task_ids
         assert {dag.get_task(one).pool for one in chain} == {f"maintenance_{conn_id}"}
         weights = [dag.get_task(one).priority_weight for one in chain[1:]]
@@ -82,7 +84,7 @@ def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.Mon
         subjects(policies, "rds_main", form(clients=["a", "nobody"]))
     with pytest.raises(SettingError, match=r"clients names 'bad': .*tables is empty"):
         subjects(policies, "rds_main", form(clients=["bad"]))
-    with pytest.raises(SettingError, match="tables names 's.three'"):
+    with pytest.raises(SettingError, match=r"tables names 's\.three'"):
         subjects(policies, "rds_main", form(tables=["s.three"]))
     with pytest.raises(SettingError, match="force is set without reason"):
         subjects(policies, "rds_main", form(force=True, reason=" "))
@@ -93,8 +95,15 @@ def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.Mon
 
 def test_only_a_plain_yes_is_an_approval() -> None:
     assert approved({"chosen_options": [RewriteApproval.APPROVE]})
-    for answer in (None, {}, {"chosen_options": []}, {"chosen_options": [RewriteApproval.REJECT]}, "Approve", True):
-        assert not approved(answer)
+    answers: tuple[object, ...] = (
+        None,
+        {},
+        {"chosen_options": []},
+        {"chosen_options": [RewriteApproval.REJECT]},
+        "Approve",
+        True,
+    )
+    assert not any(map(approved, answers))
 
 
 def on(**disk: Any) -> Client:
@@ -108,7 +117,7 @@ def test_free_space_is_asked_for_as_the_policy_says(tmp_path: Path) -> None:
     free = free_space(on(path=str(tmp_path))).ask()
     assert free is not None
     assert abs(free - shutil.disk_usage(tmp_path).free) < 10**9
-    with pytest.raises(SettingError, match="disk.path is /no/such/folder"):
+    with pytest.raises(SettingError, match=r"disk\.path is /no/such/folder"):
         free_space(on(path="/no/such/folder")).ask()
 
 

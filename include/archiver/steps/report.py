@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from include.archiver.condition import in_words
 from include.archiver.database import Database
-from include.archiver.errors import Unfinished
+from include.archiver.errors import ArchiverError, Unfinished
 from include.archiver.ledger import Ledger
+from include.archiver.measuring import inspection_of
 from include.archiver.models import OPEN_STATES, LedgerRow, State, Window, WorkOrder
 from include.archiver.partitions import Drops
 
@@ -73,6 +75,10 @@ class Report:
             notes.append("more windows are due than one run carries; the next run goes on with them")
         return replace(self, notes=tuple(notes))
 
+    def with_note(self, note: str | None) -> Report:
+        """The same report with one more thing to say."""
+        return replace(self, notes=(*self.notes, note)) if note else self
+
     def as_dict(self) -> dict[str, object]:
         """For XCom and the Asset event: plain values only."""
         lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
@@ -96,6 +102,21 @@ class Report:
         lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
         lines += [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
         return lines + list(self.notes)
+
+
+def maintenance_due(database: Database, order: WorkOrder, min_percent: int, min_bytes: int) -> str | None:
+    """What could be given back to the disk by now, None where that is too little; by statistics, which cost nothing."""
+    try:
+        found = inspection_of(database, order.table, order.timestamp_column, thorough=False)
+    except ArchiverError as error:
+        return f"how much disk space could be given back is not known: {error}"
+    free = found.free.total
+    if not free or free < min_bytes or found.free_percent < min_percent:
+        return None
+    return (
+        f"maintenance is due: about {in_words(free)} of {in_words(found.sizes.total)} ({found.free_percent:.0f}%) "
+        f"could be given back to the disk; the DAG maintenance does it"
+    )
 
 
 def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Report:
