@@ -8,7 +8,7 @@ WHERE
     (function.proname, oidvectortypes(function.proargtypes)) IN (
         ('pgstattuple_approx', 'regclass'),
         ('pgstatindex', 'regclass'),
-        ('pg_freespace', 'regclass'),
+        ('pg_freespace', 'regclass, bigint'),
         ('bt_index_check', 'regclass, boolean')
     )
     AND has_function_privilege(function.oid, 'EXECUTE') AND has_schema_privilege(space.oid, 'USAGE')
