@@ -17,7 +17,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
 
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, ReferenceRefused, ValueRefused
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, ReferenceRefused, ValueRefused
 from include.archiver.statements import Names, compose
 
 log = logging.getLogger(__name__)
@@ -300,7 +300,7 @@ def _translation(error: psycopg.Error, name: str, seconds: float = 0.0) -> Datab
     if refused_login:
         return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
     if isinstance(error, errors.LockNotAvailable):
-        return DatabaseInterrupted(f"{message}; another session holds a lock on it (see pg_locks)")
+        return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
         return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds)}")
     if isinstance(error, _INTERRUPTIONS):

@@ -74,6 +74,10 @@ class DatabaseInterrupted(Interrupted):
     """The connection to Postgres was lost, or a lock or a statement took longer than its limit."""
 
 
+class LockWait(DatabaseInterrupted):
+    """Another session holds a lock on the table, and did not give it up within the limit."""
+
+
 class StorageInterrupted(Interrupted):
     """S3 could not be reached, or answered that it is busy."""
 

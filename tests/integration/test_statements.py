@@ -75,6 +75,8 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "partition": PARTITION,
     "lower": Text("2024-01-02"),
     "upper": Text("2024-01-03 %s {x}"),
+    "own": Of("moved", COLUMN),
+    "index": TableName(TABLE.schema, "an index"),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
@@ -136,6 +138,12 @@ VALUES: Mapping[str, object] = {
     "bytes": 1,
     "path": "pg_catalog",
     "encoding": "UTF8",
+    "first": "(0,0)",
+    "beyond": "(1,0)",
+    "places": ["(0,1)"],
+    "most": 10,
+    "mark": "800",
+    "cost_delay": "0ms",
 }
 
 
@@ -143,6 +151,10 @@ VALUES: Mapping[str, object] = {
 ALONE = {
     "partition/detach_concurrently": None,
     "partition/detach_finalize": "55000",
+    "compact/vacuum": None,
+    "compact/cut": None,
+    "compact/drop_index": None,
+    "compact/reindex": None,
 }
 
 LOADED = {
@@ -170,6 +182,7 @@ def furnished(place: Place) -> Place:
     place.sql(
         f"CREATE TABLE {identifier} (id int PRIMARY KEY, {sql.Identifier(COLUMN).as_string()} timestamp, label text)"
     )
+    place.sql(f'CREATE INDEX "an index" ON {identifier} (id)')
     place.sql(f"INSERT INTO {identifier} VALUES (1, '{hours_ago(1.5)}', 'x')")
     parent, partition, apart = (
         sql.Identifier(TABLE.schema, name).as_string() for name in (PARENT.name, PARTITION.name, "apart")
