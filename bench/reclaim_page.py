@@ -23,7 +23,7 @@ def table(result: Mapping[str, Any]) -> str:
     lines = [_HEAD, "|" + "---|" * (_HEAD.count("|") - 1)]
     for run in result["runs"]:
         size = run["heap_before"] + run["indexes_before"]
-        share = run["given_back"] / _full(result, run)["given_back"]
+        share = max(0, run["given_back"]) / _full(result, run)["given_back"]
         cells = [
             run["shape"],
             f"`{run['strategy']}`" if run["strategy"] == "compact" else run["strategy"],

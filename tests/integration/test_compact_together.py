@@ -21,7 +21,9 @@ from include.archiver.errors import DatabaseInterrupted, LockWait, Stopped
 from include.archiver.moving import Tempo
 from include.archiver.statements import Names
 from include.archiver.steps.compact import compact
+from include.archiver.steps.delete import Deleted
 from tests.faults.chance import seeded
+from tests.integration import place as events
 from tests.integration.compacting import (
     EFFORT,
     EVENTS,
@@ -32,7 +34,7 @@ from tests.integration.compacting import (
     fresh_heap_bytes,
     heap_bytes,
 )
-from tests.integration.place import Place
+from tests.integration.place import Place, hours_ago
 from tests.integration.together import in_background, until, wait_for_blocked
 
 PAGE = 8192
@@ -316,6 +318,23 @@ def test_a_process_that_is_killed_leaves_nothing_that_the_next_run_does_not_fini
     assert done.after.heap <= fresh_heap_bytes(place) + PAGE
     assert content(place) == before
     assert place.sql("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
+
+
+def test_rows_that_move_between_export_and_delete_stay_and_are_archived_by_the_next_run(place: Place) -> None:
+    place.sql(events.EVENTS)
+    place.sql(
+        "INSERT INTO analytics.events (triggered_at, name) SELECT now(), repeat('x', 500) FROM generate_series(1, 500)"
+    )
+    place.events(*[hours_ago(60)] * 20)
+    place.sql("DELETE FROM analytics.events WHERE name ~ '^x'")
+    before = place.csv_of_table()
+    window = place.stored_window()
+    assert compacted(place).rows == 20
+    assert place.delete(window) == Deleted(0, 20)
+    assert place.csv_of_table() == before
+    assert place.archive() == [Deleted(20, 0)]
+    assert set(place.archived()) == set(before)
+    assert not place.live()
 
 
 def test_two_at_once_do_no_harm(place: Place) -> None:
