@@ -24,7 +24,7 @@ class Held:
 def wait_until_free(database: Database, seconds: float, stopping: Callable[[], bool]) -> Held | None:
     """Waits until nobody may see the row versions that were replaced before this call.
 
-    A role without `pg_monitor` sees its own sessions only; then this may return although somebody holds on.
+    A role without `pg_monitor` sees that somebody holds on, and who, but neither state nor age.
 
     Args:
         database: the client database.

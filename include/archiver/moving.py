@@ -60,11 +60,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Walk:
-    """One way from the end towards the front: rows that moved, pages left behind, and whether room ran out."""
+    """One way from the end towards the front: rows that moved, and pages that were left behind."""
 
     rows: int
     pages: int
-    ran_out: bool
 
 
 class Mover:
@@ -104,7 +103,7 @@ class Mover:
             try:
                 landed = self._batch(beyond - pages, beyond)
             except NoRoom:
-                return Walk(moved, blocks - beyond, True)
+                break
             if landed is None:
                 continue
             if landed:
@@ -112,7 +111,7 @@ class Mover:
             beyond -= pages
             moved += len(landed)
             tell(beyond)
-        return Walk(moved, blocks - beyond, beyond <= 1)
+        return Walk(moved, blocks - beyond)
 
     def _batch(self, first: int, beyond: int) -> list[int] | None:
         """Where the rows of these pages landed; None if a lock on the table was in the way, or it was too much."""

@@ -49,6 +49,13 @@ def compacted(
         return compact(database, table, stopping, replace(EFFORT, **changes))
 
 
+def owned(place: Place) -> Place:
+    """The same place for a role that owns the table and is nothing else."""
+    owner = place.as_role("owner", "USAGE ON SCHEMA analytics")
+    place.sql(f"ALTER TABLE analytics.events OWNER TO {owner.role}")
+    return owner
+
+
 def heap_bytes(place: Place, table: TableName = EVENTS) -> int:
     (size,) = place.sql("SELECT pg_relation_size(%s::regclass)", named(table))[0]
     return int(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.archiver.errors import TableRefused
-from tests.integration.compacting import EVENTS, bloated, compacted, content
+from tests.integration.compacting import EVENTS, bloated, compacted, content, owned
 from tests.integration.place import Place
 
 NOTING = """
@@ -20,13 +20,6 @@ TRIGGERS = [
     ("AFTER UPDATE", "STATEMENT"),
     ("BEFORE UPDATE OF touched", "ROW"),
 ]
-
-
-def owned(place: Place) -> Place:
-    """The same place for a role that owns the table and is nothing else."""
-    owner = place.as_role("owner", "USAGE ON SCHEMA analytics")
-    place.sql(f"ALTER TABLE analytics.events OWNER TO {owner.role}")
-    return owner
 
 
 def refused(place: Place, *words: str) -> None:

@@ -33,6 +33,7 @@ from tests.integration.compacting import (
     content,
     fresh_heap_bytes,
     heap_bytes,
+    owned,
 )
 from tests.integration.place import Place, hours_ago
 from tests.integration.together import in_background, until, wait_for_blocked
@@ -205,6 +206,19 @@ def test_a_snapshot_taken_while_it_works_ends_it_after_one_stretch(place: Place)
         found = reader.execute("SELECT count(*) FROM analytics.events").fetchone()
         assert found == (16000 // 20,)
     assert compacted(place).after.heap <= 1.1 * fresh_heap_bytes(place)
+
+
+def test_an_old_snapshot_is_noticed_by_a_role_without_rights_to_see_it_too(place: Place) -> None:
+    bloated(place)
+    owner = owned(place)
+    with place.connect() as reader:
+        reader.execute("SET default_transaction_isolation = 'repeatable read'")
+        reader.commit()
+        reader.execute("SELECT count(*) FROM analytics.events")
+        done = compacted(owner)
+        assert f"process {reader.info.backend_pid} " in done.ended
+    assert "state not to be seen without pg_monitor" in done.ended
+    assert (done.rows, done.before, done.held) == (0, done.after, True)
 
 
 def test_an_old_snapshot_that_ends_in_time_is_waited_for(place: Place) -> None:

@@ -38,6 +38,10 @@ _STRETCHES = 10
 _LEAST_STRETCH_PAGES = 1024
 _FRUITLESS_CUTS = 3
 _STATEMENT_TIMEOUT = "12h"
+_NOT_CUT = (
+    "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock; "
+    "run it again at a quieter time"
+)
 
 
 @dataclass(frozen=True)
@@ -169,24 +173,20 @@ class _Compaction:
         stretch, fruitless = max(_LEAST_STRETCH_PAGES, blocks // _STRETCHES), 0
         while True:
             walk = self._mover.walk(blocks, stretch, self._stopping, tell)
-            if not walk.rows and walk.ran_out:
-                self._vacuum()  # the row that found no room may have left a new page at the end
-                return "no room is left nearer to the front"
-            if held := self._held_back():
-                self._vacuum()
+            held = self._held_back() if walk.rows else ""
+            self._vacuum()  # also after a walk that moved nothing: the row that found no room may have made a new page
+            if held:
                 return f"the moved rows' old versions cannot be removed yet: {held}"
-            self._vacuum()
             was, blocks = blocks, self._blocks()
-            fruitless = 0 if was - blocks >= _least_cut(was) else fruitless + 1
-            if walk.ran_out and fruitless:
+            if was - blocks >= _least_cut(was):
+                fruitless = 0
+            elif walk.pages < _least_cut(was):
                 return "no room is left nearer to the front"
-            if fruitless == _FRUITLESS_CUTS:
-                self._held = True
-                return (
-                    "VACUUM could not cut the end off: rows there are locked or came anew, the table is never without "
-                    "a lock, or an old snapshot is held that this role cannot see (grant pg_monitor to see it)"
-                )
-            if fruitless:
+            else:
+                fruitless += 1
+                if fruitless == _FRUITLESS_CUTS:
+                    self._held = True
+                    return _NOT_CUT
                 self._pause(fruitless)
 
     def _held_back(self) -> str:

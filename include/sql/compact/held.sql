@@ -3,10 +3,11 @@
 WITH mark AS (SELECT age(%(mark)s::xid8::xid) AS age)
 SELECT
     format(
-        'process %%s (%%s), user %%s, application %%s, %%s, transaction open for %%s s', activity.pid,
-        activity.backend_type, coalesce(activity.usename, '-'),
-        coalesce(nullif(activity.application_name, ''), '-'), coalesce(activity.state, 'state unknown'),
-        coalesce(round(extract(epoch FROM clock_timestamp() - activity.xact_start)), 0)
+        'process %%s (%%s), user %%s, application %%s, %%s, transaction open for %%s', activity.pid,
+        coalesce(nullif(activity.backend_type, ''), 'of a kind this role may not see'), coalesce(activity.usename, '-'),
+        coalesce(nullif(activity.application_name, ''), '-'),
+        coalesce(activity.state, 'state not to be seen without pg_monitor'),
+        coalesce(round(extract(epoch FROM clock_timestamp() - activity.xact_start)) || ' s', 'an unknown time')
     ) AS who
 FROM pg_catalog.pg_stat_activity AS activity
 CROSS JOIN mark
