@@ -154,6 +154,8 @@ class Mover:
         names: Names = {"table": table, "column": column, "own": Of("moved", column)}
         with self._database.transaction():
             self._database.all("compact/settle", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms")
+            # Functions in indexes and constraints are called, and look their names up as for any writer.
+            self._database.users_path(ours_first=True)
             if self._part.as_replica:
                 self._database.all("compact/as_replica")
             taken = self._database.all(

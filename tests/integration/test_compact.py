@@ -164,6 +164,17 @@ def test_bloated_indexes_are_rebuilt_and_others_are_not(place: Place) -> None:
     assert "rebuilt index events_pkey concurrently" in done.notes
 
 
+def test_functions_in_constraints_find_their_names_as_for_any_writer(place: Place) -> None:
+    bloated(place)
+    place.sql(
+        "CREATE FUNCTION public.inner_one(x int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT x';"
+        "CREATE FUNCTION public.outer_one(x int) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS"
+        " 'BEGIN RETURN inner_one(x) IS NOT NULL; END';"
+        "ALTER TABLE analytics.events ADD CHECK (public.outer_one(touched))"
+    )
+    assert compacted(place).rows == 400
+
+
 def test_an_index_is_not_rebuilt_without_room_for_the_new_one(place: Place) -> None:
     bloated(place)
     done = compacted(place, free_bytes=lambda: 100)
