@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -11,11 +12,12 @@ from typing import Any
 
 from include import wiring
 from include.archiver.database import Database
-from include.archiver.errors import MaintenanceRefused, SettingError, Unfinished
+from include.archiver.errors import SettingError, Stopped, Unfinished
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.models import WorkOrder
 from include.archiver.naming import group_part
 from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
+from include.archiver.steps.compact import Effort, compact
 from include.archiver.steps.index import index
 from include.archiver.steps.inspect import inspect
 from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
@@ -28,6 +30,8 @@ from include.orders import work_order
 log = logging.getLogger(__name__)
 
 ACTIONS = tuple(action.value for action in Action)
+# An archive run of the same table waits for so long at most.
+_COMPACT_SECONDS = 3600.0
 NOT_CHOSEN = "not chosen in the form"
 # The client's name and the table as the policy file writes it.
 Subject = list[str]
@@ -206,10 +210,24 @@ class Maintenance:
             force=str(parameters["reason"]) if parameters["force"] else "",
             approved=approved,
         )
-        around = Surroundings(lambda: datetime.now(UTC), free_space(self.client), self._watcher, _compact)
+        around = Surroundings(lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact)
         order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
         with self._session(Action.RECLAIM, writes=not dry_run) as database:
             return reclaim(database, order, rules, around)
+
+    def _compact(self) -> str:
+        """Moves rows to the front, for an hour at most: the archive waits meanwhile, and the next run goes on."""
+        deadline = time.monotonic() + _COMPACT_SECONDS
+        effort = Effort(free_bytes=free_space(self.client).ask)
+        with wiring.stop_requested() as asked, self._session(Action.RECLAIM) as database:
+            try:
+                done = compact(database, self.policy.name, lambda: asked() or time.monotonic() > deadline, effort)
+            except Stopped as stopped:
+                if asked():
+                    raise
+                return f"{stopped}; the next run goes on"
+        told = [f"{done.rows} rows moved, the longest transaction took {done.longest_ms:.0f} ms; {done.ended}"]
+        return "; ".join([*told, *done.notes])
 
     def _session(self, action: Action, *, writes: bool | None = None) -> AbstractContextManager[Database]:
         writes = not self.order.dry_run if writes is None else writes
@@ -217,7 +235,3 @@ class Maintenance:
 
     def _watcher(self) -> AbstractContextManager[Database]:
         return wiring.session(self.client, "watch", writes=False)
-
-
-def _compact() -> str:
-    raise MaintenanceRefused("the strategy compact is not part of this version; set reclaim to vacuum_full or none")

@@ -23,7 +23,7 @@ from include.archiver.errors import (
     Damaged,
     DatabaseInterrupted,
     DatabaseRefused,
-    LockTimeout,
+    LockWait,
     ReferenceRefused,
     ValueRefused,
 )
@@ -350,7 +350,7 @@ def _translation(
     if refused_login:
         return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
     if isinstance(error, errors.LockNotAvailable):
-        return LockTimeout(f"{message}; another session holds a lock on it (see pg_locks)")
+        return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
         return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest)}")
     if isinstance(error, _INTERRUPTIONS):

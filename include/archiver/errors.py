@@ -82,8 +82,8 @@ class DatabaseInterrupted(Interrupted):
     """The connection to Postgres was lost, or a lock or a statement took longer than its limit."""
 
 
-class LockTimeout(DatabaseInterrupted):
-    """Another session held a lock for longer than this one may wait for it."""
+class LockWait(DatabaseInterrupted):
+    """Another session holds a lock on the table, and did not give it up within the limit."""
 
 
 class StorageInterrupted(Interrupted):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from include.archiver.errors import LockTimeout
+from include.archiver.errors import LockWait
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,12 @@ class Patience:
         """What the attempt returns, as soon as it gets its lock.
 
         Raises:
-            LockTimeout: no try got it.
+            LockWait: no try got it.
         """
         for pause in self.pauses():
             try:
                 return attempt()
-            except LockTimeout as error:
+            except LockWait as error:
                 log.info("%s: %s; trying again in %.1f s", what, error, pause)
                 time.sleep(pause)
         return attempt()

@@ -110,6 +110,19 @@ def test_a_person_is_asked_first_where_the_policy_says_so(maintained: Tenants) -
     assert size(tenant) < full / 10
 
 
+def test_the_online_way_needs_no_approval(maintained: Tenants) -> None:
+    tenant = maintained["asked"]
+    tenant.sql(MORE)
+    tenant.sql(TO_THE_END)
+    tenant.sql("DELETE FROM analytics.events WHERE id > 60")
+    full, content = size(tenant), tenant.sql(CONTENT)
+    run_id, state = run(maintained, tenant, actions=["vacuum", "reclaim"], strategy="compact")
+    assert state == "success"
+    assert said(maintained, run_id, "reclaim").startswith("compact: ")
+    assert size(tenant) < full / 2
+    assert tenant.sql(CONTENT) == content
+
+
 def test_backfills_are_refused(maintained: Tenants) -> None:
     with pytest.raises(AirflowApiError):
         maintained.api.create_backfill(DAG, utc_now(), utc_now(), max_active_runs=1)

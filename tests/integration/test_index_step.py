@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from include.archiver import watching
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockTimeout, TableRefused
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, TableRefused
 from include.archiver.naming import index_name
 from include.archiver.table import describe
 from tests.integration.place import Place
@@ -176,7 +176,7 @@ def test_a_transaction_that_does_not_end_is_named(place: Place, caplog: pytest.L
     filled(place)
     limits = replace(BUILD, old_transactions=timedelta(milliseconds=400))
     with transaction(place, "SET application_name = 'payroll'", "DELETE FROM analytics.events WHERE id = 1") as user:
-        with caplog.at_level("INFO"), pytest.raises(LockTimeout) as caught:
+        with caplog.at_level("INFO"), pytest.raises(LockWait) as caught:
             indexed(place, limits)
         pid = user.info.backend_pid
     for text in (str(caught.value), caplog.text):
@@ -294,7 +294,7 @@ def test_a_frame_gives_way_to_writers(place: Place) -> None:
     """Only the frame of a partitioned table takes a lock that writers wait for: for a moment, and it tries again."""
     log = partitioned(place)
     held = "LOCK TABLE public.log IN ROW EXCLUSIVE MODE"
-    with transaction(log, held), pytest.raises(LockTimeout):
+    with transaction(log, held), pytest.raises(LockWait):
         indexed(log)
     patient = replace(BUILD, patience=replace(BUILD.patience, tries=200))
     with transaction(log, held) as user, in_background(lambda: indexed(log, patient)) as build:

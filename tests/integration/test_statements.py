@@ -75,6 +75,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "partition": PARTITION,
     "lower": Text("2024-01-02"),
     "upper": Text("2024-01-03 %s {x}"),
+    "own": Of("moved", COLUMN),
     "index": TableName(TABLE.schema, "an index %s"),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
@@ -162,9 +163,14 @@ VALUES: Mapping[str, object] = {
     "oids": [1259],
     "process": 1,
     "everything": True,
-    "cost_delay": "2",
     "cost_limit": "200",
     "check_interval": "1s",
+    "first": "(0,0)",
+    "beyond": "(1,0)",
+    "places": ["(0,1)"],
+    "most": 10,
+    "mark": "800",
+    "cost_delay": "0ms",
 }
 
 
@@ -177,6 +183,10 @@ ALONE = {
     "reclaim/vacuum_full": None,
     "vacuum/vacuum": None,
     "validate/reindex": None,
+    "compact/vacuum": None,
+    "compact/cut": None,
+    "compact/drop_index": None,
+    "compact/reindex": None,
 }
 
 LOADED = {

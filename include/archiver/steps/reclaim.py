@@ -104,7 +104,7 @@ def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surround
         MaintenanceRefused: VACUUM FULL is wanted, and the hour or the disk forbids it; or pg_repack is.
         SettingError: `force` has no reason in it.
         Busy: somebody else maintains the table, or an archive run has windows of it in hand.
-        LockTimeout: no try got the lock; the table is as it was.
+        LockWait: no try got the lock; the table is as it was.
         DatabaseInterrupted: the rewrite took too long, or was broken off; the table is as it was.
     """
     if rules.force and not rules.force.strip():

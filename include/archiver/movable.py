@@ -1,0 +1,118 @@
+"""Whether rows of a table may be moved within it, part by part, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import DatabaseRefused, TableRefused
+from include.archiver.models import TableName
+
+_ORDINARY, _FOREIGN = "r", "f"
+_TEMPORARY = "t"
+_OTHERWISE = "choose another strategy for this table, such as vacuum_full"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One heap: a table, or a partition or child of it.
+
+    `column` is set to itself to move a row; `as_replica` says that triggers are kept from firing meanwhile.
+    """
+
+    oid: int
+    name: TableName
+    column: str
+    as_replica: bool
+    notes: tuple[str, ...]
+
+
+def parts_of(database: Database, table: TableName) -> list[Part]:
+    """The heaps that hold the table's rows, if rows may be moved in every one of them.
+
+    Raises:
+        TableRefused: the table is missing, a right is missing, or moving would set off more than a move.
+    """
+    found = database.all("compact/find", schema=table.schema, table=table.name)
+    if not found or found[0].kind not in {_ORDINARY, "p"}:
+        raise TableRefused(
+            f"database {database.name} has no table {table} that holds rows; correct 'table' in the policy file "
+            f"(names are taken exactly as written, capitals too)"
+        )
+    muted = _may_mute(database)
+    return [_part(database, table, row, muted) for row in database.all("compact/parts", oid=found[0].oid)]
+
+
+def _may_mute(database: Database) -> bool:
+    """Whether this role may keep triggers from firing; tried, since servers differ in how they grant that."""
+    try:
+        with database.rehearsal():
+            database.all("compact/as_replica")
+    except DatabaseRefused:
+        return False
+    return True
+
+
+def _part(database: Database, table: TableName, row: Row, muted: bool) -> Part:
+    name = TableName(row.schema, row.name)
+    _refuse_kind(name, row)
+    _refuse_rights(database, name, row)
+    _refuse_hooks(database, name, row.oid, muted)
+    published = sorted(
+        {
+            found.name
+            for relation in {table, name}
+            for found in database.all("compact/publications", schema=relation.schema, table=relation.name)
+        }
+    )
+    if published and not row.is_identified:
+        raise TableRefused(
+            f"{name} is published by {', '.join(published)} but has no replica identity, so the server refuses "
+            f"every UPDATE of it; give it a primary key or ALTER TABLE ... REPLICA IDENTITY"
+        )
+    columns = database.all("compact/column", oid=row.oid)
+    if not columns:
+        raise TableRefused(
+            f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
+            f"role lacks rights; grant SELECT on the table and UPDATE on one plain column of it, or {_OTHERWISE}"
+        )
+    notes = (f"subscribers of {', '.join(published)} get every move as an update",) if published else ()
+    return Part(row.oid, name, columns[0].name, muted, notes)
+
+
+def _refuse_kind(name: TableName, row: Row) -> None:
+    if row.kind == _FOREIGN:
+        raise TableRefused(f"{name} is a foreign table; compact it where it is, or detach it")
+    if row.kind != _ORDINARY or row.persistence == _TEMPORARY or row.access_method != "heap":
+        raise TableRefused(f"{name} is no ordinary table kept as a heap; {_OTHERWISE}")
+
+
+def _refuse_rights(database: Database, name: TableName, row: Row) -> None:
+    if not (row.may_use and row.may_maintain):
+        raise TableRefused(
+            f"the role of the Airflow connection may not VACUUM {name} in database {database.name}; make it the owner "
+            f"of the table or a member of the owner's role (from Postgres 17 on GRANT MAINTAIN will do), and grant "
+            f"USAGE on the schema"
+        )
+    if row.hides_rows:
+        raise TableRefused(
+            f"row-level security hides rows of {name} in database {database.name} from this role, so they could not "
+            f"be moved; give the role BYPASSRLS, or use the table's owner"
+        )
+
+
+def _refuse_hooks(database: Database, name: TableName, oid: int, muted: bool) -> None:
+    hooks = database.all("compact/hooks", oid=oid)
+    firing = [hook.name for hook in hooks if (hook.on_replica if muted else hook.on_origin)]
+    if not firing:
+        return
+    if muted:
+        raise TableRefused(
+            f"triggers or rules of {name} are enabled ALWAYS or for REPLICA, so they would act on every move: "
+            f"{', '.join(firing)}; disable them for the time being, or {_OTHERWISE}"
+        )
+    raise TableRefused(
+        f"triggers or rules of {name} would act on every move: {', '.join(firing)}; let the role of the Airflow "
+        f"connection keep them from it (from Postgres 15 on GRANT SET ON PARAMETER session_replication_role, on RDS "
+        f"the role rds_superuser), or {_OTHERWISE}"
+    )

@@ -1,0 +1,87 @@
+"""Rebuilds bloated indexes without blocking writers, and clears up after rebuilds that were broken off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import LockWait, Stopped
+from include.archiver.models import TableName
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bloat:
+    """From when on an index is rebuilt: so many times a fresh one's size, and at least so many bytes to gain."""
+
+    factor: float = 1.5
+    least_bytes: int = 1 << 20
+
+
+def drop_leftovers(database: Database, oid: int) -> list[str]:
+    """Drops what a broken-off REINDEX CONCURRENTLY left of this table, and says what."""
+    dropped = []
+    for row in database.all("compact/leftovers", oid=oid):
+        database.change("compact/drop_index", {"index": TableName(row.schema, row.name)})
+        dropped.append(f"dropped {row.name}, left over from a rebuild that was broken off")
+    return dropped
+
+
+def rebuild_bloated(
+    database: Database,
+    oid: int,
+    bloat: Bloat,
+    shrunk: float,
+    room: Callable[[], int],
+    stopping: Callable[[], bool],
+) -> list[str]:
+    """Rebuilds each bloated index CONCURRENTLY, the smallest first, and says what it did and left.
+
+    Args:
+        database: the client database.
+        oid: the heap.
+        bloat: what counts as bloated.
+        shrunk: the heap's size now, by its size before; it decides where an index's fresh size is not known.
+        room: bytes that a new index may take on the disk.
+        stopping: asked before each index.
+
+    Raises:
+        Stopped: `stopping` said so.
+        DatabaseInterrupted: broken off in the middle of one; the next run clears up.
+    """
+    notes = []
+    for index in database.all("compact/indexes", oid=oid):
+        if not index.is_valid or not _is_bloated(index, bloat, shrunk):
+            continue
+        if stopping():
+            raise Stopped(f"stopped before the rebuild of index {index.name}; run it again to go on")
+        notes.append(_rebuilt(database, oid, index, room()))
+    return notes
+
+
+def _is_bloated(index: Row, bloat: Bloat, shrunk: float) -> bool:
+    if index.fresh_bytes is None:
+        return bool(shrunk * bloat.factor < 1 and index.bytes > bloat.least_bytes)
+    return bool(index.bytes > index.fresh_bytes * bloat.factor and index.bytes - index.fresh_bytes > bloat.least_bytes)
+
+
+def _rebuilt(database: Database, oid: int, index: Row, room: int) -> str:
+    needed = index.bytes if index.fresh_bytes is None else min(index.bytes, index.fresh_bytes)
+    if index.is_exclusion:
+        return f"index {index.name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"
+    if needed > room:
+        return (
+            f"index {index.name} is bloated, but a new one may take {needed} bytes beside it, and {room} are known "
+            f"to be free"
+        )
+    log.info("rebuilding index %s of %d bytes", index.name, index.bytes)
+    try:
+        database.change("compact/reindex", {"index": TableName(index.schema, index.name)})
+    except LockWait:
+        # Somebody's transaction outlasted the wait: the index itself is as it was.
+        left = drop_leftovers(database, oid)
+        return "; ".join([f"index {index.name} is bloated, but another session kept its rebuild from ending", *left])
+    return f"rebuilt index {index.name} concurrently"

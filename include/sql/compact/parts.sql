@@ -1,0 +1,40 @@
+-- The table, its partitions and children, as far as they hold rows here, with all that decides whether rows may be
+-- moved in them. VACUUM passes over a table on which it has no right with a warning only, so that right is asked here:
+-- ownership of the table or the database, or from version 17 on MAINTAIN.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT
+    class.oid,
+    space.nspname AS schema,
+    class.relname AS name,
+    class.relkind::text AS kind,
+    class.relpersistence::text AS persistence,
+    access.amname AS access_method,
+    has_schema_privilege(space.oid, 'USAGE') AS may_use,
+    row_security_active(class.oid) AS hides_rows,
+    pg_has_role(class.relowner, 'USAGE')
+    OR (SELECT pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = current_database())
+    OR CASE
+        WHEN current_setting('server_version_num')::integer >= 170000
+            THEN has_table_privilege(class.oid, 'MAINTAIN')
+        ELSE false
+    END AS may_maintain,
+    CASE class.relreplident
+        WHEN 'n' THEN false
+        WHEN 'd' THEN EXISTS (
+            SELECT FROM pg_catalog.pg_index AS index
+            WHERE index.indrelid = class.oid AND index.indisprimary AND index.indisvalid
+        )
+        ELSE true
+    END AS is_identified
+FROM family
+JOIN pg_catalog.pg_class AS class ON class.oid = family.oid
+JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+LEFT JOIN pg_catalog.pg_am AS access ON access.oid = class.relam
+WHERE class.relkind <> 'p'
+ORDER BY space.nspname, class.relname
