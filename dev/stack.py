@@ -71,7 +71,7 @@ class Stack:
 
         Raises ProcessError, also when another stack runs on the same state folder.
         """
-        self._exits.enter_context(_locked(self.state_directory))
+        self._exits.enter_context(locked(self.state_directory))
         self._exits.enter_context(self._signals)
         try:
             self._start_parts()
@@ -103,42 +103,48 @@ class Stack:
             self.state_directory / "airflow",
             self.project_root,
             self.postgres,
-            {**self._project_environment(), **self._airflow_environment},
+            {
+                **project_environment(self.postgres, self.s3, self.s3.endpoint_url, self._policies),
+                **self._airflow_environment,
+            },
         )
         airflow.migrate()
         self._exits.enter_context(airflow)
         self._airflow = airflow
 
-    def _project_environment(self) -> dict[str, str]:
-        """Return the connections and settings that the project's DAGs use."""
-        database = {
-            "conn_type": "postgres",
-            "host": self.postgres.host,
-            "port": self.postgres.port,
-            "login": self.postgres.user,
-            "password": self.postgres.password,
-        }
-        storage = {
-            "conn_type": "aws",
-            "login": self.s3.access_key,
-            "password": self.s3.secret_key,
-            "extra": {
-                "endpoint_url": self.s3.endpoint_url,
-                "region_name": self.s3.region,
-                "config_kwargs": {"s3": {"addressing_style": "path"}},
-            },
-        }
-        environment = {
-            f"AIRFLOW_CONN_{DATABASE_CONNECTION.upper()}": json.dumps(database),
-            f"AIRFLOW_CONN_{STORAGE_CONNECTION.upper()}": json.dumps(storage),
-        }
-        if self._policies:
-            environment["ARCHIVER_POLICIES"] = str(self._policies.absolute())
-        return environment
+
+def project_environment(
+    postgres: PostgresServer, s3: S3Server, endpoint_url: str, policies: Path | None
+) -> dict[str, str]:
+    """Return the connections and settings that the project's DAGs use; requests to S3 go to `endpoint_url`."""
+    database = {
+        "conn_type": "postgres",
+        "host": postgres.host,
+        "port": postgres.port,
+        "login": postgres.user,
+        "password": postgres.password,
+    }
+    storage = {
+        "conn_type": "aws",
+        "login": s3.access_key,
+        "password": s3.secret_key,
+        "extra": {
+            "endpoint_url": endpoint_url,
+            "region_name": s3.region,
+            "config_kwargs": {"s3": {"addressing_style": "path"}},
+        },
+    }
+    environment = {
+        f"AIRFLOW_CONN_{DATABASE_CONNECTION.upper()}": json.dumps(database),
+        f"AIRFLOW_CONN_{STORAGE_CONNECTION.upper()}": json.dumps(storage),
+    }
+    if policies:
+        environment["ARCHIVER_POLICIES"] = str(policies.absolute())
+    return environment
 
 
 @contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """Hold the folder for this process alone; raises ProcessError when another one holds it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as file:
