@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test faults lint clean format lock bench-memory bench-reclaim
+.PHONY: demo ui test faults lint clean format lock bench bench-memory bench-reclaim
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -23,6 +23,10 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
+
+# Half an hour, on an idle machine. SCALE=small: a few minutes, and nothing is written to the docs.
+bench: $(VENV)/installed
+	$(RUN) -m bench.archive
 
 bench-memory: $(VENV)/installed
 	$(RUN) -m bench.memory

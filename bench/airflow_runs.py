@@ -1,0 +1,80 @@
+"""Ours through Airflow: one run of the client's DAG by a real scheduler, from the trigger to the run's end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from bench.archive_data import DATABASE, Loaded, fresh_copy, refuse_other_rows, wal_bytes
+from bench.peer_runs import Run, peak_mb
+from bench.place import Place
+from dev.airflow import SCHEDULER, Airflow
+from dev.processes import ProcessError
+from dev.stack import PROJECT_ROOT, project_environment
+from include.archiver.naming import dag_id
+from include.archiver.policy import load
+from include.pools import SLOTS, pools
+
+DAG_ID = dag_id(DATABASE)
+TIMEOUT_SECONDS = 3600.0
+SAMPLE_SECONDS = 0.2
+
+
+def run_through_airflow(place: Place, loaded: Loaded) -> Run:
+    """Starts Airflow, runs the DAG on a fresh copy of the table, stops Airflow; the peak is that of one task's process.
+
+    Airflow's own database is on another server, so the WAL is the client's.
+
+    Raises:
+        ProcessError: the run failed, or left other rows than it should.
+    """
+    fresh_copy(place.postgres, loaded)
+    environment = project_environment(place.postgres, place.s3, place.s3_url, place.policies)
+    airflow = Airflow(place.folder / "airflow", PROJECT_ROOT, place.metadata, environment)
+    airflow.migrate()
+    with airflow:
+        airflow.wait_for_dags([DAG_ID])
+        api = airflow.api()
+        for pool in pools(load(place.policies)):
+            api.set_pool(pool, SLOTS)
+        api.unpause(DAG_ID)
+        wal = wal_bytes(place.postgres)
+        with _peaks(airflow.home / "processes" / f"{SCHEDULER}.pid") as peaks:
+            triggered = datetime.now(UTC)
+            run_id = api.trigger(DAG_ID)
+            state = api.wait_for_run(DAG_ID, run_id, TIMEOUT_SECONDS)
+        wal = wal_bytes(place.postgres) - wal
+        ended = datetime.fromisoformat(api.run(DAG_ID, run_id)["end_date"])
+        if state != "success":
+            failed = [task["task_id"] for task in api.task_instances(DAG_ID, run_id) if task["state"] == "failed"]
+            raise ProcessError(f"the run through Airflow is {state}; failed tasks: {failed[:5]}")
+    place.empty_bucket()
+    refuse_other_rows(place.postgres, "the run through Airflow")
+    return Run((ended - triggered).total_seconds(), loaded.load.rows, loaded.csv_bytes, max(peaks.values()), wal)
+
+
+@contextmanager
+def _peaks(pid_file: Path) -> Iterator[dict[int, float]]:
+    """Looks five times a second at every process that the scheduler started; the peak of each by its number."""
+    scheduler = psutil.Process(int(pid_file.read_text(encoding="utf-8").split()[0]))
+    peaks: dict[int, float] = {scheduler.pid: 0.0}
+    ending = threading.Event()
+
+    def look() -> None:
+        while not ending.wait(SAMPLE_SECONDS):
+            for process in scheduler.children(recursive=True):
+                with suppress(OSError):
+                    peaks[process.pid] = max(peaks.get(process.pid, 0.0), peak_mb(process.pid))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        ending.set()
+        thread.join()

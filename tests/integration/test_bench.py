@@ -1,0 +1,74 @@
+"""The benchmark's harness, on a table of two hours: it measures only runs that did all of the work and no more.
+
+The peers that need packages of their own are left to `make bench`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.archive_data import DATABASE, Load, Loaded, drop, fresh_copy, load_template, refuse_other_rows
+from bench.peer_runs import Run, run_peer
+from bench.place import BUCKET, Place, written_policies
+from bench.requests_counted import counted
+from dev.postgres import PostgresServer
+from dev.processes import ProcessError
+from dev.s3 import S3Server
+
+ROWS, HOURS = 400, 2
+
+
+@pytest.fixture
+def bench(server: PostgresServer, rclone: S3Server, tmp_path: Path) -> Place:
+    rclone.create_bucket(BUCKET)
+    return Place(server, server, rclone, written_policies(tmp_path), rclone.endpoint_url, tmp_path)
+
+
+@pytest.fixture
+def loaded(bench: Place) -> Iterator[Loaded]:
+    yield load_template(bench.postgres, Load("bench_template", ROWS, HOURS))
+    drop(bench.postgres, DATABASE)
+    drop(bench.postgres, "bench_template")
+
+
+def test_each_peer_archives_all_rows_but_todays_and_is_measured(bench: Place, loaded: Loaded) -> None:
+    assert 1460 < loaded.csv_bytes / ROWS < 1480
+    for peer in ("floor", "script", "engine"):
+        run = run_peer(bench, loaded, Path(sys.executable), f"bench.peers.{peer}")
+        assert run.rows == ROWS
+        assert run.seconds > 0
+        assert run.peak_mb > 10
+        assert run.wal_bytes > ROWS * 50
+        assert bench.s3.empty_bucket(BUCKET) == 0, "the next peer must begin with an empty bucket"
+
+
+def test_requests_are_counted_and_scaled_to_a_million_rows(bench: Place, loaded: Loaded) -> None:
+    def script(place: Place) -> Run:
+        return run_peer(place, loaded, Path(sys.executable), "bench.peers.script")
+
+    found = counted(bench, script)
+    assert found["requests"] == {"PutObject": HOURS}
+    assert found["requests_per_million_rows"] == HOURS * 1_000_000 / ROWS
+
+
+def test_a_run_that_left_rows_or_took_too_many_is_refused(bench: Place, loaded: Loaded) -> None:
+    fresh_copy(bench.postgres, loaded)
+    with pytest.raises(ProcessError, match="left other rows"):
+        refuse_other_rows(bench.postgres, "nobody")
+    with bench.postgres.connect(DATABASE) as connection:
+        connection.execute("DELETE FROM analytics.events WHERE id > 0")
+        refuse_other_rows(bench.postgres, "all that was due")
+        connection.execute("DELETE FROM analytics.events")
+    with pytest.raises(ProcessError, match="left other rows"):
+        refuse_other_rows(bench.postgres, "too much")
+
+
+def test_a_peer_that_fails_fails_the_benchmark_with_the_end_of_its_log(bench: Place, loaded: Loaded) -> None:
+    elsewhere = replace(bench, s3_url="http://127.0.0.1:9")
+    with pytest.raises(ProcessError, match=r"(?s)script ended before it was done.*Could not connect"):
+        run_peer(elsewhere, loaded, Path(sys.executable), "bench.peers.script")

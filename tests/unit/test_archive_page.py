@@ -1,0 +1,69 @@
+"""The figures in the docs are those of the last measurement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench import archive_page, drawing
+from bench.requests_counted import price
+
+LATEST = archive_page.latest()
+
+
+def made_up() -> dict[str, Any]:
+    """A result in which every figure is another."""
+    runs: dict[str, Any] = {
+        key: [{"mb_s": 10.0 + place, "rows_s": 100 + place, "peak_mb": 200.0 + place, "wal_bytes": 3000 + place}]
+        for place, key in enumerate([*archive_page.PEERS, archive_page.BACKLOG])
+    }
+    runs["floor_mb_s"][0]["csv_bytes"] = 1_470_000_000
+    return {
+        **{key: runs[key][0]["mb_s"] for key in runs},
+        **{key: 301.0 + place for place, key in enumerate(archive_page.OTHERS)},
+        "rows": 1000,
+        "hours": 36,
+        "backlog_hours": 360,
+        "planned_rows": 10_000_000,
+        "clients": 1000,
+        "runs": runs,
+        "requests": {"engine_mb_s": {"requests_per_million_rows": 401, "usd_per_million_rows": 0.0123}},
+        "machine": {"cpu": "Some CPU", "cores": 2, "ram_gb": 8.0, "system": "Linux", "versions": {"postgres": "17"}},
+    }
+
+
+def test_the_table_in_the_docs_is_the_measured_one() -> None:
+    assert drawing.between_marks(archive_page.PAGE) == archive_page.content(LATEST)
+
+
+def test_the_plot_in_the_docs_is_the_measured_one() -> None:
+    found = archive_page.PLOT.read_text(encoding="utf-8") if archive_page.PLOT.exists() else None
+    assert found == (archive_page.plot(LATEST) if LATEST else None)
+
+
+def test_the_results_hold_every_measurement_with_its_runs() -> None:
+    if LATEST is not None:
+        assert set(archive_page.KEYS) <= set(LATEST)
+        assert all(LATEST["runs"][key] for key in archive_page.KEYS)
+    assert (
+        *("floor_mb_s", "seed_mb_s", "sql_to_s3_mb_s", "pg_freezer_mb_s", "engine_mb_s", "airflow_mb_s"),
+        *("engine_peak_mb", "engine_peak_mb_10x", "engine_peak_mb_40x", "plan_ms_10m", "parse_s_1000_clients"),
+    ) == archive_page.KEYS
+
+
+def test_every_figure_is_shown_in_its_own_row() -> None:
+    lines = archive_page.table(made_up()).splitlines()
+    (engine,) = (line for line in lines if line.startswith("| ours as a library |"))
+    assert engine == "| ours as a library | 14 | 1.00x | 104 | 204 MB | 3 B | 401 | $0.0123 |"
+    # Through Airflow is compared with the library on the same backlog, 16 MB/s, not on the reference load.
+    (airflow,) = (line for line in lines if line.startswith("| ours through Airflow"))
+    assert airflow.startswith("| ours through Airflow, on the backlog | 15 | 0.94x | 105 |")
+    assert [line.split(" | ")[1] for line in lines[-len(archive_page.OTHERS) :]] == [
+        *("301 MB |", "302 MB |", "303 MB |", "304 ms |", "305.0 s |"),
+    ]
+
+
+def test_requests_cost_what_s3_asks_for_them() -> None:
+    assert price({"PutObject": 1000}) == 0.005
+    assert price({"GetObject": 1000}) == 0.0004
+    assert price({"DeleteObject": 1000}) == 0.0
+    assert round(price({"UploadPart": 2, "HeadObject": 1, "AbortMultipartUpload": 5}), 9) == 0.0000104
