@@ -68,7 +68,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     peers = _peers()
     with started() as place:
-        result = _measured(place, peers, SCALES[name], name)
+        result = _measured(place, peers, SCALES[name])
     print(archive_page.table(result))
     if name == "full":
         archive_page.write(result)
@@ -111,7 +111,7 @@ def _connections(place: Place) -> dict[str, str]:
     return {**settings, "AIRFLOW_CONN_BENCH": json.dumps(database)}
 
 
-def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale, name: str) -> dict[str, Any]:
+def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale) -> dict[str, Any]:
     runs: dict[str, list[Any]] = {key: [] for key in archive_page.KEYS}
     runs["parse_s_1000_clients"] = parse_s(place.folder, scale.clients, scale.repeats)
     _tell(f"parsed {scale.clients} clients", runs["parse_s_1000_clients"])
@@ -127,14 +127,14 @@ def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale, name: str) 
         drop(place.postgres, "window")
     return {
         **{key: _median(key, of_key) for key, of_key in runs.items()},
-        "backlog_engine_mb_s": _median("backlog_engine_mb_s", backlog),
-        "scale": name,
-        "rows": scale.rows,
-        "hours": scale.hours,
-        "backlog_hours": scale.backlog_hours,
-        "planned_rows": scale.planned_rows,
-        "clients": scale.clients,
-        "runs": {**runs, "backlog_engine_mb_s": backlog},
+        "load": {
+            "rows": scale.rows,
+            "hours": scale.hours,
+            "backlog_hours": scale.backlog_hours,
+            "planned_rows": scale.planned_rows,
+            "clients": scale.clients,
+        },
+        "runs": {**runs, archive_page.BACKLOG: backlog},
         "requests": requests,
         "machine": machine(place.postgres),
     }

@@ -66,14 +66,14 @@ def write(result: Mapping[str, Any]) -> None:
 def table(result: Mapping[str, Any]) -> str:
     """The figures as Markdown: what was measured where, the peers, and what else was measured."""
     rows = [_cells(result, key, name) for key, name in _names(result).items()]
-    others = [[name.format(**result), _other(key, result[key])] for key, name in OTHERS.items()]
+    others = [[name.format(**result["load"]), _other(key, result[key])] for key, name in OTHERS.items()]
     return "\n".join([_where(result), markdown_table(_HEAD, rows), markdown_table(("measured", "median"), others)])
 
 
 def plot(result: Mapping[str, Any]) -> str:
     """Bars: throughput and peak memory."""
     names = _names(result)
-    speeds = {key: float(result[key]) for key in names}
+    speeds = {key: _figure(result, key, "mb_s") for key in names}
     peaks = {key: _figure(result, key, "peak_mb") for key in names}
     parts = [
         text(_LABEL_WIDTH, 22, "MB of CSV a second", bold=True),
@@ -88,29 +88,30 @@ def plot(result: Mapping[str, Any]) -> str:
 
 
 def _names(result: Mapping[str, Any]) -> dict[str, str]:
-    return {**PEERS, BACKLOG: f"ours as a library, on the backlog of {result['backlog_hours']} hours"}
+    return {**PEERS, BACKLOG: f"ours as a library, on the backlog of {result['load']['backlog_hours']} hours"}
 
 
 def _where(result: Mapping[str, Any]) -> str:
-    on, first = result["machine"], result["runs"]["floor_mb_s"]
+    on, load, first = result["machine"], result["load"], result["runs"]["floor_mb_s"]
     size = first[0]["csv_bytes"] / 1e9
     versions = ", ".join(f"{name} {version}" for name, version in on["versions"].items())
     return (
-        f"{result['rows']:,} rows, {size:.2f} GB as CSV, over {result['hours']} hours; medians of {len(first)} run(s). "
+        f"{load['rows']:,} rows, {size:.2f} GB as CSV, over {load['hours']} hours; medians of {len(first)} run(s). "
         f"{on['cpu']}, {on['cores']} cores, {on['ram_gb']} GB of memory, {on['system']}; {versions}.\n"
     )
 
 
 def _cells(result: Mapping[str, Any], key: str, name: str) -> list[str]:
     requests = result["requests"].get(key)
-    ours = result[BACKLOG] if key in {"airflow_mb_s", BACKLOG} else result["engine_mb_s"]
+    speed = _figure(result, key, "mb_s")
+    ours = _figure(result, BACKLOG if key in {"airflow_mb_s", BACKLOG} else "engine_mb_s", "mb_s")
     return [
         name,
-        f"{result[key]:.0f}",
-        f"{result[key] / ours:.2f}x",
+        f"{speed:.0f}",
+        f"{speed / ours:.2f}x",
         f"{_figure(result, key, 'rows_s'):,.0f}",
         f"{_figure(result, key, 'peak_mb'):.0f} MB",
-        f"{_figure(result, key, 'wal_bytes') / result['rows']:,.0f} B",
+        f"{_figure(result, key, 'wal_bytes') / result['load']['rows']:,.0f} B",
         f"{requests['requests_per_million_rows']:,}" if requests else "",
         f"${requests['usd_per_million_rows']:.4f}" if requests else "",
     ]

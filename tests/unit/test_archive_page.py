@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from bench import archive_page, drawing
 from bench.requests_counted import price
@@ -18,13 +21,9 @@ def made_up() -> dict[str, Any]:
     }
     runs["floor_mb_s"][0]["csv_bytes"] = 1_470_000_000
     return {
-        **{key: runs[key][0]["mb_s"] for key in runs},
+        **{key: runs[key][0]["mb_s"] for key in archive_page.PEERS},
         **{key: 301.0 + place for place, key in enumerate(archive_page.OTHERS)},
-        "rows": 1000,
-        "hours": 36,
-        "backlog_hours": 360,
-        "planned_rows": 10_000_000,
-        "clients": 1000,
+        "load": {"rows": 1000, "hours": 36, "backlog_hours": 360, "planned_rows": 10_000_000, "clients": 1000},
         "runs": runs,
         "requests": {"engine_mb_s": {"requests_per_million_rows": 401, "usd_per_million_rows": 0.0123}},
         "machine": {"cpu": "Some CPU", "cores": 2, "ram_gb": 8.0, "system": "Linux", "versions": {"postgres": "17"}},
@@ -42,7 +41,7 @@ def test_the_plot_in_the_docs_is_the_measured_one() -> None:
 
 def test_the_results_hold_every_measurement_with_its_runs() -> None:
     if LATEST is not None:
-        assert set(archive_page.KEYS) <= set(LATEST)
+        assert set(LATEST) == {*archive_page.KEYS, "load", "runs", "requests", "machine"}
         assert all(LATEST["runs"][key] for key in archive_page.KEYS)
     assert (
         *("floor_mb_s", "seed_mb_s", "sql_to_s3_mb_s", "pg_freezer_mb_s", "engine_mb_s", "airflow_mb_s"),
@@ -60,6 +59,21 @@ def test_every_figure_is_shown_in_its_own_row() -> None:
     assert [line.split(" | ")[1] for line in lines[-len(archive_page.OTHERS) :]] == [
         *("301 MB |", "302 MB |", "303 MB |", "304 ms |", "305.0 s |"),
     ]
+
+
+def test_a_measurement_goes_into_results_page_and_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{drawing.BEGIN}old\n{drawing.END}after\n", encoding="utf-8")
+    monkeypatch.setattr(archive_page, "PAGE", page)
+    monkeypatch.setattr(archive_page, "PLOT", tmp_path / "benchmarks.svg")
+    monkeypatch.setattr(archive_page, "RESULTS", tmp_path / "results" / "archive.json")
+    archive_page.write(made_up())
+    latest = archive_page.latest()
+    assert latest == made_up()
+    assert drawing.between_marks(page) == archive_page.content(latest)
+    assert page.read_text(encoding="utf-8").startswith(f"before\n{drawing.BEGIN}")
+    assert page.read_text(encoding="utf-8").endswith(f"{drawing.END}after\n")
+    assert archive_page.PLOT.read_text(encoding="utf-8") == archive_page.plot(made_up())
 
 
 def test_requests_cost_what_s3_asks_for_them() -> None:
