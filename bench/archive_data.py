@@ -8,10 +8,11 @@ hour of the newest row alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
 
 from psycopg import sql
 
+from bench.peers.cutoff import cutoff
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 
@@ -57,7 +58,7 @@ class Loaded:
 def load_template(server: PostgresServer, load: Load) -> Loaded:
     """Creates the template database; the same name again is an error."""
     server.create_database(load.name)
-    last = datetime.combine(datetime.now(UTC).date(), time()) - timedelta(days=KEEP_DAYS)
+    last = cutoff(KEEP_DAYS)
     with server.connect(load.name) as connection:
         connection.execute(TABLE.encode())
         values = {

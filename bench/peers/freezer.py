@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pg_freezer.cli import main
 
+from bench.peers.cutoff import cutoff
 from bench.peers.protocol import serve
 
 
 def work(task: dict[str, Any]) -> None:
-    """`pg-freezer run` for the one table, hour by hour."""
+    """`pg-freezer run` for the one table, hour by hour.
+
+    It works on empty hours too, so its lag is not two days, which would add the hours since midnight: it ends at the
+    cutoff.
+    """
+    lag = datetime.now(UTC).replace(tzinfo=None) - cutoff(task["keep_days"])
     place, s3 = task["postgres"], task["s3"]
     account = f"{quote(place['user'], safe='')}:{quote(place['password'], safe='')}"
     settings = {
@@ -36,7 +43,7 @@ def work(task: dict[str, Any]) -> None:
                 "schema": "analytics",
                 "timestamp_column": "triggered_at",
                 "partition_by": "hourly",
-                "lag": f"{task['keep_days']}d",
+                "lag": f"{int(lag.total_seconds())}s",
             }
         ],
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+
+from bench.peers.cutoff import cutoff
 
 OLDEST = "SELECT date_trunc('hour', min(triggered_at)) FROM analytics.events"
 
@@ -15,7 +17,7 @@ def hours_before_cutoff(connection: psycopg.Connection[Any], keep_days: int) -> 
     """From the oldest row's hour to the last one before UTC midnight less `keep_days`, without an offset."""
     found = connection.execute(OLDEST).fetchone()
     hour = found[0] if found else None
-    cutoff = datetime.combine(datetime.now(UTC).date(), time()) - timedelta(days=keep_days)
-    while hour and hour < cutoff:
+    end = cutoff(keep_days)
+    while hour and hour < end:
         yield hour, hour + timedelta(hours=1)
         hour += timedelta(hours=1)
