@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test faults lint clean format lock bench-memory bench-reclaim
+.PHONY: demo ui test faults lint clean format lock bench-memory bench-reclaim env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -34,6 +34,13 @@ bench-reclaim: $(VENV)/installed
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# The secrets for docker compose, into .env; the second one for a try without databases and a bucket of your own.
+env:
+	@$(PYTHON) -m dev.dotenv
+
+env-demo:
+	@$(PYTHON) -m dev.dotenv --demo
 
 # Writes the lock file anew from the requirements; uv is needed for this alone and is not installed by default.
 lock:
