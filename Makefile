@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test faults lint clean format lock bench-memory bench-reclaim env env-demo
+.PHONY: demo ui test faults many lint clean format lock bench-memory bench-reclaim env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -17,6 +17,10 @@ test: lint
 # The faults of the tests at full size: about ten minutes.
 faults: $(VENV)/installed
 	$(RUN) -m tests.faults
+
+# Fifty clients at once on one server: some minutes.
+many: $(VENV)/installed
+	$(RUN) -m tests.many
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
