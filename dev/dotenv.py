@@ -24,8 +24,8 @@ _SECRETS = (
 def generated() -> dict[str, str]:
     """Return the secrets of one .env by name; those that stand in URLs need no quoting there."""
     fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-    # Of the same characters as the others, but never one that a shell or a URL would take for something else.
-    return {"AIRFLOW_FERNET_KEY": fernet_key, **{name: secrets.token_hex(24) for name in _SECRETS}}
+    # 64 letters and digits: what the signing of tokens asks for, and nothing that a shell or a URL would take amiss.
+    return {"AIRFLOW_FERNET_KEY": fernet_key, **{name: secrets.token_hex(32) for name in _SECRETS}}
 
 
 def demo_connections(password: str) -> dict[str, object]:

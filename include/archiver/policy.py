@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -50,6 +50,11 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _CRON_FIELDS = 5
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 _Model = TypeVar("_Model", bound=BaseModel)
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:
+    # Each task reads the file; libyaml, where PyYAML was built with it, does so several times as fast.
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse_keep_days(value: object, source: str) -> int:
@@ -262,7 +267,7 @@ def load(path: Path) -> Policies:
     return _checked(document, source)
 
 
-class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # ten times as fast
+class _StrictLoader(_Loader):
     """YAML in which a repeated key is an error: of two `keep_days`, nobody can say which one was meant."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

@@ -25,12 +25,22 @@ from tests.acceptance.conftest import TABLE, Tenant
 from tests.acceptance.test_stops import SLOW
 
 SPREAD, STRUCK = "spread", "struck"
+# Archived at the same time as those two, on the same server: the last one has no database.
+CROWD = ["crowd-1", "crowd-2", "crowd-3"]
+NOWHERE = "nowhere"
+# Fewer than the two workers take.
+SLOTS = 3
 # Twelve windows that are due and two that are not.
 SPREAD_ROWS = """
     INSERT INTO analytics.events (triggered_at, name)
     SELECT now() AT TIME ZONE 'UTC' - make_interval(hours => hour), 'event ' || hour || ' ' || copy
     FROM (VALUES (1), (47), (49), (50), (51), (52), (53), (54), (55), (56), (57), (58), (59), (60)) AS due (hour),
         generate_series(1, 5) AS copy
+"""
+CROWD_ROWS = """
+    INSERT INTO analytics.events (triggered_at, name)
+    SELECT now() AT TIME ZONE 'UTC' - make_interval(hours => hour), 'event ' || hour
+    FROM (VALUES (1), (50)) AS due (hour)
 """
 # One window whose delete takes two minutes, if it is let: it is under way for sure when its worker is killed.
 STRUCK_COUNT = 60
@@ -44,7 +54,12 @@ POLICIES = {
     "instances": [
         {
             "conn_id": DATABASE_CONNECTION,
-            "clients": [{"name": SPREAD, "max_mapped_windows": 6}, {"name": STRUCK, "batch_size": 2}],
+            "pool_slots": SLOTS,
+            "clients": [
+                {"name": SPREAD, "max_mapped_windows": 4},
+                {"name": STRUCK, "batch_size": 2},
+                *({"name": name} for name in [*CROWD, NOWHERE]),
+            ],
         }
     ],
 }
@@ -57,9 +72,9 @@ QUICK = {
     "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "120",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -128,7 +143,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         servers = Servers(postgres, s3)
         variables = variables_of(servers)
         compose = ComposeFile(PROJECT_ROOT / "docker-compose.yaml", variables)
-        for name, rows in ((SPREAD, SPREAD_ROWS), (STRUCK, STRUCK_ROWS)):
+        for name, rows in {SPREAD: SPREAD_ROWS, STRUCK: STRUCK_ROWS, **dict.fromkeys(CROWD, CROWD_ROWS)}.items():
             postgres.create_database(name)
             with postgres.connect(name) as connection:
                 connection.execute(TABLE.encode())
@@ -144,7 +159,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def started(cluster: Cluster, servers: Servers, variables: dict[str, str]) -> Place:
     """Starts a run of each client, so that the tests need not wait for each other's."""
     api = cluster.api()
-    tenants = {name: Tenant(name, servers, api) for name in (SPREAD, STRUCK)}
+    tenants = {name: Tenant(name, servers, api) for name in (SPREAD, STRUCK, *CROWD, NOWHERE)}
     tenants[STRUCK].sql(SLOW.format(seconds=2))
     ids = {tenant.dag_id for tenant in tenants.values()}
     try:

@@ -11,8 +11,9 @@ from dev.waiting import wait_until
 from include.archiver.naming import pool_name
 from tests.acceptance.conftest import RUN_SECONDS
 from tests.acceptance.test_stops import ALL, QUICK, archived_rows, until_deleted
+from tests.distributed.conftest import CROWD, NOWHERE, SLOTS, SPREAD, STRUCK, STRUCK_COUNT, Place
 from tests.distributed.conftest import QUICK as QUICK_SETTINGS
-from tests.distributed.conftest import SPREAD, STRUCK, STRUCK_COUNT, Place
+from tests.many.bounds import most_at_once
 
 STEPS = ("plan", "window.export", "window.store", "window.delete", "report")
 
@@ -36,9 +37,20 @@ def test_a_run_is_spread_over_workers_that_share_nothing_but_the_network(place: 
 def test_the_set_up_made_the_pools_and_connections(place: Place) -> None:
     api = place.tenants[SPREAD].api
     pools = {pool["name"]: pool["slots"] for pool in api.pages("/pools", "pools")}
-    assert pools[pool_name(DATABASE_CONNECTION)] == 6
+    assert pools[pool_name(DATABASE_CONNECTION)] == SLOTS
     connections = {one["connection_id"] for one in api.pages("/connections", "connections")}
     assert {DATABASE_CONNECTION, "aws_default"} <= connections
+
+
+def test_clients_of_one_server_share_its_pool_and_a_broken_one_fails_alone(place: Place) -> None:
+    ended = {name: place.tenants[name].wait(place.runs[name]) for name in (SPREAD, *CROWD, NOWHERE)}
+    assert {name: run.state for name, run in ended.items()} == {
+        **dict.fromkeys((SPREAD, *CROWD), "success"),
+        NOWHERE: "failed",
+    }
+    assert [place.tenants[name].count() for name in CROWD] == [1, 1, 1]
+    tasks = [task for run in ended.values() for task in run.all_tasks()]
+    assert 1 < most_at_once(tasks) <= SLOTS
 
 
 def test_every_service_has_the_environment_of_the_compose_file_and_only_addresses_differ(place: Place) -> None:

@@ -6,6 +6,7 @@ says what was found; the exit status is 0 only if all of this holds.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -35,12 +36,14 @@ RUN_SECONDS = 1800.0
 
 def main() -> int:
     """Runs all clients at once and looks at what they left."""
-    names = [f"client-{number:02}" for number in range(CLIENTS)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--clients", type=int, default=CLIENTS)
+    names = [f"client-{number:02}" for number in range(parser.parse_args().clients)]
     with tempfile.TemporaryDirectory(prefix="many-") as folder:
         policies = Path(folder) / "policies.yaml"
         entry = {"conn_id": DATABASE_CONNECTION, "pool_slots": SLOTS}
         clients = [{"name": name} for name in [*names, BROKEN]]
-        defaults = {"bucket": BUCKET, "schedule": None, "max_mapped_windows": 2}
+        defaults = {"bucket": BUCKET, "schedule": None, "max_mapped_windows": 1}
         policies.write_text(yaml.safe_dump({"defaults": defaults, "instances": [entry | {"clients": clients}]}))
         with Stack(Path(folder) / "state", policies=policies) as stack:
             _create(stack, names)
