@@ -42,7 +42,7 @@ CROWD_ROWS = """
     SELECT now() AT TIME ZONE 'UTC' - make_interval(hours => hour), 'event ' || hour
     FROM (VALUES (1), (50)) AS due (hour)
 """
-# One window whose delete takes two minutes, if it is let: it is under way for sure when its worker is killed.
+# One window whose delete takes four minutes, if it is let: it is under way for sure when its worker is killed.
 STRUCK_COUNT = 60
 STRUCK_ROWS = f"""
     INSERT INTO analytics.events (triggered_at, name)
@@ -160,7 +160,7 @@ def started(cluster: Cluster, servers: Servers, variables: dict[str, str]) -> Pl
     """Starts a run of each client, so that the tests need not wait for each other's."""
     api = cluster.api()
     tenants = {name: Tenant(name, servers, api) for name in (SPREAD, STRUCK, *CROWD, NOWHERE)}
-    tenants[STRUCK].sql(SLOW.format(seconds=2))
+    tenants[STRUCK].sql(SLOW.format(seconds=4))
     ids = {tenant.dag_id for tenant in tenants.values()}
     try:
         wait_until(lambda: ids <= {dag["dag_id"] for dag in api.dags()}, "the DAGs to be parsed", 60, 0.5)
