@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test faults lint clean format lock bench bench-memory bench-reclaim
+.PHONY: demo ui test faults many lint clean format lock bench bench-memory bench-reclaim env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -17,6 +17,10 @@ test: lint
 # The faults of the tests at full size: about ten minutes.
 faults: $(VENV)/installed
 	$(RUN) -m tests.faults
+
+# Fifty clients at once on one server: some minutes.
+many: $(VENV)/installed
+	$(RUN) -m tests.many
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
@@ -38,6 +42,13 @@ bench-reclaim: $(VENV)/installed
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# The secrets for docker compose, into .env; the second one for a try without databases and a bucket of your own.
+env:
+	@$(PYTHON) -m dev.dotenv
+
+env-demo:
+	@$(PYTHON) -m dev.dotenv --demo
 
 # Writes the lock file anew from the requirements; uv is needed for this alone and is not installed by default.
 lock:

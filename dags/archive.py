@@ -20,6 +20,7 @@ from airflow.sdk import (
     task,
     task_group,
 )
+from airflow.sdk.definitions.param import ParamsDict
 
 from include import dag_texts, wiring
 from include.archive_tasks import TableWork
@@ -74,7 +75,6 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         schedule=CronTriggerTimetable(client.schedule, timezone="UTC") if client.schedule else None,
         catchup=False,
         max_active_runs=1,
-        params=PARAMETERS,
         tags=[*TAGS, client.conn_id],
         default_args=task_settings(pool_name(client.conn_id)),
     ) as dag:
@@ -85,6 +85,9 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
             for child in policy.child_names:
                 if child != policy.name:
                     wait_for_child(dag, group_id(policy.name), group_id(child))
+    # Only now, because each task that finds them here keeps and checks a copy of its own, which took most of the time
+    # that parsing and serialising a thousand DAGs takes. A run merges the DAG's parameters into each task's anyway.
+    dag.params = ParamsDict(PARAMETERS)
     return dag
 
 

@@ -55,7 +55,15 @@ class TableWork:
             found = Plan.nothing(keep)
         else:
             with wiring.session(self.client, "plan", writes=not order.dry_run) as database:
-                found = plan(database, wiring.object_store(self.policy), order, self.policy, keep, limits)
+                found = plan(
+                    database,
+                    wiring.object_store(self.policy),
+                    order,
+                    self.policy,
+                    keep,
+                    limits,
+                    tables=self.policies.tables,
+                )
                 if found.batches and not order.dry_run:
                     Ledger(database, order).migrate()
         return [as_json(batch) for batch in found.batches], found.summary()

@@ -1,7 +1,7 @@
 """The Airflow pools that bound the work on each Postgres server: the archive's tasks wait for ever without them.
 
 `python -m include.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file that the DAGs
-read, so run it again when a server is added.
+read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there anew.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from include.archiver.naming import maintenance_pool_name, pool_name
 from include.archiver.policy import Policies, load
 
 DEFAULT_POLICIES = Path(__file__).parent / "policies.yaml"
-# Tasks at work on one server at once. Each holds one connection and reads or deletes as fast as it can.
-SLOTS = 6
 
 
 def policies_path() -> Path:
@@ -27,7 +25,11 @@ def policies_path() -> Path:
 def pools(policies: Policies) -> dict[str, dict[str, object]]:
     """The pools by name, as `airflow pools import` reads them."""
     archive = {
-        pool_name(conn_id): {"slots": SLOTS, "description": f"archiver on {conn_id}", "include_deferred": True}
+        pool_name(conn_id): {
+            "slots": policies.pool_slots[conn_id],
+            "description": f"archiver on {conn_id}",
+            "include_deferred": True,
+        }
         for conn_id in policies.conn_ids
     }
     maintenance = {

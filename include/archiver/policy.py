@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 import yaml
@@ -34,6 +34,8 @@ from include.archiver.naming import keep_days_variable, key_segment
 
 KEEP_EVERYTHING = -1
 DEFAULT_KEEP_DAYS = 2
+# Each task holds one connection and reads or deletes as fast as it can.
+DEFAULT_POOL_SLOTS = 6
 MOST_KEEP_DAYS = 36_500
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
@@ -48,6 +50,11 @@ _ACCOUNT = re.compile(r"[0-9]{12}")
 _CRON_FIELDS = 5
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 _Model = TypeVar("_Model", bound=BaseModel)
+if TYPE_CHECKING:
+    _Loader = yaml.SafeLoader
+else:
+    # Each task reads the file; libyaml, where PyYAML was built with it, does so several times as fast.
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse_keep_days(value: object, source: str) -> int:
@@ -200,6 +207,7 @@ class _InstanceEntry(BaseModel):
 
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
     disk: Disk | None = None
+    pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
     clients: list[Any]
 
 
@@ -226,6 +234,13 @@ class Policies:
     source: str
     clients: tuple[Client, ...]
     broken: Mapping[str, str]
+    pool_slots: Mapping[str, int] = field(default_factory=dict)
+    """How many archive tasks may be at work on each instance at once, by `conn_id`."""
+
+    @property
+    def tables(self) -> int:
+        """How many tables are archived, of all clients together."""
+        return sum(len(client.tables) for client in self.clients)
 
     @property
     def conn_ids(self) -> tuple[str, ...]:
@@ -252,7 +267,7 @@ def load(path: Path) -> Policies:
     return _checked(document, source)
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(_Loader):
     """YAML in which a repeated key is an error: of two `keep_days`, nobody can say which one was meant."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -283,8 +298,14 @@ def _checked(document: object, source: str) -> Policies:
         raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
     clients: list[Client] = []
     broken: dict[str, str] = {}
+    slots: dict[str, int] = {}
     for position, instance in enumerate(instances):
         entry = _validated(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
+            raise PolicyError(
+                f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with pool_slots "
+                f"{slots[entry.conn_id]} and {entry.pool_slots}; it has one pool, so set one number"
+            )
         for place, raw in enumerate(entry.clients):
             # By this name the entry goes until it has one of its own: it breaks alone, and its DAG says why.
             name = f"instances.{position}.clients.{place}"
@@ -293,7 +314,7 @@ def _checked(document: object, source: str) -> Policies:
                 clients.append(_client(raw, entry, defaults, f"{source}, client {name!r}"))
             except PolicyError as error:
                 broken[name] = str(error)
-    return _told_apart(clients, broken, source)
+    return replace(_told_apart(clients, broken, source), pool_slots=slots)
 
 
 def _name_of(raw: object, where: str) -> str:

@@ -14,6 +14,12 @@ GRID_ORIGIN = datetime(1, 1, 1)  # noqa: DTZ001 (column time is naive)
 # Windows are reckoned in Python datetimes, which begin at year 1; older rows are counted and kept.
 EARLIEST = datetime(2, 1, 1)  # noqa: DTZ001 (column time is naive)
 
+HOURS_A_DAY = 24
+# What Airflow is given to do on a usual day by `windows_per_task: auto`: instances of each of the three mapped steps,
+# over all tables. A task instance costs about 0.43 s on two cores, so these three times 2,400 keep them busy for 52
+# minutes; a table's plan and report come on top.
+MAPPED_A_DAY = 2400
+
 # Samoa left out a whole day once; others leave out an hour or less.
 _LONGEST_LEFT_OUT = timedelta(days=1)
 
@@ -80,13 +86,24 @@ def due_windows(firsts: Iterable[datetime], due: Window, hours: int) -> list[Due
     return [DueWindow(cell, Window(max(cell.start, due.start), min(cell.end, due.end))) for cell in sorted(cells)]
 
 
-def windows_per_task(windows: int, max_mapped_windows: int, longest: int) -> int:
-    """How many windows one mapped task instance carries: one while they are few, more in a backlog.
+def windows_per_task(windows: int, max_mapped_windows: int, longest: int, least: int = 1) -> int:
+    """How many windows one mapped task instance carries: `least` while they are few, more in a backlog.
 
     Airflow pays for each task instance whatever it does, and refuses more than 1024 of one task.
     """
     needed = -(-windows // max_mapped_windows)
-    return max(1, min(needed, longest))
+    return max(1, min(max(needed, least), longest))
+
+
+def least_windows_per_task(tables: int, window_hours: int) -> int:
+    """How many windows a mapped task instance carries on a usual day, when so many tables are archived each day.
+
+    One, as long as the windows of a day of all tables together take no more than MAPPED_A_DAY instances of a step;
+    more tables share these, down to one instance for the whole day of a table.
+    """
+    windows_a_day = max(1, HOURS_A_DAY // window_hours)
+    instances = max(1, MAPPED_A_DAY // max(1, tables))
+    return -(-windows_a_day // min(instances, windows_a_day))
 
 
 def batches(windows: Sequence[DueWindow], size: int) -> list[list[DueWindow]]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import yaml
 
 from dev.airflow_api import AirflowApi
 from dev.airflow_session import AirflowApiError
+from dev.postgres import PostgresServer
+from dev.s3 import S3Server
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
 from include.archiver.naming import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
@@ -64,12 +66,21 @@ class Finished:
         return found
 
 
+class Servers(Protocol):
+    """Where a client's rows are, before and after."""
+
+    @property
+    def postgres(self) -> PostgresServer: ...
+    @property
+    def s3(self) -> S3Server: ...
+
+
 @dataclass(frozen=True)
 class Tenant:
     """One client, as a user of Airflow and of the database sees it."""
 
     name: str
-    stack: Stack
+    stack: Servers
     api: AirflowApi
 
     @property

@@ -12,7 +12,7 @@ import pytest
 
 from dev.airflow_environment import METADATA_DATABASE
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
-from tests.acceptance.conftest import RUN_SECONDS, Tenant, Tenants, utc_now
+from tests.acceptance.conftest import RUN_SECONDS, Servers, Tenant, Tenants, utc_now
 from tests.acceptance.settings import CONFIDED, SECRET, WITH_DATABASE
 
 KEY, CONTENT = "key-of-a-row-5519", "content-of-a-row-8264"
@@ -71,7 +71,7 @@ def files(folder: Path) -> Iterator[Text]:
             yield Text(str(path), path.read_text(encoding="utf-8", errors="replace"))
 
 
-def objects(stack: Stack) -> Iterator[tuple[str, bytes]]:
+def objects(stack: Servers) -> Iterator[tuple[str, bytes]]:
     client = stack.s3.client()
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
         for entry in page.get("Contents", []):

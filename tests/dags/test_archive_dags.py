@@ -170,6 +170,12 @@ def test_dags_are_the_same_at_every_parse(load: Load) -> None:
     assert first == second
 
 
+def test_tasks_keep_no_copies_of_the_form_which_would_slow_parsing_many_clients_down(load: Load) -> None:
+    dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
+    assert set(dag.params) == {"keep_days", "dry_run", "start", "end"}
+    assert [task.task_id for task in dag.tasks if task.params] == []
+
+
 def test_parsing_many_clients_prints_its_time(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
     started = time.monotonic()
     bag = load(policies_of(*({"name": f"client{number}"} for number in range(100))))

@@ -1,7 +1,7 @@
 """Policy files, good and bad: each folder of `tests/cases/policies` is a file and what must come of it.
 
-`expected.yaml` holds `loads` (clients and some of their settings), `broken` (clients and words of their message), or
-`error` (words of the message that refuses the whole file).
+`expected.yaml` holds `loads` (clients and some of their settings), `pool_slots` (by connection), `broken` (clients and
+words of their message), or `error` (words of the message that refuses the whole file).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CASES = Path(__file__).parent.parent / "cases" / "policies"
 def test_a_policy_file_loads_as_expected(case: str) -> None:
     path = CASES / case / "policies.yaml"
     expected = yaml.safe_load((CASES / case / "expected.yaml").read_text(encoding="utf-8"))
-    assert expected.keys() <= {"loads", "broken", "error"}
+    assert expected.keys() <= {"loads", "broken", "error", "pool_slots"}
     if "error" in expected:
         with pytest.raises(PolicyError) as caught:
             load(path)
@@ -38,6 +38,8 @@ def test_a_policy_file_loads_as_expected(case: str) -> None:
     for name, words in expected.get("broken", {}).items():
         holds(policies.broken[name], [str(path), *words])
     assert policies.conn_ids == tuple(sorted({client.conn_id for client in policies.clients}))
+    assert policies.pool_slots.keys() >= set(policies.conn_ids)
+    assert policies.pool_slots == expected.get("pool_slots", policies.pool_slots)
 
 
 def holds(message: str, words: list[str]) -> None:

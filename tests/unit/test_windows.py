@@ -14,11 +14,13 @@ from include.archiver.models import DueWindow, TimestampKind, Window
 from include.archiver.windows import (
     EARLIEST,
     GRID_ORIGIN,
+    MAPPED_A_DAY,
     batches,
     cell_of,
     cutoff,
     due_windows,
     in_column_time,
+    least_windows_per_task,
     windows_per_task,
 )
 
@@ -114,6 +116,36 @@ def test_windows_per_task_keeps_its_limits_and_carries_all_it_can(windows: int, 
     assert tasks <= most or size == longest
     if size > 1:
         assert -(-windows // (size - 1)) > most
+
+
+@pytest.mark.parametrize(
+    ("tables", "window_hours", "windows"),
+    [
+        *((0, 1, 1), (1, 1, 1), (100, 1, 1), (101, 1, 2), (200, 1, 2), (300, 1, 3), (500, 1, 6), (1000, 1, 12)),
+        *(
+            (2400, 1, 24),
+            (10_000, 1, 24),
+            (1000, 6, 2),
+            (1000, 12, 1),
+            (10_000, 6, 4),
+            (10_000, 24, 1),
+            (10_000, 168, 1),
+        ),
+    ],
+)
+def test_many_tables_put_more_windows_of_a_usual_day_into_one_task(
+    tables: int, window_hours: int, windows: int
+) -> None:
+    assert least_windows_per_task(tables, window_hours) == windows
+    assert windows_per_task(24 // window_hours, 100, 24, windows) == windows
+
+
+@given(st.integers(1, 20_000), st.integers(1, 24))
+def test_a_usual_day_of_all_tables_takes_one_task_each_or_what_airflow_is_given(tables: int, window_hours: int) -> None:
+    windows = 24 // window_hours
+    size = least_windows_per_task(tables, window_hours)
+    assert 1 <= size <= windows
+    assert -(-windows // size) * tables <= max(MAPPED_A_DAY, tables)
 
 
 @given(INSTANTS, INSTANTS, st.integers(0, 36_500), st.sampled_from([*ZONES, "UTC"]), st.sampled_from([*ZONES, "UTC"]))

@@ -27,6 +27,7 @@ from include.archiver.windows import (
     cutoff,
     due_windows,
     in_column_time,
+    least_windows_per_task,
     windows_per_task,
 )
 
@@ -98,8 +99,12 @@ def plan(
     policy: TablePolicy,
     keep: KeepDays,
     limits: Limits,
+    *,
+    tables: int = 1,
 ) -> Plan:
     """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
+
+    `tables` is how many are archived each day, this one among them: the more, the more windows share a task.
 
     Raises:
         TableRefused: the table is missing or rows cannot be deleted from it safely.
@@ -120,7 +125,7 @@ def plan(
     windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds)
     carried = Window(due.start, max(due.start + _MOMENT, left[0].cell.start)) if left else due
     partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
-    cut = _batches(windows, partitions, policy)
+    cut = _batches(windows, partitions, policy, tables)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
     notes += hindrances + _held(holds) + _waiting(database, shape, due)
@@ -187,7 +192,9 @@ def _partitions(
     return begun + [one for one in free if one.oid not in known], found.notes
 
 
-def _batches(windows: Sequence[DueWindow], partitions: Sequence[Partition], policy: TablePolicy) -> list[Batch]:
+def _batches(
+    windows: Sequence[DueWindow], partitions: Sequence[Partition], policy: TablePolicy, tables: int
+) -> list[Batch]:
     """A batch for each whole partition with its windows, and batches of the other windows; oldest first."""
     whole = [
         Batch(tuple(window for window in windows if one.span.start <= window.cell.start < one.span.end), one)
@@ -195,7 +202,7 @@ def _batches(windows: Sequence[DueWindow], partitions: Sequence[Partition], poli
     ]
     taken = {window.cell for batch in whole for window in batch}
     rest = [window for window in windows if window.cell not in taken]
-    size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)))
+    size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)), tables)
     parts = [Batch(tuple(part)) for part in batches(rest, size)]
     return sorted(whole + parts, key=lambda batch: batch.span)
 
@@ -243,9 +250,10 @@ def _longest_batch(policy: TablePolicy) -> int:
     return LONGEST_AUTO_BATCH if policy.windows_per_task == "auto" else policy.windows_per_task
 
 
-def _batch_size(policy: TablePolicy, windows: int, tasks: int) -> int:
+def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> int:
     if policy.windows_per_task == "auto":
-        return windows_per_task(windows, tasks, LONGEST_AUTO_BATCH)
+        least = least_windows_per_task(tables, policy.window_hours)
+        return windows_per_task(windows, tasks, LONGEST_AUTO_BATCH, least)
     return policy.windows_per_task
 
 
