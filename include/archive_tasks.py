@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from include import wiring
-from include.archiver.errors import CheckFailed, SettingError, Unfinished
+from include.archiver.errors import SettingError, Unfinished
 from include.archiver.ledger import Ledger
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.models import WorkOrder
 from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
-from include.archiver.steps.delete import delete
+from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import Exported, export, rehearse
 from include.archiver.steps.plan import Limits, Plan, plan
 from include.archiver.steps.report import Report, maintenance_due, report
-from include.archiver.steps.store import store
+from include.archiver.steps.store import store_all
 from include.batches import BatchJson, as_json, from_json
 from include.orders import work_order
 
@@ -93,18 +93,8 @@ class TableWork:
             log.info("dry run: nothing was sent, so there is nothing to read back")
             return {"rows": 0}
         bucket = wiring.object_store(self.policy)
-        failures: list[str] = []
-        rows = 0
         with wiring.session(self.client, "store", writes=True) as database:
-            for window in from_json(batch):
-                try:
-                    rows += store(database, bucket, order, window)
-                except CheckFailed as failure:
-                    log.error("%s", failure)  # noqa: TRY400 (the message is whole; a trace would bury it)
-                    failures.append(str(failure))
-        if failures:
-            raise CheckFailed("; ".join(failures))
-        return {"rows": rows}
+            return {"rows": store_all(database, bucket, order, from_json(batch).windows)}
 
     def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
@@ -116,16 +106,12 @@ class TableWork:
             log.info("dry run: nothing is deleted")
             return {"deleted": 0, "changed": 0}
         bucket = wiring.object_store(self.policy)
-        windows, partition = from_json(batch), from_json(batch).partition
-        deleted = changed = 0
+        windows, partition = from_json(batch).windows, from_json(batch).partition
         with wiring.stop_requested() as stopping, wiring.session(self.client, "delete", writes=True) as database:
             if partition and (dropped := drop(database, bucket, order, partition)):
                 return {"deleted": dropped.rows, "changed": 0}
-            for window in windows:
-                result = delete(database, bucket, order, window, stopping)
-                deleted += result.rows
-                changed += result.changed
-        return {"deleted": deleted, "changed": changed}
+            results = delete_all(database, bucket, order, windows, stopping)
+        return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
 
     def report(
         self,

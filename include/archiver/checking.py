@@ -5,18 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, Self, cast
 
 from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, decompressed
 from include.archiver.errors import CheckFailed
 from include.archiver.manifest import Manifest, ObjectDescription, cell_of_key, manifest_key, table_folder
 from include.archiver.models import Window, WorkOrder
+from include.archiver.overlap import ahead
 from include.archiver.progress import Pace
-from include.archiver.storage import ObjectStore
+from include.archiver.storage import Download, ObjectStore
 
 log = logging.getLogger(__name__)
+
+# How many pieces of 1 MiB may be fetched and decompressed before the first of them is looked at.
+_MOST_AHEAD = 2
 
 
 @dataclass
@@ -29,35 +35,45 @@ class ReadBack:
     compression: Compression
     columns: tuple[str, ...] | None = None
     etag: str = ""
+    _download: Download | None = None
+    _broken_off: bool = False
 
     @property
     def where(self) -> str:
         """The object's place, for messages."""
         return f"s3://{self.bucket.bucket}/{self.expected.key}"
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes]:
         """The content, piece by piece; the comparison comes after the last piece.
+
+        A thread fetches and decompresses a little ahead; it ends with the generator, so close that.
 
         Raises:
             CheckFailed: size, checksum or rows are not what was sent, or the stream is damaged.
             ObjectMissing: there is no such object.
+            CancelledError: the reading was broken off.
         """
         content = Tally()
         counter = RecordCounter()
         pace = Pace()
         head = bytearray()
         with self.bucket.reading(self.expected.key) as answer:
+            self._download = answer
             reader = TalliedReader(answer.body)
             try:
-                for chunk in decompressed(cast(IO[bytes], reader), self.compression):
-                    named = bool(counter.records)
-                    counter.add(content.add(chunk))
-                    if not named:
-                        head += chunk
-                        self._compare_columns(bytes(head), complete=bool(counter.records))
-                    yield chunk
-                    if pace.due():
-                        log.info("%s: read back %d of %d bytes", self.where, reader.tally.size, self.expected.bytes)
+                unpacked = decompressed(cast(IO[bytes], reader), self.compression)
+                with ahead(unpacked, _MOST_AHEAD, answer.wake, "read") as pieces:
+                    for chunk in pieces:
+                        if self._broken_off:
+                            raise CancelledError
+                        named = bool(counter.records)
+                        counter.add(content.add(chunk))
+                        if not named:
+                            head += chunk
+                            self._compare_columns(bytes(head), complete=bool(counter.records))
+                        yield chunk
+                        if pace.due():
+                            log.info("%s: read back %d of %d bytes", self.where, reader.tally.size, self.expected.bytes)
             except ValueError as damage:
                 raise CheckFailed(f"{self.where}: {damage}; nothing was deleted") from None
             reader.drain()
@@ -70,10 +86,18 @@ class ReadBack:
         Raises:
             CheckFailed: it is not.
             ObjectMissing: there is no such object.
+            CancelledError: the reading was broken off.
         """
-        for _ in self.chunks():
-            pass
+        with closing(self.chunks()) as chunks:
+            for _ in chunks:
+                pass
         return self.etag
+
+    def break_off(self) -> None:
+        """Ends a reading in another thread, now or as soon as it begins."""
+        self._broken_off = True
+        if self._download:
+            self._download.wake()
 
     def _compare_columns(self, head: bytes, *, complete: bool) -> None:
         """The first record names the columns; no checksum tells whether the manifest names them in that order."""
@@ -110,6 +134,44 @@ def data_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
 def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
     """The manifest's sidecar."""
     return ReadBack(bucket, manifest.keys, manifest.rows, manifest.compression)
+
+
+class Checks:
+    """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
+
+    def __init__(self, bucket: ObjectStore) -> None:
+        """Begins nothing yet."""
+        self._bucket = bucket
+        self._threads = ThreadPoolExecutor(1, "check")
+        self._begun: dict[str, list[tuple[ReadBack, Future[str]]]] = {}
+
+    def __enter__(self) -> Self:
+        """Starts no thread yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Breaks off what nobody has asked for, and ends the threads."""
+        for check in self._begun.values():
+            for content, _future in check:
+                content.break_off()
+        self._threads.shutdown(cancel_futures=True)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Begins to read the manifest's object and sidecar back, unless that has begun already."""
+        if manifest.data.key not in self._begun:
+            parts = (data_of(self._bucket, manifest), sidecar_of(self._bucket, manifest))
+            self._begun[manifest.data.key] = [(part, self._threads.submit(part.check)) for part in parts]
+
+    def etag(self, manifest: Manifest) -> str:
+        """The object's etag, when object and sidecar were read to their last byte and are what was sent.
+
+        Raises:
+            CheckFailed: one of them is not.
+            ObjectMissing: one of them is not there.
+        """
+        self.begin(manifest)
+        etag, _ = [future.result() for _content, future in self._begun[manifest.data.key]]
+        return etag
 
 
 def manifest_keys(bucket: ObjectStore, order: WorkOrder, span: Window | None = None) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import IO, cast
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from typing import IO, Self, cast
 
 from include.archiver.codec import TalliedReader, Tally, decompressed
 from include.archiver.database import Database
@@ -18,6 +21,9 @@ from include.archiver.storage import ObjectStore
 from include.archiver.table import identity_of_rows
 
 log = logging.getLogger(__name__)
+
+# Of a sidecar that is fetched ahead: the keys of some hundreds of thousands of rows.
+_MOST_FETCHED_BYTES = 4 << 20
 
 
 def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
@@ -36,13 +42,66 @@ def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> 
         raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
 
 
+class Sidecars:
+    """Fetches one window's sidecar while the rows of the window before go. What it fetched is checked when it is used.
+
+    A large one is left to be streamed in its turn, so that memory stays what it is.
+    """
+
+    def __init__(self, bucket: ObjectStore) -> None:
+        """Fetches nothing yet."""
+        self._bucket = bucket
+        self._thread = ThreadPoolExecutor(1, "sidecar")
+        self._fetched: dict[str, Future[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Starts no thread yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Begins to fetch the manifest's sidecar, if it is a small one."""
+        if manifest.keys.bytes <= _MOST_FETCHED_BYTES:
+            key = manifest.keys.key
+            self._fetched[key] = self._thread.submit(self._fetch, key)
+
+    @contextmanager
+    def reading(self, key: str) -> Generator[IO[bytes]]:
+        """The sidecar's bytes, fetched by now or as they come.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
+        fetched = self._fetched.pop(key, None)
+        if fetched is not None:
+            yield BytesIO(fetched.result())
+            return
+        with self._bucket.reading(key) as answer:
+            yield cast(IO[bytes], TalliedReader(answer.body))
+
+    def _fetch(self, key: str) -> bytes:
+        with self._bucket.reading(key) as answer:
+            return answer.body.read()
+
+
 class KeyList:
     """The temporary table of places, versions and keys that were read from checked sidecars, numbered from 1."""
 
-    def __init__(self, database: Database, bucket: ObjectStore, order: WorkOrder, shape: TableShape) -> None:
-        """For rows of this table, in this session."""
+    def __init__(
+        self,
+        database: Database,
+        bucket: ObjectStore,
+        order: WorkOrder,
+        shape: TableShape,
+        sidecars: Sidecars | None = None,
+    ) -> None:
+        """For rows of this table, in this session; `sidecars` may have fetched some of them already."""
         self._database = database
         self._bucket = bucket
+        self._sidecars = sidecars or Sidecars(bucket)
         self._order = order
         self._columns = identity_of_rows(shape)
         # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
@@ -73,9 +132,8 @@ class KeyList:
         """
         expected = manifest.keys
         content = Tally()
-        with self._bucket.reading(expected.key) as answer:
-            reader = TalliedReader(answer.body)
-            chunks = _undamaged(decompressed(cast(IO[bytes], reader), manifest.compression), expected.key)
+        with self._sidecars.reading(expected.key) as body:
+            chunks = _undamaged(decompressed(body, manifest.compression), expected.key)
             loaded = self._database.copy_in("delete/load_keys", {"names": self._names}, map(content.add, chunks))
         if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
             raise CheckFailed(

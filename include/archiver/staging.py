@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from include.archiver.checking import ReadBack
@@ -71,7 +72,8 @@ class Staging:
                 database.change("restore/add_text_column", {"column": name})
         database.change("restore/number_staged", {"position": self.position})
         # The server says what it makes of the values when all are sent, so damage is found before a value is blamed.
-        rows = database.copy_in("restore/load_staged", {"columns": self.columns}, content.chunks())
+        with closing(content.chunks()) as chunks:
+            rows = database.copy_in("restore/load_staged", {"columns": self.columns}, chunks)
         database.change("restore/analyze_staged")
         return rows
 

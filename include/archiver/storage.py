@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -23,6 +23,7 @@ from botocore.exceptions import (
 )
 
 from include.archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
+from include.archiver.overlap import Aside
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -61,6 +62,11 @@ class Download:
 
     body: IO[bytes]
     etag: str
+
+    def wake(self) -> None:
+        """Ends a read of the body for which another thread waits; what it reads then is no whole object."""
+        with suppress(ValueError, RuntimeError, OSError):  # the connection has been given back, or is gone
+            cast(Any, self.body)._raw_stream.shutdown()
 
 
 @dataclass(frozen=True)
@@ -131,13 +137,18 @@ class ObjectStore:
             )
 
     @contextmanager
-    def upload(self, key: str) -> Generator[Upload]:
+    def upload(self, key: str, *, looked: bool = False) -> Generator[Upload]:
         """An object that is written piece by piece, and exists only once `finish` was called.
+
+        Args:
+            key: where it is to lie.
+            looked: the caller has just looked, and there was no object under this key.
 
         Raises:
             KeyTaken: there is an object under this key.
         """
-        self._refuse_taken(key)
+        if not looked:
+            self._refuse_taken(key)
         upload = Upload(self, key)
         try:
             yield upload
@@ -228,22 +239,42 @@ class _NotThereError(Exception):
 
 
 class Upload:
-    """An upload under way: one request if it is small, a multipart upload if it is not."""
+    """An upload under way: one request if it is small, a multipart upload, sent by a thread, if it is not.
+
+    At most two parts are held in memory: one that is being sent and one that is being filled.
+    """
 
     def __init__(self, store: ObjectStore, key: str) -> None:
         """Sends nothing yet."""
         self._store = store
         self._key = key
-        self._buffer = bytearray()
+        self._part, self._filled = bytearray(), 0
+        self._sent: bytearray | None = None
+        self._sending = Aside(self._send, 1, "upload")
         self._id: str | None = None
         self._parts: list[dict[str, Any]] = []
 
     def write(self, data: bytes) -> None:
-        """Takes in the next bytes of the object; at most one part's worth is held in memory."""
-        self._buffer += data
-        while len(self._buffer) >= PART_BYTES:
-            self._send(bytes(self._buffer[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
+        """Takes in the next bytes of the object, and waits if a part is full while the one before is being sent.
+
+        Raises:
+            StorageRefused: S3 will not take an earlier part.
+            StorageInterrupted: it did not take it this time.
+        """
+        view = memoryview(data)
+        while view:
+            if self._filled == len(self._part):
+                # Most sidecars are small.
+                self._part.extend(bytes(min(PART_BYTES, max(len(self._part) * 2, len(view))) - self._filled))
+            taken = view[: len(self._part) - self._filled]
+            self._part[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            view = view[len(taken) :]
+            if self._filled == PART_BYTES:
+                self._sending.give(self._part)
+                # There was room for this part, so nothing reads the one before any more.
+                self._part, self._sent = self._sent or bytearray(PART_BYTES), self._part
+                self._filled = 0
 
     def finish(self) -> None:
         """Makes the object exist.
@@ -251,16 +282,18 @@ class Upload:
         Raises:
             KeyTaken: someone else wrote an object under this key in the meantime.
         """
-        if self._id is None:
-            self._store.put_new(self._key, bytes(self._buffer))
+        last = bytes(self._part[: self._filled])
+        if not self._sending.begun:
+            self._store.put_new(self._key, last)
             return
-        if self._buffer:
-            self._send(bytes(self._buffer))
+        if last:
+            self._sending.give(last)
+        self._sending.settle()
         with self._store._translated(self._key):
             self._store.client.complete_multipart_upload(
                 **self._store.address,
                 Key=self._key,
-                UploadId=self._id,
+                UploadId=cast(str, self._id),
                 MultipartUpload={"Parts": cast(Any, self._parts)},
                 IfNoneMatch="*",
             )
@@ -268,6 +301,9 @@ class Upload:
 
     def give_up(self) -> None:
         """Takes back what was sent of an object that was not finished, so that nobody pays for its parts."""
+        self._sending.close()
+        # At once: this upload and its thread know each other, so the collector alone would find them, some time later.
+        self._part, self._sent = bytearray(), None
         if self._id is None:
             return
         try:
@@ -277,7 +313,7 @@ class Upload:
             # The reason why the upload broke off is on its way up; a lifecycle rule removes the parts.
             pass
 
-    def _send(self, part: bytes) -> None:
+    def _send(self, part: bytes | bytearray) -> None:
         store = self._store
         with store._translated():
             if self._id is None:
@@ -295,7 +331,7 @@ class Upload:
                 Key=self._key,
                 UploadId=self._id,
                 PartNumber=number,
-                Body=part,
+                Body=cast(bytes, part),
                 ChecksumSHA256=digest,
             )
         entry: dict[str, Any] = {"PartNumber": number, "ETag": sent["ETag"]}

@@ -9,15 +9,14 @@ from typing import Any
 import psycopg
 
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed
 from include.archiver.ledger import Ledger
 from include.archiver.models import Batch, DueWindow, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
-from include.archiver.steps.delete import delete
+from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
-from include.archiver.steps.store import store
+from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
 from tests.faults.place import NOW, Place
 
@@ -56,20 +55,13 @@ class Run:
                 export(database, self.store, self.order, window)
 
     def check(self, windows: list[DueWindow]) -> None:
-        failures: list[CheckFailed] = []
         with self._session("store") as database:
-            for window in windows:
-                try:
-                    store(database, self.store, self.order, window)
-                except CheckFailed as failure:
-                    failures.append(failure)
-        if failures:
-            raise failures[0]
+            store_all(database, self.store, self.order, windows)
 
     def delete(self, windows: list[DueWindow], stopping: Callable[[], bool] = lambda: False) -> int:
         """Returns the rows deleted, those of former tries of the same windows too."""
         with self._session("delete") as database:
-            return sum(delete(database, self.store, self.order, window, stopping).rows for window in windows)
+            return sum(one.rows for one in delete_all(database, self.store, self.order, windows, stopping))
 
     def remove(self, batches: list[Batch]) -> int:
         """As the delete task does: whole partitions are dropped if all of their rows are covered."""

@@ -6,7 +6,7 @@ The caller runs plainly again and makes the full check.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -41,36 +41,48 @@ Broken = Callable[[Place, str], Place]
 
 @dataclass
 class _BrokenUpload:
-    """Does something once, after a few pieces or at the end."""
+    """Does something once, at the end."""
 
     upload: Upload
     breaking: list[Breaking]
-    at_finish: bool
-    pieces: int = 0
 
     def write(self, data: bytes) -> None:
-        self.pieces += 1
-        if self.pieces == _BROKEN_PIECE and self.breaking and not self.at_finish:
-            self.breaking.pop()()
         self.upload.write(data)
 
     def finish(self) -> None:
-        if self.at_finish and self.breaking:
+        if self.breaking:
             self.breaking.pop()()
         self.upload.finish()
 
 
 @dataclass(frozen=True)
 class BreakingStore(ObjectStore):
-    """Does something in the middle of the first COPY that is uploaded, or at the end of the upload."""
+    """Does something at the end of the first data object that is uploaded."""
 
     breaking: list[Breaking] = field(default_factory=list)
-    at_finish: bool = False
 
     @contextmanager
-    def upload(self, key: str) -> Generator[Any]:
-        with super().upload(key) as upload:
-            yield _BrokenUpload(upload, self.breaking, self.at_finish)
+    def upload(self, key: str, *, looked: bool = False) -> Generator[Any]:
+        with super().upload(key, looked=looked) as upload:
+            yield upload if key.rsplit("/", 1)[1].startswith("_") else _BrokenUpload(upload, self.breaking)
+
+
+@contextmanager
+def breaking_copies(breaking: list[Breaking]) -> Generator[None]:
+    """Does something in the middle of the first COPY, while its rows are compressed and uploaded."""
+    batches = database.CopyOut.batches
+
+    def broken(copy: database.CopyOut) -> Iterator[list[bytes]]:
+        for piece, batch in enumerate(batches(copy), 1):
+            if piece == _BROKEN_PIECE and breaking:
+                breaking.pop()()
+            yield batch
+
+    database.CopyOut.batches = broken  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        database.CopyOut.batches = batches  # type: ignore[method-assign]
 
 
 def table_of(place: Place, name: str, *, keyed: bool = True, wide: bool = False) -> Place:
@@ -103,10 +115,10 @@ def in_copy(breaking: Callable[[Place], None]) -> Broken:
 
     def broken(place: Place, name: str) -> Place:
         table = table_of(place, name, wide=True)
-        bucket = BreakingStore(table.client, table.bucket, breaking=[lambda: breaking(table)])
-        with pytest.raises(DatabaseInterrupted):
-            Run.of(table, bucket).archive()
-        assert not bucket.breaking, "the COPY was over before it could be broken"
+        once: list[Breaking] = [lambda: breaking(table)]
+        with pytest.raises(DatabaseInterrupted), breaking_copies(once):
+            Run.of(table).archive()
+        assert not once, "the COPY was over before it could be broken"
         return table
 
     return broken
@@ -155,7 +167,7 @@ def cut_off(words: bytes, occurrence: int, *, delivered: bool, deleting: bool = 
 def idle_too_long(place: Place, name: str) -> Place:
     """S3 takes its time while the snapshot is open, and the server ends a transaction that does nothing."""
     table = table_of(place, name)
-    bucket = BreakingStore(table.client, table.bucket, breaking=[lambda: time.sleep(0.5)], at_finish=True)
+    bucket = BreakingStore(table.client, table.bucket, breaking=[lambda: time.sleep(0.5)])
     with limits(_IDLE_IN_TRANSACTION_TIMEOUT="100ms"), pytest.raises(DatabaseInterrupted):
         Run.of(table, bucket).archive()
     return table

@@ -8,8 +8,10 @@ ledger, so a batch counts once or not at all, whenever the process dies.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Stopped
@@ -19,7 +21,7 @@ from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
 from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
-from include.archiver.removal import KeyList, finish, refuse_replaced
+from include.archiver.removal import KeyList, Sidecars, finish, refuse_replaced
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import column_names, describe, file_nodes
@@ -56,27 +58,69 @@ def delete(
         Stopped: `stopping` said so; progress is kept.
         Superseded: another process deleted the same batch first; this one's was rolled back.
     """
-    ledger = Ledger(database, order)
-    with (
-        database.locked(ledger.lock_name(window.cell), f"window {window}"),
-        database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
-    ):
-        row = ledger.latest(window.cell)
-        if row is None or row.state is not State.STORED:
-            return _nothing_to_do(row, window, order.run_id)
-        if row.span.start < window.span.start or row.span.end > window.span.end:
-            return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
-        manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
-        refuse_replaced(bucket, row, manifest)
-        shape = describe(database, order.table, order.timestamp_column, order.children)
-        if shape.identity_columns != manifest.identity_columns:
-            return _given_up(bucket, ledger, row, "the table has another key than at the export")
-        keys = KeyList(database, bucket, order, shape)
-        keys.create()
-        keys.add(manifest)
-        keys.ready()
-        database.all("delete/plan_by_place")
-        return _deleted(_Work(database, bucket, ledger, order, row, manifest, shape, keys), stopping)
+    (deleted,) = delete_all(database, bucket, order, [window], stopping)
+    return deleted
+
+
+def delete_all(
+    database: Database,
+    bucket: ObjectStore,
+    order: WorkOrder,
+    windows: Sequence[DueWindow],
+    stopping: Callable[[], bool],
+) -> list[Deleted]:
+    """The same for several windows, in their order; while the rows of one go, the next one's sidecar is fetched.
+
+    Raises:
+        Busy, CheckFailed, Stopped, Superseded: as for one window; those after it are left for another try.
+    """
+    ledger, results = Ledger(database, order), []
+    with Sidecars(bucket) as sidecars:
+        for window, following in zip_longest(windows, windows[1:]):
+            with (
+                database.locked(ledger.lock_name(window.cell), f"window {window}"),
+                database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+            ):
+                results.append(_one(ledger, bucket, sidecars, database, order, window, following, stopping))
+    return results
+
+
+def _one(
+    ledger: Ledger,
+    bucket: ObjectStore,
+    sidecars: Sidecars,
+    database: Database,
+    order: WorkOrder,
+    window: DueWindow,
+    following: DueWindow | None,
+    stopping: Callable[[], bool],
+) -> Deleted:
+    row = ledger.latest(window.cell)
+    if row is None or row.state is not State.STORED:
+        return _nothing_to_do(row, window, order.run_id)
+    if row.span.start < window.span.start or row.span.end > window.span.end:
+        return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
+    manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+    refuse_replaced(bucket, row, manifest)
+    shape = describe(database, order.table, order.timestamp_column, order.children)
+    if shape.identity_columns != manifest.identity_columns:
+        return _given_up(bucket, ledger, row, "the table has another key than at the export")
+    keys = KeyList(database, bucket, order, shape, sidecars)
+    keys.create()
+    keys.add(manifest)
+    keys.ready()
+    database.all("delete/plan_by_place")
+    if following:
+        _begin(ledger, sidecars, following)
+    return _deleted(_Work(database, bucket, ledger, order, row, manifest, shape, keys), stopping)
+
+
+def _begin(ledger: Ledger, sidecars: Sidecars, window: DueWindow) -> None:
+    """Fetches a window's sidecar ahead of its turn; what the ledger says counts when its turn has come."""
+    row = ledger.latest(window.cell)
+    if row is not None and row.state is State.STORED:
+        with suppress(CheckFailed):
+            sidecars.begin(Manifest.parse(row.manifest, f"the ledger's entry for window {window}"))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-from include.archiver.codec import Compression, RecordCounter, Tally, compressor, divider
+from include.archiver.codec import Compression, Tally, compressor, divider
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed
 from include.archiver.kept import note_kept
@@ -26,6 +27,7 @@ from include.archiver.manifest import (
     object_key,
 )
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
+from include.archiver.overlap import Aside
 from include.archiver.progress import Pace
 from include.archiver.restores import Restores
 from include.archiver.statements import Names, Unreferenced
@@ -38,6 +40,8 @@ log = logging.getLogger(__name__)
 _MOST_GENERATIONS = 9999
 # A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
 _PIECE_BYTES = 1 << 20
+# How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
+_MOST_WAITING = 8
 
 
 class Sink(Protocol):
@@ -82,7 +86,8 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         if _held(database, order, window) or _waits(database, order, window):
             return Exported(window, 0, 0, 0)
         row = _begin(ledger, store, window, last.generation + 1 if last else 1)
-        manifest = _copied(database, order, window, row, store.upload)
+        # Both keys were looked at a moment ago, and each object's last request is made only if its key is still free.
+        manifest = _copied(database, order, window, row, partial(store.upload, looked=True))
         if manifest is None:
             ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
@@ -174,16 +179,15 @@ def _copied(
         server = _server(database)
         with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
             data, keys = _Packer(data_sink, order.compression), _Packer(keys_sink, order.compression)
-            rows = _divided(database, order, row, shape, data, keys)
+            lines, rows = _divided(database, order, row, shape, data, keys)
             if not rows:
                 return None
-            for packer in (data, keys):
-                if packer.counter.records != rows + 1 or not packer.counter.complete:
-                    raise CheckFailed(
-                        f"window {window}: the server counted {rows} rows, a stream held {packer.counter.records - 1}; "
-                        f"nothing was deleted"
-                    )
-                packer.finish()
+            if lines != rows + 1:
+                raise CheckFailed(
+                    f"window {window}: the server counted {rows} rows and sent {lines - 1}; nothing was deleted"
+                )
+            data.finish()
+            keys.finish()
     return _manifest(
         order,
         shape,
@@ -198,8 +202,8 @@ def _copied(
 
 def _divided(
     database: Database, order: WorkOrder, row: LedgerRow, shape: TableShape, data: _Packer, keys: _Packer
-) -> int:
-    """Runs the COPY, cuts each row in two, and returns the rows that the server counted."""
+) -> tuple[int, int]:
+    """Runs the COPY and cuts each row in two, while a thread compresses; the lines that came, and the rows counted."""
     identity = identity_of_rows(shape)
     names: Names = {
         "table": order.table,
@@ -209,13 +213,29 @@ def _divided(
         "unreferenced": Unreferenced("target", shape.waits_for),
     }
     divide = divider(len(identity))
-    with database.copy_out("export/rows", names, start=row.span.start, end=row.span.end) as copy:
+    lines, pace = 0, Pace()
+
+    def pack(halves: tuple[bytes, bytes]) -> None:
+        keys.add(halves[0])
+        data.add(halves[1])
+
+    with (
+        database.copy_out("export/rows", names, start=row.span.start, end=row.span.end) as copy,
+        Aside(pack, _MOST_WAITING, "pack") as packing,
+    ):
         for rows in copy.batches():
-            heads, tails = divide(rows)
-            keys.add(heads)
-            data.add(tails)
-            data.tell(row.object_key)
-    return copy.rows
+            lines += len(rows)
+            halves = divide(rows)
+            packing.give(halves)
+            if len(halves[1]) > _PIECE_BYTES:
+                # A row as large as this is in memory several times over; the next one has to wait.
+                packing.settle()
+            del halves
+            if pace.due():
+                megabytes = data.content_bytes / 1e6
+                log.info("%s: %d rows, %.0f MB, %.0f MB/s", row.object_key, lines, megabytes, megabytes / pace.seconds)
+        packing.settle()
+    return lines, copy.rows
 
 
 class _Packer:
@@ -226,24 +246,19 @@ class _Packer:
         self._compressor = compressor(compression)
         self._content = Tally()
         self._packed = Tally()
-        self.counter = RecordCounter()
-        self._pace = Pace()
+
+    @property
+    def content_bytes(self) -> int:
+        return self._content.size
 
     def add(self, chunk: bytes) -> None:
         for start in range(0, len(chunk), _PIECE_BYTES):
             piece = chunk[start : start + _PIECE_BYTES]
-            self.counter.add(self._content.add(piece))
-            self._sink.write(self._packed.add(self._compressor.compress(piece)))
+            self._sink.write(self._packed.add(self._compressor.compress(self._content.add(piece))))
 
     def finish(self) -> None:
         self._sink.write(self._packed.add(self._compressor.flush()))
         self._sink.finish()
-
-    def tell(self, key: str) -> None:
-        if self._pace.due():
-            megabytes = self._content.size / 1e6
-            rate = megabytes / self._pace.seconds
-            log.info("%s: %d rows, %.0f MB, %.0f MB/s", key, self.counter.records, megabytes, rate)
 
     def description(self, key: str) -> ObjectDescription:
         return ObjectDescription(

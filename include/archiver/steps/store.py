@@ -7,10 +7,13 @@ object that did not pass through this step.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import zip_longest
 
-from include.archiver.checking import data_of, sidecar_of
+from include.archiver.checking import Checks
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed
+from include.archiver.errors import CheckFailed, KeyTaken
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import DueWindow, State, WorkOrder
@@ -26,36 +29,68 @@ def store(database: Database, bucket: ObjectStore, order: WorkOrder, window: Due
         CheckFailed: S3 gave back something else than was sent. The generation is given up, and the next run
             exports the window again under a new key.
     """
-    ledger = Ledger(database, order)
-    with database.locked(ledger.lock_name(window.cell), f"window {window}"):
-        row = ledger.latest(window.cell)
-        if row is None or row.state is not State.EXPORTED:
-            log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
-            return 0
-        manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
-        try:
-            etag = data_of(bucket, manifest).check()
-            sidecar_of(bucket, manifest).check()
-            _vouch(bucket, manifest)
-        except CheckFailed as failure:
-            ledger.void(row, str(failure))
-            raise
-        ledger.stored(row, etag)
-        log.info(
-            "window %s: %d rows read back and checked, s3://%s/%s",
-            window,
-            manifest.rows,
-            row.bucket,
-            row.object_key,
-        )
-        return manifest.rows
+    return store_all(database, bucket, order, [window])
+
+
+def store_all(database: Database, bucket: ObjectStore, order: WorkOrder, windows: Sequence[DueWindow]) -> int:
+    """Checks the windows' objects and writes their manifests; returns the rows that may be deleted now.
+
+    While one window is noted down, the next one's objects are being read already. One bad object does not keep the
+    others from being checked.
+
+    Raises:
+        CheckFailed: some window's objects are not what was sent; the message tells of each.
+    """
+    ledger, rows = Ledger(database, order), 0
+    failures: list[CheckFailed] = []
+    with Checks(bucket) as checks:
+        for window, following in zip_longest(windows, windows[1:]):
+            try:
+                with database.locked(ledger.lock_name(window.cell), f"window {window}"):
+                    rows += _stored(ledger, bucket, checks, window, following)
+            except CheckFailed as failure:
+                log.error("%s", failure)  # noqa: TRY400 (the message is whole; a trace would bury it)
+                failures.append(failure)
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise CheckFailed("; ".join(map(str, failures)))
+    return rows
+
+
+def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWindow, following: DueWindow | None) -> int:
+    row = ledger.latest(window.cell)
+    if row is None or row.state is not State.EXPORTED:
+        log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
+        return 0
+    manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+    checks.begin(manifest)
+    if following:
+        _begin(ledger, checks, following)
+    try:
+        etag = checks.etag(manifest)
+        _vouch(bucket, manifest)
+    except CheckFailed as failure:
+        ledger.void(row, str(failure))
+        raise
+    ledger.stored(row, etag)
+    log.info("window %s: %d rows read back and checked, s3://%s/%s", window, manifest.rows, row.bucket, row.object_key)
+    return manifest.rows
+
+
+def _begin(ledger: Ledger, checks: Checks, window: DueWindow) -> None:
+    """Begins to read a window's objects ahead of its turn; what the ledger says counts when its turn has come."""
+    row = ledger.latest(window.cell)
+    if row is not None and row.state is State.EXPORTED:
+        with suppress(CheckFailed):
+            checks.begin(Manifest.parse(row.manifest, f"the ledger's entry for window {window}"))
 
 
 def _vouch(bucket: ObjectStore, manifest: Manifest) -> None:
     """Writes the manifest, or finds the very same one there, from a try that was cut off just after writing it."""
     key = manifest_key(manifest.data.key)
     content = manifest.to_json()
-    if bucket.head(key) is None:
+    with suppress(KeyTaken):
         bucket.put_new(key, content)
     with bucket.reading(key) as answer:
         found = answer.body.read()

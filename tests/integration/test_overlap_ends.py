@@ -1,0 +1,96 @@
+"""Whatever ends a step, its threads end with it, and what they read ahead is used only when it is whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from include.archiver import storage
+from include.archiver.errors import CheckFailed, StorageInterrupted
+from include.archiver.steps.export import export
+from include.archiver.steps.store import store_all
+from include.archiver.storage import Download, ObjectStore, Upload
+from tests.integration.place import EVENTS, Place, hours_ago
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before
+
+
+@dataclass(frozen=True)
+class FailingStore(ObjectStore):
+    """Takes no part, or ends in the midst of reading a manifest."""
+
+    @contextmanager
+    def upload(self, key: str, *, looked: bool = False) -> Generator[Upload]:
+        with super().upload(key, looked=looked) as upload:
+            send = upload._sending._work
+
+            def fail(part: Any) -> None:
+                send(part)
+                raise StorageInterrupted("S3 went away")
+
+            upload._sending._work = fail
+            yield upload
+
+    @contextmanager
+    def reading(self, key: str) -> Generator[Download]:
+        if key.endswith(".manifest.json"):
+            raise StorageInterrupted("S3 went away")
+        with super().reading(key) as answer:
+            yield answer
+
+
+def filled(place: Place, hours: int) -> Place:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(50 + hour + minute / 60) for hour in range(hours) for minute in range(1, 50)))
+    return place
+
+
+def test_a_part_that_s3_does_not_take_ends_the_export_and_leaves_nothing(
+    moto_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = filled(moto_place, 1)
+    monkeypatch.setattr(storage, "PART_BYTES", 100)
+    (window,) = place.windows()
+    with place.session() as database, pytest.raises(StorageInterrupted, match="went away"):
+        export(database, FailingStore(place.client, place.bucket), place.order, window)
+    assert place.keys() == []
+    assert place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
+    monkeypatch.undo()
+    place.archive()
+    assert place.live().total() == 0
+
+
+def test_a_step_that_ends_while_it_reads_ahead_stores_nothing(place: Place) -> None:
+    filled(place, 3)
+    windows = place.windows()
+    for window in windows:
+        place.export(window)
+    with place.session() as database, pytest.raises(StorageInterrupted, match="went away"):
+        store_all(database, FailingStore(place.client, place.bucket), place.order, windows)
+    assert [state for (state,) in place.ledger("state")] == ["exported"] * 3
+
+
+def test_of_objects_read_ahead_the_bad_ones_are_given_up_and_the_others_stored(place: Place) -> None:
+    filled(place, 4)
+    windows = place.windows()
+    for window in windows:
+        place.export(window)
+    data = place.data_keys()
+    place.write(data[1], place.read(data[1])[:-1])
+    sidecars = list(filter(lambda key: ".keys." in key, place.keys()))
+    place.write(sidecars[3], place.read(sidecars[3]) + b"\0")
+    with place.session() as database, pytest.raises(CheckFailed) as caught:
+        store_all(database, place.store, place.order, windows)
+    assert data[1] in str(caught.value)
+    assert sidecars[3] in str(caught.value)
+    assert [state for (state,) in place.ledger("state")] == ["stored", "void", "stored", "void"]
