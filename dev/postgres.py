@@ -50,13 +50,23 @@ class PostgresServer:
     host = LOCALHOST
     user = SUPERUSER
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
-        """Keep everything in `directory`; `settings` go over DEFAULT_SETTINGS into postgresql.conf."""
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        binaries: Path | None = None,
+        libraries: Path | None = None,
+    ) -> None:
+        """Keep everything in `directory`; `settings` go over DEFAULT_SETTINGS into postgresql.conf.
+
+        `binaries` is the folder of the programs, if not the usual one, and `libraries` that of what they load.
+        """
         self.directory = directory.absolute()
         self.port = 0
         self.password = ""
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
-        self._binaries = binaries_folder()
+        self._binaries = binaries or binaries_folder()
+        self._environment = {**_MINIMAL_ENVIRONMENT, **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})}
         self._files = ServerFiles(self.directory, self._binaries)
         self._server: Child | None = None
 
@@ -88,7 +98,7 @@ class PostgresServer:
             "postgres",
             [self._files.binaries / "postgres", "-D", self._files.data],
             self.directory / "postgres.log",
-            _MINIMAL_ENVIRONMENT,
+            self._environment,
             directory=Path("/"),
             user=self._files.user,
             stop_signal=signal.SIGINT,  # fast shutdown: open sessions are cut
@@ -145,7 +155,7 @@ class PostgresServer:
     def tool_environment(self, database: str = "postgres") -> dict[str, str]:
         """Return the environment that makes the client programs connect to `database`."""
         return {
-            **_MINIMAL_ENVIRONMENT,
+            **self._environment,
             "PGHOST": self.host,
             "PGPORT": str(self.port),
             "PGUSER": self.user,
@@ -168,7 +178,7 @@ class PostgresServer:
                     "--locale=C",
                     "--no-sync",
                 ],
-                env=_MINIMAL_ENVIRONMENT,
+                env=self._environment,
                 cwd="/",
                 capture_output=True,
                 text=True,

@@ -159,7 +159,7 @@ class Maintenance:
         if not self.policy.approve or self.order.dry_run or not self.chosen(Action.RECLAIM):
             return None
         would = self._reclaimed(approved=True, dry_run=True)
-        if would.choice.strategy is not Strategy.VACUUM_FULL:
+        if would.choice.strategy not in {Strategy.VACUUM_FULL, Strategy.PG_REPACK}:
             return None
         return "\n\n".join([f"**{self.policy.table}** of {self.client.name}: {would.choice}", *would.notes])
 
@@ -210,7 +210,9 @@ class Maintenance:
             force=str(parameters["reason"]) if parameters["force"] else "",
             approved=approved,
         )
-        around = Surroundings(lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact)
+        around = Surroundings(
+            lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact, wiring.repacker()
+        )
         order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
         with self._session(Action.RECLAIM, writes=not dry_run) as database:
             return reclaim(database, order, rules, around)

@@ -5,6 +5,8 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -19,6 +21,7 @@ from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.naming import keep_days_variable
 from include.archiver.policy import Client, Policies, TablePolicy, load
+from include.archiver.repack import Repacker
 from include.archiver.storage import ObjectStore
 from include.pools import policies_path
 
@@ -138,3 +141,8 @@ def stop_requested() -> Generator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def repacker() -> Repacker:
+    """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
+    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), stop_requested)

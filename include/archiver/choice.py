@@ -20,7 +20,8 @@ class Conditions:
     """All that the choice depends on besides the table's own condition.
 
     `remaining` is what is left of the off-hours span, None outside of it. `room` is that of the part whose rewrite
-    needs most. A person who forces it takes the hour and the threshold upon himself, not the disk.
+    needs most. A person who forces it takes the hour and the threshold upon himself, not the disk. `no_repack` is why
+    pg_repack cannot be used, empty where it can.
     """
 
     wanted: Strategy
@@ -30,6 +31,7 @@ class Conditions:
     remaining: timedelta | None
     room: Room
     force: bool = False
+    no_repack: str = "not looked for"
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,20 @@ def choose(found: Inspection, conditions: Conditions) -> Choice:
             Strategy.VACUUM_FULL,
             f"{space} could be given back, the hour is right and the disk suffices; it {conditions.room}",
         )
-    if not _worth_without_toast(found, conditions):
+    return _online(found, conditions, space, hindrance)
+
+
+def _online(found: Inspection, conditions: Conditions, space: str, hindrance: str) -> Choice:
+    """The way on which everybody goes on working."""
+    in_toast = f"{in_words(found.free.toast)} of the {in_words(found.free.total)} that could be given back lie in TOAST"
+    if _mostly_toast(found) and conditions.room.enough and not conditions.no_repack:
         return Choice(
-            Strategy.NONE,
-            f"{in_words(found.free.toast)} of the {in_words(found.free.total)} that could be given back lie in TOAST, "
-            f"which only a rewrite frees, and {hindrance}",
+            Strategy.PG_REPACK,
+            f"{in_toast}, which compact cannot free; {hindrance}, and pg_repack is there, which keeps nobody out for "
+            f"long; it {conditions.room}",
         )
+    if not _worth_without_toast(found, conditions):
+        return Choice(Strategy.NONE, f"{in_toast}, which only a rewrite frees, and {hindrance}")
     left = f"; {in_words(found.free.toast)} in TOAST stay" if found.free.toast else ""
     return Choice(Strategy.COMPACT, f"{space} could be given back, and {hindrance}{left}")
 
@@ -104,6 +114,10 @@ def _hindrance(found: Inspection, conditions: Conditions) -> str | None:
 
 def _worth(found: Inspection, conditions: Conditions) -> bool:
     return found.free_percent >= conditions.min_percent and found.free.total >= max(1, conditions.min_bytes)
+
+
+def _mostly_toast(found: Inspection) -> bool:
+    return found.free.toast > found.free.heap + found.free.indexes
 
 
 def _worth_without_toast(found: Inspection, conditions: Conditions) -> bool:

@@ -166,6 +166,27 @@ class Database:
                 f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
             )
 
+    def client_environment(self) -> dict[str, str]:
+        """The environment by which one of Postgres's own client programs comes to this database, as this role.
+
+        It holds the password, so it is for the program alone.
+        """
+        info = self._connection.info
+        parameters = {
+            **info.get_parameters(),
+            "host": info.host,
+            "port": str(info.port),
+            "user": info.user,
+            "dbname": info.dbname,
+            "password": info.password,
+        }
+        variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
+        return {
+            variable.decode(): parameters[keyword]
+            for keyword, variable in variables.items()
+            if variable and parameters.get(keyword)
+        }
+
     @property
     def closed(self) -> bool:
         """Whether the connection has ended, or was lost."""

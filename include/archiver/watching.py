@@ -51,12 +51,13 @@ def _look_on(open_session: OpenSession, process: int, what: str, watch: Watch, o
         with open_session() as database:
             told = ""
             while not over.wait(_POLL_SECONDS):
-                told = _look(database, process, what, watch, told)
+                told = look(database, process, what, watch, told)
     except ArchiverError as error:
         log.warning("%s goes on unwatched: %s", what, error)
 
 
-def _look(database: Database, process: int, what: str, watch: Watch, told: str) -> str:
+def look(database: Database, process: int, what: str, watch: Watch, told: str) -> str:
+    """Looks once at this process, and writes to the log what differs from `told`; returns what is to be told next."""
     waiters = database.one("watch/waiters", process=process)
     watch.longest_wait = max(watch.longest_wait, waiters.longest)
     blockers = tuple(_named(row) for row in database.all("watch/blockers", process=process))

@@ -77,6 +77,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "upper": Text("2024-01-03 %s {x}"),
     "own": Of("moved", COLUMN),
     "index": TableName(TABLE.schema, "an index %s"),
+    "leftover": TableName("repack", "log_1259"),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {

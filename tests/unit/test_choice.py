@@ -30,6 +30,7 @@ NIGHT = Conditions(
     room=PLENTY,
 )
 DAY = replace(NIGHT, remaining=None)
+REPACK = replace(DAY, no_repack="")
 
 
 def found(sizes: Sizes, free: Sizes) -> Inspection:
@@ -62,6 +63,14 @@ EMPTY = found(Sizes(), Sizes())
         (TOAST, NIGHT, Strategy.VACUUM_FULL, "the hour is right and the disk suffices"),
         (TOAST, DAY, Strategy.NONE, "lie in TOAST, which only a rewrite frees"),
         (BOTH, DAY, Strategy.COMPACT, "800.0 MB in TOAST stay"),
+        (TOAST, REPACK, Strategy.PG_REPACK, "800.0 MB of the 810.0 MB that could be given back lie in TOAST"),
+        (TOAST, replace(REPACK, remaining=timedelta(hours=3)), Strategy.VACUUM_FULL, "the hour is right"),
+        (TOAST, replace(REPACK, room=SCARCE), Strategy.NONE, "which only a rewrite frees"),
+        (TOAST, replace(REPACK, room=UNKNOWN), Strategy.NONE, "which only a rewrite frees"),
+        (BOTH, REPACK, Strategy.COMPACT, "800.0 MB in TOAST stay"),
+        (BLOATED, REPACK, Strategy.COMPACT, "not within maintenance_window"),
+        (BLOATED, replace(DAY, wanted=Strategy.PG_REPACK), Strategy.PG_REPACK, "as set"),
+        (SMALL, replace(REPACK, wanted=Strategy.PG_REPACK), Strategy.NONE, "reclaim_min_mb"),
         (BLOATED, replace(NIGHT, wanted=Strategy.NONE), Strategy.NONE, "the policy's reclaim is none"),
         (BLOATED, replace(DAY, wanted=Strategy.VACUUM_FULL), Strategy.VACUUM_FULL, "as set"),
         (BLOATED, replace(NIGHT, wanted=Strategy.COMPACT), Strategy.COMPACT, "as set"),

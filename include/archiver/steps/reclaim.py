@@ -3,7 +3,8 @@
 VACUUM FULL shuts everybody out of the table while it lasts, and fills the disk if that is too small. So it is done
 only within the policy's span of the day, only after the free space was asked for and found to suffice, with little
 patience for locks and with no more time than what is left of the span. A person may force the hour and the
-threshold, never the disk: a full disk stops the server for all its databases.
+threshold, never the disk: a full disk stops the server for all its databases. pg_repack locks only for moments, so the
+hour does not matter to it; the disk does.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from include.archiver.choice import Choice, Conditions, choose, disk_hindrance, hour_hindrance
 from include.archiver.condition import Inspection, Part, Sizes, in_words
 from include.archiver.database import Database
 from include.archiver.disk import FreeSpace, Room, room_for
-from include.archiver.errors import Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
+from include.archiver.errors import ArchiverError, Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.measuring import holders, inspection_of, refuse_without_rights, sizes_of
 from include.archiver.models import WorkOrder
 from include.archiver.off_hours import OffHours
 from include.archiver.patience import Patience
+from include.archiver.repack import Repacker, in_the_way, mend, no_key, repack
 from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
-from include.archiver.watching import OpenSession, watched
+from include.archiver.watching import OpenSession, Watch, watched
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +66,13 @@ class Rules:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the step asks of the world around the table: the hour, the disk, a second connection, the online way."""
+    """What the step asks of the world around the table: the hour, the disk, a second connection, the online ways."""
 
     now: Callable[[], datetime]
     space: FreeSpace
     watcher: OpenSession
     compact: Compact
+    repacker: Repacker = field(default_factory=Repacker)
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,12 @@ def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surround
     Raises:
         TableRefused: there is no such table.
         DatabaseRefused: the role may not rewrite it.
-        MaintenanceRefused: VACUUM FULL is wanted, and the hour or the disk forbids it; or pg_repack is.
+        MaintenanceRefused: a rewrite is wanted, and the hour or the disk forbids it, or what it needs is missing.
         SettingError: `force` has no reason in it.
         Busy: somebody else maintains the table, or an archive run has windows of it in hand.
         LockWait: no try got the lock; the table is as it was.
         DatabaseInterrupted: the rewrite took too long, or was broken off; the table is as it was.
+        Stopped: the run was told to stop while pg_repack was at work; the table is as it was.
     """
     if rules.force and not rules.force.strip():
         raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
@@ -113,17 +118,21 @@ def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surround
         found = inspection_of(database, order.table, order.timestamp_column)
         refuse_without_rights(found)
         work = _Work(database, order, rules, around, found)
+        if not order.dry_run:
+            work.mend()
         choice = choose(found, work.conditions())
         log.info("%s: %s", order.table, choice)
         if order.dry_run:
             return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice))
         with Upkeep(database, order).going_on(Action.RECLAIM, found.sizes, choice.strategy) as entry:
             entry.add(choice.why)
+            for note in work.notes:
+                entry.add(note)
             if rules.force:
                 entry.add(f"forced: {rules.force.strip()}")
             if choice.strategy is Strategy.NONE:
                 entry.ending, entry.after = Ending.SKIPPED, found.sizes
-                return Reclaimed(choice, found.sizes, found.sizes)
+                return Reclaimed(choice, found.sizes, found.sizes, tuple(work.notes))
             work.run(choice, entry)
             entry.after = sizes_of(database, order.table)
             done = Reclaimed(choice, found.sizes, entry.after, work.notes_after(choice, entry.after))
@@ -157,20 +166,32 @@ class _Work:
             remaining=rules.off_hours.remaining(self.around.now()),
             room=self._room(self._largest()),
             force=bool(rules.force),
+            no_repack="; ".join(self._no_repack),
         )
 
     def refusals(self, choice: Choice) -> tuple[str, ...]:
         """Why the choice could not be carried out now."""
-        if choice.strategy is Strategy.PG_REPACK:
-            return (
-                "pg_repack needs its extension in the database and its client program where Airflow runs, and this "
-                "version drives neither; set reclaim to auto, vacuum_full or compact",
-            )
-        if choice.strategy is not Strategy.VACUUM_FULL:
+        if choice.strategy not in {Strategy.VACUUM_FULL, Strategy.PG_REPACK}:
             return ()
         conditions = self.conditions()
         unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"
+        if choice.strategy is Strategy.PG_REPACK:
+            return tuple(filter(None, (*self._no_repack, unapproved, disk_hindrance(conditions.room))))
         return tuple(filter(None, (unapproved, hour_hindrance(conditions), disk_hindrance(conditions.room))))
+
+    def mend(self) -> None:
+        """Removes what a pg_repack that was killed has left, whose log would take in every change for ever."""
+        for part in self.found.parts:
+            if removed := mend(self.database, part, self.rules.patience):
+                self.notes.append(removed)
+
+    @cached_property
+    def _no_repack(self) -> tuple[str, ...]:
+        """Why pg_repack cannot be used; asked only where it might be."""
+        if self.rules.strategy not in {Strategy.AUTO, Strategy.PG_REPACK}:
+            return ()
+        without_key = (no_key(self.database, part) for part in self._worthwhile())
+        return (*in_the_way(self.database, self.around.repacker), *filter(None, without_key))
 
     def run(self, choice: Choice, entry: Entry) -> None:
         """Does what was chosen."""
@@ -180,7 +201,8 @@ class _Work:
             with self._archive_kept_out():
                 self.notes.append(self.around.compact())
             return
-        self._rewrite_all(entry)
+        one = self._repack if choice.strategy is Strategy.PG_REPACK else self._rewrite
+        self._rewrite_all(choice.strategy, one, entry)
 
     def notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
         """What a person should know of the result."""
@@ -192,15 +214,16 @@ class _Work:
             ]
         return tuple(self.notes)
 
-    def _rewrite_all(self, entry: Entry) -> None:
+    def _rewrite_all(self, strategy: Strategy, rewrite: Callable[[Part, Entry], None], entry: Entry) -> None:
         """One part after the other, those first that give back most; the hour and the disk are asked anew for each."""
         parts = self._worthwhile()
         for number, part in enumerate(parts):
-            hindrances = list(filter(None, (self._no_time(), disk_hindrance(self._room(part)))))
+            no_time = None if strategy is Strategy.PG_REPACK else self._no_time()
+            hindrances = list(filter(None, (no_time, disk_hindrance(self._room(part)))))
             if hindrances:
                 left = ", ".join(str(one.table) for one in parts[number:])
                 raise MaintenanceRefused(f"{left} not rewritten: {'; '.join(hindrances)}")
-            self._rewrite(part, entry)
+            rewrite(part, entry)
 
     def _worthwhile(self) -> list[Part]:
         """The parts of which the policy's share could be given back; all of them where it is forced."""
@@ -217,13 +240,34 @@ class _Work:
         with watched(self.around.watcher, self.database.process, what) as watch:
             try:
                 self.rules.patience.tried(lambda: self._try_to_rewrite(part), what)
-                with self.database.limits(lock=self.rules.patience.lock, statement=self.rules.longest):
-                    # Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone.
-                    self.database.change("vacuum/vacuum", {"table": part.table})
+                self._vacuum(part)
             except DatabaseInterrupted as error:
                 raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
             finally:
                 entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
+
+    def _repack(self, part: Part, entry: Entry) -> None:
+        watch = Watch()
+        try:
+            with self._archive_kept_out():
+                repack(self.database, part, self.around.repacker, self.rules.longest, watch)
+            self._vacuum(part)
+        finally:
+            entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
+            self._tidy_up(part, entry)
+
+    def _tidy_up(self, part: Part, entry: Entry) -> None:
+        """What the client could not remove itself; if we cannot either, the next run will."""
+        try:
+            if left := mend(self.database, part, self.rules.patience):
+                entry.add(left)
+        except ArchiverError as error:
+            log.warning("%s: what pg_repack left could not be removed yet: %s", part.table, error)
+
+    def _vacuum(self, part: Part) -> None:
+        """Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone."""
+        with self.database.limits(lock=self.rules.patience.lock, statement=self.rules.longest):
+            self.database.change("vacuum/vacuum", {"table": part.table})
 
     def _try_to_rewrite(self, part: Part) -> None:
         """One try; between two of them the archive may take its turn."""

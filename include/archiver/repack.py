@@ -1,0 +1,343 @@
+"""The edge to pg_repack: its client program in a process of its own, and what one that was killed leaves behind.
+
+The client copies the table beside itself while a trigger notes what changes meanwhile, and swaps the files under a lock
+that it holds for a moment. It never ends other people's sessions here, and it never learns its password by its command
+line, which everybody on the machine can read. What it writes goes to the log line by line, except what may quote a row.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import IO
+
+from include.archiver.condition import Part
+from include.archiver.database import Database, Row
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, Stopped
+from include.archiver.models import TableName
+from include.archiver.patience import Patience
+from include.archiver.watching import Watch, look
+
+log = logging.getLogger(__name__)
+
+# From this version on the owner of a table may repack it; before, the server wants a superuser.
+_FOR_OWNERS = (1, 5, 2)
+# How long it tries for its locks; it waits in the queue for a second at a time, and others behind it no longer.
+_LOCK_SECONDS = 60
+_POLL_SECONDS = 0.5
+# Removing what it made needs a lock, too.
+_CLEANING_SECONDS = 30.0
+_VERSION_SECONDS = 10.0
+# Whatever a role or a database sets by itself would end or hinder it in the middle.
+_SESSION = (
+    "-c statement_timeout=0 -c lock_timeout=10s -c idle_in_transaction_session_timeout=0 -c client_min_messages=warning"
+    " -c client_connection_check_interval=5s"
+)
+_PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "KRB5CCNAME", "KRB5_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_LEVEL = re.compile(r"(?:INFO|NOTICE|LOG|WARNING|ERROR|FATAL|PANIC): .*")
+_QUERY_FAILED = re.compile(r"(.*query failed: )(.*)")
+# Of what the server answers to a statement, only words that cannot hold a row's content.
+_HARMLESS = re.compile(
+    r"ERROR:\s+(?:permission denied .*|must be .*|canceling statement .*|deadlock detected|could not extend file .*|"
+    r"could not write .*|.*No space left on device)|FATAL:\s+terminating connection .*|server closed the connection .*"
+)
+_MAY_NOT = re.compile(r"permission denied|must be (?:superuser|a superuser|owner)")
+_SKIPPED = re.compile(r"timed out, do not cancel|due to timeout")
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Repacker:
+    """The client program by its path, None where there is none, and what tells that the run was told to stop."""
+
+    program: str | None = None
+    stop_requested: Callable[[], AbstractContextManager[Callable[[], bool]]] = lambda: nullcontext(lambda: False)
+
+
+@dataclass
+class _Output:
+    """What the client said; the threads that read it and those that judge it do so one after the other."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def said(self, pattern: re.Pattern[str]) -> bool:
+        return any(pattern.search(line) for line in self.lines)
+
+    @property
+    def last(self) -> str:
+        troubles = [line for line in self.lines if line.startswith(("ERROR", "FATAL", "WARNING", "PANIC"))]
+        return troubles[-1] if troubles else "it did not say why"
+
+
+def in_the_way(database: Database, repacker: Repacker) -> tuple[str, ...]:
+    """What is missing for pg_repack in this database and on this machine, with the remedy; empty where nothing is."""
+    found = database.one("repack/extension")
+    missing = tuple(filter(None, (_no_extension(database, found), _no_program(found, repacker.program))))
+    if missing or repacker.program is None:
+        return missing
+    version = _version_of(repacker.program)
+    if version != found.installed:
+        return (
+            f"the program {repacker.program} is pg_repack {version or 'of an unknown version'}, and the extension in "
+            f"database {database.name} is {found.installed}; both have to be the same: install that version of either, "
+            f"and for the extension DROP EXTENSION pg_repack and CREATE EXTENSION pg_repack",
+        )
+    return tuple(filter(None, (_no_right(database, found),)))
+
+
+def _no_extension(database: Database, found: Row) -> str | None:
+    if found.installed:
+        return None
+    package = "" if found.available else f"install the package postgresql-{found.server}-repack on the server, then "
+    return (
+        f"the extension pg_repack is not in database {database.name}: {package}a superuser (on RDS rds_superuser) runs "
+        f"CREATE EXTENSION pg_repack there"
+    )
+
+
+def _no_program(found: Row, program: str | None) -> str | None:
+    if program and os.access(program, os.X_OK):
+        return None
+    where = f"ARCHIVER_PG_REPACK is {program}, which is no program" if program else "there is no pg_repack on PATH"
+    return (
+        f"{where} where this task runs: install the package postgresql-{found.server}-repack there, and set "
+        f"ARCHIVER_PG_REPACK to the path of the client program if PATH does not lead to it"
+    )
+
+
+def _no_right(database: Database, found: Row) -> str | None:
+    if found.superuser:
+        return None
+    if not found.rds_superuser and _numbers(found.installed) < _FOR_OWNERS:
+        return (
+            f"pg_repack {found.installed} lets only a superuser (on RDS rds_superuser) repack; install "
+            f"{'.'.join(map(str, _FOR_OWNERS))} or later, or let the Airflow connection be one"
+        )
+    if not found.may_use:
+        return (
+            f"the role of the Airflow connection may not use the schema of pg_repack: GRANT USAGE, CREATE ON SCHEMA "
+            f"repack in database {database.name} to it"
+        )
+    return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def _version_of(program: str) -> str | None:
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            env=_environment({}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_VERSION_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.fullmatch(r"pg_repack (\S+)", done.stdout.strip())
+    return found[1] if found else None
+
+
+def no_key(database: Database, part: Part) -> str | None:
+    """Why pg_repack cannot take this table, None where it can."""
+    found = database.one("repack/table", oid=part.oid)
+    if not found.permanent:
+        return f"{part.table} is unlogged or no ordinary table, and pg_repack takes no such table"
+    if not found.has_key:
+        return (
+            f"{part.table} has no primary key and no unique index over NOT NULL columns, without which pg_repack "
+            f"cannot follow changes; give it one, or set reclaim to vacuum_full or compact"
+        )
+    return None
+
+
+def mend(database: Database, part: Part, patience: Patience) -> str:
+    """Removes what a pg_repack that was killed left of its work on this table; returns what that was, in words.
+
+    Raises:
+        Busy: a pg_repack is at work on it.
+        LockWait: no try got the table's lock.
+        DatabaseRefused: this role may not.
+    """
+    left = _leftovers(database, part)
+    if not left:
+        return ""
+    if not database.one("repack/lock", oid=part.oid).taken:
+        raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
+    try:
+        patience.tried(lambda: _remove(database, part, patience), f"removing what pg_repack left of {part.table}")
+    finally:
+        if not database.closed:
+            database.all("repack/unlock", oid=part.oid)
+    told = f"removed what a pg_repack that broke off had left: {', '.join(left)}"
+    log.info("%s: %s", part.table, told)
+    return told
+
+
+def _leftovers(database: Database, part: Part) -> list[str]:
+    return [f"{row.kind} {row.name}" for row in database.all("repack/leftovers", oid=part.oid)]
+
+
+def _remove(database: Database, part: Part, patience: Patience) -> None:
+    with database.limits(lock=patience.lock, statement=timedelta(minutes=10)), database.transaction():
+        database.change("repack/hold", {"table": part.table})
+        database.change("repack/drop_trigger", {"table": part.table})
+        # The log has a column of the type.
+        for statement, name in (("drop_table", "log"), ("drop_table", "table"), ("drop_type", "pk")):
+            database.change(f"repack/{statement}", {"leftover": TableName("repack", f"{name}_{part.oid}")})
+
+
+def repack(database: Database, part: Part, repacker: Repacker, longest: timedelta, watch: Watch) -> None:
+    """Rewrites one table while others go on reading and writing it.
+
+    The caller holds the locks that keep the archive and other maintenance out, and removes leftovers before and after.
+
+    Args:
+        database: the client database; not in a transaction.
+        part: which table.
+        repacker: the client program; nothing may be missing.
+        longest: after this time the client is stopped.
+        watch: is told how long others were seen waiting.
+
+    Raises:
+        Stopped: the run was told to stop; the table is as it was.
+        LockWait: others held the table all the while.
+        DatabaseRefused: this role may not.
+        DatabaseInterrupted: it took too long, or broke off; the table is as it was.
+        MaintenanceRefused: there is no client program.
+    """
+    if repacker.program is None:
+        raise MaintenanceRefused(f"{part.table} is not rewritten: there is no pg_repack where this task runs")
+    before = database.one("repack/table", oid=part.oid)
+    environment = database.client_environment()
+    command = [repacker.program, "--no-password", "--no-order", "--no-kill-backend", "--no-superuser-check"]
+    command += [f"--wait-timeout={_LOCK_SECONDS}", f"--table={before.quoted}"]
+    what = f"pg_repack of {part.table}"
+    output = _Output()
+    with subprocess.Popen(
+        command,
+        env=_environment(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        # A signal to the whole group of this task would end it before it has cleaned up.
+        start_new_session=True,
+        preexec_fn=_end_with_us,  # noqa: PLW1509  # one system call
+    ) as process:
+        reader = threading.Thread(
+            target=_read, args=(process.stdout, output, what, environment.get("PGPASSWORD", "")), daemon=True
+        )
+        reader.start()
+        try:
+            with repacker.stop_requested() as stopping:
+                reason = _awaited(process, database, part, stopping, longest, watch)
+        finally:
+            _ended(process)
+            reader.join()
+    if reason is not None:
+        raise reason
+    _judge(database, part, before, process.returncode, output)
+
+
+def _awaited(
+    process: subprocess.Popen[str],
+    database: Database,
+    part: Part,
+    stopping: Callable[[], bool],
+    longest: timedelta,
+    watch: Watch,
+) -> Stopped | DatabaseInterrupted | None:
+    """Looks on until the client has ended; returns why it is to be ended before."""
+    deadline = time.monotonic() + longest.total_seconds()
+    told: dict[int, str] = {}
+    while True:
+        try:
+            process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        else:
+            return None
+        if stopping():
+            return Stopped(f"stopped in the middle of pg_repack of {part.table}; the table is as it was")
+        if time.monotonic() > deadline:
+            return DatabaseInterrupted(
+                f"pg_repack of {part.table} did not end within {longest}, so it was stopped; the table is as it was"
+                f"{watch.waited_for_text}"
+            )
+        for row in database.all("repack/processes", oid=part.oid):
+            told[row.pid] = look(database, row.pid, f"pg_repack of {part.table}", watch, told.get(row.pid, ""))
+
+
+def _ended(process: subprocess.Popen[str]) -> None:
+    """Ends a client that still runs: by the signal at which it tidies up, and by force if that takes long."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_CLEANING_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _judge(database: Database, part: Part, before: Row, status: int, output: _Output) -> None:
+    """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
+    if database.one("repack/table", oid=part.oid).file_node != before.file_node:
+        if status:
+            log.warning("pg_repack of %s rewrote it, and then: %s", part.table, output.last)
+        return
+    if output.said(_SKIPPED):
+        raise LockWait(
+            f"pg_repack of {part.table} did not get its lock in {_LOCK_SECONDS} seconds, since others held the table; "
+            f"nobody was cut off, and the table is as it was (see pg_locks)"
+        )
+    message = f"pg_repack of {part.table} ended with status {status}, and the table is as it was: {output.last}"
+    raise (DatabaseRefused if output.said(_MAY_NOT) else DatabaseInterrupted)(message)
+
+
+def _read(stream: IO[str], output: _Output, what: str, secret: str) -> None:
+    for line in stream:
+        if told := _told(line.rstrip("\n"), secret):
+            output.lines.append(told)
+            log.info("%s: %s", what, told)
+
+
+def _told(line: str, secret: str) -> str | None:
+    """What of a line goes to the log: no further lines of a message, which quote statements and rows, and no secret."""
+    if not _LEVEL.fullmatch(line):
+        return None
+    if failed := _QUERY_FAILED.fullmatch(line):
+        words = failed[2] if _HARMLESS.fullmatch(failed[2]) else "the server's words are in its own log"
+        line = f"{failed[1]}{words}"
+    return line.replace(secret, "***") if secret else line
+
+
+def _environment(connection: Mapping[str, str]) -> dict[str, str]:
+    """All that the client gets: nothing of Airflow's own settings, and a name by which it knows its like."""
+    ours = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    options = " ".join(filter(None, (connection.get("PGOPTIONS"), _SESSION)))
+    return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": options, "PGAPPNAME": "pg_repack"}
+
+
+def _end_with_us() -> None:
+    """On Linux the client is told to end when the thread that started it is gone."""
+    if _libc:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))
