@@ -53,7 +53,7 @@ class Scale:
 WINDOWS = {"engine_peak_mb": 1, "engine_peak_mb_10x": 10, "engine_peak_mb_40x": 40}
 SCALES = {
     "full": Scale(1_000_000, 36, 360, 10_000_000, 1000, 3, WINDOWS),
-    "small": Scale(50_000, 12, 24, 500_000, 100, 1, WINDOWS),
+    "small": Scale(50_000, 12, 12, 500_000, 100, 1, WINDOWS),
 }
 Peer = Callable[[Place, Loaded], Run]
 

@@ -1,4 +1,4 @@
-"""Ours as a library: the steps of a run one after the other, in one process and on one connection."""
+"""Ours as a library: the steps of a run, in one process and on one connection, in batches as long as a task's."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from bench.peers.protocol import serve
 from include.archiver.database import Database
 from include.archiver.ledger import Ledger
 from include.archiver.policy import KeepDays, load
-from include.archiver.steps.delete import delete
+from include.archiver.steps.delete import delete_all
 from include.archiver.steps.export import export
-from include.archiver.steps.plan import Limits, plan
-from include.archiver.steps.store import store
+from include.archiver.steps.plan import LONGEST_AUTO_BATCH, Limits, plan
+from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
+from include.archiver.windows import batches
 from include.orders import work_order
 
 
@@ -36,10 +37,12 @@ def work(task: dict[str, Any]) -> None:
     with Database.connected(connect, client.database, "archiver bench") as database:
         due = plan(database, bucket, order, policy, keep, Limits(datetime.now(UTC), None, None))
         Ledger(database, order).migrate()
-        for window in (window for batch in due.batches for window in batch):
-            export(database, bucket, order, window)
-            store(database, bucket, order, window)
-            delete(database, bucket, order, window, lambda: False)
+        windows = [window for batch in due.batches for window in batch]
+        for part in batches(windows, LONGEST_AUTO_BATCH):
+            for window in part:
+                export(database, bucket, order, window)
+            store_all(database, bucket, order, part)
+            delete_all(database, bucket, order, part, lambda: False)
 
 
 if __name__ == "__main__":
