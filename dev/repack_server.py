@@ -12,7 +12,7 @@ from dev.debian import Package, unpack
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 
-# Of Debian 12; the libraries that these need besides are installed wherever Debian's Postgres 15 could run.
+# Of Debian 12. The server also loads libicu72, libxml2 and libldap-2.5-0, which have to be installed.
 PACKAGES = (
     Package(
         "postgresql-15",
