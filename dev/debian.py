@@ -34,19 +34,28 @@ class Package:
 def unpack(packages: Sequence[Package], cache: Path, target: Path) -> None:
     """Unpack the packages below `target`; `cache` keeps their files for the next time.
 
-    Raises ProcessError when one cannot be had, or is not the file that was pinned.
+    A mirror drops a version when a security update replaces it. Then the update is taken: apt has compared it with
+    Debian's signatures. Raises ProcessError when a package cannot be had at all.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise ProcessError("there is no apt-get on this machine")
     machine = _said("dpkg", "--print-architecture").strip()
     cache.mkdir(parents=True, exist_ok=True)
-    if any(_file_of(package, machine, cache) is None for package in packages):
-        _download(packages, cache)
-    for package in packages:
-        file = _file_of(package, machine, cache)
-        if file is None:
-            raise ProcessError(f"the package {package.pin} that apt-get brought for {machine} is not the pinned one")
+    files = [_file_of(package, machine, cache) for package in packages]
+    if any(file is None for file in files):
+        fresh = cache / "fresh"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        _download(packages, fresh)
+        files = [_moved(package, fresh, cache) for package in packages]
+    for file in files:
         _said("dpkg-deb", "--extract", str(file), str(target))
+
+
+def _moved(package: Package, fresh: Path, cache: Path) -> Path:
+    """The package's file, which apt has just brought, in its place."""
+    (file,) = fresh.glob(f"{package.name}_*.deb")
+    return file.replace(cache / file.name)
 
 
 def _download(packages: Sequence[Package], cache: Path) -> None:
@@ -69,10 +78,13 @@ def _download(packages: Sequence[Package], cache: Path) -> None:
 
 
 def _download_files(options: Sequence[str], packages: Sequence[Package], cache: Path, lists: str) -> None:
-    try:
-        _said("apt-get", *options, "--quiet", "download", *(package.pin for package in packages), folder=cache)
-    except ProcessError as error:
-        raise ProcessError(f"{error}\n{lists}") from error
+    command = ("apt-get", *options, "--quiet", "download")
+    for package in packages:
+        if _run(*command, package.pin, folder=cache).returncode:
+            try:
+                _said(*command, package.name, folder=cache)
+            except ProcessError as error:
+                raise ProcessError(f"{error}\n{lists}") from error
 
 
 def _file_of(package: Package, machine: str, cache: Path) -> Path | None:
