@@ -35,8 +35,10 @@ WEIGHT = {name: number for number, name in enumerate(STEPS, start=1)}
 
 
 def _several(title: str, description: str, choices: list[str] | None = None) -> Param:
+    # With examples the form offers them for choice; without, it is a field of lines.
+    offered: dict[str, Any] = {"examples": choices} if choices else {}
     items: dict[str, Any] = {"type": "string"} | ({"enum": choices} if choices else {})
-    return Param(None, type=["null", "array"], items=items, title=title, description=description)
+    return Param(None, type=["null", "array"], items=items, title=title, description=description, **offered)
 
 
 PARAMETERS = {
