@@ -191,7 +191,7 @@ TRIALS: dict[str, Trial] = {
 TRIALS |= {
     f"{code} from request {number} on": _trial(EVERYTHING, answered(status, code), StorageRefused, after=number)
     for status, code in ((400, "ExpiredToken"), (403, "AccessDenied"))
-    for number in (0, 5, 12, 20, 28, 36)
+    for number in (0, 5, 12, 20, 26, 30)
 }
 
 
