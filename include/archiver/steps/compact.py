@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from include.archiver.condition import Sizes
 from include.archiver.database import Database
 from include.archiver.errors import Stopped
 from include.archiver.horizon import wait_until_free
@@ -42,23 +43,6 @@ _NOT_CUT = (
     "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock; "
     "run it again at a quieter time"
 )
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Bytes on disk: the heap itself, its indexes, its TOAST."""
-
-    heap: int = 0
-    indexes: int = 0
-    toast: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.heap + self.indexes + self.toast
-
-    def __add__(self, other: Sizes) -> Sizes:
-        return Sizes(self.heap + other.heap, self.indexes + other.indexes, self.toast + other.toast)
 
 
 @dataclass(frozen=True)
