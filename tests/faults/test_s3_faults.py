@@ -43,7 +43,7 @@ SAMPLE = (
     "DELETE denied",
     "LIST denied",
     "ExpiredToken from request 20 on",
-    "AccessDenied from request 28 on",
+    "AccessDenied from request 26 on",
 )
 
 
