@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import psutil
 
@@ -18,7 +19,7 @@ from dev.processes import ProcessError
 from dev.stack import PROJECT_ROOT, project_environment
 from include.archiver.naming import dag_id
 from include.archiver.policy import load
-from include.pools import SLOTS, pools
+from include.pools import pools
 
 DAG_ID = dag_id(DATABASE)
 TIMEOUT_SECONDS = 3600.0
@@ -40,8 +41,8 @@ def run_through_airflow(place: Place, loaded: Loaded) -> Run:
     with airflow:
         airflow.wait_for_dags([DAG_ID])
         api = airflow.api()
-        for pool in pools(load(place.policies)):
-            api.set_pool(pool, SLOTS)
+        for name, pool in pools(load(place.policies)).items():
+            api.set_pool(name, cast(int, pool["slots"]))
         api.unpause(DAG_ID)
         wal = wal_bytes(place.postgres)
         with _peaks(airflow.home / "processes" / f"{SCHEDULER}.pid") as peaks:

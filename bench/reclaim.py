@@ -21,7 +21,6 @@ from random import Random
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from bench import reclaim_page
 from dev.postgres import PostgresServer
@@ -184,7 +183,12 @@ def go_on(role: str) -> None:
     """Writes or reads, one small transaction after the other, until it is told to end; notes how long each took."""
     dsn = json.loads(sys.stdin.readline())
     ending = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), ending.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.readline()
+        ending.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     milliseconds = []
     with psycopg.connect(**dsn, autocommit=True) as connection:
         work = _writing(connection) if role == "writer" else _reading(connection)
@@ -244,7 +248,7 @@ def _vacuum_full(server: PostgresServer) -> dict[str, Any]:
 
 def _statement(server: PostgresServer, statement: str) -> dict[str, Any]:
     with server.connect("measured") as connection:
-        connection.execute(sql.SQL(statement))  # type: ignore[arg-type]
+        connection.execute(statement.encode())
     return {}
 
 
