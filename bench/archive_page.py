@@ -88,7 +88,11 @@ def plot(result: Mapping[str, Any]) -> str:
 
 
 def _names(result: Mapping[str, Any]) -> dict[str, str]:
-    return {**PEERS, BACKLOG: f"ours as a library, on the backlog of {result['load']['backlog_hours']} hours"}
+    return {
+        **PEERS,
+        BACKLOG: f"ours as a library, on the backlog of {result['load']['backlog_hours']} hours, "
+        f"{result['load']['backlog_rows']:,} rows",
+    }
 
 
 def _where(result: Mapping[str, Any]) -> str:
@@ -104,14 +108,16 @@ def _where(result: Mapping[str, Any]) -> str:
 def _cells(result: Mapping[str, Any], key: str, name: str) -> list[str]:
     requests = result["requests"].get(key)
     speed = _figure(result, key, "mb_s")
-    ours = _figure(result, BACKLOG if key in {"airflow_mb_s", BACKLOG} else "engine_mb_s", "mb_s")
+    on_backlog = key in {"airflow_mb_s", BACKLOG}
+    ours = _figure(result, BACKLOG if on_backlog else "engine_mb_s", "mb_s")
+    rows = "backlog_rows" if on_backlog else "rows"
     return [
         name,
         f"{speed:.0f}",
         f"{speed / ours:.2f}x",
         f"{_figure(result, key, 'rows_s'):,.0f}",
         f"{_figure(result, key, 'peak_mb'):.0f} MB",
-        f"{_figure(result, key, 'wal_bytes') / result['load']['rows']:,.0f} B",
+        f"{_figure(result, key, 'wal_bytes') / result['load'][rows]:,.0f} B",
         f"{requests['requests_per_million_rows']:,}" if requests else "",
         f"${requests['usd_per_million_rows']:.4f}" if requests else "",
     ]

@@ -105,11 +105,12 @@ class S3Server(ABC):
 class RcloneS3(S3Server):
     """`rclone serve s3`: a bucket is a folder, an object a file."""
 
-    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        """Serve `directory`/buckets; `read_only` refuses every write."""
+    def __init__(self, directory: Path, *, read_only: bool = False, arguments: tuple[str, ...] = ()) -> None:
+        """Serve `directory`/buckets; `read_only` refuses every write; rclone gets the `arguments` too."""
         super().__init__("rclone-read-only" if read_only else "rclone")
         self.directory = directory.absolute()
         self._read_only = read_only
+        self._arguments = arguments
 
     def bucket_folder(self, name: str) -> Path:
         """Return the folder that holds the bucket's objects as files."""
@@ -126,6 +127,7 @@ class RcloneS3(S3Server):
             # Without a cache an upload is acknowledged when it is a file, whole and under its own name.
             *("--vfs-cache-mode", "off"),
             *(["--read-only"] if self._read_only else []),
+            *self._arguments,
             buckets,
         ]
         # In the environment, not in the arguments, which every user of the machine can read.

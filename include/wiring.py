@@ -22,7 +22,7 @@ from include.archiver.errors import SettingError
 from include.archiver.naming import keep_days_variable
 from include.archiver.policy import Client, Policies, TablePolicy, load
 from include.archiver.repack import Repacker
-from include.archiver.storage import ObjectStore
+from include.archiver.storage import CLIENT, ObjectStore
 from include.pools import policies_path
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         read_timeout=_S3_READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": _S3_TRIES},
     )
-    client = hook.get_client_type(config=ours.merge(hook.config))
+    client = hook.get_client_type(config=CLIENT.merge(ours).merge(hook.config))
     return ObjectStore(client, policy.bucket_name, _object_settings(policy), policy.bucket_owner)
 
 

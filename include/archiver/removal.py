@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import LedgerRow, TableShape, WorkOrder
-from include.archiver.statements import Names, Of
+from include.archiver.statements import Names, Of, Same
 from include.archiver.storage import ObjectStore
 from include.archiver.table import identity_of_rows
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Of a sidecar that is fetched ahead: the keys of some hundreds of thousands of rows.
 _MOST_FETCHED_BYTES = 4 << 20
+# The server's own types, by the names that `format_type` gives them, whose `=` takes no two values for one.
+_EXACT = re.compile(r"smallint|integer|bigint|uuid|oid|date|timestamp(\(\d\))? with(out)? time zone")
 
 
 def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
@@ -106,6 +109,15 @@ class KeyList:
         self._columns = identity_of_rows(shape)
         # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
         self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
+        types = {column.name: column.type for column in shape.columns}
+        self._same_key = Same(
+            "target",
+            "exported",
+            tuple(
+                (column, name, bool(_EXACT.fullmatch(types[column])))
+                for column, name in zip(self._columns[3:], self._names[3:], strict=True)
+            ),
+        )
 
     @property
     def matching(self) -> Names:
@@ -113,8 +125,7 @@ class KeyList:
         return {
             "target_place": [Of("target", column) for column in self._columns[1:3]],
             "exported_place": [Of("exported", name) for name in self._names[1:3]],
-            "target_key": [Of("target", column) for column in self._columns[3:]],
-            "exported_key": [Of("exported", name) for name in self._names[3:]],
+            "same_key": self._same_key,
         }
 
     def create(self) -> None:

@@ -36,6 +36,19 @@ class Of:
 
 
 @dataclass(frozen=True)
+class Same:
+    """The condition that two columns, one of each alias, hold the very same values: digit by digit, bit by bit.
+
+    `=` says that of a few types only. It takes 1.0 for 1.00, -0 for 0, and 'A' for 'a' under some collations; so the
+    columns that are not `exact` are compared as the server writes them. Without any columns it is true.
+    """
+
+    alias: str
+    other: str
+    pairs: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True)
 class TypeName:
     """A type as `format_type` wrote it into a manifest; the only text that is not quoted on its way in.
 
@@ -68,7 +81,7 @@ class Unreferenced:
     by: tuple[ForeignKey, ...]
 
 
-Name = str | TableName | Of | TypeName | Text | Unreferenced
+Name = str | TableName | Of | Same | TypeName | Text | Unreferenced
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -105,6 +118,8 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
             quoted = _identifier(schema, table)
         case Of(alias, column):
             quoted = _identifier(alias, column)
+        case Same(alias, other, pairs):
+            quoted = sql.SQL(" AND ").join(_same(alias, other, *pair) for pair in pairs) if pairs else sql.SQL("true")
         case TypeName(text):
             quoted = sql.SQL(text.replace("%", "%%"))
         case Text(text):
@@ -115,6 +130,14 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
         case _:
             quoted = sql.SQL(", ").join(_quoted(part) for part in name)
     return quoted
+
+
+def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:
+    # ROW writes a value by its type's output function; a cast of the column may be one that a user made.
+    form = "{} OPERATOR(pg_catalog.=) {}"
+    if not exact:
+        form = "ROW({})::pg_catalog.text OPERATOR(pg_catalog.=) ROW({})::pg_catalog.text"
+    return sql.SQL(form).format(_identifier(alias, own), _identifier(other, others))
 
 
 def _not_referenced(alias: str, key: ForeignKey) -> sql.Composed:

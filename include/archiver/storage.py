@@ -1,6 +1,6 @@
 """The edge to S3: objects that are written once, read back in full, and errors in our own words.
 
-An object is never overwritten. A key is looked at before it is written, and the write itself carries
+An object is never overwritten. A key is looked at just before it is written, and the write itself carries
 `If-None-Match: *`, so that the store refuses where it can; keys are never handed out twice in the first place.
 """
 
@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 # S3 takes parts of 5 MiB and more, 10,000 of them at most: 8 MiB each allow objects of 78 GiB.
 PART_BYTES = 8 << 20
+# What every client is to be made with. Each body that matters carries its SHA-256 in a header of its own, which is
+# signed, so reckoning it once more for the signature would bind nothing that is not bound. A user agent that is given
+# is not put together anew, twice a request.
+CLIENT = Config(s3={"payload_signing_enabled": False}, user_agent="postgres-s3-archiver")
 _FIXES = {
     "NoSuchBucket": "create the bucket, or correct 'bucket' in the policy file",
     "InvalidAccessKeyId": "correct the access key of the Airflow connection aws_default",
@@ -137,18 +142,8 @@ class ObjectStore:
             )
 
     @contextmanager
-    def upload(self, key: str, *, looked: bool = False) -> Generator[Upload]:
-        """An object that is written piece by piece, and exists only once `finish` was called.
-
-        Args:
-            key: where it is to lie.
-            looked: the caller has just looked, and there was no object under this key.
-
-        Raises:
-            KeyTaken: there is an object under this key.
-        """
-        if not looked:
-            self._refuse_taken(key)
+    def upload(self, key: str) -> Generator[Upload]:
+        """An object that is written piece by piece, and exists only once `finish` was called."""
         upload = Upload(self, key)
         try:
             yield upload
@@ -280,7 +275,7 @@ class Upload:
         """Makes the object exist.
 
         Raises:
-            KeyTaken: someone else wrote an object under this key in the meantime.
+            KeyTaken: there is an object under this key.
         """
         last = bytes(self._part[: self._filled])
         if not self._sending.begun:
@@ -289,6 +284,7 @@ class Upload:
         if last:
             self._sending.give(last)
         self._sending.settle()
+        self._store._refuse_taken(self._key)
         with self._store._translated(self._key):
             self._store.client.complete_multipart_upload(
                 **self._store.address,

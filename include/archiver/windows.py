@@ -19,6 +19,8 @@ HOURS_A_DAY = 24
 # over all tables. A task instance costs about 0.43 s on two cores, so these three times 2,400 keep them busy for 52
 # minutes; a table's plan and report come on top.
 MAPPED_A_DAY = 2400
+# Into how many mapped instances of each step `auto` cuts a backlog, as far as its longest batch allows.
+BACKLOG_TASKS = 12
 
 # Samoa left out a whole day once; others leave out an hour or less.
 _LONGEST_LEFT_OUT = timedelta(days=1)
@@ -84,6 +86,17 @@ def due_windows(firsts: Iterable[datetime], due: Window, hours: int) -> list[Due
     """
     cells = {cell_of(first, hours) for first in firsts if due.start <= first < due.end}
     return [DueWindow(cell, Window(max(cell.start, due.start), min(cell.end, due.end))) for cell in sorted(cells)]
+
+
+def most_tasks(windows: int, window_hours: int, max_mapped_windows: int) -> int:
+    """How many mapped task instances so many windows are spread over by `windows_per_task: auto`.
+
+    As many as there may be while they are two days' windows at most. More are a backlog, over which Airflow would take
+    longer to start tasks than these take to work, so it becomes a dozen long tasks: enough to keep a pool busy.
+    """
+    if windows <= 2 * HOURS_A_DAY // window_hours:
+        return max_mapped_windows
+    return min(BACKLOG_TASKS, max_mapped_windows)
 
 
 def windows_per_task(windows: int, max_mapped_windows: int, longest: int, least: int = 1) -> int:

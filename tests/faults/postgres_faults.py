@@ -62,8 +62,8 @@ class BreakingStore(ObjectStore):
     breaking: list[Breaking] = field(default_factory=list)
 
     @contextmanager
-    def upload(self, key: str, *, looked: bool = False) -> Generator[Any]:
-        with super().upload(key, looked=looked) as upload:
+    def upload(self, key: str) -> Generator[Any]:
+        with super().upload(key) as upload:
             yield upload if key.rsplit("/", 1)[1].startswith("_") else _BrokenUpload(upload, self.breaking)
 
 

@@ -40,9 +40,9 @@ class HookedStore(ObjectStore):
     before_finish: Act = _nothing
 
     @contextmanager
-    def upload(self, key: str, *, looked: bool = False) -> Generator[Upload]:
+    def upload(self, key: str) -> Generator[Upload]:
         self.before_upload(key)
-        with super().upload(key, looked=looked):
+        with super().upload(key):
             upload = HookedUpload(self, key, self.before_finish)
             try:
                 yield upload

@@ -30,8 +30,8 @@ class FailingStore(ObjectStore):
     """Takes no part, or ends in the midst of reading a manifest."""
 
     @contextmanager
-    def upload(self, key: str, *, looked: bool = False) -> Generator[Upload]:
-        with super().upload(key, looked=looked) as upload:
+    def upload(self, key: str) -> Generator[Upload]:
+        with super().upload(key) as upload:
             send = upload._sending._work
 
             def fail(part: Any) -> None:

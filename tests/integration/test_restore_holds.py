@@ -97,11 +97,11 @@ def test_a_restore_between_an_export_s_first_look_and_its_snapshot_is_seen(place
 
 
 def _restore_at_the_snapshot(place: Place, patched: pytest.MonkeyPatch) -> None:
-    begin = module._begin
+    begin = module._begun
 
     def restore_first(*arguments: object) -> object:
         patched.setattr(Database, "locked", lambda *_: nullcontext())
         restored(place)
         return begin(*arguments)  # type: ignore[arg-type]
 
-    patched.setattr(module, "_begin", restore_first)
+    patched.setattr(module, "_begun", restore_first)

@@ -17,7 +17,18 @@ from psycopg import sql
 
 from include.archiver.ledger import migrations
 from include.archiver.models import ForeignKey, KeyPair, TableName
-from include.archiver.statements import FOLDER, Name, Names, Of, StatementError, Text, TypeName, Unreferenced, compose
+from include.archiver.statements import (
+    FOLDER,
+    Name,
+    Names,
+    Of,
+    Same,
+    StatementError,
+    Text,
+    TypeName,
+    Unreferenced,
+    compose,
+)
 from tests.integration.place import EVENTS, Place, hours_ago
 
 EVERY = sorted(
@@ -56,8 +67,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "names": list(KEYS),
     "target_place": [Of("target", name) for name in ("tableoid", "ctid")],
     "exported_place": [Of("exported", name) for name in KEYS[1:3]],
-    "target_key": [Of("target", "id")],
-    "exported_key": [Of("exported", KEYS[3])],
+    "same_key": Same("target", "exported", (("id", "key_2", True), ("id", "key_2", False))),
     "position": "position",
     "key": ["id"],
     "changed": [COLUMN],

@@ -67,9 +67,11 @@ def test_a_key_that_is_taken_is_left_as_it_is(place_on_both: Place) -> None:
     place.store.put_new(KEY, b"first")
     with pytest.raises(KeyTaken, match="left as it is"):
         place.store.put_new(KEY, b"second")
-    with pytest.raises(KeyTaken), place.store.upload(KEY):
-        pytest.fail("the upload was begun")
+    for size in (10, PART_BYTES + 1):
+        with pytest.raises(KeyTaken, match="left as it is"):
+            uploaded(place.store, KEY, b"x", size)
     assert place.read(KEY) == b"first"
+    assert unfinished_uploads(place) == 0
 
 
 @pytest.mark.parametrize("size", [10, PART_BYTES + 1], ids=["small", "large"])

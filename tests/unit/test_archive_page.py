@@ -23,7 +23,14 @@ def made_up() -> dict[str, Any]:
     return {
         **{key: runs[key][0]["mb_s"] for key in archive_page.PEERS},
         **{key: 301.0 + place for place, key in enumerate(archive_page.OTHERS)},
-        "load": {"rows": 1000, "hours": 36, "backlog_hours": 360, "planned_rows": 10_000_000, "clients": 1000},
+        "load": {
+            "rows": 1000,
+            "hours": 36,
+            "backlog_rows": 1000,
+            "backlog_hours": 360,
+            "planned_rows": 10_000_000,
+            "clients": 1000,
+        },
         "runs": runs,
         "requests": {"engine_mb_s": {"requests_per_million_rows": 401, "usd_per_million_rows": 0.0123}},
         "machine": {"cpu": "Some CPU", "cores": 2, "ram_gb": 8.0, "system": "Linux", "versions": {"postgres": "17"}},

@@ -21,6 +21,7 @@ from include.archiver.windows import (
     due_windows,
     in_column_time,
     least_windows_per_task,
+    most_tasks,
     windows_per_task,
 )
 
@@ -138,6 +139,17 @@ def test_many_tables_put_more_windows_of_a_usual_day_into_one_task(
 ) -> None:
     assert least_windows_per_task(tables, window_hours) == windows
     assert windows_per_task(24 // window_hours, 100, 24, windows) == windows
+
+
+@pytest.mark.parametrize(
+    ("windows", "window_hours", "tasks"),
+    [(24, 1, 24), (48, 1, 48), (49, 1, 10), (100, 1, 12), (360, 1, 15), (2400, 1, 100), (8, 6, 8), (9, 6, 9)],
+)
+def test_a_backlog_is_a_few_long_tasks_and_two_days_are_one_window_each(
+    windows: int, window_hours: int, tasks: int
+) -> None:
+    size = windows_per_task(windows, most_tasks(windows, window_hours, 100), 24)
+    assert -(-windows // size) == tasks
 
 
 @given(st.integers(1, 20_000), st.integers(1, 24))

@@ -10,12 +10,11 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from include.archiver.codec import Compression, Tally, compressor, divider
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed
+from include.archiver.errors import CheckFailed, KeyTaken
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import (
@@ -38,6 +37,8 @@ log = logging.getLogger(__name__)
 
 # More generations of one hour than this are no history but a loop.
 _MOST_GENERATIONS = 9999
+# Each try reads the window again; a retry of the task goes on with the next generation.
+_MOST_TRIES = 10
 # A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
 _PIECE_BYTES = 1 << 20
 # How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
@@ -85,14 +86,7 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _held(database, order, window) or _waits(database, order, window):
             return Exported(window, 0, 0, 0)
-        row = _begin(ledger, store, window, last.generation + 1 if last else 1)
-        # Both keys were looked at a moment ago, and each object's last request is made only if its key is still free.
-        manifest = _copied(database, order, window, row, partial(store.upload, looked=True))
-        if manifest is None:
-            ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
-            return Exported(window, 0, 0, 0)
-        ledger.exported(row, manifest)
-        return _told(window, manifest)
+        return _begun(database, store, order, window, last.generation + 1 if last else 1)
 
 
 def rehearse(database: Database, order: WorkOrder, window: DueWindow) -> Exported:
@@ -150,14 +144,28 @@ def _waits(database: Database, order: WorkOrder, window: DueWindow) -> bool:
     return True
 
 
-def _begin(ledger: Ledger, store: ObjectStore, window: DueWindow, generation: int) -> LedgerRow:
-    """The first generation from this one on whose keys are free; a lost ledger may have used some before."""
+def _begun(database: Database, store: ObjectStore, order: WorkOrder, window: DueWindow, generation: int) -> Exported:
+    """Exports the first generation from this one on whose keys are free; a lost ledger may have used some before.
+
+    Raises:
+        KeyTaken: the keys of several in a row were not.
+    """
+    ledger, first = Ledger(database, order), generation
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
-        if store.head(row.object_key) is None and store.head(keys_key(row.object_key)) is None:
-            return row
-        ledger.void(row, "its key was taken by an object that this ledger does not know")
-        generation += 1
+        try:
+            manifest = _copied(database, order, window, row, store.upload)
+        except KeyTaken:
+            ledger.void(row, "its key was taken by an object that this ledger does not know")
+            generation += 1
+            if generation - first >= _MOST_TRIES:
+                raise
+            continue
+        if manifest is None:
+            ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
+            return Exported(window, 0, 0, 0)
+        ledger.exported(row, manifest)
+        return _told(window, manifest)
     raise CheckFailed(f"window {window.cell} has {_MOST_GENERATIONS} generations; look into the bucket")
 
 
@@ -186,8 +194,9 @@ def _copied(
                 raise CheckFailed(
                     f"window {window}: the server counted {rows} rows and sent {lines - 1}; nothing was deleted"
                 )
-            data.finish()
+            # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
             keys.finish()
+            data.finish()
     return _manifest(
         order,
         shape,

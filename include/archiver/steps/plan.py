@@ -28,6 +28,7 @@ from include.archiver.windows import (
     due_windows,
     in_column_time,
     least_windows_per_task,
+    most_tasks,
     windows_per_task,
 )
 
@@ -253,7 +254,8 @@ def _longest_batch(policy: TablePolicy) -> int:
 def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> int:
     if policy.windows_per_task == "auto":
         least = least_windows_per_task(tables, policy.window_hours)
-        return windows_per_task(windows, tasks, LONGEST_AUTO_BATCH, least)
+        most = most_tasks(windows, policy.window_hours, tasks)
+        return windows_per_task(windows, most, LONGEST_AUTO_BATCH, least)
     return policy.windows_per_task
 
 

@@ -2,8 +2,7 @@
 -- since the export has another version; when a concurrent change commits first, the server checks all of this
 -- again on the new version, and leaves it. A row to which a child points stays too. What was left is told by its
 -- number on the list.
--- Triggers fire under the database's own search path, so nothing here may be looked up along it. Keys are compared
--- as text: digit by digit, and whatever `=` their types have.
+-- Triggers fire under the database's own search path, so nothing here may be looked up along it.
 WITH gone AS (
     DELETE FROM {table} AS target
     USING pg_temp.archiver_keys AS exported
@@ -12,7 +11,7 @@ WITH gone AS (
         AND exported.position OPERATOR(pg_catalog.<=) %(upto)s::bigint
         AND target.xmin OPERATOR(pg_catalog.=) exported.version
         AND ({target_place}) OPERATOR(pg_catalog.=) ({exported_place})
-        AND ROW({target_key})::pg_catalog.text OPERATOR(pg_catalog.=) ROW({exported_key})::pg_catalog.text
+        AND {same_key}
         AND target.{column} OPERATOR(pg_catalog.>=) %(start)s::timestamp
         AND target.{column} OPERATOR(pg_catalog.<) %(end)s::timestamp
         AND {unreferenced}
@@ -20,12 +19,18 @@ WITH gone AS (
 )
 SELECT
     (SELECT pg_catalog.count(*) FROM gone) AS deleted,
-    ARRAY(
-        SELECT exported.position FROM pg_temp.archiver_keys AS exported
-        WHERE
-            exported.position OPERATOR(pg_catalog.>) %(after)s::bigint
-            AND exported.position OPERATOR(pg_catalog.<=) %(upto)s::bigint
-        EXCEPT
-        SELECT gone.position FROM gone
-        ORDER BY 1
-    ) AS kept
+    CASE
+        WHEN
+            (SELECT pg_catalog.count(*) FROM gone)
+            OPERATOR(pg_catalog.<) (%(upto)s::bigint OPERATOR(pg_catalog.-) %(after)s::bigint)
+            THEN ARRAY(
+                SELECT exported.position FROM pg_temp.archiver_keys AS exported
+                WHERE
+                    exported.position OPERATOR(pg_catalog.>) %(after)s::bigint
+                    AND exported.position OPERATOR(pg_catalog.<=) %(upto)s::bigint
+                EXCEPT
+                SELECT gone.position FROM gone
+                ORDER BY 1
+            )
+        ELSE '{{}}'::bigint[]
+    END AS kept

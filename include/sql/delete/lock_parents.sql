@@ -4,7 +4,7 @@ SELECT count(*) AS rows
 FROM (
     SELECT FROM {table} AS target
     JOIN pg_temp.archiver_keys AS exported
-        ON ({target_place}) = ({exported_place}) AND ROW({target_key})::text = ROW({exported_key})::text
+        ON ({target_place}) = ({exported_place}) AND {same_key}
     WHERE
         exported.position > %(after)s AND exported.position <= %(upto)s
         AND target.xmin = exported.version

@@ -8,4 +8,4 @@ SELECT
 FROM {partition} AS target
 FULL JOIN pg_temp.archiver_keys AS exported
     ON target.xmin = exported.version AND ({target_place}) = ({exported_place})
-    AND ROW({target_key})::text = ROW({exported_key})::text
+    AND {same_key}

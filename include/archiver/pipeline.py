@@ -1,0 +1,69 @@
+"""A table's windows from the table to the archive in one process, without Airflow: the steps side by side.
+
+While one window is exported, the one before is read back and the rows of the one before that go, each step on a
+connection of its own. Windows leave in the order in which they came, and a step begins with one only when the step
+before it has ended with it: the ledger knows no difference to the tasks of a DAG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack
+
+from include.archiver.database import Database
+from include.archiver.errors import Stopped
+from include.archiver.models import DueWindow, WorkOrder
+from include.archiver.overlap import Aside
+from include.archiver.steps.delete import Deleted, delete
+from include.archiver.steps.export import export
+from include.archiver.steps.store import store
+from include.archiver.storage import ObjectStore
+
+# How many exported windows may wait to be read back, and how many of these for their rows to go: the steps take
+# turns at being the slowest, and a window that waits costs no memory.
+_MOST_WAITING = 8
+
+
+def archive(
+    session: Callable[[str], AbstractContextManager[Database]],
+    bucket: ObjectStore,
+    order: WorkOrder,
+    windows: Iterable[DueWindow],
+    stopping: Callable[[], bool],
+) -> Deleted:
+    """Exports, checks and deletes the windows; returns what became of all their rows.
+
+    Args:
+        session: opens a connection to the client database for the step of this name; it is called three times.
+        bucket: where the objects go.
+        order: which table of whom; the ledger must be there (`Ledger.migrate`).
+        windows: what `plan` found, in its order.
+        stopping: asked between windows, and between delete batches; true ends the work there.
+
+    Raises:
+        ArchiverError: what a step raised; the steps end with the windows that they have in hand, and everything done
+            so far counts. Run it again to go on.
+        Stopped: `stopping` said so.
+    """
+    deleted: list[Deleted] = []
+    with ExitStack() as exits:
+        exporting, checking, removing = (exits.enter_context(session(step)) for step in ("export", "store", "delete"))
+
+        def remove(window: DueWindow) -> None:
+            deleted.append(delete(removing, bucket, order, window, stopping))
+
+        removals = exits.enter_context(Aside(remove, _MOST_WAITING, "delete"))
+
+        def check(window: DueWindow) -> None:
+            store(checking, bucket, order, window)
+            removals.give(window)
+
+        checks = exits.enter_context(Aside(check, _MOST_WAITING, "store"))
+        for window in windows:
+            if stopping():
+                raise Stopped(f"window {window}: stopped before its export; run it again to go on")
+            export(exporting, bucket, order, window)
+            checks.give(window)
+        checks.settle()
+        removals.settle()
+    return Deleted(sum(one.rows for one in deleted), sum(one.changed for one in deleted))
