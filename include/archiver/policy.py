@@ -40,6 +40,8 @@ MOST_KEEP_DAYS = 36_500
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
 LONGEST_CLIENT_NAME = 63
+# S3's classes from which an object has to be brought back before anybody can read it.
+_COLD_STORAGE = {"GLACIER", "DEEP_ARCHIVE"}
 # S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
 _LONGEST_KEY_FOLDER = 900
 
@@ -148,6 +150,16 @@ class Settings(MaintenanceSettings):
         if value.startswith("/") or "//" in value or any(part in {".", ".."} for part in value.split("/")):
             raise ValueError(f"{value!r} is not a key prefix; write folders with single slashes, such as a/b")
         return value.rstrip("/")
+
+    @field_validator("storage_class")
+    @classmethod
+    def _readable_at_once(cls, value: str | None) -> str | None:
+        if value in _COLD_STORAGE:
+            raise ValueError(
+                f"{value!r} gives nothing back for hours, so no object could be read back and no row would ever leave; "
+                f"use GLACIER_IR, or a lifecycle rule that moves objects later"
+            )
+        return value
 
 
 class TablePolicy(Settings):
