@@ -22,7 +22,7 @@ def machine(server: PostgresServer) -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": psutil.cpu_count(),
         "ram_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": f"{platform.system()} {platform.release().partition("-")[0]}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "versions": {
             "python": platform.python_version(),
             "postgres": version,
