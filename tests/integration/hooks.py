@@ -54,11 +54,11 @@ def hooked(place: Place, before_upload: Act) -> HookedStore:
     return HookedStore(place.client, place.bucket, before_upload=before_upload)
 
 
-def between_rows_and_keys(place: Place, action: Callable[[], object]) -> HookedStore:
-    """Does it in the export's snapshot, after the object was written and before its sidecar is."""
+def between_keys_and_rows(place: Place, action: Callable[[], object]) -> HookedStore:
+    """Does it in the export's snapshot, after the sidecar was written and before its object is."""
 
     def act(key: str) -> None:
-        if key.rsplit("/", 1)[1].startswith("_"):
+        if not key.rsplit("/", 1)[1].startswith("_"):
             action()
 
     return HookedStore(place.client, place.bucket, before_finish=act)

@@ -11,7 +11,7 @@ from include.archiver.ledger import Ledger
 from include.archiver.models import State
 from include.archiver.steps.delete import Deleted, delete
 from include.archiver.steps.export import export
-from tests.integration.hooks import between_rows_and_keys, hooked
+from tests.integration.hooks import between_keys_and_rows, hooked
 from tests.integration.place import EVENTS, Place, hours_ago
 
 ROWS = 25
@@ -55,7 +55,7 @@ def test_an_export_killed_between_its_two_objects_leaves_one_that_counts_for_not
     before = place.csv_of_table()
     window = place.window()
     with pytest.raises(PowerCut):
-        place.export(window, between_rows_and_keys(place, cut))
+        place.export(window, between_keys_and_rows(place, cut))
     (left,) = place.keys()
     content = place.read(left)
     assert place.archive() == [Deleted(ROWS, 0)]
@@ -69,7 +69,7 @@ def test_an_export_whose_connection_breaks_may_be_run_again(place: Place) -> Non
     window = place.window()
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
     with pytest.raises(DatabaseInterrupted):
-        place.export(window, between_rows_and_keys(place, lambda: place.sql(end)))
+        place.export(window, between_keys_and_rows(place, lambda: place.sql(end)))
     assert len(place.live()) == ROWS
     assert place.archive() == [Deleted(ROWS, 0)]
 
@@ -245,7 +245,7 @@ def test_an_export_that_lost_its_lock_to_another_run_finds_its_object_void(place
             place.ordered(run_id="run 2").export(window)
 
         with pytest.raises(Superseded):
-            export(database, between_rows_and_keys(place, losing_the_lock), place.order, window)
+            export(database, between_keys_and_rows(place, losing_the_lock), place.order, window)
     assert len(place.live()) == ROWS
     assert place.archive() == [Deleted(ROWS, 0)]
     assert place.ledger("generation, state, run_id") == [(1, State.VOID, "run 1"), (2, State.DELETED, "run 2")]

@@ -10,7 +10,7 @@ import pytest
 from include.archiver.errors import CheckFailed
 from include.archiver.models import State
 from include.archiver.steps.delete import Deleted
-from tests.integration.hooks import between_rows_and_keys
+from tests.integration.hooks import between_keys_and_rows
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, wait_for_blocked
 
@@ -144,7 +144,7 @@ def test_an_update_between_the_export_of_the_rows_and_of_their_identities_is_not
     filled(place)
     window = place.window()
     change = "UPDATE analytics.events SET name = 'changed' WHERE name = 'event 2'"
-    place.export(window, between_rows_and_keys(place, lambda: place.sql(change)))
+    place.export(window, between_keys_and_rows(place, lambda: place.sql(change)))
     place.check(window)
     assert place.delete(window) == Deleted(2, 1)
     assert names(place) == ["changed"]
@@ -154,7 +154,7 @@ def test_an_update_between_the_export_of_the_rows_and_of_their_identities_is_not
 def test_a_row_inserted_between_the_export_of_the_rows_and_of_their_identities_stays(place: Place) -> None:
     filled(place)
     window = place.window()
-    place.export(window, between_rows_and_keys(place, lambda: place.events(*moments(1))))
+    place.export(window, between_keys_and_rows(place, lambda: place.events(*moments(1))))
     assert place.check(window) == 3
     assert place.delete(window) == Deleted(3, 0)
     assert len(place.live()) == 1
