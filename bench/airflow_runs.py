@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
 
 import psutil
 
@@ -41,8 +40,7 @@ def run_through_airflow(place: Place, loaded: Loaded) -> Run:
     with airflow:
         airflow.wait_for_dags([DAG_ID])
         api = airflow.api()
-        for name, pool in pools(load(place.policies)).items():
-            api.set_pool(name, cast(int, pool["slots"]))
+        api.set_pools(pools(load(place.policies)))
         api.unpause(DAG_ID)
         wal = wal_bytes(place.postgres)
         with _peaks(airflow.home / "processes" / f"{SCHEDULER}.pid") as peaks:

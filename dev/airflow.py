@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import requests
 
@@ -26,6 +24,7 @@ from dev.airflow_environment import (
 from dev.airflow_session import AirflowApiError
 from dev.postgres import PostgresServer
 from dev.processes import LOCALHOST, Child, ProcessError, free_port
+from dev.running import Running
 from dev.secret_files import kept_secret, write_secret
 from dev.waiting import wait_until
 
@@ -39,7 +38,7 @@ The triggerer often sits out a delay of ten seconds of its own and has nothing t
 """
 
 
-class Airflow:
+class Airflow(Running):
     """One Airflow with its home in a folder and its metadata in the given server."""
 
     def __init__(
@@ -60,17 +59,6 @@ class Airflow:
         self._parallelism = parallelism
         self._port = free_port()
         self._children: dict[str, Child] = {}
-
-    def __enter__(self) -> Self:
-        """Start Airflow; its database must have been migrated."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop Airflow."""
-        self.stop()
 
     @property
     def user(self) -> str:

@@ -182,6 +182,11 @@ class AirflowApi(AirflowSession):
             body["extra"] = json.dumps(fields["extra"])
         self.put("connections", connection_id, body)
 
+    def set_pools(self, pools: Mapping[str, Mapping[str, object]]) -> None:
+        """Create or change the pools, each with its `slots`."""
+        for name, pool in pools.items():
+            self.set_pool(name, int(str(pool["slots"])))
+
     def set_pool(self, name: str, slots: int) -> None:
         """Create or change a pool."""
         self.put("pools", name, {"name": name, "slots": slots, "include_deferred": True})

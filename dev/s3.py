@@ -5,15 +5,15 @@ import secrets
 import shutil
 import sys
 import tempfile
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 
 from dev.processes import LOCALHOST, Child, ProcessError, free_port
+from dev.running import Running
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,7 +22,7 @@ REGION = "us-east-1"
 _MOST_DELETED_AT_ONCE = 1000  # S3's own limit
 
 
-class S3Server(ABC):
+class S3Server(Running):
     """An S3 endpoint with one pair of keys."""
 
     region = REGION
@@ -38,17 +38,6 @@ class S3Server(ABC):
     @abstractmethod
     def _child(self, port: int) -> Child:
         """Describe the process that serves on `port`."""
-
-    def __enter__(self) -> Self:
-        """Start the server."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections; raises ProcessError when it does not."""

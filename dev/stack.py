@@ -5,12 +5,12 @@ import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal
 
 from dev.airflow import Airflow
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
+from dev.running import Running
 from dev.s3 import MotoS3, RcloneS3, S3Server
 from dev.stop_signals import StopSignals
 
@@ -21,7 +21,7 @@ STORAGE_CONNECTION = "aws_default"
 BUCKET = "archive"
 
 
-class Stack:
+class Stack(Running):
     """Postgres, S3 and Airflow with their state in one folder.
 
     As a context manager it stops everything on the way out, on an error and on SIGINT, SIGTERM or SIGHUP.
@@ -54,17 +54,6 @@ class Stack:
         if self._airflow is None:
             raise ProcessError("the stack is not started")
         return self._airflow
-
-    def __enter__(self) -> Self:
-        """Start the stack."""
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the stack."""
-        self.stop()
 
     def start(self) -> None:
         """Start everything in order; what has started is stopped again when a later part fails.
@@ -113,10 +102,8 @@ class Stack:
         self._airflow = airflow
 
 
-def project_environment(
-    postgres: PostgresServer, s3: S3Server, endpoint_url: str, policies: Path | None
-) -> dict[str, str]:
-    """Return the connections and settings that the project's DAGs use; requests to S3 go to `endpoint_url`."""
+def connections(postgres: PostgresServer, s3: S3Server, endpoint_url: str) -> dict[str, dict[str, Any]]:
+    """Return the connections that the project's DAGs use, by name; requests to S3 go to `endpoint_url`."""
     database = {
         "conn_type": "postgres",
         "host": postgres.host,
@@ -134,9 +121,16 @@ def project_environment(
             "config_kwargs": {"s3": {"addressing_style": "path"}},
         },
     }
+    return {DATABASE_CONNECTION: database, STORAGE_CONNECTION: storage}
+
+
+def project_environment(
+    postgres: PostgresServer, s3: S3Server, endpoint_url: str, policies: Path | None
+) -> dict[str, str]:
+    """Return the connections and settings that the project's DAGs use; requests to S3 go to `endpoint_url`."""
     environment = {
-        f"AIRFLOW_CONN_{DATABASE_CONNECTION.upper()}": json.dumps(database),
-        f"AIRFLOW_CONN_{STORAGE_CONNECTION.upper()}": json.dumps(storage),
+        f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
+        for name, connection in connections(postgres, s3, endpoint_url).items()
     }
     if policies:
         environment["ARCHIVER_POLICIES"] = str(policies.absolute())

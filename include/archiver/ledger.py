@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import DatabaseRefused, Superseded
+from include.archiver.errors import CheckFailed, DatabaseRefused, Superseded
 from include.archiver.manifest import Manifest, object_key
 from include.archiver.models import DueWindow, LedgerRow, State, Window, WorkOrder
 from include.archiver.statements import FOLDER
@@ -31,6 +32,15 @@ def rewrite_lock(order: WorkOrder) -> str:
     Whoever rewrites the table holds it alone: what was exported before a rewrite has to be exported again after it.
     """
     return f"archiver rewrite {order.client}/{order.table}"
+
+
+def manifest_of(row: LedgerRow, window: DueWindow | Window) -> Manifest:
+    """What the ledger knows of an exported generation.
+
+    Raises:
+        CheckFailed: its entry is no manifest.
+    """
+    return Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
 
 
 class Ledger:
@@ -87,6 +97,14 @@ class Ledger:
         """The newest generation of this window, None if there is none."""
         rows = self._database.all("ledger/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
         return _ledger_row(rows[0]) if rows else None
+
+    def ahead_of_turn(self, window: DueWindow, state: State) -> Manifest | None:
+        """The window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
+        row = self.latest(window.cell)
+        if row is not None and row.state is state:
+            with suppress(CheckFailed):
+                return manifest_of(row, window)
+        return None
 
     def of_object(self, bucket: str, key: str) -> LedgerRow | None:
         """The generation that took this key, None if the ledger has none."""

@@ -18,7 +18,7 @@ from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 from dev.redis import RedisServer
 from dev.s3 import RcloneS3
-from dev.stack import BUCKET, DATABASE_CONNECTION, PROJECT_ROOT, STORAGE_CONNECTION
+from dev.stack import BUCKET, DATABASE_CONNECTION, PROJECT_ROOT, connections
 from dev.waiting import wait_until
 from include.archiver.naming import dag_id
 from tests.acceptance.conftest import TABLE, Tenant
@@ -110,26 +110,8 @@ class Place:
 
 def variables_of(servers: Servers) -> dict[str, str]:
     """What a .env would hold."""
-    postgres, s3 = servers.postgres, servers.s3
-    database = {
-        "conn_type": "postgres",
-        "host": postgres.host,
-        "port": postgres.port,
-        "login": postgres.user,
-        "password": postgres.password,
-    }
-    storage = {
-        "conn_type": "aws",
-        "login": s3.access_key,
-        "password": s3.secret_key,
-        "extra": {
-            "endpoint_url": s3.endpoint_url,
-            "region_name": s3.region,
-            "config_kwargs": {"s3": {"addressing_style": "path"}},
-        },
-    }
-    connections = {DATABASE_CONNECTION: database, STORAGE_CONNECTION: storage}
-    return {**generated(), "WORKER_CONCURRENCY": "2", "ARCHIVER_CONNECTIONS": json.dumps(connections)}
+    there = connections(servers.postgres, servers.s3, servers.s3.endpoint_url)
+    return {**generated(), "WORKER_CONCURRENCY": "2", "ARCHIVER_CONNECTIONS": json.dumps(there)}
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,7 @@ def main() -> int:
         policies.write_text(yaml.safe_dump({"defaults": defaults, "instances": [entry | {"clients": clients}]}))
         with Stack(Path(folder) / "state", policies=policies) as stack:
             _create(stack, names)
-            for pool, settings in pools(load(policies)).items():
-                stack.airflow.api().set_pool(pool, int(str(settings["slots"])))
+            stack.airflow.api().set_pools(pools(load(policies)))
             return _run(stack, names)
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Stopped
 from include.archiver.kept import note_kept
-from include.archiver.ledger import Ledger, rewrite_lock
+from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
@@ -100,7 +99,7 @@ def _one(
         return _nothing_to_do(row, window, order.run_id)
     if row.span.start < window.span.start or row.span.end > window.span.end:
         return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
-    manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+    manifest = manifest_of(row, window)
     refuse_replaced(bucket, row, manifest)
     shape = describe(database, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
@@ -110,17 +109,9 @@ def _one(
     keys.add(manifest)
     keys.ready()
     database.all("delete/plan_by_place")
-    if following:
-        _begin(ledger, sidecars, following)
+    if following and (ahead := ledger.ahead_of_turn(following, State.STORED)):
+        sidecars.begin(ahead)
     return _deleted(_Work(database, bucket, ledger, order, row, manifest, shape, keys), stopping)
-
-
-def _begin(ledger: Ledger, sidecars: Sidecars, window: DueWindow) -> None:
-    """Fetches a window's sidecar ahead of its turn; what the ledger says counts when its turn has come."""
-    row = ledger.latest(window.cell)
-    if row is not None and row.state is State.STORED:
-        with suppress(CheckFailed):
-            sidecars.begin(Manifest.parse(row.manifest, f"the ledger's entry for window {window}"))
 
 
 @dataclass(frozen=True)

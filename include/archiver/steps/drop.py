@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from include.archiver.database import Database
 from include.archiver.errors import DatabaseInterrupted, Refused
-from include.archiver.ledger import Ledger, rewrite_lock
+from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
 from include.archiver.partitions import Dropped, Drops
@@ -153,7 +153,7 @@ def _prepared(database: Database, bucket: ObjectStore, order: WorkOrder, partiti
         log.warning("%s is not dropped: a restore holds rows of it", partition)
         return None
     shape = describe(database, order.table, order.timestamp_column)
-    manifests = [Manifest.parse(row.manifest, f"the ledger's entry for window {row.span}") for row in rows]
+    manifests = [manifest_of(row, row.span) for row in rows]
     if any(manifest.identity_columns != shape.identity_columns for manifest in manifests):
         return None
     keys = KeyList(database, bucket, order, shape)

@@ -14,7 +14,7 @@ from itertools import zip_longest
 from include.archiver.checking import Checks
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, KeyTaken
-from include.archiver.ledger import Ledger
+from include.archiver.ledger import Ledger, manifest_of
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import DueWindow, State, WorkOrder
 from include.archiver.storage import ObjectStore
@@ -63,10 +63,10 @@ def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWind
     if row is None or row.state is not State.EXPORTED:
         log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
         return 0
-    manifest = Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+    manifest = manifest_of(row, window)
     checks.begin(manifest)
-    if following:
-        _begin(ledger, checks, following)
+    if following and (ahead := ledger.ahead_of_turn(following, State.EXPORTED)):
+        checks.begin(ahead)
     try:
         etag = checks.etag(manifest)
         _vouch(bucket, manifest)
@@ -76,14 +76,6 @@ def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWind
     ledger.stored(row, etag)
     log.info("window %s: %d rows read back and checked, s3://%s/%s", window, manifest.rows, row.bucket, row.object_key)
     return manifest.rows
-
-
-def _begin(ledger: Ledger, checks: Checks, window: DueWindow) -> None:
-    """Begins to read a window's objects ahead of its turn; what the ledger says counts when its turn has come."""
-    row = ledger.latest(window.cell)
-    if row is not None and row.state is State.EXPORTED:
-        with suppress(CheckFailed):
-            checks.begin(Manifest.parse(row.manifest, f"the ledger's entry for window {window}"))
 
 
 def _vouch(bucket: ObjectStore, manifest: Manifest) -> None:

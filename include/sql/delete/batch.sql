@@ -16,13 +16,14 @@ WITH gone AS (
         AND target.{column} OPERATOR(pg_catalog.<) %(end)s::timestamp
         AND {unreferenced}
     RETURNING exported.position
+),
+counted AS (
+    SELECT pg_catalog.count(*) AS deleted FROM gone
 )
 SELECT
-    (SELECT pg_catalog.count(*) FROM gone) AS deleted,
+    counted.deleted,
     CASE
-        WHEN
-            (SELECT pg_catalog.count(*) FROM gone)
-            OPERATOR(pg_catalog.<) (%(upto)s::bigint OPERATOR(pg_catalog.-) %(after)s::bigint)
+        WHEN counted.deleted OPERATOR(pg_catalog.<) (%(upto)s::bigint OPERATOR(pg_catalog.-) %(after)s::bigint)
             THEN ARRAY(
                 SELECT exported.position FROM pg_temp.archiver_keys AS exported
                 WHERE
@@ -34,3 +35,4 @@ SELECT
             )
         ELSE '{{}}'::bigint[]
     END AS kept
+FROM counted
