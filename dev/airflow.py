@@ -128,6 +128,7 @@ class Airflow(Running):
                 child.start()
             for child in self._children.values():
                 child.wait_until(lambda: self._is_healthy(since), "healthy", START_TIMEOUT_SECONDS)
+            self.api().warm_up(START_TIMEOUT_SECONDS)
         except BaseException:
             self.stop()
             raise

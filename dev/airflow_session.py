@@ -58,6 +58,10 @@ class AirflowSession:
         answer: Record = response.json() if response.content else {}
         return answer
 
+    def warm_up(self, timeout: float) -> None:
+        """Have the server build its part for tasks, which it does at the first request, taking seconds."""
+        self._session.get(f"{self._base_url}/execution/health", timeout=timeout)
+
     def pages(self, path: str, collection: str, **parameters: Any) -> list[Record]:
         """Return the whole list named `collection`, however many pages it has."""
         records: list[Record] = []

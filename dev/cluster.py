@@ -106,8 +106,7 @@ class Cluster(Running):
             for machine in self.machines.values():
                 self._start(machine)
             self._child(API_SERVER).wait_until(self._is_healthy, "all services healthy", _START_SECONDS)
-            # Its part for tasks is built at the first request, which takes seconds, and much more on a busy machine.
-            requests.get(f"http://{LOCALHOST}:{self._port}/execution/health", timeout=_START_SECONDS)
+            self.api().warm_up(_START_SECONDS)
         except BaseException:
             self.stop()
             raise

@@ -20,7 +20,7 @@ HOURS_A_DAY = 24
 # minutes; a table's plan and report come on top.
 MAPPED_A_DAY = 2400
 # Into how many mapped instances of each step `auto` cuts a backlog, as far as its longest batch allows.
-BACKLOG_TASKS = 12
+BACKLOG_TASKS = 8
 
 # Samoa left out a whole day once; others leave out an hour or less.
 _LONGEST_LEFT_OUT = timedelta(days=1)
@@ -92,7 +92,7 @@ def most_tasks(windows: int, window_hours: int, max_mapped_windows: int) -> int:
     """How many mapped task instances so many windows are spread over by `windows_per_task: auto`.
 
     As many as there may be while they are two days' windows at most. More are a backlog, over which Airflow would take
-    longer to start tasks than these take to work, so it becomes a dozen long tasks: enough to keep a pool busy.
+    longer to start tasks than these take to work, so it becomes a few long tasks: enough to keep a pool busy.
     """
     if windows <= 2 * HOURS_A_DAY // window_hours:
         return max_mapped_windows

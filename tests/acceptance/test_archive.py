@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+import psutil
+
 from tests.acceptance.conftest import HOURS, Tenants, utc_now
 
 DUE = HOURS - 48
@@ -174,3 +176,9 @@ def test_children_go_first_and_one_that_fails_holds_nobody_up_but_fails_the_run(
     assert family.sql("SELECT count(*) FROM analytics.clicks") == [(1,)]
     assert family.count() == 48 + 1
     assert run.report["deleted"] == DUE - 1
+
+
+def test_the_scheduler_has_loaded_what_its_tasks_need_before_it_forks_them(tenants: Tenants) -> None:
+    (scheduler, *_) = (tenants.stack.airflow.home / "processes" / "scheduler.pid").read_text(encoding="utf-8").split()
+    libraries = [one.path for one in psutil.Process(int(scheduler)).memory_maps()]
+    assert any("/isal/" in path for path in libraries)

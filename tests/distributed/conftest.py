@@ -130,7 +130,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             with postgres.connect(name) as connection:
                 connection.execute(TABLE.encode())
                 connection.execute(rows.encode())
-        code = [PROJECT_ROOT / "dags", include]
+        code = [PROJECT_ROOT / "dags", PROJECT_ROOT / "plugins", include]
         with (
             RedisServer(folder / "redis", variables["REDIS_PASSWORD"]) as redis,
             Cluster(folder / "machines", compose, postgres, redis, code=code, extra_environment=QUICK) as cluster,

@@ -59,7 +59,8 @@ def test_every_service_sees_the_same_keys_code_and_packages(name: str) -> None:
     assert service["volumes"] == COMMON["volumes"]
     assert service["build"] == "."
     assert "image" not in service
-    assert {"./dags:/opt/airflow/dags:ro", "./include:/opt/airflow/include:ro"} <= set(service["volumes"])
+    code = {f"./{folder}:/opt/airflow/{folder}:ro" for folder in ("dags", "plugins", "include")}
+    assert code <= set(service["volumes"])
     assert service["environment"]["PYTHONPATH"] == "/opt/airflow"
 
 

@@ -34,9 +34,9 @@ from include.archiver.windows import (
 
 log = logging.getLogger(__name__)
 
-# The longest batch that `windows_per_task: auto` makes. It bounds a run to 24 windows for each mapped instance,
+# The longest batch that `windows_per_task: auto` makes. It bounds a run to 48 windows for each mapped instance,
 # so that what the plan hands to Airflow stays small; what is left over is the next run's.
-LONGEST_AUTO_BATCH = 24
+LONGEST_AUTO_BATCH = 48
 _FAR_FUTURE = timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
 # Of how many of the oldest due rows the plan looks whether they wait for their children.
