@@ -8,9 +8,12 @@ theirs load them as before.
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import suppress
 from importlib import import_module
+
+log = logging.getLogger(__name__)
 
 FORKING = {"scheduler", "dag-processor"}
 MODULES = (
@@ -32,9 +35,13 @@ MODULES = (
 
 def preload() -> None:
     """Loads the modules that are there; a task that needs one that is not says so itself."""
-    for name in MODULES:
+    absent = [name for name in MODULES if name not in sys.modules]
+    for name in absent:
         with suppress(ImportError):
             import_module(name)
+    # Nothing is absent in the processes that are forked from one that did this, and they say nothing.
+    if absent:
+        log.info("preload: loaded %d modules for the processes to be forked from here", len(absent))
 
 
 # Of `python -m airflow scheduler`, and of `airflow scheduler` too.
