@@ -25,6 +25,9 @@ _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 # Not OSError: a connection that stalls in mid-read is one too, and says nothing about the object.
 _DAMAGE = (gzip.BadGzipFile, EOFError, cast(type[Exception], isal_zlib.error), zstandard.ZstdError)
 
+# A line of COPY's output, as the driver hands it over.
+Line = bytes | bytearray | memoryview
+
 EXTENSIONS: dict[Compression, str] = {"gzip": "csv.gz", "zstd": "csv.zst"}
 
 
@@ -65,7 +68,7 @@ def _reader(source: IO[bytes], compression: Compression) -> IO[bytes]:
     return cast(IO[bytes], igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]
 
 
-def divider(fields: int) -> Callable[[Sequence[bytes]], tuple[bytes, bytes]]:
+def divider(fields: int) -> Callable[[Sequence[Line]], tuple[bytes, bytes]]:
     """Cuts CSV rows, as PostgreSQL writes them, after their first fields.
 
     Returns:
@@ -73,16 +76,13 @@ def divider(fields: int) -> Callable[[Sequence[bytes]], tuple[bytes, bytes]]:
     """
     head = re.compile(rb'(?:(?:"(?:[^"]|"")*"|[^",]*),){%d}' % fields)
 
-    def divide(rows: Sequence[bytes]) -> tuple[bytes, bytes]:
-        heads, tails = [], []
-        for row in rows:
-            match = head.match(row)
-            if match is None:
-                raise ValueError("a row of CSV has fewer fields than were asked for")
-            end = match.end()
-            heads.append(row[: end - 1])
-            tails.append(row[end:])
-        return b"\n".join(heads) + b"\n", b"".join(tails)
+    def divide(rows: Sequence[Line]) -> tuple[bytes, bytes]:
+        matches = [head.match(row) for row in rows]
+        if not all(matches):
+            raise ValueError("a row of CSV has fewer fields than were asked for")
+        ends = [match.end() for match in matches if match]
+        heads = [row[: end - 1] for row, end in zip(rows, ends, strict=True)]
+        return b"\n".join(heads) + b"\n", b"".join([row[end:] for row, end in zip(rows, ends, strict=True)])
 
     return divide
 
@@ -123,6 +123,12 @@ class RecordCounter:
         marks = data.translate(None, _ALL_BUT_QUOTE_AND_NEWLINE)
         if self._inside:
             marks = b'"' + marks
+        *lines, rest = [len(quotes) & 1 for quotes in marks.split(b"\n")]
+        if 1 not in lines:
+            # No newline of these stands inside quotes, as in most data.
+            self.records += len(lines)
+            self._inside = rest == 1
+            return
         pieces = marks.replace(b'""', b"").split(b'"')
         self.records += sum(map(len, pieces[::2]))
         self._inside = len(pieces) % 2 == 0
@@ -145,9 +151,13 @@ class TalliedReader(io.RawIOBase):
         """Always true."""
         return True
 
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes of the source, as far as they come."""
+        return self.tally.add(self._source.read(size) if size >= 0 else self._source.read())
+
     def readinto(self, buffer: Any, /) -> int:
         """Fills the buffer with the next bytes of the source, as far as they come."""
-        data = self.tally.add(self._source.read(len(buffer)))
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import namedtuple_row
 
+from include.archiver.codec import Line
 from include.archiver.errors import (
     Busy,
     Damaged,
@@ -71,12 +72,12 @@ class CopyOut:
         self._copy = copy
         self.rows = -1
 
-    def batches(self) -> Iterator[list[bytes]]:
+    def batches(self) -> Iterator[list[Line]]:
         """The output in lists of rows, 256 KiB or a little more at a time; the server sends each row by itself."""
-        rows: list[bytes] = []
+        rows: list[Line] = []
         size = 0
         for row in self._copy:
-            rows.append(bytes(row))
+            rows.append(row)
             size += len(row)
             if size >= _COPY_BATCH_BYTES:
                 yield rows
