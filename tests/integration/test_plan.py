@@ -136,9 +136,9 @@ def test_a_file_of_many_tables_puts_more_windows_into_a_task(place: Place, monke
 
 
 def test_the_longest_automatic_batch_bounds_a_run(place: Place) -> None:
-    place = one_a_day(place, 30).with_policy(max_mapped_windows=1)
+    place = one_a_day(place, 60).with_policy(max_mapped_windows=1)
     found = place.plan()
-    assert [len(batch) for batch in found.batches] == [24]
+    assert [len(batch) for batch in found.batches] == [48]
     assert found.more
 
 

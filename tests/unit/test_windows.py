@@ -143,12 +143,12 @@ def test_many_tables_put_more_windows_of_a_usual_day_into_one_task(
 
 @pytest.mark.parametrize(
     ("windows", "window_hours", "tasks"),
-    [(24, 1, 24), (48, 1, 48), (49, 1, 10), (100, 1, 12), (360, 1, 15), (2400, 1, 100), (8, 6, 8), (9, 6, 9)],
+    [(24, 1, 24), (48, 1, 48), (49, 1, 7), (100, 1, 8), (360, 1, 8), (2400, 1, 50), (8, 6, 8), (9, 6, 5)],
 )
 def test_a_backlog_is_a_few_long_tasks_and_two_days_are_one_window_each(
     windows: int, window_hours: int, tasks: int
 ) -> None:
-    size = windows_per_task(windows, most_tasks(windows, window_hours, 100), 24)
+    size = windows_per_task(windows, most_tasks(windows, window_hours, 100), 48)
     assert -(-windows // size) == tasks
 
 
