@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 # S3 takes parts of 5 MiB and more, 10,000 of them at most: 8 MiB each allow objects of 78 GiB.
 PART_BYTES = 8 << 20
+# Most sidecars are smaller, and get no whole part's memory.
+_SMALL_BYTES = 1 << 20
+# How many parts' memory is kept for the next object: as much as one upload uses.
+_MOST_SPARE = 2
 # What every client is to be made with. Each body that matters carries its SHA-256 in a header of its own, which is
 # signed, so reckoning it once more for the signature would bind nothing that is not bound. A user agent that is given
 # is not put together anew, twice a request.
@@ -85,6 +89,7 @@ class ObjectStore:
     bucket: str
     settings: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
+    _spare: list[bytearray] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def address(self) -> Any:
@@ -182,6 +187,17 @@ class ObjectStore:
             finally:
                 answer["Body"].close()
 
+    def _memory(self) -> bytearray:
+        """A whole part's memory; of an earlier upload if there is any, since new memory takes the system some time."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return bytearray(PART_BYTES)
+
+    def _take_back(self, memory: bytearray) -> None:
+        if len(memory) == PART_BYTES and len(self._spare) < _MOST_SPARE:
+            self._spare.append(memory)
+
     def _refuse_taken(self, key: str) -> None:
         if self.head(key) is not None:
             raise KeyTaken(self._taken(key))
@@ -259,8 +275,7 @@ class Upload:
         view = memoryview(data)
         while view:
             if self._filled == len(self._part):
-                # Most sidecars are small.
-                self._part.extend(bytes(min(PART_BYTES, max(len(self._part) * 2, len(view))) - self._filled))
+                self._grow(self._filled + len(view))
             taken = view[: len(self._part) - self._filled]
             self._part[self._filled : self._filled + len(taken)] = taken
             self._filled += len(taken)
@@ -268,7 +283,7 @@ class Upload:
             if self._filled == PART_BYTES:
                 self._sending.give(self._part)
                 # There was room for this part, so nothing reads the one before any more.
-                self._part, self._sent = self._sent or bytearray(PART_BYTES), self._part
+                self._part, self._sent = self._sent or self._store._memory(), self._part
                 self._filled = 0
 
     def finish(self) -> None:
@@ -277,7 +292,7 @@ class Upload:
         Raises:
             KeyTaken: there is an object under this key.
         """
-        last = bytes(self._part[: self._filled])
+        last = bytes(memoryview(self._part)[: self._filled])
         if not self._sending.begun:
             self._store.put_new(self._key, last)
             return
@@ -297,7 +312,11 @@ class Upload:
 
     def give_up(self) -> None:
         """Takes back what was sent of an object that was not finished, so that nobody pays for its parts."""
+        # The thread has ended then, and nothing reads the parts any more.
         self._sending.close()
+        for memory in (self._part, self._sent):
+            if memory is not None:
+                self._store._take_back(memory)
         # At once: this upload and its thread know each other, so the collector alone would find them, some time later.
         self._part, self._sent = bytearray(), None
         if self._id is None:
@@ -308,6 +327,16 @@ class Upload:
         except (StorageRefused, StorageInterrupted, _NotThereError):
             # The reason why the upload broke off is on its way up; a lifecycle rule removes the parts.
             pass
+
+    def _grow(self, least: int) -> None:
+        """Makes room for at least so many bytes, or for a whole part."""
+        size = min(PART_BYTES, max(2 * self._filled, least))
+        if size <= _SMALL_BYTES:
+            self._part.extend(bytes(size - self._filled))
+            return
+        whole = self._store._memory()
+        whole[: self._filled] = self._part[: self._filled]
+        self._part = whole
 
     def _send(self, part: bytes | bytearray) -> None:
         store = self._store

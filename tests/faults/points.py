@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from include.archiver.codec import Line
 from include.archiver.database import CopyOut, Database
 from include.archiver.statements import Names
 
@@ -70,7 +71,7 @@ def _copies(reach: Reach) -> None:
             reach(f"at the end of copy {statement}")
         reach(f"after copy {statement}")
 
-    def reaching_batches(self: CopyOut) -> Iterator[list[bytes]]:
+    def reaching_batches(self: CopyOut) -> Iterator[list[Line]]:
         for batch in batches(self):
             reach("with rows copied")
             yield batch

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from include.archiver import database
+from include.archiver.codec import Line
 from include.archiver.errors import DatabaseInterrupted
 from include.archiver.models import DueWindow
 from include.archiver.storage import ObjectStore, Upload
@@ -72,7 +73,7 @@ def breaking_copies(breaking: list[Breaking]) -> Generator[None]:
     """Does something in the middle of the first COPY, while its rows are compressed and uploaded."""
     batches = database.CopyOut.batches
 
-    def broken(copy: database.CopyOut) -> Iterator[list[bytes]]:
+    def broken(copy: database.CopyOut) -> Iterator[list[Line]]:
         for piece, batch in enumerate(batches(copy), 1):
             if piece == _BROKEN_PIECE and breaking:
                 breaking.pop()()

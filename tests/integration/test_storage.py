@@ -49,6 +49,20 @@ def test_an_object_of_any_size_comes_back_as_it_was_sent(place_on_both: Place, s
     assert unfinished_uploads(place) == 0
 
 
+def test_objects_one_after_the_other_share_memory_but_no_bytes(place: Place) -> None:
+    store, rest = place.store, 4321
+    with suppress(BrokenOffError), store.upload("broken off") as upload:
+        upload.write(os.urandom(2 * PART_BYTES + rest))
+        raise BrokenOffError
+    sizes = (3 * PART_BYTES, PART_BYTES + rest, rest, 2 << 20)
+    contents = {f"of {size} bytes": os.urandom(size) for size in sizes}
+    for key, content in contents.items():
+        uploaded(store, key, content, 1 << 20)
+    for key, content in contents.items():
+        with store.reading(key) as answer:
+            assert sha256(answer.body.read()).digest() == sha256(content).digest(), key
+
+
 @pytest.mark.parametrize("size", [100, PART_BYTES + 1], ids=["small", "large"])
 def test_an_upload_that_is_not_finished_leaves_no_object(place_on_both: Place, size: int) -> None:
     place = place_on_both
