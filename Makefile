@@ -12,7 +12,7 @@ ui: $(VENV)/installed
 	$(RUN) -m dev.ui
 
 test: lint
-	$(RUN) -m pytest --numprocesses 2 --dist loadgroup
+	$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
 
 # The faults of the tests at full size: about ten minutes.
 faults: $(VENV)/installed

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import PurePosixPath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
 for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__", "ARCHIVER_POLICIES"))]:
@@ -16,13 +19,17 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests share servers, and so belong into one of the processes between which the tests are divided.
+class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types of its schedulers
+    """Keeps tests that share servers in one of the processes between which the tests are divided.
 
-    Those of one Airflow are one group, which is idle for much of its time; the others are a group for each file.
+    Those of one Airflow stay together, which is idle for much of its time, and the others of each file.
     """
-    for item in items:
-        folder = item.path.parent.name
-        group = folder if folder in {"acceptance", "distributed"} else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = PurePosixPath(nodeid.partition("::")[0])
+        return path.parent.name if path.parent.name in {"acceptance", "distributed"} else str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How the tests are divided when they are (`--numprocesses`)."""
+    return ByServers(config, log)
