@@ -14,7 +14,7 @@ from dev.stack import PROJECT_ROOT
 
 def loaded_by(*command: str) -> tuple[list[str], list[str]]:
     """The modules that the plugin names, and those that are there once `airflow <command>` has loaded it."""
-    plugin = PROJECT_ROOT / "plugins" / "preload.py"
+    plugin = PROJECT_ROOT / "plugins" / "archiver_preload.py"
     script = (
         "import json, runpy, sys\n"
         f"sys.argv = ['airflow', *{list(command)!r}]\n"
