@@ -76,7 +76,8 @@ class Worker:
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             answer = self._answer()
-            answer["points"] = json.loads(notes.read_text()) if notes.exists() else []
+            # One that is killed may have been writing its notes.
+            answer["points"] = json.loads(notes.read_text()) if notes.exists() and not answer["killed"] else []
         return answer
 
     def _answer(self) -> dict[str, Any]:
