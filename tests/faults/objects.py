@@ -108,6 +108,7 @@ class Witness:
         ]
         stems = {stem_of(key) for key in now if key.endswith(MANIFEST)}
         for key, etag in now.items():
-            if stem_of(key) in stems:
+            # rclone lists an object that it is still taking in without an etag.
+            if etag and stem_of(key) in stems:
                 self.seen.setdefault(key, etag)
         return problems
