@@ -4,11 +4,13 @@ The packages are asked of whatever mirror this machine's apt is set to, into a f
 and the machine stays as it is.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,15 +43,24 @@ def unpack(packages: Sequence[Package], cache: Path, target: Path) -> None:
         raise ProcessError("there is no apt-get on this machine")
     machine = _said("dpkg", "--print-architecture").strip()
     cache.mkdir(parents=True, exist_ok=True)
-    files = [_file_of(package, machine, cache) for package in packages]
-    if any(file is None for file in files):
-        fresh = cache / "fresh"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        _download(packages, fresh)
-        files = [_moved(package, fresh, cache) for package in packages]
+    with _alone(cache):
+        files = [_file_of(package, machine, cache) for package in packages]
+        if any(file is None for file in files):
+            fresh = cache / "fresh"
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir()
+            _download(packages, fresh)
+            files = [_moved(package, fresh, cache) for package in packages]
     for file in files:
         _said("dpkg-deb", "--extract", str(file), str(target))
+
+
+@contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Two processes of the tests may want packages at the same time; the second one waits and finds them."""
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _moved(package: Package, fresh: Path, cache: Path) -> Path:
