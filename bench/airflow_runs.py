@@ -22,7 +22,7 @@ from include.pools import pools
 
 DAG_ID = dag_id(DATABASE)
 TIMEOUT_SECONDS = 3600.0
-# As Airflow comes. The local stack is made to react at once, which takes a sixth of two cores while tasks run.
+# As Airflow comes. The local stack is made to react at once, which costs CPU while tasks run.
 INTERVALS = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",

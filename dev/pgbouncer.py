@@ -4,13 +4,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from dev.accounts import give, server_user
 from dev.debian import Package, unpack
 from dev.postgres import PostgresServer
 from dev.processes import LOCALHOST, Child, ProcessError, free_port
+from dev.running import Running
 from dev.secret_files import write_secret
 
 # Of Debian 12; PgBouncer's other needs are on every Debian machine that has Python.
@@ -34,7 +34,7 @@ PACKAGES = (
 _CACHE = Path(__file__).absolute().parent.parent / ".state" / "debian"
 
 
-class PgBouncer:
+class PgBouncer(Running):
     """One pooler for all databases and the superuser of a running server, with one connection to each database."""
 
     def __init__(self, server: PostgresServer, pool_mode: Literal["session", "transaction"]) -> None:
@@ -45,7 +45,7 @@ class PgBouncer:
         self._folder: Path | None = None
         self._child: Child | None = None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         """Start the pooler; raises ProcessError when it cannot be had or does not start."""
         user = server_user()
         # Not below our own folder, which the pooler's account may not be able to enter.
@@ -67,21 +67,15 @@ class PgBouncer:
             self._child.start()
             self._child.wait_until_listening(LOCALHOST, self.port)
         except BaseException:
-            self._stop()
+            self.stop()
             raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the pooler."""
-        self._stop()
 
     def dsn(self, database: str) -> dict[str, Any]:
         """Return the arguments of `psycopg.connect` for the superuser in `database`, through the pooler."""
         return {**self._server.dsn(database), "port": self.port}
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Stop the pooler, and remove its folder."""
         if self._child:
             self._child.stop()
         if self._folder:

@@ -111,8 +111,8 @@ class RecordCounter:
     """Counts the records of a CSV stream as PostgreSQL writes it, where a quoted value may hold newlines.
 
     A newline ends a record exactly when an even number of quotes stands before it; an escaped quote is two.
-    Everything but quotes and newlines is dropped and neighbouring quotes cancel out before anything is split, so
-    the work is done at the speed of `memchr`.
+    Everything but quotes and newlines is dropped before anything is split, and where a newline stands inside quotes
+    neighbouring quotes cancel out first, so the work is done at the speed of `memchr`.
     """
 
     records: int = 0

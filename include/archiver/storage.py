@@ -329,13 +329,13 @@ class Upload:
             pass
 
     def _grow(self, least: int) -> None:
-        """Makes room for at least so many bytes, or for a whole part."""
+        """Makes room in a part that is full for at least so many bytes, or for a whole part."""
         size = min(PART_BYTES, max(2 * self._filled, least))
         if size <= _SMALL_BYTES:
             self._part.extend(bytes(size - self._filled))
             return
         whole = self._store._memory()
-        whole[: self._filled] = self._part[: self._filled]
+        whole[: self._filled] = self._part
         self._part = whole
 
     def _send(self, part: bytes | bytearray) -> None:
