@@ -93,7 +93,7 @@ def written_policies(folder: Path) -> Path:
     """The policy file of the one client, written into the folder."""
     policies = {
         "defaults": {"bucket": BUCKET, "keep_days": KEEP_DAYS, "schedule": None, "compression": "zstd"},
-        "instances": [{"conn_id": DATABASE_CONNECTION, "clients": [{"name": DATABASE}]}],
+        "instances": [{"conn_id": DATABASE_CONNECTION, "clients": [{"name": DATABASE, "enabled": True}]}],
     }
     path = folder / "policies.yaml"
     path.write_text(json.dumps(policies), encoding="utf-8")  # JSON is YAML too

@@ -15,7 +15,7 @@ from airflow.sdk import (
     CronTriggerTimetable,
     Param,
     TaskGroup,
-    get_current_context,
+    chain,
     get_parsing_context,
     task,
     task_group,
@@ -23,17 +23,20 @@ from airflow.sdk import (
 from airflow.sdk.definitions.param import ParamsDict
 
 from include import dag_texts, wiring
+from include.archive_report import report_table
 from include.archive_tasks import TableWork
 from include.archiver.errors import PolicyError
 from include.archiver.manifest import table_folder
 from include.archiver.naming import dag_id, group_id, pool_name
 from include.archiver.policy import Client, Policies
-from include.batches import BatchJson, label
-from include.task_settings import TAG, task_settings
+from include.batches import BatchJson
+from include.task_settings import NOTE, TAG, task_settings
 
 TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
 PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
+# What Airflow can render before a mapped task begins, so that one which fails early, or is still at work, has it too.
+LABEL = "{{ task.op_kwargs['batch']['label'] }}"
 
 PARAMETERS = {
     "keep_days": Param(
@@ -53,7 +56,7 @@ PARAMETERS = {
         type=["null", "string"],
         format="date-time",
         title="Start",
-        description="Leave alone what is older than this. Without an offset: as the column's values are written.",
+        description="Leave alone what is older than this. With an offset, such as 2026-01-31T00:00:00+01:00.",
     ),
     "end": Param(
         None,
@@ -61,6 +64,13 @@ PARAMETERS = {
         format="date-time",
         title="End",
         description="Leave alone what is not older than this. It never makes more due than the cutoff does.",
+    ),
+    "adopt": Param(
+        None,
+        type=["null", "string"],
+        title="Adopt",
+        description="Only for a database that was moved, copied or brought back from a backup: why it acts for this "
+        "archive from now on, and no other one does. Kept in the ledger.",
     ),
 }
 
@@ -75,6 +85,7 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         schedule=CronTriggerTimetable(client.schedule, timezone="UTC") if client.schedule else None,
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=True,
         tags=[*TAGS, client.conn_id],
         default_args=task_settings(pool_name(client.conn_id)),
     ) as dag:
@@ -121,32 +132,30 @@ def add_table(work: TableWork) -> None:
         context["ti"].xcom_push(key="summary", value=summary)
         return batches
 
-    @task(priority_weight=EXPORT, map_index_template="{{ window }}")
+    # A batch that failed in part goes on with its other windows, so the next step is not stopped by a failed one.
+    @task(priority_weight=EXPORT, map_index_template=LABEL, multiple_outputs=False)
     def export(batch: BatchJson, **context: Any) -> dict[str, int]:
-        get_current_context()["window"] = label(batch)
         return work.export(batch, context)
 
-    @task(priority_weight=STORE, map_index_template="{{ window }}")
+    @task(priority_weight=STORE, map_index_template=LABEL, multiple_outputs=False, trigger_rule="all_done")
     def store(batch: BatchJson, **context: Any) -> dict[str, int]:
-        get_current_context()["window"] = label(batch)
         return work.store(batch, context)
 
-    @task(priority_weight=DELETE, map_index_template="{{ window }}")
+    @task(priority_weight=DELETE, map_index_template=LABEL, multiple_outputs=False, trigger_rule="all_done")
     def delete(batch: BatchJson, **context: Any) -> dict[str, int]:
-        get_current_context()["window"] = label(batch)
         return work.delete(batch, context)
 
     @task_group
     def window(batch: BatchJson) -> None:
-        export(batch) >> store(batch) >> delete(batch)
+        steps = export(batch=batch), store(batch=batch), delete(batch=batch)
+        chain(*steps)
+        # Airflow's own handler of SIGTERM calls this; the one that the step sets comes a little later.
+        steps[-1].operator.on_kill = wiring.note_stop
 
-    @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events])
+    @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events], multiple_outputs=False)
     def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
-        # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
-        exports = context["ti"].xcom_pull(task_ids=[f"{group}.window.export"], key="return_value")
-        rehearsed = [export for export in exports if export]
-        summary = context["ti"].xcom_pull(task_ids=f"{group}.plan", key="summary") or {}
-        result = work.report(batches, rehearsed, summary, context)
+        result = report_table(work, group, batches, context)
+        context["ti"].xcom_push(key=NOTE, value=result.note(work.policy.table))
         if result.deleted:
             context["outlet_events"][events].add(archived, extra=result.as_dict())
         result.refuse_unfinished()
@@ -166,6 +175,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
         schedule="0 1 * * *",
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=True,
         params=PARAMETERS,
         tags=[*TAGS, "policy refused"],
         default_args={"owner": "archiver", "retries": 0},

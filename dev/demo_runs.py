@@ -15,9 +15,11 @@ from include.pools import pools
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
 
+TIMEOUT_SECONDS = 900.0
+"""How long the runs may take, all together."""
+
 _POLL_SECONDS = 2.0
 _PROGRESS_SECONDS = 5.0
-_TIMEOUT_SECONDS = 900.0
 _MOST_FAILURES = 5
 _ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
@@ -42,7 +44,7 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     for run in api.unfinished_runs():
         api.fail_run(run["dag_id"], run["dag_run_id"])
     for key in api.variables():
-        if key.startswith("archive_keep_days"):
+        if key.startswith(("archive_keep_days", "archive_enabled")):
             api.delete_variable(key)
     for key, value in VARIABLES.items():
         api.set_variable(key, value)
@@ -87,7 +89,7 @@ class DemoRuns:
                 next_line = time.monotonic() + _PROGRESS_SECONDS
             if not at_work:
                 return {client: _outcome(self._runs(dag)) for client, dag in DAGS.items()}
-            if passed > _TIMEOUT_SECONDS:
+            if passed > TIMEOUT_SECONDS:
                 raise TimeoutError(f"still at work after {passed:.0f} s: {', '.join(sorted(at_work))}")
             time.sleep(_POLL_SECONDS)
 

@@ -7,26 +7,32 @@ may be cleared and run again, alone or with its neighbours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from include import wiring
-from include.archiver.errors import SettingError, Unfinished
+from include.archiver.database import Database
+from include.archiver.enabling import Enabled, decide_by_ledger, decide_enabled
+from include.archiver.errors import NotEnabled, SettingError, Stopped
 from include.archiver.ledger import Ledger
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.models import WorkOrder
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.ownership import Ownership
 from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
-from include.archiver.steps.export import Exported, export, rehearse
+from include.archiver.steps.export import export_all
 from include.archiver.steps.plan import Limits, Plan, plan
-from include.archiver.steps.report import Report, maintenance_due, report
 from include.archiver.steps.store import store_all
-from include.batches import BatchJson, as_json, from_json
+from include.archiver.storage import ObjectStore
+from include.batches import BatchJson, as_json, from_json, is_dry
 from include.orders import work_order
+from include.run_context import read_parameters
+from include.variables import ClientVariables, read_client_variables
 
 log = logging.getLogger(__name__)
+
+_BY_PARAMETER = "the run's parameter dry_run is set"
 
 
 @dataclass(frozen=True)
@@ -37,49 +43,41 @@ class TableWork:
     policy: TablePolicy
     policies: Policies
 
-    def order(self, context: Mapping[str, Any]) -> WorkOrder:
-        """What this run is to do with the table."""
-        dry_run = bool(context["params"]["dry_run"])
+    def order(self, context: Mapping[str, Any], *, dry_run: bool) -> WorkOrder:
+        """What this run is to do with the table; `dry_run` where the plan, or the policy by now, says so.
+
+        Raises:
+            SettingError: the run's parameters are not those that it asked for.
+        """
+        dry_run = dry_run or bool(read_parameters(context)["dry_run"])
         return work_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
 
     def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
         """The batches for the mapped tasks, and a summary for the report."""
-        keep = self._keep_days(context)
-        limits = Limits(
-            run_time=wiring.run_time(context),
-            start=wiring.moment_parameter(context, "start"),
-            end=wiring.moment_parameter(context, "end"),
-        )
-        order = self.order(context)
+        parameters = read_parameters(context)
+        variables = read_client_variables(self.client.name)
+        keep = self._keep_days(parameters, variables)
+        enabled = self._enabled(variables, context)
+        dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
+        _tell_dry_run(dry_run)
+        notes: list[str] = []
         if keep.everything:
             found = Plan.nothing(keep)
         else:
-            with wiring.session(self.client, "plan", writes=not order.dry_run) as database:
-                found = plan(
-                    database,
-                    wiring.object_store(self.policy),
-                    order,
-                    self.policy,
-                    keep,
-                    limits,
-                    tables=self.policies.tables,
-                )
-                if found.batches and not order.dry_run:
-                    Ledger(database, order).migrate()
-        return [as_json(batch) for batch in found.batches], found.summary()
+            found, notes = self._found(context, keep, variables, dry_run=bool(dry_run))
+        batches = [as_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
+        summary = found.summary()
+        told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
+        return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
 
     def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Exports the batch's windows one after the other; in a dry run, only reads them."""
-        order = self.order(context)
+        order = self.order(context, dry_run=is_dry(batch))
         bucket = wiring.object_store(self.policy)
-        done: list[Exported] = []
         with wiring.session(self.client, "export", writes=not order.dry_run) as database:
-            for window in from_json(batch):
-                exported = (
-                    rehearse(database, order, window) if order.dry_run else export(database, bucket, order, window)
-                )
-                done.append(exported)
+            done = export_all(database, bucket, order, from_json(batch).windows)
         return {
+            "batch": _map_index(context),
             "windows": len(done),
             "rows": sum(one.rows for one in done),
             "csv_bytes": sum(one.csv_bytes for one in done),
@@ -88,7 +86,7 @@ class TableWork:
 
     def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Reads the batch's objects back; one bad object does not keep the others from being checked."""
-        order = self.order(context)
+        order = self.order(context, dry_run=is_dry(batch))
         if order.dry_run:
             log.info("dry run: nothing was sent, so there is nothing to read back")
             return {"rows": 0}
@@ -100,64 +98,118 @@ class TableWork:
         """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
 
         A drop is over in a moment; deletes end between two delete batches.
-        """
-        order = self.order(context)
-        if order.dry_run:
-            log.info("dry run: nothing is deleted")
-            return {"deleted": 0, "changed": 0}
-        bucket = wiring.object_store(self.policy)
-        windows, partition = from_json(batch).windows, from_json(batch).partition
-        with wiring.stop_requested() as stopping, wiring.session(self.client, "delete", writes=True) as database:
-            if partition and (dropped := drop(database, bucket, order, partition)):
-                return {"deleted": dropped.rows, "changed": 0}
-            results = delete_all(database, bucket, order, windows, stopping)
-        return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
-
-    def report(
-        self,
-        batches: Sequence[BatchJson] | None,
-        rehearsed: Sequence[Mapping[str, int]],
-        summary: Mapping[str, Any],
-        context: Mapping[str, Any],
-    ) -> Report:
-        """Adds up the run; in a dry run from what the exports returned, else from the ledger.
 
         Raises:
-            Unfinished: the plan failed, so there is nothing to add up.
+            NotEnabled: the client was enabled when the run was planned, and is not any more.
+            Interrupted: whether it still is could not be found out.
         """
-        if batches is None:
-            raise Unfinished("nothing was planned; the error is in the log of the task plan")
-        order = self.order(context)
-        windows = [window for batch in batches for window in from_json(batch)]
-        due: str | None = None
-        if order.dry_run or not batches:
-            # Without a dry run, what exports returned is left over from a former try.
-            result = Report.of_rehearsal(len(windows), rehearsed if order.dry_run else [], dry_run=order.dry_run)
-        else:
-            with wiring.session(self.client, "report", writes=False) as database:
-                result = report(database, order, [window.cell for window in windows])
-                if self.policy.reclaim is not Strategy.NONE:
-                    due = maintenance_due(
-                        database, order, self.policy.reclaim_min_percent, self.policy.reclaim_min_bytes
-                    )
-        result = result.with_plan(summary).with_note(due)
-        for line in result.lines():
-            log.info("%s", line)
-        return result
+        # First of all, so that a stop which comes while connections are made is seen too.
+        with wiring.stop_requested() as asked:
+            order = self.order(context, dry_run=is_dry(batch))
+            if order.dry_run:
+                log.info("dry run: nothing is deleted")
+                return {"deleted": 0, "changed": 0}
+            variables = read_client_variables(self.client.name)
+            bucket = wiring.object_store(self.policy)
+            with wiring.session(self.client, "delete", writes=True) as database:
+                self._refuse_if_disabled(variables, database, context)
+                return self._deleted(batch, database, bucket, order, asked)
 
-    def _keep_days(self, context: Mapping[str, Any]) -> KeepDays:
-        self._look_for_misspelt_variables()
+    def _deleted(
+        self, batch: BatchJson, database: Database, bucket: ObjectStore, order: WorkOrder, asked: wiring.Asked
+    ) -> dict[str, int]:
+        ownership = Ownership(database, bucket, order)
+        ownership.confirm()
+
+        def stopping() -> bool:
+            if asked():
+                return True
+            ownership.reconfirm()
+            return False
+
+        if asked():
+            raise Stopped("the task was told to stop before its first batch; run it again to go on")
+        windows, partition = from_json(batch).windows, from_json(batch).partition
+        if partition and (dropped := drop(database, bucket, order, partition)):
+            return {"deleted": dropped.rows, "changed": 0}
+        results = delete_all(database, bucket, order, windows, stopping)
+        return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
+
+    def _found(
+        self, context: Mapping[str, Any], keep: KeepDays, variables: ClientVariables, *, dry_run: bool
+    ) -> tuple[Plan, list[str]]:
+        """What is due, and what an operator should know besides; a run that may delete takes the archive over."""
+        order = self.order(context, dry_run=dry_run)
+        adopt = read_parameters(context).get("adopt") or None
+        limits = Limits(
+            run_time=wiring.run_time(context),
+            start=wiring.moment_parameter(context, "start"),
+            end=wiring.moment_parameter(context, "end"),
+        )
+        bucket = wiring.object_store(self.policy)
+        with wiring.session(self.client, "plan", writes=not order.dry_run) as database:
+            ownership, ledger = Ownership(database, bucket, order), Ledger(database, order)
+            found = plan(
+                database,
+                bucket,
+                order,
+                self.policy,
+                keep,
+                limits,
+                tables=self.policies.tables,
+                kept_for_ever=tuple(self._kept_for_ever(variables)),
+            )
+            if order.dry_run:
+                hindrance = ownership.hindrance(adopt)
+                return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
+            if found.batches or adopt or ledger.exists():
+                ledger.migrate()
+            if found.batches or adopt:
+                ownership.claim(adopt)
+        return found, []
+
+    def _keep_days(self, parameters: Mapping[str, Any], variables: ClientVariables) -> KeepDays:
+        self._look_for_misspelt_variables(variables)
         return choose_keep_days(
-            context["params"].get("keep_days"),
-            self.client,
-            self.policy,
-            wiring.keep_days_variables(self.client.name),
-            self.policies.source,
+            parameters.get("keep_days"), self.client, self.policy, variables.keep_days, self.policies.source
         )
 
-    def _look_for_misspelt_variables(self) -> None:
+    def _kept_for_ever(self, variables: ClientVariables) -> Iterator[TableName]:
+        """The children of which everything is kept, as far as that can be told; their own runs say what cannot."""
+        for child in self.client.tables:
+            if child.name in self.policy.child_names and child.name != self.policy.name:
+                try:
+                    keep = choose_keep_days(None, self.client, child, variables.keep_days, self.policies.source)
+                except SettingError:
+                    continue
+                if keep.everything:
+                    yield child.name
+
+    def _enabled(
+        self, variables: ClientVariables, context: Mapping[str, Any], database: Database | None = None
+    ) -> Enabled:
+        """Whether rows of the table may leave; the ledger is asked only where no person has said anything."""
+        said = decide_enabled(self.client, self.policy, variables.enabled, self.policies.source)
+        if said:
+            return said
+        order = self.order(context, dry_run=True)
+        if database:
+            return decide_by_ledger(self.client, deleted_before=Ledger(database, order).had_deleted_before_enabling())
+        with wiring.session(self.client, "plan", writes=False) as reading:
+            return decide_by_ledger(self.client, deleted_before=Ledger(reading, order).had_deleted_before_enabling())
+
+    def _refuse_if_disabled(self, variables: ClientVariables, database: Database, context: Mapping[str, Any]) -> None:
+        enabled = self._enabled(variables, context, database)
+        if not enabled.yes:
+            raise NotEnabled(
+                f"rows of client {self.client.name!r} may not leave any more: {enabled.why}. It was enabled when this "
+                f"run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Enable it "
+                f"and run this task again to go on, or leave it at that"
+            )
+
+    def _look_for_misspelt_variables(self, variables: ClientVariables) -> None:
         """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows."""
-        for key, meant in misspelt_variables(wiring.keep_days_keys(), self.policies).items():
+        for key, meant in misspelt_variables(variables.of_clients, self.policies).items():
             message = (
                 f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "
                 f"({', '.join(client.name for client in self.policies.clients[:10])}), or delete it"
@@ -165,3 +217,13 @@ class TableWork:
             if meant == self.client.name:
                 raise SettingError(f"{message}. It seems to be meant for {meant!r}, so nothing was archived or deleted")
             log.error("%s", message)
+
+
+def _tell_dry_run(why: str) -> None:
+    if why:
+        log.warning("this is a dry run, so nothing will be written or deleted: %s", why)
+
+
+def _map_index(context: Mapping[str, Any]) -> int:
+    """Which of the mapped instances this is."""
+    return int(context["ti"].map_index)

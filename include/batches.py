@@ -21,18 +21,24 @@ class PartitionJson(TypedDict):
 
 
 class BatchJson(TypedDict):
-    """One mapped task's work: each window as the four moments of its cell and its span."""
+    """One mapped task's work: each window as the four moments of its cell and its span.
 
+    `label` is what the UI shows for the task. `dry_run` says that the run was planned as one, and stays so.
+    """
+
+    label: str
+    dry_run: bool
     windows: list[list[str]]
     partition: NotRequired[PartitionJson]
 
 
-def as_json(batch: Batch) -> BatchJson:
+def as_json(batch: Batch, *, dry_run: bool) -> BatchJson:
     """The batch, as XCom takes it."""
     windows = [[*_moments(due.cell), *_moments(due.span)] for due in batch]
     one = batch.partition
+    plain: BatchJson = {"label": _label(batch), "dry_run": dry_run, "windows": windows}
     if one is None:
-        return {"windows": windows}
+        return plain
     partition: PartitionJson = {
         "oid": one.oid,
         "table": [one.table.schema, one.table.name],
@@ -41,7 +47,12 @@ def as_json(batch: Batch) -> BatchJson:
         "bounds": list(one.bounds),
         "alone": one.alone,
     }
-    return {"windows": windows, "partition": partition}
+    return {**plain, "partition": partition}
+
+
+def is_dry(text: BatchJson) -> bool:
+    """Whether the run was planned as a dry run; one that does not say is taken for one."""
+    return text.get("dry_run") is not False
 
 
 def from_json(text: BatchJson) -> Batch:
@@ -62,14 +73,17 @@ def from_json(text: BatchJson) -> Batch:
     return Batch(windows, partition)
 
 
-def label(text: BatchJson) -> str:
+def _label(batch: Batch) -> str:
     """What the UI shows for a mapped task: its hours."""
-    batch = from_json(text)
     if batch.partition:
-        return f"{batch.partition}, {len(batch)} windows"
+        return f"{batch.partition}, {_count(len(batch))}"
     if len(batch) == 1:
         return str(batch.windows[0])
-    return f"{len(batch)} windows, {batch.span.start:%Y-%m-%d %H:%M} to {batch.span.end:%Y-%m-%d %H:%M}"
+    return f"{batch.span}, {_count(len(batch))}"
+
+
+def _count(windows: int) -> str:
+    return f"{windows} window{'' if windows == 1 else 's'}"
 
 
 def _moments(window: Window) -> list[str]:

@@ -10,6 +10,8 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from include.archiver.errors import Refused
 
 TAG = "archiver"
+# The XCom in which a report leaves a line for the note of its run.
+NOTE = "note"
 RETRIES = 3
 # A mistake that a person must mend is not tried again; a lost connection or a held lock is, a little later.
 RETRY_POLICY = ExceptionRetryPolicy(

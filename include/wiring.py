@@ -14,12 +14,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
-from include.archiver.naming import keep_days_variable
 from include.archiver.policy import Client, Policies, TablePolicy, load
 from include.archiver.repack import Repacker
 from include.archiver.storage import CLIENT, ObjectStore
@@ -28,12 +26,14 @@ from include.pools import policies_path
 if TYPE_CHECKING:
     import psycopg
 
+Asked = Callable[[], bool]
 AWS_CONNECTION = "aws_default"
-_COMMON_VARIABLE = "archive_keep_days"
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
 _S3_READ_SECONDS = 60
+
+_stop = threading.Event()
 
 
 def policies() -> Policies:
@@ -101,17 +101,6 @@ def _object_settings(policy: TablePolicy) -> dict[str, str]:
     return settings
 
 
-def keep_days_variables(client: str) -> dict[str, str | None]:
-    """The values of the two Variables that may hold N for this client, None where there is none."""
-    keys = (keep_days_variable(client), _COMMON_VARIABLE)
-    return {key: cast("str | None", Variable.get(key, default=None)) for key in keys}
-
-
-def keep_days_keys() -> list[str]:
-    """The keys of all Variables that mean to set N for some client, as far as Airflow can list them."""
-    return list(Variable.keys(prefix=f"{_COMMON_VARIABLE}__"))
-
-
 def run_time(context: Mapping[str, Any]) -> datetime:
     """The run's own time: a manual run may have neither a data interval nor a logical date."""
     moment = context.get("data_interval_end") or context.get("logical_date") or context["dag_run"].run_after
@@ -136,18 +125,24 @@ def moment_parameter(context: Mapping[str, Any], name: str) -> datetime | None:
         ) from None
 
 
+def note_stop() -> None:
+    """For a task's `on_kill`: Airflow's own handler calls it for a stop that comes before the task has set its own."""
+    _stop.set()
+
+
 @contextmanager
 def stop_requested() -> Generator[Callable[[], bool]]:
     """Tells a step whether Airflow asked its process to end, so that it can end between two batches.
 
-    Airflow's own handler would let the step run on until it is killed.
+    Airflow's own handler would let the step run on until it is killed, five seconds later. To be entered first, before
+    anything that takes time.
     """
-    asked = threading.Event()
-    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    before = signal.signal(signal.SIGTERM, lambda *_: _stop.set())
     try:
-        yield asked.is_set
+        yield _stop.is_set
     finally:
         signal.signal(signal.SIGTERM, before)
+        _stop.clear()
 
 
 def repacker() -> Repacker:

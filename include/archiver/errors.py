@@ -20,6 +20,10 @@ class SettingError(Refused):
     """A variable, a parameter or a policy holds a value that cannot be used."""
 
 
+class NotEnabled(Refused):
+    """Nobody has said that rows of this client may really leave, or somebody has said that they may not."""
+
+
 class PolicyError(SettingError):
     """The policy file, or one client's part of it, cannot be used."""
 

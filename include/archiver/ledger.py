@@ -14,7 +14,7 @@ from pathlib import Path
 from include.archiver.database import Database, Row
 from include.archiver.errors import CheckFailed, DatabaseRefused, Superseded
 from include.archiver.manifest import Manifest, object_key
-from include.archiver.models import DueWindow, LedgerRow, State, Window, WorkOrder
+from include.archiver.models import Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
 from include.archiver.statements import FOLDER
 
 SCHEMA = "archiver"
@@ -164,20 +164,21 @@ class Ledger:
             ),
         )
 
-    def deleted(self, row: LedgerRow, note: str | None) -> None:
+    def deleted(self, row: LedgerRow, note: str | None, cause: Cause | None = None) -> None:
         """Nothing more is to be deleted on account of this generation."""
-        self._moved(row, self._database.change("ledger/deleted", id=row.id, run_id=self._order.run_id, note=note))
+        values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
+        self._moved(row, self._database.change("ledger/deleted", **values))
 
-    def void(self, row: LedgerRow, note: str) -> None:
+    def void(self, row: LedgerRow, note: str, cause: Cause | None = None) -> None:
         """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
-        self._moved(row, self._database.change("ledger/void", id=row.id, note=note))
+        self._moved(row, self._database.change("ledger/void", id=row.id, note=note, cause=cause))
 
     def abandon(self, row: LedgerRow, note: str) -> None:
-        """Ends a generation early, whether or not part of its rows was deleted already."""
+        """Gives a generation up, whether or not part of its rows was deleted already."""
         if row.deleted_rows:
-            self.deleted(row, note)
+            self.deleted(row, note, Cause.GIVEN_UP)
         else:
-            self.void(row, note)
+            self.void(row, note, Cause.GIVEN_UP)
 
     def open_windows(self, due: Window) -> list[DueWindow]:
         """What earlier runs left unfinished within the span that is due."""
@@ -189,12 +190,29 @@ class Ledger:
         rows = self._database.all("ledger/open_rows", **self._subject, start=span.start, end=span.end)
         return [_ledger_row(row) for row in rows]
 
-    def of_run(self, span: Window) -> Sequence[LedgerRow]:
-        """The generations that this run made or finished, and those still open, within these cells."""
-        rows = self._database.all(
-            "ledger/of_cells", **self._subject, start=span.start, end=span.end, run_id=self._order.run_id
-        )
-        return [_ledger_row(row) for row in rows]
+    def of_run(self, span: Window | None) -> list[RunRow]:
+        """The generations that this run made or finished, and those still open within the span, if it has one."""
+        start, end = (span.start, span.end) if span else (None, None)
+        rows = self._database.all("ledger/of_run", **self._subject, start=start, end=end, run_id=self._order.run_id)
+        return [
+            RunRow(_ledger_row(row), row.mine, Cause(row.cause) if row.cause else None, row.latest, row.stuck)
+            for row in rows
+        ]
+
+    def is_current(self) -> bool:
+        """Whether there is a ledger, and it is one of this version."""
+        return self.exists() and not self._missing()
+
+    def had_deleted_before_enabling(self) -> bool:
+        """Whether rows of this client had left before a client had to be enabled.
+
+        A ledger that no run of this version has met yet does not hold the note of it, but still tells.
+        """
+        there = self._database.one("ledger/schema_exists")
+        if not there.windows:
+            return False
+        statement = "ledger/enabled_before" if there.enabled_before else "ledger/has_deleted"
+        return bool(self._database.one(statement, client=self._order.client).found)
 
     def all(self) -> Iterator[LedgerRow]:
         """Every generation of this table."""

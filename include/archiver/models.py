@@ -145,6 +145,13 @@ class State(StrEnum):
     VOID = "void"
 
 
+class Cause(StrEnum):
+    """Why a generation ended early: S3 gave back something else, or the table or what is due had changed."""
+
+    DAMAGED = "damaged"
+    GIVEN_UP = "given up"
+
+
 OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 
 
@@ -170,6 +177,22 @@ class LedgerRow:
     kept_positions: tuple[int, ...] = ()
     note: str | None = None
     rebuilt: bool = False
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A generation that a run had a part in, or that is still open where it planned; for its report.
+
+    `mine` is whether the run itself began or ended it; `cause` why it ended early, if it did; `latest` whether no later
+    generation of the window has come; `stuck` whether the one before ended in the same way in another run: given up,
+    or with every row still there.
+    """
+
+    row: LedgerRow
+    mine: bool
+    cause: Cause | None
+    latest: bool
+    stuck: bool
 
 
 @dataclass(frozen=True)

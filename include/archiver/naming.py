@@ -41,6 +41,11 @@ def keep_days_variable(client: str) -> str:
     return f"archive_keep_days__{client_id(client)}"
 
 
+def enabled_variable(client: str) -> str:
+    """The key of the Airflow Variable that says whether rows of this client may really leave."""
+    return f"archive_enabled__{client_id(client)}"
+
+
 def group_id(table: TableName) -> str:
     """The id of the table's task group: `analytics.events` is `analytics-events`."""
     return _shortened(f"{group_part(table.schema)}-{group_part(table.name)}")

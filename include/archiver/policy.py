@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
@@ -30,10 +30,12 @@ from pydantic import (
 from include.archiver.errors import PolicyError, SettingError
 from include.archiver.maintenance_settings import Disk, MaintenanceSettings
 from include.archiver.models import TableName
-from include.archiver.naming import keep_days_variable, key_segment
+from include.archiver.naming import enabled_variable, keep_days_variable, key_segment
 
 KEEP_EVERYTHING = -1
 DEFAULT_KEEP_DAYS = 2
+# `keep_days` of a table whose N may come from the client's own Variable alone.
+FROM_VARIABLE: Literal["variable"] = "variable"
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
 MOST_KEEP_DAYS = 36_500
@@ -90,7 +92,9 @@ def parse_table(text: str) -> TableName:
     return TableName(schema, name)
 
 
-def _keep_days(value: object) -> int:
+def _keep_days(value: object) -> object:
+    if value == FROM_VARIABLE:
+        return value
     try:
         return parse_keep_days(value, "keep_days")
     except SettingError as error:
@@ -121,7 +125,7 @@ class Settings(MaintenanceSettings):
 
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
     timezone: str = "UTC"
-    keep_days: Annotated[int | None, BeforeValidator(_keep_days)] = None
+    keep_days: Annotated[int | Literal["variable"] | None, BeforeValidator(_keep_days)] = None
     window_hours: Annotated[int, Field(ge=1, le=168)] = 1
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
@@ -166,6 +170,7 @@ class TablePolicy(Settings):
     """What to keep of one table."""
 
     table: str = "analytics.events"
+    enabled: bool | None = None
     children: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
 
     @field_validator("table")
@@ -205,6 +210,7 @@ class _ClientEntry(Settings):
 
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_CLIENT_NAME)]
     database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
+    enabled: bool | None = None
     tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_tuple)] = ({},)
 
     @model_validator(mode="after")
@@ -232,6 +238,8 @@ class Client:
     database: str
     tables: tuple[TablePolicy, ...]
     disk: Disk | None = None
+    enabled: bool | None = None
+    """Whether a person has said that rows of this client may really leave; each table may say it too."""
 
     @property
     def schedule(self) -> str | None:
@@ -304,6 +312,11 @@ def _checked(document: object, source: str) -> Policies:
     if not isinstance(document, dict) or set(document) - {"defaults", "instances"}:
         raise PolicyError(f"{source} must hold the keys 'defaults' (optional) and 'instances', and no others")
     defaults = document.get("defaults") or {}
+    if "enabled" in defaults:
+        raise PolicyError(
+            f"{source}, defaults: enabled may not stand there: a new client would lose rows in its first night. "
+            f"Set it at each client, or at a table"
+        )
     _validated(Settings, defaults, f"{source}, defaults")
     instances = document.get("instances")
     if not isinstance(instances, list) or not instances:
@@ -343,7 +356,7 @@ def _name_of(raw: object, where: str) -> str:
 
 def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
     entry = _validated(_ClientEntry, raw, where)
-    of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "tables"})
+    of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
     tables = tuple(
         _assembled({**defaults, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
@@ -354,7 +367,7 @@ def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
     _refuse_odd_children(tables, where)
-    return Client(entry.name, instance.conn_id, entry.database or entry.name, tables, instance.disk)
+    return Client(entry.name, instance.conn_id, entry.database or entry.name, tables, instance.disk, entry.enabled)
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
@@ -454,24 +467,32 @@ def choose_keep_days(
         source: the policy file's path, for messages.
 
     Raises:
-        SettingError: the first that is set is no number of days.
+        SettingError: the first that is set is no number of days, or the policy wants the client's own Variable and
+            there is none.
     """
     of_client = keep_days_variable(client.name)
+    of_table = f"keep_days of {table.table} in {source}"
     candidates = (
         ("the run's parameter keep_days", parameter),
         (f"Airflow Variable {of_client}", variables.get(of_client)),
-        (f"keep_days of {table.table} in {source}", table.keep_days),
+        (of_table, table.keep_days),
         ("Airflow Variable archive_keep_days", variables.get("archive_keep_days")),
     )
     for origin, value in candidates:
+        if value == FROM_VARIABLE and origin == of_table:
+            raise SettingError(
+                f"{of_table} is 'variable', and there is no Airflow Variable {of_client}. Nothing was archived or "
+                f"deleted. Set that Variable, or write a number of days into the policy file"
+            )
         if value is not None:
             return KeepDays(parse_keep_days(value, origin), origin)
     return KeepDays(DEFAULT_KEEP_DAYS, "the default")
 
 
-def misspelt_variables(keys: list[str], policies: Policies) -> dict[str, str | None]:
-    """Variables `archive_keep_days__*` that name no client, each with the client it all but names, if any."""
-    known = {keep_days_variable(name): name for name in (*(c.name for c in policies.clients), *policies.broken)}
+def misspelt_variables(keys: Iterable[str], policies: Policies) -> dict[str, str | None]:
+    """Variables `archive_keep_days__*` and `archive_enabled__*` that name no client, and whom each all but names."""
+    names = (*(client.name for client in policies.clients), *policies.broken)
+    known = {variable(name): name for name in names for variable in (keep_days_variable, enabled_variable)}
     alike = {_plain(key): name for key, name in known.items()}
     return {key: alike.get(_plain(key)) for key in sorted(keys) if key not in known}
 

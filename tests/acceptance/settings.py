@@ -41,6 +41,17 @@ WITH_DATABASE = [
     "family",
     "bloated",
     "asked",
+    "unasked",
+    "grandfathered",
+    "switched-off",
+    "locked-away",
+    "by-variable",
+    "spoiled",
+    "barred",
+    "spotted",
+    "parted",
+    "chained",
+    "untimed",
 ]
 BROKEN = "broken"
 NO_DATABASE = "no-database"
@@ -59,6 +70,12 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "ended": {"batch_size": 2},
     "killed": {"max_mapped_windows": 2},
     "plain": {"max_mapped_windows": 100},
+    "by-variable": {"keep_days": "variable"},
+    # All windows in one task, so that a bad one has neighbours.
+    "spoiled": {"max_mapped_windows": 1, "windows_per_task": 24},
+    "barred": {"max_mapped_windows": 1, "windows_per_task": 24},
+    "spotted": {"max_mapped_windows": 1, "windows_per_task": 24},
+    "chained": {"tables": [{"children": ["analytics.events"]}]},
     "bloated": {**_RECLAIMED, "windows_per_task": 24},
     "asked": {**_RECLAIMED, "approve": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
@@ -79,6 +96,15 @@ AIRFLOW = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
 }
 
+# Nobody has said of these that their rows may leave.
+NOT_ENABLED = {"unasked", "grandfathered"}
+
+
+def _client(name: str) -> dict[str, object]:
+    said = {} if name in NOT_ENABLED else {"enabled": True}
+    return {"name": name, **said, **_SPECIAL.get(name, {})}
+
+
 POLICIES = {
     "defaults": {"bucket": BUCKET, **_BY_HAND},
     "instances": [
@@ -87,12 +113,12 @@ POLICIES = {
             # The server's data lie on this very machine.
             "disk": {"path": "/"},
             "clients": [
-                *({"name": name, **_SPECIAL.get(name, {})} for name in [*WITH_DATABASE, NO_DATABASE]),
+                *map(_client, [*WITH_DATABASE, NO_DATABASE]),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
-        {"conn_id": WRONG_PASSWORD, "clients": [{"name": "locked-out"}]},
-        {"conn_id": NO_CONNECTION, "clients": [{"name": "unconnected"}]},
+        {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
+        {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
     ],
 }
 VARIABLES = {

@@ -14,6 +14,8 @@ from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
+from include import wiring
+
 DAGS = Path(__file__).parents[2] / "dags"
 Load = Callable[[dict[str, object]], DagBag]
 
@@ -110,6 +112,7 @@ def test_the_trigger_form(load: Load) -> None:
         "dry_run": False,
         "start": None,
         "end": None,
+        "adopt": None,
     }
 
 
@@ -172,7 +175,7 @@ def test_dags_are_the_same_at_every_parse(load: Load) -> None:
 
 def test_tasks_keep_no_copies_of_the_form_which_would_slow_parsing_many_clients_down(load: Load) -> None:
     dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
-    assert set(dag.params) == {"keep_days", "dry_run", "start", "end"}
+    assert set(dag.params) == {"keep_days", "dry_run", "start", "end", "adopt"}
     assert [task.task_id for task in dag.tasks if task.params] == []
 
 
@@ -183,3 +186,38 @@ def test_parsing_many_clients_prints_its_time(load: Load, capsys: pytest.Capture
     with capsys.disabled():
         print(f"\n100 clients parsed in {seconds:.2f} s")  # noqa: T201
     assert len(archives(bag)) == 100
+
+
+def test_a_stop_before_the_step_has_its_handler_is_noted_by_airflows_own(load: Load) -> None:
+    dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
+    with wiring.stop_requested() as asked:
+        assert not asked()
+    dag.get_task("analytics-events.window.delete").prepare_for_execution().on_kill()
+    with wiring.stop_requested() as asked:
+        assert asked()
+    with wiring.stop_requested() as asked:
+        assert not asked()
+
+
+@pytest.mark.parametrize("site", ["True", "False"])
+def test_what_deletes_is_created_paused_whatever_the_site_says(
+    load: Load, monkeypatch: pytest.MonkeyPatch, site: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", site)
+    bag = load(policies_of({"name": "acme"}, {"name": "broken", "keep_days": "abc"}))
+    for name in ("archive__acme", "archive__broken", "maintenance", "verify"):
+        assert bag.dags[name].is_paused_upon_creation is True
+
+
+def test_no_task_makes_an_xcom_of_each_value_that_it_returns(load: Load) -> None:
+    for dag in load(policies_of({"name": "acme"})).dags.values():
+        for task in dag.tasks:
+            partial = getattr(task, "partial_kwargs", {})
+            assert not getattr(task, "multiple_outputs", partial.get("multiple_outputs", False)), task.task_id
+
+
+def test_a_failed_step_does_not_stop_the_next_one_of_its_batch(load: Load) -> None:
+    dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
+    rules = {task.task_id.rpartition(".")[2]: task.trigger_rule for task in dag.tasks}
+    assert rules["export"] == "all_success"
+    assert rules["store"] == rules["delete"] == rules["report"] == "all_done"

@@ -56,9 +56,9 @@ POLICIES = {
             "conn_id": DATABASE_CONNECTION,
             "pool_slots": SLOTS,
             "clients": [
-                {"name": SPREAD, "max_mapped_windows": 4},
-                {"name": STRUCK, "batch_size": 2},
-                *({"name": name} for name in [*CROWD, NOWHERE]),
+                {"name": SPREAD, "enabled": True, "max_mapped_windows": 4},
+                {"name": STRUCK, "enabled": True, "batch_size": 2},
+                *({"name": name, "enabled": True} for name in [*CROWD, NOWHERE]),
             ],
         }
     ],

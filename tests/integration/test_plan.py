@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
-from include import wiring
 from include.archive_tasks import TableWork
 from include.archiver.errors import SettingError
 from include.archiver.models import DueWindow, Window
 from include.archiver.policy import KEEP_EVERYTHING, Client, KeepDays, Policies
 from include.archiver.steps.plan import Limits, Plan, plan
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
+from tests.integration.task_context import connect_airflow, context_of, set_variables
 
 EVENTS_WITHOUT_INDEX = EVENTS.rpartition(";")[0]
 
@@ -108,20 +106,9 @@ def test_one_window_a_task_while_there_are_few_and_more_in_a_backlog(place: Plac
 
 def test_a_file_of_many_tables_puts_more_windows_into_a_task(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place = one_a_day(place, 30)
-    server = {"conn_type": "postgres", "host": place.server.host, "port": place.server.port}
-    account = {"login": place.server.user, "password": place.server.password}
-    monkeypatch.setenv("AIRFLOW_CONN_RDS_MAIN", json.dumps(server | account))
-    storage = {
-        "conn_type": "aws",
-        "login": place.s3.access_key,
-        "password": place.s3.secret_key,
-        "extra": {"endpoint_url": place.s3.endpoint_url, "region_name": place.s3.region},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(storage))
-    monkeypatch.setattr(wiring, "keep_days_variables", lambda _client: {})
-    monkeypatch.setattr(wiring, "keep_days_keys", list)
-    run = SimpleNamespace(run_id="many", run_after=NOW)
-    context = {"params": {"keep_days": 2, "dry_run": True}, "dag_run": run}
+    connect_airflow(place, monkeypatch)
+    set_variables(monkeypatch)
+    context = context_of(dry_run=True)
 
     def sizes(clients: int) -> list[int]:
         ours = Client(place.database, "rds_main", place.database, (place.policy,))

@@ -7,10 +7,10 @@ import pytest
 from psycopg import errors, sql
 
 from include.archiver.errors import DatabaseRefused, Refused, TableRefused
-from include.archiver.models import TableName
+from include.archiver.models import Batch, TableName
 from include.archiver.steps.delete import Deleted
 from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.report import report
+from include.archiver.steps.report import BatchEnd, report
 from include.archiver.steps.verify import verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
@@ -85,7 +85,7 @@ def whole_job(place: Place) -> None:
         place.check(window)
         place.delete(window)
     with place.session() as database:
-        assert report(database, place.order, [window.cell for window in windows]).deleted == 90
+        assert report(database, place.order, [BatchEnd(Batch(tuple(windows)), "", "", exported=True)]).deleted == 90
         assert verify(database, place.store, place.order).problems == []
         assert rebuild(database, place.store, place.order).problems == []
     assert sum(place.live().values()) == 1

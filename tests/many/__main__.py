@@ -42,7 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="many-") as folder:
         policies = Path(folder) / "policies.yaml"
         entry = {"conn_id": DATABASE_CONNECTION, "pool_slots": SLOTS}
-        clients = [{"name": name} for name in [*names, BROKEN]]
+        clients = [{"name": name, "enabled": True} for name in [*names, BROKEN]]
         defaults = {"bucket": BUCKET, "schedule": None, "max_mapped_windows": 1}
         policies.write_text(yaml.safe_dump({"defaults": defaults, "instances": [entry | {"clients": clients}]}))
         with Stack(Path(folder) / "state", policies=policies) as stack:

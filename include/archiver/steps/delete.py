@@ -14,6 +14,7 @@ from itertools import zip_longest
 
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Stopped
+from include.archiver.failures import Failures
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
@@ -70,17 +71,23 @@ def delete_all(
 ) -> list[Deleted]:
     """The same for several windows, in their order; while the rows of one go, the next one's sidecar is fetched.
 
+    One bad window keeps no other one's rows.
+
     Raises:
-        Busy, CheckFailed, Stopped, Superseded: as for one window; those after it are left for another try.
+        Stopped: `stopping` said so; the windows after that are left for another try.
+        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
     ledger, results = Ledger(database, order), []
+    failures = Failures(database)
     with Sidecars(bucket) as sidecars:
         for window, following in zip_longest(windows, windows[1:]):
             with (
+                failures.of(window),
                 database.locked(ledger.lock_name(window.cell), f"window {window}"),
                 database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
             ):
                 results.append(_one(ledger, bucket, sidecars, database, order, window, following, stopping))
+    failures.settle()
     return results
 
 

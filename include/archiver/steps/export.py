@@ -7,14 +7,14 @@ for nothing until `store` has read it back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
-from include.archiver.codec import Compression, Tally, compressor, divider
+from include.archiver.codec import divider
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, KeyTaken
+from include.archiver.failures import Failures
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import (
@@ -27,6 +27,7 @@ from include.archiver.manifest import (
 )
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.overlap import Aside
+from include.archiver.packing import PIECE_BYTES, OpenSink, Packer
 from include.archiver.progress import Pace
 from include.archiver.restores import Restores
 from include.archiver.statements import Names, Unreferenced
@@ -39,23 +40,8 @@ log = logging.getLogger(__name__)
 _MOST_GENERATIONS = 9999
 # Each try reads the window again; a retry of the task goes on with the next generation.
 _MOST_TRIES = 10
-# A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
-_PIECE_BYTES = 1 << 20
 # How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
 _MOST_WAITING = 8
-
-
-class Sink(Protocol):
-    """Where an object's bytes go."""
-
-    def write(self, data: bytes) -> None:
-        """Takes in the next bytes."""
-
-    def finish(self) -> None:
-        """Makes the object exist."""
-
-
-OpenSink = Callable[[str], AbstractContextManager[Sink]]
 
 
 @dataclass(frozen=True)
@@ -89,6 +75,23 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         return _begun(database, store, order, window, last.generation + 1 if last else 1)
 
 
+def export_all(
+    database: Database, store: ObjectStore, order: WorkOrder, windows: Sequence[DueWindow]
+) -> list[Exported]:
+    """Exports the windows one after the other; in a dry run only reads them. One bad window keeps no other.
+
+    Raises:
+        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
+    """
+    done: list[Exported] = []
+    failures = Failures(database)
+    for window in windows:
+        with failures.of(window):
+            done.append(rehearse(database, order, window) if order.dry_run else export(database, store, order, window))
+    failures.settle()
+    return done
+
+
 def rehearse(database: Database, order: WorkOrder, window: DueWindow) -> Exported:
     """A dry run of one window: the same reading and compressing, but nothing is sent or noted anywhere."""
     key = object_key(order.prefix, order.client, order.table, window.cell, 1, order.compression)
@@ -111,6 +114,8 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: Objec
     if last.state is State.PLANNED:
         ledger.void(last, f"run {last.run_id} began this object and did not finish it")
         return False
+    if last.state is State.DELETED:
+        log.info("window %s: its rows left in run %s; looking for such as came since", window, last.run_id)
     if last.state not in {State.EXPORTED, State.STORED}:
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
@@ -186,7 +191,7 @@ def _copied(
         nodes = file_nodes(database, shape)
         server = _server(database)
         with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
-            data, keys = _Packer(data_sink, order.compression), _Packer(keys_sink, order.compression)
+            data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
             lines, rows = _divided(database, order, row, shape, data, keys)
             if not rows:
                 return None
@@ -210,7 +215,7 @@ def _copied(
 
 
 def _divided(
-    database: Database, order: WorkOrder, row: LedgerRow, shape: TableShape, data: _Packer, keys: _Packer
+    database: Database, order: WorkOrder, row: LedgerRow, shape: TableShape, data: Packer, keys: Packer
 ) -> tuple[int, int]:
     """Runs the COPY and cuts each row in two, while a thread compresses; the lines that came, and the rows counted."""
     identity = identity_of_rows(shape)
@@ -236,7 +241,7 @@ def _divided(
             lines += len(rows)
             halves = divide(rows)
             packing.give(halves)
-            if len(halves[1]) > _PIECE_BYTES:
+            if len(halves[1]) > PIECE_BYTES:
                 # A row as large as this is in memory several times over; the next one has to wait.
                 packing.settle()
             del halves
@@ -245,38 +250,6 @@ def _divided(
                 log.info("%s: %d rows, %.0f MB, %.0f MB/s", row.object_key, lines, megabytes, megabytes / pace.seconds)
         packing.settle()
     return lines, copy.rows
-
-
-class _Packer:
-    """Compresses a stream into a sink and keeps account of both sides."""
-
-    def __init__(self, sink: Sink, compression: Compression) -> None:
-        self._sink = sink
-        self._compressor = compressor(compression)
-        self._content = Tally()
-        self._packed = Tally()
-
-    @property
-    def content_bytes(self) -> int:
-        return self._content.size
-
-    def add(self, chunk: bytes) -> None:
-        for start in range(0, len(chunk), _PIECE_BYTES):
-            piece = chunk[start : start + _PIECE_BYTES]
-            self._sink.write(self._packed.add(self._compressor.compress(self._content.add(piece))))
-
-    def finish(self) -> None:
-        self._sink.write(self._packed.add(self._compressor.flush()))
-        self._sink.finish()
-
-    def description(self, key: str) -> ObjectDescription:
-        return ObjectDescription(
-            key=key,
-            bytes=self._packed.size,
-            sha256=self._packed.sha256,
-            content_bytes=self._content.size,
-            content_sha256=self._content.sha256,
-        )
 
 
 def _server(database: Database) -> ServerDescription:
@@ -348,6 +321,6 @@ class _Nowhere:
 
 
 @contextmanager
-def _nowhere(_key: str) -> Generator[Sink]:
+def _nowhere(_key: str) -> Generator[_Nowhere]:
     """The sink of a dry run."""
     yield _Nowhere()

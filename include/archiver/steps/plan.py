@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, DueWindow, Partition, TableShape, TimestampKind, Window, WorkOrder
+from include.archiver.models import Batch, DueWindow, Partition, TableName, TableShape, TimestampKind, Window, WorkOrder
 from include.archiver.partitions import Drops, whole_partitions
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.restores import Hold, Restores
 from include.archiver.statements import Name, Names, Unreferenced
+from include.archiver.staying import Staying, find_odd_timestamps, find_waiting
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
 from include.archiver.windows import (
@@ -37,10 +38,7 @@ log = logging.getLogger(__name__)
 # The longest batch that `windows_per_task: auto` makes. It bounds a run to 48 windows for each mapped instance,
 # so that what the plan hands to Airflow stays small; what is left over is the next run's.
 LONGEST_AUTO_BATCH = 48
-_FAR_FUTURE = timedelta(days=1)
 _MOMENT = timedelta(microseconds=1)
-# Of how many of the oldest due rows the plan looks whether they wait for their children.
-_MOST_LOOKED_AT = 1000
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,7 @@ class Plan:
     keep_days: KeepDays
     more: bool
     notes: tuple[str, ...]
+    staying: tuple[Staying, ...] = ()
 
     @classmethod
     def nothing(cls, keep_days: KeepDays) -> Plan:
@@ -90,6 +89,7 @@ class Plan:
             "more": self.more,
             "partitions": [str(one) for one in self.partitions],
             "notes": list(self.notes),
+            "staying": [one.as_dict() for one in self.staying],
         }
 
 
@@ -102,10 +102,12 @@ def plan(
     limits: Limits,
     *,
     tables: int = 1,
+    kept_for_ever: Sequence[TableName] = (),
 ) -> Plan:
     """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
 
     `tables` is how many are archived each day, this one among them: the more, the more windows share a task.
+    `kept_for_ever` are those of the table's children of which everything is kept.
 
     Raises:
         TableRefused: the table is missing or rows cannot be deleted from it safely.
@@ -117,11 +119,12 @@ def plan(
     store.check(order.prefix, writing=not order.dry_run)
     now = min(datetime.now(UTC), database.one("plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)
-    notes = shape.notes + _odd_timestamps(database, shape, now, policy.timezone)
+    staying = tuple(find_odd_timestamps(database, shape, now, policy.timezone))
     due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
-        return Plan((), None, before, keep, more=False, notes=notes)
+        notes = shape.notes + _words(staying)
+        return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
     holds = Restores(database, order).holds(due)
     windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds)
     carried = Window(due.start, max(due.start + _MOMENT, left[0].cell.start)) if left else due
@@ -129,8 +132,9 @@ def plan(
     cut = _batches(windows, partitions, policy, tables)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    notes += hindrances + _held(holds) + _waiting(database, shape, due)
-    result = Plan(tuple(cut[:most]), due, before, keep, more, notes)
+    waiting = tuple(find_waiting(database, shape, due, kept_for_ever, none_is_free=not cut and not holds))
+    notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
+    result = Plan(tuple(cut[:most]), due, before, keep, more, notes, staying + waiting)
     _tell(result)
     return result
 
@@ -219,20 +223,8 @@ def _finding(shape: TableShape) -> tuple[str, Names]:
     return "plan/windows_by_scan", names
 
 
-def _waiting(database: Database, shape: TableShape, due: Window) -> tuple[str, ...]:
-    if not shape.waits_for:
-        return ()
-    names: Names = {
-        "table": shape.table,
-        "column": shape.timestamp_column,
-        "unreferenced": Unreferenced("target", shape.waits_for),
-    }
-    oldest = database.one("plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
-    if oldest.free == oldest.looked_at:
-        return ()
-    children = ", ".join(sorted({str(key.child) for key in shape.waits_for}))
-    waiting = oldest.looked_at - oldest.free
-    return (f"{waiting} of the {oldest.looked_at} oldest rows due wait: rows of {children} point to them",)
+def _words(staying: Sequence[Staying]) -> tuple[str, ...]:
+    return tuple(one.words for one in staying)
 
 
 def _cells(hold: Hold, hours: int) -> int:
@@ -257,22 +249,6 @@ def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> i
         most = most_tasks(windows, policy.window_hours, tasks)
         return windows_per_task(windows, most, LONGEST_AUTO_BATCH, least)
     return policy.windows_per_task
-
-
-def _odd_timestamps(database: Database, shape: TableShape, now: datetime, timezone: str) -> tuple[str, ...]:
-    latest = in_column_time(now + _FAR_FUTURE, shape.timestamp_kind, timezone)
-    odd = database.one(
-        "plan/odd_timestamps",
-        {"table": shape.table, "column": shape.timestamp_column},
-        earliest=EARLIEST,
-        latest=latest,
-    )
-    kept = (
-        (odd.missing, "no timestamp"),
-        (odd.too_old, "a timestamp before the year 2, or -infinity,"),
-        (odd.in_the_future, "a timestamp more than a day in the future"),
-    )
-    return tuple(f"{count} row(s) with {what} stay in the table" for count, what in kept if count)
 
 
 def _tell(result: Plan) -> None:

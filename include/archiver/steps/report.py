@@ -1,4 +1,8 @@
-"""report: what a run did, from the ledger; the same lines for the task log, the Asset event and the operator."""
+"""report: what a run did, from the ledger; the same lines for the task log, the Asset event and the operator.
+
+The colour of a run is decided here, since this task is the end of its table's branch: whatever failed, was never
+begun, came back damaged or can never leave makes it fail, by name.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +15,32 @@ from include.archiver.database import Database
 from include.archiver.errors import ArchiverError, Unfinished
 from include.archiver.ledger import Ledger
 from include.archiver.measuring import inspection_of
-from include.archiver.models import OPEN_STATES, LedgerRow, State, Window, WorkOrder
+from include.archiver.models import OPEN_STATES, Batch, Cause, LedgerRow, RunRow, State, Window, WorkOrder
 from include.archiver.partitions import Drops
 
 _MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
+class BatchEnd:
+    """How the tasks of one batch ended.
+
+    `failed` says in words which of them did not succeed, empty if all did. `exported` is whether its export told what
+    came of it: one that somebody marked as successful did not.
+    """
+
+    batch: Batch
+    label: str
+    failed: str
+    exported: bool
+
+
+@dataclass(frozen=True)
 class Report:
-    """One run on one table. `rows` are in verified objects, `deleted` of them left the table, `changed` did not."""
+    """One run on one table. `rows` are in verified objects, `deleted` of them left the table, `changed` did not.
+
+    `why_dry_run` says why nothing was to be written or deleted. `unfinished` makes the run fail.
+    """
 
     dry_run: bool
     windows: int
@@ -33,34 +54,43 @@ class Report:
     given_up: tuple[str, ...]
     partitions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    why_dry_run: str = ""
 
     @classmethod
-    def of_rehearsal(cls, windows: int, rehearsed: Sequence[Mapping[str, int]], *, dry_run: bool) -> Report:
-        """The report of a dry run, or of a run to which nothing was due: from what the exports returned."""
+    def of_rehearsal(cls, ends: Sequence[BatchEnd], exports: Sequence[Mapping[str, int]], why: str) -> Report:
+        """The report of a dry run, from what its exports returned; `why` says why it was one."""
         return cls(
-            dry_run=dry_run,
-            windows=windows,
+            dry_run=bool(why),
+            why_dry_run=why,
+            windows=sum(len(end.batch) for end in ends),
             objects=0,
-            rows=sum(one["rows"] for one in rehearsed),
+            rows=sum(one["rows"] for one in exports),
             deleted=0,
             changed=0,
-            csv_bytes=sum(one["csv_bytes"] for one in rehearsed),
-            object_bytes=sum(one["object_bytes"] for one in rehearsed),
-            unfinished=(),
+            csv_bytes=sum(one["csv_bytes"] for one in exports),
+            object_bytes=sum(one["object_bytes"] for one in exports),
+            unfinished=tuple(_not_read(end) for end in ends if end.failed or not end.exported),
             given_up=(),
         )
+
+    @classmethod
+    def of_nothing(cls, why: str = "") -> Report:
+        """The report of a run to which nothing was due."""
+        return cls.of_rehearsal((), (), why)
 
     def refuse_unfinished(self) -> None:
         """A run that left windows half done must not look like one that succeeded.
 
         Raises:
-            Unfinished: it names the windows.
+            Unfinished: it names them.
         """
         if self.unfinished:
             named = "; ".join(self.unfinished[:_MOST_NAMED])
+            more = len(self.unfinished) - _MOST_NAMED
             raise Unfinished(
-                f"{len(self.unfinished)} of {self.windows} windows are not finished: {named}. Nothing of them is lost; "
-                f"the errors are in the logs of the red tasks, and the next run goes on from there"
+                f"{len(self.unfinished)} thing(s) are not as they should be: {named}"
+                f"{f'; and {more} more' if more > 0 else ''}. Nothing of them is lost. The errors are in the logs of "
+                f"the red tasks; the next run goes on from there"
             )
 
     def with_plan(self, summary: Mapping[str, Any]) -> Report:
@@ -73,7 +103,8 @@ class Report:
         notes += summary.get("notes", [])
         if summary.get("more"):
             notes.append("more windows are due than one run carries; the next run goes on with them")
-        return replace(self, notes=tuple(notes))
+        never = tuple(one["words"] for one in summary.get("staying", []) if one["never"])
+        return replace(self, notes=tuple(notes), unfinished=self.unfinished + never)
 
     def with_note(self, note: str | None) -> Report:
         """The same report with one more thing to say."""
@@ -84,24 +115,35 @@ class Report:
         lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
         return asdict(self) | lists
 
+    def note(self, table: str) -> str:
+        """The run in a line, for the note that Airflow's list of runs shows."""
+        if self.dry_run:
+            done = (
+                f"DRY RUN, nothing left ({self.why_dry_run}): {self.rows:,} rows of {self.windows:,} windows would go"
+            )
+        elif self.windows:
+            done = f"{self.deleted:,} rows left, {self.rows:,} archived, {self.windows:,} windows"
+        else:
+            done = "nothing was due"
+        return f"{table}: {done}" + (f"; NOT FINISHED: {len(self.unfinished)}" if self.unfinished else "")
+
     def lines(self) -> list[str]:
         """For people."""
-        if not self.windows and not self.partitions:
-            return ["nothing was due", *self.notes]
+        begun = [f"this is a dry run, so nothing was written or deleted: {self.why_dry_run}"] if self.dry_run else []
+        not_finished = [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
+        if not self.windows and not self.partitions and not self.rows:
+            return [*begun, "nothing was due", *not_finished, *self.notes]
         size = f"{self.csv_bytes / 1e6:.1f} MB of CSV in {self.object_bytes / 1e6:.1f} MB"
         if self.dry_run:
-            return [
-                f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted",
-                *self.notes,
-            ]
+            would = f"dry run: {self.rows} rows of {self.windows} windows ({size}) would be archived and deleted"
+            return [*begun, would, *not_finished, *self.notes]
         lines = [
             f"{self.rows} rows of {self.windows} windows archived in {self.objects} objects ({size})",
             f"{self.deleted} rows deleted, {self.changed} changed since their export and stayed",
         ]
         lines += self.partitions
         lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
-        lines += [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
-        return lines + list(self.notes)
+        return lines + not_finished + list(self.notes)
 
 
 def maintenance_due(database: Database, order: WorkOrder, min_percent: int, min_bytes: int) -> str | None:
@@ -119,27 +161,61 @@ def maintenance_due(database: Database, order: WorkOrder, min_percent: int, min_
     )
 
 
-def report(database: Database, order: WorkOrder, cells: Sequence[Window]) -> Report:
-    """Adds up what the ledger says of the windows that this run had in hand."""
-    planned = set(cells)
-    rows: list[LedgerRow] = []
-    if planned:
-        span = Window(min(cell.start for cell in cells), max(cell.end for cell in cells))
-        rows = [row for row in Ledger(database, order).of_run(span) if row.cell in planned]
-    done = [row for row in rows if row.state is State.DELETED]
+def report(database: Database, order: WorkOrder, ends: Sequence[BatchEnd]) -> Report:
+    """Adds up what the ledger says of all that this run had a part in, in former tries too.
+
+    Args:
+        database: the client database, with a ledger of this version.
+        order: which table of whom.
+        ends: how the tasks of each batch that was planned ended.
+    """
+    planned = {window.cell for end in ends for window in end.batch}
+    span = Window(min(cell.start for cell in planned), max(cell.end for cell in planned)) if planned else None
+    found = [one for one in Ledger(database, order).of_run(span) if one.mine or one.row.cell in planned]
+    done = [one.row for one in found if one.row.state is State.DELETED]
+    given_up = [one for one in found if one.cause is Cause.GIVEN_UP and one.latest]
     return Report(
         dry_run=False,
-        windows=len(planned),
+        windows=len(planned | {one.row.cell for one in found}),
         objects=len(done),
         rows=sum(row.rows or 0 for row in done),
         deleted=sum(row.deleted_rows for row in done),
         changed=sum((row.rows or 0) - row.deleted_rows for row in done),
         csv_bytes=sum(row.csv_bytes or 0 for row in done),
         object_bytes=sum(row.object_bytes or 0 for row in done),
-        unfinished=tuple(_line(row) for row in rows if row.state in OPEN_STATES),
-        given_up=tuple(_line(row) for row in rows if row.state is State.VOID and row.rows),
+        unfinished=_unfinished(found, ends),
+        given_up=tuple(_line(one.row) for one in given_up if not one.stuck),
         partitions=tuple(map(str, Drops(database, order).of_run())),
     )
+
+
+def _unfinished(found: Sequence[RunRow], ends: Sequence[BatchEnd]) -> tuple[str, ...]:
+    """What failed, was never begun, came back damaged, or ended in the same way twice; each thing once."""
+    lines: list[str] = []
+    for one in found:
+        if one.row.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
+            lines.append(_line(one.row))
+        elif one.stuck and one.latest:
+            again = "given up" if one.cause else "not one of its rows left"
+            lines.append(f"{_line(one.row)}: {again}, in two runs one after the other")
+    told = {one.row.cell for one in found if one.row.state in OPEN_STATES or one.cause is Cause.DAMAGED}
+    known = {one.row.cell for one in found}
+    for end in ends:
+        cells = {window.cell for window in end.batch}
+        never_begun = [window for window in end.batch if window.cell not in known] if not end.exported else []
+        if never_begun:
+            lines += [f"window {window} was not begun: {_why(end)}" for window in never_begun]
+        elif end.failed and not cells & told:
+            lines.append(f"{end.label}: {end.failed}")
+    return tuple(lines)
+
+
+def _not_read(end: BatchEnd) -> str:
+    return f"{end.label}: {_why(end)}; its rows are not counted, or not all of them"
+
+
+def _why(end: BatchEnd) -> str:
+    return end.failed or "its export has told nothing, as when somebody marks it as successful"
 
 
 def _line(row: LedgerRow) -> str:

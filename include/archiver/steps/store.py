@@ -14,9 +14,10 @@ from itertools import zip_longest
 from include.archiver.checking import Checks
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, KeyTaken
+from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, manifest_of
 from include.archiver.manifest import Manifest, manifest_key
-from include.archiver.models import DueWindow, State, WorkOrder
+from include.archiver.models import Cause, DueWindow, State, WorkOrder
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -40,21 +41,15 @@ def store_all(database: Database, bucket: ObjectStore, order: WorkOrder, windows
 
     Raises:
         CheckFailed: some window's objects are not what was sent; the message tells of each.
+        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
     ledger, rows = Ledger(database, order), 0
-    failures: list[CheckFailed] = []
+    failures = Failures(database)
     with Checks(bucket) as checks:
         for window, following in zip_longest(windows, windows[1:]):
-            try:
-                with database.locked(ledger.lock_name(window.cell), f"window {window}"):
-                    rows += _stored(ledger, bucket, checks, window, following)
-            except CheckFailed as failure:
-                log.error("%s", failure)  # noqa: TRY400 (the message is whole; a trace would bury it)
-                failures.append(failure)
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        raise CheckFailed("; ".join(map(str, failures)))
+            with failures.of(window), database.locked(ledger.lock_name(window.cell), f"window {window}"):
+                rows += _stored(ledger, bucket, checks, window, following)
+    failures.settle()
     return rows
 
 
@@ -71,7 +66,7 @@ def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWind
         etag = checks.etag(manifest)
         _vouch(bucket, manifest)
     except CheckFailed as failure:
-        ledger.void(row, str(failure))
+        ledger.void(row, str(failure), Cause.DAMAGED)
         raise
     ledger.stored(row, etag)
     log.info("window %s: %d rows read back and checked, s3://%s/%s", window, manifest.rows, row.bucket, row.object_key)

@@ -2,4 +2,5 @@
 SELECT
     (SELECT count(*) FROM {table} WHERE {column} IS NULL) AS missing,
     (SELECT count(*) FROM {table} WHERE {column} < %(earliest)s) AS too_old,
-    (SELECT count(*) FROM {table} WHERE {column} >= %(latest)s) AS in_the_future
+    (SELECT count(*) FROM {table} WHERE {column} >= %(latest)s) AS in_the_future,
+    EXISTS (SELECT FROM {table} WHERE {column} >= %(earliest)s AND {column} < %(latest)s) AS any_usable

@@ -1,0 +1,93 @@
+"""What the task `report` of an archive DAG does: how its table's tasks ended, what the ledger says, and who is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk.observability import stats
+
+from include import wiring
+from include.archive_tasks import TableWork
+from include.archiver.errors import Unfinished
+from include.archiver.ledger import Ledger
+from include.archiver.maintenance_settings import Strategy
+from include.archiver.steps.report import BatchEnd, Report, maintenance_due, report
+from include.batches import BatchJson, from_json
+from include.run_context import read_parameters
+
+log = logging.getLogger(__name__)
+
+STEPS = ("export", "store", "delete")
+_SUCCESS = "success"
+_STAYING = "archiver.rows_that_stay"
+
+
+def report_table(
+    work: TableWork, group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]
+) -> Report:
+    """Adds up the run; a dry run from what its exports returned, any other from the ledger.
+
+    Raises:
+        Unfinished: the plan failed, so there is nothing to add up.
+        SettingError: the run's parameters are not those that it asked for.
+    """
+    read_parameters(context)
+    ti = context["ti"]
+    summary = ti.xcom_pull(task_ids=f"{group}.plan", key="summary")
+    if batches is None or summary is None:
+        raise Unfinished("nothing was planned; the error is in the log of the task plan")
+    # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
+    exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
+    ends = _ends(group, batches, exports, context)
+    if summary["dry_run"]:
+        told = [one for one in exports if one["batch"] < len(ends)]
+        result = Report.of_rehearsal(ends, told, summary["dry_run"])
+    elif ends or ti.try_number > 1:
+        result = _by_ledger(work, ends, context)
+    else:
+        result = Report.of_nothing()
+    result = result.with_plan(summary)
+    for line in result.lines():
+        log.info("%s", line)
+    _measure_staying(work, summary)
+    return result
+
+
+def _by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
+    """A run that was cleared may have archived what its plan does not name any more."""
+    order = work.order(context, dry_run=False)
+    policy = work.policy
+    with wiring.session(work.client, "report", writes=False) as database:
+        if not ends and not Ledger(database, order).is_current():
+            return Report.of_nothing()
+        result = report(database, order, ends)
+        if policy.reclaim is Strategy.NONE:
+            return result
+        return result.with_note(maintenance_due(database, order, policy.reclaim_min_percent, policy.reclaim_min_bytes))
+
+
+def _ends(
+    group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, int]], context: Mapping[str, Any]
+) -> list[BatchEnd]:
+    """How each batch's tasks ended, by Airflow's own states: only a leaf of a DAG decides what becomes of its run."""
+    if not batches:
+        return []
+    run = context["dag_run"]
+    found = context["ti"].get_task_states(dag_id=run.dag_id, task_group_id=f"{group}.window", run_ids=[run.run_id])
+    states = found.get(run.run_id, {})
+    exported = {one["batch"] for one in exports}
+    ends = []
+    for number, batch in enumerate(batches):
+        of_steps = {step: states.get(f"{group}.window.{step}_{number}") for step in STEPS}
+        failed = ", ".join(f"{step} {state or 'never ran'}" for step, state in of_steps.items() if state != _SUCCESS)
+        ends.append(BatchEnd(from_json(batch), batch["label"], failed, number in exported))
+    return ends
+
+
+def _measure_staying(work: TableWork, summary: Mapping[str, Any]) -> None:
+    """A gauge of the rows that stay although they are old, by their cause."""
+    for one in summary["staying"]:
+        tags = {"client": work.client.name, "table": work.policy.table, "cause": one["cause"]}
+        stats.gauge(_STAYING, one["rows"], tags=tags)

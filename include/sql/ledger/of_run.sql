@@ -1,0 +1,39 @@
+-- What a run began or finished, whatever its plan says by now, and what is still open of the windows that it planned.
+-- `mine` tells that the run itself began or ended it, `latest` that no later generation of the window has come,
+-- `stuck` that the one before ended in the same way in another run: given up, or with every row still there.
+SELECT
+    run.id, run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.bucket,
+    run.object_key, run.run_id, run.rows, run.csv_bytes, run.object_bytes, run.etag, NULL::jsonb AS manifest,
+    run.deleted_upto, run.deleted_rows, ARRAY[]::bigint[] AS kept_positions, run.note, run.rebuilt_at, run.cause,
+    NOT EXISTS (
+        SELECT FROM archiver.windows AS later
+        WHERE
+            later.client = run.client AND later.table_schema = run.table_schema AND later.table_name = run.table_name
+            AND later.cell_start = run.cell_start AND later.cell_end = run.cell_end
+            AND later.generation > run.generation
+    ) AS latest,
+    (
+        former.run_id <> run.run_id
+        AND (
+            run.cause = 'given up' AND former.cause = 'given up'
+            OR run.state = 'deleted' AND run.rows > 0 AND run.deleted_rows = 0
+            AND former.state = 'deleted' AND former.rows > 0 AND former.deleted_rows = 0
+        )
+    ) IS TRUE AS stuck,
+    (run.run_id = %(run_id)s OR run.deleted_by_run_id = %(run_id)s) IS TRUE AS mine
+FROM archiver.windows AS run
+LEFT JOIN archiver.windows AS former
+    ON
+        former.client = run.client AND former.table_schema = run.table_schema AND former.table_name = run.table_name
+        AND former.cell_start = run.cell_start AND former.cell_end = run.cell_end
+        AND former.generation = run.generation - 1
+WHERE
+    run.client = %(client)s AND run.table_schema = %(schema)s AND run.table_name = %(table)s
+    AND (
+        run.run_id = %(run_id)s OR run.deleted_by_run_id = %(run_id)s
+        OR (
+            run.state IN ('planned', 'exported', 'stored')
+            AND run.cell_start >= %(start)s::timestamp AND run.cell_end <= %(end)s::timestamp
+        )
+    )
+ORDER BY run.cell_start, run.generation

@@ -1,0 +1,65 @@
+"""Writes what an archive run did into the note of the run, where Airflow's list of runs shows it.
+
+A task cannot do that: it has no access to Airflow's database. The scheduler has, and calls this when a run ends. Each
+report has left a line for it as an XCom. Lines that a person wrote into the note stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+
+# Of this project's own; the note of any other DAG's run is left alone.
+DAGS = "archive__"
+KEY = "note"
+OURS = "archiver: "
+LONGEST = 1000
+
+
+class RunNotes:
+    """Airflow's listener for the ends of runs."""
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any) -> None:
+        """Called by the scheduler in its own transaction."""
+        write_note(dag_run)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any) -> None:
+        """The same for a run that failed."""
+        write_note(dag_run)
+
+
+def write_note(dag_run: DagRun) -> None:
+    """Puts the lines that the run's reports left into its note."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import object_session
+
+    session = object_session(dag_run)
+    if session is None or not dag_run.dag_id.startswith(DAGS):
+        return
+    from airflow.models.xcom import XComModel
+
+    found = session.scalars(
+        select(XComModel)
+        .where(XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == KEY)
+        .order_by(XComModel.task_id)
+    ).all()
+    if not found:
+        return
+    kept = [line for line in (dag_run.note or "").splitlines() if not line.startswith(OURS)]
+    lines = [*kept, *(OURS + str(XComModel.deserialize_value(one)) for one in found)]
+    text = "\n".join(lines)
+    dag_run.note = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+class ArchiverNotes(AirflowPlugin):
+    """What Airflow's plugin manager looks for."""
+
+    name = "archiver_notes"
+    listeners = [RunNotes()]  # noqa: RUF012 (as Airflow wants it)
