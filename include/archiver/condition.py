@@ -20,6 +20,13 @@ def in_words(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def say_given_back(size: int) -> str:
+    """What became of a table's size; others may have made it larger meanwhile."""
+    if size < 0:
+        return f"the table grew by {in_words(-size)} meanwhile"
+    return f"{in_words(size)} given back" if size else "nothing given back"
+
+
 @dataclass(frozen=True)
 class Sizes:
     """Bytes on disk, of the heap, of its indexes, and of the TOAST table with its index."""
