@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from include.archiver.models import TableName
+from include.archiver.wording import say_count
 
 _KB = 1000
 
@@ -108,7 +109,7 @@ class Holder:
         told += [f"user {self.user}"] if self.user else []
         told += [f"application {self.application!r}"] if self.application else []
         told += [f"for {self.age // timedelta(seconds=1)} s"] if self.age is not None else []
-        told += [f"{self.transactions} transactions back"]
+        told += [f"{say_count(self.transactions, 'transaction')} back"]
         told += [f"last statement {self.verb}"] if self.verb else []
         return ", ".join(told)
 

@@ -71,6 +71,8 @@ def test_a_mapped_task_is_called_after_client_and_table(bag: DagBag) -> None:
     assert len(mapped) == 7
     for task_id in mapped:
         assert label(dag, task_id, ["acme", "analytics.events"]) == "acme analytics.events"
+        # By its keyword: what is given by its place is in op_args, of which the template knows nothing.
+        assert "chosen" in getattr(dag.get_task(task_id), "op_kwargs", {"chosen": None})
 
 
 def test_a_mapped_task_of_verify_is_called_after_its_first_tables(bag: DagBag) -> None:
