@@ -14,14 +14,13 @@ from airflow.sdk import (
     Asset,
     CronTriggerTimetable,
     Param,
-    get_current_context,
     get_parsing_context,
     task,
     task_group,
 )
 
 from include import dag_texts, wiring
-from include.approval import RewriteApproval, approved
+from include.approval import RewriteApproval, describe_rejection
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.naming import maintenance_pool_name
 from include.archiver.policy import Policies
@@ -32,6 +31,15 @@ DAG_ID = "maintenance"
 ASSET = Asset(name="maintenance", uri="x-archiver://maintenance", group="archiver")
 STEPS = ("inspect", "index", "validate", "vacuum", "approve", "reclaim", "report")
 WEIGHT = {name: number for number, name in enumerate(STEPS, start=1)}
+
+
+def label_of(subject: str) -> str:
+    """The template of a mapped task's label: client and table, of the mapped argument under this name.
+
+    Airflow renders it before the task's body runs, so that running and failed tasks have it too. The tasks get that
+    argument by its keyword. Airflow has room for 250 characters.
+    """
+    return f"{{{{ {subject} | join(' ') | truncate(240, True) }}}}"
 
 
 def _several(title: str, description: str, choices: list[str] | None = None) -> Param:
@@ -78,6 +86,7 @@ def build_maintenance_dag(policies: Policies) -> DAG:
         schedule=CronTriggerTimetable("0 2 * * 0", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=True,
         # Not backfills: what a table needs now has nothing to do with a past date.
         allowed_run_types=["scheduled", "manual", "operator_triggered"],
         params=PARAMETERS,
@@ -101,7 +110,15 @@ def add_server(policies: Policies, conn_id: str) -> None:
         return ti.xcom_pull(task_ids=f"{group}.{name}", map_indexes=ti.map_index)
 
     def step(name: str, **settings: Any) -> Any:
-        return task(task_id=name, pool=pool, priority_weight=WEIGHT[name], map_index_template="{{ table }}", **settings)
+        # Without multiple_outputs=False Airflow would push each key of a returned dict by itself as well.
+        return task(
+            task_id=name,
+            pool=pool,
+            priority_weight=WEIGHT[name],
+            map_index_template=label_of("task.op_kwargs['chosen']"),
+            multiple_outputs=False,
+            **settings,
+        )
 
     @task(task_id=chooser_of(conn_id), pool=pool)
     def choose(**context: Any) -> list[Subject]:
@@ -109,36 +126,29 @@ def add_server(policies: Policies, conn_id: str) -> None:
 
     @step("inspect")
     def inspect(chosen: Subject, **context: Any) -> dict[str, object]:
-        get_current_context()["table"] = " ".join(chosen)
         return work(chosen, context).inspect()
 
     @step("index")
     def index(chosen: Subject, **context: Any) -> str:
-        get_current_context()["table"] = " ".join(chosen)
         return work(chosen, context).index()
 
     @step("validate")
     def validate(chosen: Subject, **context: Any) -> str:
-        get_current_context()["table"] = " ".join(chosen)
         return work(chosen, context).validate()
 
     @step("vacuum")
     def vacuum(chosen: Subject, **context: Any) -> str:
-        get_current_context()["table"] = " ".join(chosen)
         return work(chosen, context).vacuum()
 
     @step("reclaim")
     def reclaim(chosen: Subject, **context: Any) -> str:
-        get_current_context()["table"] = " ".join(chosen)
-        return work(chosen, context).reclaim(approved=approved(said(context, "approve")))
+        return work(chosen, context).reclaim(said(context, "approve"))
 
     @step("report", trigger_rule="all_done", outlets=[ASSET])
     def report(chosen: Subject, **context: Any) -> dict[str, object]:
-        get_current_context()["table"] = " ".join(chosen)
         words = {name: said(context, name) for name in STEPS if name not in {"approve", "report"}}
-        answer = said(context, "approve")
-        if answer is not None and not approved(answer):
-            words["reclaim"] = "not approved"
+        if rejection := describe_rejection(said(context, "approve")):
+            words["reclaim"] = f"skipped: {rejection}"
         found = work(chosen, context).report(words)
         context["outlet_events"][ASSET].extra = found
         return found
@@ -151,15 +161,16 @@ def add_server(policies: Policies, conn_id: str) -> None:
             question=lambda subject, context: work(subject, context).wants_approval(),
             pool=pool,
             priority_weight=WEIGHT["approve"],
+            map_index_template=label_of("task.chosen"),
         )
         (
-            inspect(chosen)
-            >> index(chosen)
-            >> validate(chosen)
-            >> vacuum(chosen)
+            inspect(chosen=chosen)
+            >> index(chosen=chosen)
+            >> validate(chosen=chosen)
+            >> vacuum(chosen=chosen)
             >> approve
-            >> reclaim(chosen)
-            >> report(chosen)
+            >> reclaim(chosen=chosen)
+            >> report(chosen=chosen)
         )
 
     table.expand(chosen=choose())

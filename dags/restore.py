@@ -18,6 +18,8 @@ from include.restore_tasks import MOST_HOLD_DAYS, chosen, restore_order, run_res
 from include.task_settings import TAG, task_settings
 
 DAG_ID = "restore"
+# Airflow refuses a date-time without one.
+OFFSET = "with an offset, such as 2026-01-31T00:00:00+01:00"
 
 
 def parameters(policies: Policies) -> dict[str, Param]:
@@ -31,10 +33,13 @@ def parameters(policies: Policies) -> dict[str, Param]:
             type="string",
             format="date-time",
             title="Start",
-            description="The first moment to bring back. Without an offset: as the column's values are written.",
+            description=f"The first moment to bring back, {OFFSET}.",
         ),
         "end": Param(
-            type="string", format="date-time", title="End", description="The first moment not to bring back any more."
+            type="string",
+            format="date-time",
+            title="End",
+            description=f"The first moment not to bring back any more, {OFFSET}.",
         ),
         "into": Param(
             None,
@@ -62,7 +67,7 @@ def parameters(policies: Policies) -> dict[str, Param]:
             False,
             type="boolean",
             title="Ignore missing columns",
-            description="Leave values of columns that the table has no more in the archive, instead of failing.",
+            description="Ignore archived columns that the table no longer has, instead of failing.",
         ),
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Read and compare everything, but put nothing back."
@@ -79,6 +84,8 @@ def build_restore_dag(policies: Policies) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
+        # Nothing starts it by itself, and a run that the API starts of a paused DAG would wait for ever.
+        is_paused_upon_creation=False,
         params=parameters(policies),
         tags=[TAG, "restore"],
         default_args=task_settings(longest=timedelta(days=1)),
@@ -98,7 +105,8 @@ def build_restore_dag(policies: Policies) -> DAG:
 
         first = choose()
         for conn_id in policies.conn_ids:
-            first >> task(task_id=task_of(conn_id), pool=pool_name(conn_id))(restore)()
+            # Without multiple_outputs=False Airflow would push each key of the result by itself as well.
+            first >> task(task_id=task_of(conn_id), pool=pool_name(conn_id), multiple_outputs=False)(restore)()
     return dag
 
 

@@ -8,16 +8,23 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, get_current_context, get_parsing_context, task
+from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context, task
 
 from include import dag_texts, wiring
 from include.archiver.policy import Policies
 from include.task_settings import TAG, task_settings
-from include.verify_tasks import Subject, label, run_verify, subjects
+from include.verify_tasks import Subject, run_verify, subjects
 
 DAG_ID = "verify"
 # It reads S3 and hardly touches the databases, so it runs in no server's pool; this bounds it instead.
 AT_ONCE = 4
+
+# Client and table, of the first three where a task has more of them. Airflow renders it before the task's body runs, so
+# that running and failed tasks have it too, and has room for 250 characters.
+LABEL = """
+{%- set chosen = task.op_kwargs['chosen'] -%}
+{{ (chosen[:3] | map('join', ' ') | join(', ') ~ (', ...' if chosen | length > 3 else '')) | truncate(240, True) }}
+""".strip()
 
 PARAMETERS = {
     "client": Param(None, type=["null", "string"], title="Client", description="Empty for all clients."),
@@ -42,6 +49,9 @@ def build_verify_dag(policies: Policies) -> DAG:
         schedule=CronTriggerTimetable("0 4 * * 0", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=True,
+        # Not backfills: the archive is verified as it is now, whatever the date.
+        allowed_run_types=["scheduled", "manual", "operator_triggered"],
         params=PARAMETERS,
         tags=[TAG, "verify"],
         default_args=task_settings(longest=timedelta(days=2)),
@@ -51,9 +61,9 @@ def build_verify_dag(policies: Policies) -> DAG:
         def choose(**context: Any) -> list[list[Subject]]:
             return subjects(policies, context)
 
-        @task(map_index_template="{{ tables }}", max_active_tis_per_dag=AT_ONCE)
+        # Without multiple_outputs=False Airflow would push the report of each table by itself as well.
+        @task(map_index_template=LABEL, max_active_tis_per_dag=AT_ONCE, multiple_outputs=False)
         def verify(chosen: list[Subject], **context: Any) -> dict[str, object]:
-            get_current_context()["tables"] = label(chosen)
             return run_verify(policies, chosen, context)
 
         verify.expand(chosen=choose())

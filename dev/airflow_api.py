@@ -163,6 +163,11 @@ class AirflowApi(AirflowSession):
         path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, str(map_index), "hitlDetails")
         self.request("PATCH", path, body={"chosen_options": [option]})
 
+    def question(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> Record:
+        """Return what a task that waits for a person asks, and the answer if there is one."""
+        path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, str(map_index), "hitlDetails")
+        return self.request("GET", path)
+
     def variables(self) -> dict[str, str]:
         """Return every Airflow Variable."""
         return {found["key"]: found["value"] for found in self.pages("/variables", "variables")}

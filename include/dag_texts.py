@@ -54,12 +54,16 @@ left the table (changed since their export) are not brought back; of several ver
 **It inserts rows.** Try `dry_run` first: it reports what would come back.
 
 ### Into
-Empty is the table itself; the archive leaves restored rows there until the hold ends. A new table is made like the
-source, or, if that is gone, as the manifest describes it. It may be filled by further restores. A table whose foreign
-keys point to another one is restored after that one.
+Empty is the table itself; the archive leaves restored rows there until the hold ends, which the log names. A new table
+is made like the source, or, if that is gone, as the manifest describes it. It may be filled by further restores. A
+table whose foreign keys point to another one is restored after that one.
 
 ### How to stop it
-Mark the run as failed. Each object's rows are in the table as a whole or not at all; run it again to go on.
+Mark the run as failed; Airflow kills its process five seconds later. A statement that is running on the server may go
+on for up to an hour, and is rolled back then; `pg_terminate_backend` ends it at once. Each object's rows are in the
+table as a whole or not at all; run it again to go on.
+
+This DAG has no schedule and is not paused when it is new: a run of a paused DAG would wait for ever.
 """
 
 MAINTENANCE = """
@@ -67,7 +71,7 @@ MAINTENANCE = """
 For each table, one at a time on a server: **inspect** (sizes, what could be given back, what holds VACUUM back),
 **index** (an index that begins with the timestamp column, built CONCURRENTLY), **validate** (amcheck), **vacuum**,
 **reclaim** (disk space given back) and **report**. Every week in off hours, once it is unpaused, or by hand over what
-the form chooses.
+the form chooses. It is paused when it is new, and a run of a paused DAG waits until it is unpaused.
 
 **VACUUM FULL locks a table while it lasts.** It is done only within the policy's `maintenance_window`, above its
 threshold, and only where the free space on the disk is known and suffices. `force` overrides the hours and the
@@ -75,11 +79,13 @@ threshold, never the disk. Try `dry_run` first: it says what would be done, and 
 
 ### Approval
 A table whose policy has `approve: true` is rewritten only after a person has approved it here, under Required Actions,
-within twelve hours. The hours still count: approve within the window, or start the run with `force`.
+within twelve hours. If it is rejected, or nobody answers, `reclaim` is skipped and the report says so. The hours still
+count: approve within the window, or start the run with `force`.
 
 ### How to stop it
-Mark the run as failed. The server ends the statement a few seconds later, the table is as it was, and what a broken
-index build has left is mended by the next run.
+Mark the run as failed; Airflow kills its process five seconds later. The server ends an index build, a check, a VACUUM
+or a VACUUM FULL within a few seconds more, and the table is as it was. `compact` ends after its batch; a VACUUM within
+it may go on. What a broken index build has left is repaired by the next run.
 """
 
 VERIFY = """
@@ -88,14 +94,15 @@ Reads every manifest, object and sidecar of the archive back from S3 to its last
 the ledger. A table whose archive is not whole fails its task, which names the objects; the other tables go on. It
 changes nothing.
 
-Once a week over all tables; by hand over one client or one table. Pause it if reading the whole archive costs too much.
+Once a week over all tables, once it is unpaused; by hand over one client or one table. It is paused when it is new.
+Pause it if reading the whole archive costs too much.
 
 ### Rebuild the ledger
 For a client database that was lost, or brought back from a backup: puts the generations that only the manifests know
 into the ledger, before it verifies. Nothing is deleted on their account; rows that are in the table are archived anew.
 
 ### How to stop it
-Mark the run as failed.
+Mark the run as failed; Airflow kills its process five seconds later. It only reads, so nothing is left behind.
 """
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import cast
 
 from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
-from include.archiver.errors import SettingError
+from include.archiver.errors import SettingError, StorageInterrupted
 from include.archiver.policy import Client
 from include.wiring import AWS_CONNECTION
 
 # CloudWatch has a figure a minute, which comes a little late; of those of this span the smallest counts.
 _LOOK_BACK = timedelta(minutes=15)
 _PERIOD_SECONDS = 60
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+_BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException"}
 
 
 def free_space(client: Client) -> FreeSpace:
@@ -42,16 +46,52 @@ def _of_rds(name: str) -> int | None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     now = datetime.now(UTC)
-    answer = AwsGenericHook(aws_conn_id=AWS_CONNECTION, client_type="cloudwatch").conn.get_metric_statistics(
-        Namespace="AWS/RDS",
-        MetricName="FreeStorageSpace",
-        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": name}],
-        StartTime=now - _LOOK_BACK,
-        EndTime=now,
-        Period=_PERIOD_SECONDS,
-        Statistics=["Minimum"],
-    )
+    with _translated(name):
+        answer = AwsGenericHook(aws_conn_id=AWS_CONNECTION, client_type="cloudwatch").conn.get_metric_statistics(
+            Namespace="AWS/RDS",
+            MetricName="FreeStorageSpace",
+            Dimensions=[{"Name": "DBInstanceIdentifier", "Value": name}],
+            StartTime=now - _LOOK_BACK,
+            EndTime=now,
+            Period=_PERIOD_SECONDS,
+            Statistics=["Minimum"],
+        )
     return min((int(point["Minimum"]) for point in answer["Datapoints"]), default=None)
+
+
+@contextmanager
+def _translated(name: str) -> Generator[None]:
+    """Errors of CloudWatch in our own words: unknown space is no space, and somebody has to hear why it is unknown."""
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NotReached
+
+    asked = f"the free disk space of RDS instance {name} (disk: rds_instance_id in the policy file) is not known"
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _BUSY:
+            raise StorageInterrupted(f"{asked}: CloudWatch is busy ({code}). Nothing was rewritten") from None
+        if code in _DENIED:
+            raise SettingError(
+                f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: allow cloudwatch:GetMetricStatistics "
+                f"to the role of the Airflow connection {AWS_CONNECTION}, or say in another way how much is free "
+                f"(disk in the policy file)"
+            ) from None
+        raise SettingError(
+            f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: correct the credentials or the region of "
+            f"the Airflow connection {AWS_CONNECTION}"
+        ) from None
+    except (HTTPClientError, NotReached) as error:
+        raise StorageInterrupted(
+            f"{asked}: CloudWatch cannot be reached ({type(error).__name__}). Nothing was rewritten"
+        ) from None
+    except BotoCoreError as error:
+        raise SettingError(
+            f"{asked}: CloudWatch cannot be asked ({type(error).__name__}). Nothing was rewritten. Fix: set "
+            f"credentials and region of the Airflow connection {AWS_CONNECTION}"
+        ) from None
 
 
 def _of_file_system(path: Path) -> int:

@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from include import wiring
+from include.approval import Question, approved, describe_rejection
+from include.archiver.condition import in_words
 from include.archiver.database import Database
 from include.archiver.errors import SettingError, Stopped, Unfinished
 from include.archiver.maintenance_settings import Strategy
@@ -20,12 +24,14 @@ from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, Table
 from include.archiver.steps.compact import Effort, compact
 from include.archiver.steps.index import index
 from include.archiver.steps.inspect import inspect
-from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from include.archiver.steps.reclaim import REWRITES, Reclaimed, Rules, Surroundings, reclaim
 from include.archiver.steps.vacuum import vacuum
 from include.archiver.steps.validate import Thoroughness, validate
 from include.archiver.upkeep import Action, Done, Upkeep
+from include.archiver.wording import say_count
 from include.free_space import free_space
 from include.orders import work_order
+from include.run_context import read_parameters, read_run_id
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +39,7 @@ ACTIONS = tuple(action.value for action in Action)
 # An archive run of the same table waits for so long at most.
 _COMPACT_SECONDS = 3600.0
 NOT_CHOSEN = "not chosen in the form"
+_DRY = "dry run: "
 # The client's name and the table as the policy file writes it.
 Subject = list[str]
 
@@ -51,9 +58,10 @@ def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> li
     """The tables of this server that the form chooses.
 
     Raises:
-        SettingError: the policy file has no such client or table, or the form asks for what does not go together.
+        SettingError: the policy file has no such client or table, the form asks for what does not go together, or
+            Airflow ignores the form.
     """
-    parameters = context["params"]
+    parameters = read_parameters(context)
     if parameters["force"] and not str(parameters["reason"] or "").strip():
         raise SettingError("the run's parameter force is set without reason; say why it cannot wait; nothing was done")
     every = [(client, policy.table) for client in policies.clients for policy in client.tables]
@@ -107,14 +115,18 @@ class Maintenance:
         raise SettingError(f"{policies.source} does not list table {subject[1]} of client {subject[0]!r} any more")
 
     @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What the form says."""
+        return read_parameters(self.context)
+
+    @property
     def order(self) -> WorkOrder:
         """What this run is to do with the table."""
-        dry_run = bool(self.context["params"]["dry_run"])
-        return work_order(self.client, self.policy, self.context["dag_run"].run_id, dry_run=dry_run)
+        return work_order(self.client, self.policy, read_run_id(self.context), dry_run=bool(self.parameters["dry_run"]))
 
     def chosen(self, action: Action) -> bool:
         """Whether the form wants this action."""
-        return action.value in (self.context["params"]["actions"] or ACTIONS)
+        return action.value in (self.parameters["actions"] or ACTIONS)
 
     def inspect(self) -> dict[str, object]:
         """The table's condition, in the log and for whoever reads the XCom."""
@@ -136,38 +148,47 @@ class Maintenance:
         if not self.chosen(Action.INDEX):
             return NOT_CHOSEN
         with self._session(Action.INDEX) as database:
-            return str(index(database, self.order, self._watcher))
+            return self._say(index(database, self.order, self._watcher))
 
     def validate(self) -> str:
         """Looks through the indexes."""
         if not self.chosen(Action.VALIDATE):
             return NOT_CHOSEN
-        parameters = self.context["params"]
+        parameters = self.parameters
         how = Thoroughness(heapallindexed=bool(parameters["heapallindexed"]), reindex=bool(parameters["reindex"]))
         with self._session(Action.VALIDATE) as database:
-            return str(validate(database, self.order, self._watcher, how))
+            return self._say(validate(database, self.order, self._watcher, how))
 
     def vacuum(self) -> str:
         """VACUUM (ANALYZE)."""
         if not self.chosen(Action.VACUUM):
             return NOT_CHOSEN
         with self._session(Action.VACUUM) as database:
-            return str(vacuum(database, self.order, self._watcher))
+            return self._say(vacuum(database, self.order, self._watcher))
 
-    def wants_approval(self) -> str | None:
-        """What a person is to approve before the table is rewritten, None where there is nothing to approve."""
+    def wants_approval(self) -> Question | None:
+        """What a person is asked before the table is rewritten, None where there is nothing to approve."""
         if not self.policy.approve or self.order.dry_run or not self.chosen(Action.RECLAIM):
             return None
         would = self._reclaimed(approved=True, dry_run=True)
-        if would.choice.strategy not in {Strategy.VACUUM_FULL, Strategy.PG_REPACK}:
+        if would.choice.strategy not in REWRITES:
             return None
-        return "\n\n".join([f"**{self.policy.table}** of {self.client.name}: {would.choice}", *would.notes])
+        return _question(self.client, self.policy, would)
 
-    def reclaim(self, *, approved: bool) -> str:
-        """Gives disk space back."""
+    def reclaim(self, answer: object) -> str:
+        """Gives disk space back, where it needs a person's approval only with that.
+
+        Raises:
+            AirflowSkipException: a person was asked, and rejected it or did not answer; the ledger says so.
+        """
         if not self.chosen(Action.RECLAIM):
             return NOT_CHOSEN
-        return str(self._reclaimed(approved=approved or not self.policy.approve, dry_run=self.order.dry_run))
+        if rejection := describe_rejection(answer):
+            with self._session(Action.RECLAIM) as database:
+                Upkeep(database, self.order).note_skipped(Action.RECLAIM, rejection)
+            raise AirflowSkipException(f"{self.policy.table} of {self.client.name} is not rewritten: {rejection}")
+        allowed = approved(answer) or not self.policy.approve
+        return self._say(self._reclaimed(approved=allowed, dry_run=self.order.dry_run))
 
     def report(self, said: Mapping[str, object]) -> dict[str, object]:
         """Adds up what the run did to the table.
@@ -193,6 +214,7 @@ class Maintenance:
         return {
             "client": self.client.name,
             "table": self.policy.table,
+            "dry_run": self.order.dry_run,
             "given_back": sum(one.given_back for one in reclaims),
             "seconds": sum(one.seconds or 0 for one in done),
             "longest_wait_seconds": max((one.longest_wait or 0 for one in done), default=0),
@@ -200,7 +222,7 @@ class Maintenance:
         }
 
     def _reclaimed(self, *, approved: bool, dry_run: bool) -> Reclaimed:
-        parameters = self.context["params"]
+        parameters = self.parameters
         wanted = parameters["strategy"]
         rules = Rules(
             strategy=Strategy(wanted) if wanted else self.policy.reclaim,
@@ -217,6 +239,10 @@ class Maintenance:
         with self._session(Action.RECLAIM, writes=not dry_run) as database:
             return reclaim(database, order, rules, around)
 
+    def _say(self, result: object) -> str:
+        """What a task returns, and the report repeats: of a dry run it has to be seen that it was one."""
+        return f"{_DRY if self.order.dry_run else ''}{result}"
+
     def _compact(self) -> str:
         """Moves rows to the front, for an hour at most: the archive waits meanwhile, and the next run goes on."""
         deadline = time.monotonic() + _COMPACT_SECONDS
@@ -228,7 +254,9 @@ class Maintenance:
                 if asked():
                     raise
                 return f"{stopped}; the next run goes on"
-        told = [f"{done.rows} rows moved, the longest transaction took {done.longest_ms:.0f} ms; {done.ended}"]
+        told = [
+            f"{say_count(done.rows, 'row')} moved, the longest transaction took {done.longest_ms:.0f} ms; {done.ended}"
+        ]
         return "; ".join([*told, *done.notes])
 
     def _session(self, action: Action, *, writes: bool | None = None) -> AbstractContextManager[Database]:
@@ -237,3 +265,28 @@ class Maintenance:
 
     def _watcher(self) -> AbstractContextManager[Database]:
         return wiring.session(self.client, "watch", writes=False)
+
+
+def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
+    """What to know before one says yes: whom it shuts out and for how long, the disk, and what stands in the way."""
+    prospect = would.prospect
+    if would.choice.strategy is Strategy.PG_REPACK:
+        lock = (
+            "it locks the table for moments only, at its beginning and its end; nobody may change its columns meanwhile"
+        )
+    else:
+        lock = "nobody can read or write the table while it lasts"
+    body = [
+        f"Table `{policy.table}` of client `{client.name}` (database `{client.database}`, connection "
+        f"`{client.conn_id}`) is to be written anew with {would.choice}.",
+        f"**Lock**: {lock}.",
+    ]
+    if prospect:
+        minutes = max(1, round(prospect.seconds / 60))
+        body += [
+            f"**Time**: about {say_count(minutes, 'minute')}, by a careful estimate.",
+            f"**Gain**: about {in_words(prospect.given_back)}.",
+            f"**Disk**: it {prospect.room}.",
+        ]
+    body += [f"**In the way at this moment**: {note}." for note in would.notes]
+    return Question(f"Rewrite {policy.table} of {client.name} ({would.choice.strategy})?", "\n\n".join(body))

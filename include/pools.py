@@ -1,7 +1,8 @@
 """The Airflow pools that bound the work on each Postgres server: the archive's tasks wait for ever without them.
 
 `python -m include.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file that the DAGs
-read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there anew.
+read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there anew. It ends
+with status 1 where the policy file has broken entries, and names them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from pathlib import Path
 
+from include.archiver.errors import PolicyError
 from include.archiver.naming import maintenance_pool_name, pool_name
 from include.archiver.policy import Policies, load
 
@@ -43,5 +45,22 @@ def pools(policies: Policies) -> dict[str, dict[str, object]]:
     return archive | maintenance
 
 
+def main() -> int:
+    """Writes the pools to stdout; 1, and the reasons on stderr, where the policy file or entries of it are broken.
+
+    Broken entries keep nobody else from having a pool: the others' are written all the same.
+    """
+    try:
+        policies = load(policies_path())
+    except PolicyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    json.dump(pools(policies), sys.stdout, indent=2)
+    sys.stdout.write("\n")
+    for name, reason in policies.broken.items():
+        sys.stderr.write(f"client {name} is not archived: {reason}\n")
+    return 1 if policies.broken else 0
+
+
 if __name__ == "__main__":
-    json.dump(pools(load(policies_path())), sys.stdout, indent=2)
+    sys.exit(main())

@@ -13,6 +13,7 @@ from include.archiver.naming import group_part
 from include.archiver.policy import Client, Policies, TablePolicy, parse_table
 from include.archiver.steps.restore import Restored, restore
 from include.orders import work_order
+from include.run_context import read_parameters, read_run_id
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +29,9 @@ def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, Tabl
     """The client and the table that the form names.
 
     Raises:
-        SettingError: the policy file has no such client, or the client no such table.
+        SettingError: the policy file has no such client, the client no such table, or Airflow ignores the form.
     """
-    parameters = context["params"]
+    parameters = read_parameters(context)
     name = str(parameters["client"])
     client = next((one for one in policies.clients if one.name == name), None)
     if client is None:
@@ -55,7 +56,7 @@ def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any
     Raises:
         SettingError: a field of it cannot be used.
     """
-    parameters = context["params"]
+    parameters = read_parameters(context)
     start, end = (wiring.moment_parameter(context, name) for name in ("start", "end"))
     if start is None or end is None:
         raise SettingError("the run's parameters start and end must both be set; nothing was restored")
@@ -67,7 +68,7 @@ def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any
         )
     into = parameters["into"]
     return RestoreOrder(
-        work=work_order(client, policy, context["dag_run"].run_id, dry_run=bool(parameters["dry_run"])),
+        work=work_order(client, policy, read_run_id(context), dry_run=bool(parameters["dry_run"])),
         start=start,
         end=end,
         into=_table(str(into), "into") if into else None,

@@ -12,6 +12,7 @@ from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, Table
 from include.archiver.steps.rebuild import rebuild
 from include.archiver.steps.verify import Verified, verify
 from include.orders import work_order
+from include.run_context import read_parameters, read_run_id
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +24,10 @@ def subjects(policies: Policies, context: Mapping[str, Any]) -> list[list[Subjec
     """The tables that the form chooses, one a task as long as Airflow maps so many.
 
     Raises:
-        SettingError: the policy file has no such client or table.
+        SettingError: the policy file has no such client or table, or Airflow ignores the form.
     """
-    client, table = context["params"]["client"], context["params"]["table"]
+    parameters = read_parameters(context)
+    client, table = parameters["client"], parameters["table"]
     found = [
         [one.name, policy.table]
         for one in policies.clients
@@ -71,14 +73,9 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
     return reports
 
 
-def label(chosen: Sequence[Subject]) -> str:
-    """What the UI shows for a mapped task."""
-    return ", ".join(f"{client} {table}" for client, table in chosen[:3]) + (", ..." if len(chosen) > 3 else "")  # noqa: PLR2004
-
-
 def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> Verified:
-    rebuilding = bool(context["params"]["rebuild_ledger"])
-    order = work_order(client, policy, context["dag_run"].run_id, dry_run=not rebuilding)
+    rebuilding = bool(read_parameters(context)["rebuild_ledger"])
+    order = work_order(client, policy, read_run_id(context), dry_run=not rebuilding)
     bucket = wiring.object_store(policy)
     with wiring.session(client, "verify", writes=rebuilding) as database:
         if rebuilding:

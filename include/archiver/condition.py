@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from include.archiver.models import TableName
+from include.archiver.wording import say_count
 
 _KB = 1000
 
@@ -18,6 +19,13 @@ def in_words(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= _KB
     return f"{size:.1f} TB"
+
+
+def say_given_back(size: int) -> str:
+    """What became of a table's size; others may have made it larger meanwhile."""
+    if size < 0:
+        return f"the table grew by {in_words(-size)} meanwhile"
+    return f"{in_words(size)} given back" if size else "nothing given back"
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ class Holder:
         told += [f"user {self.user}"] if self.user else []
         told += [f"application {self.application!r}"] if self.application else []
         told += [f"for {self.age // timedelta(seconds=1)} s"] if self.age is not None else []
-        told += [f"{self.transactions} transactions back"]
+        told += [f"{say_count(self.transactions, 'transaction')} back"]
         told += [f"last statement {self.verb}"] if self.verb else []
         return ", ".join(told)
 

@@ -112,7 +112,8 @@ class Database:
             connect: opens the connection; what it raises is translated.
             name: the database, for messages.
             application: what `pg_stat_activity` shows as `application_name`.
-            writes: whether this session is going to write; a standby is refused then.
+            writes: whether this session is going to write; a standby is refused then. Otherwise the server refuses
+                every write in it.
 
         Raises:
             DatabaseRefused: wrong host, user, password, database or kind of server.
@@ -149,6 +150,8 @@ class Database:
         )
         if writes:
             self._refuse_unwritable(settings)
+        else:
+            self.one("session/read_only")
         self._users_path = settings.users_path
 
     def _refuse_unwritable(self, settings: Row) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from include.archiver.database import Database
 from include.archiver.manifest import Manifest
@@ -45,9 +46,9 @@ class Restores:
 
     def note(
         self, manifest: Manifest, bucket: str, order: RestoreOrder, target_oid: int, span: Window, rows: int
-    ) -> None:
-        """An object's rows were put into the target; runs in their transaction."""
-        self._database.change(
+    ) -> datetime | None:
+        """An object's rows were put into the target; runs in their transaction. Returns until when they are held."""
+        row = self._database.one(
             "ledger/restored",
             **self._subject,
             bucket=bucket,
@@ -62,6 +63,7 @@ class Restores:
             run_id=self._run_id,
             hold_days=order.hold_days if order.into_itself and order.hold_days else None,
         )
+        return cast("datetime | None", row.hold_until)
 
     def spans(self, manifest: Manifest, bucket: str, target_oid: int) -> list[Window]:
         """The spans of an object that were put into this target before."""

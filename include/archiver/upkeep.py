@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
-from include.archiver.condition import Sizes, in_words
+from include.archiver.condition import Sizes, say_given_back
 from include.archiver.database import Database, Row
 from include.archiver.errors import ArchiverError, DatabaseInterrupted
 from include.archiver.ledger import Ledger
@@ -27,7 +27,7 @@ class Action(StrEnum):
 
 
 class Ending(StrEnum):
-    """How an action ended; `skipped` found nothing to do."""
+    """How an action ended; `skipped` found nothing to do, or a person did not want it."""
 
     DONE = "done"
     FAILED = "failed"
@@ -70,7 +70,7 @@ class Done:
     def __str__(self) -> str:
         told = [f"{self.action}{f' ({self.strategy})' if self.strategy else ''}: {self.state}"]
         if self.before and self.after:
-            told.append(f"{in_words(self.given_back)} given back ({self.before} before; {self.after} after)")
+            told.append(f"{say_given_back(self.given_back)} ({self.before} before; {self.after} after)")
         if self.seconds is not None:
             told.append(f"{self.seconds:.1f} s")
         if self.longest_wait:
@@ -111,6 +111,17 @@ class Upkeep:
             self._try_to_end(row, entry)
             raise
         self._end(row, entry)
+
+    def note_skipped(self, action: Action, why: str) -> None:
+        """A line in the ledger for what was not done because a person did not want it.
+
+        Raises:
+            Busy: somebody else maintains the table.
+        """
+        lock, what = maintenance_lock(self._order), f"maintenance of {self._order.table}"
+        with self._database.locked(lock, what), self.going_on(action) as entry:
+            entry.ending = Ending.SKIPPED
+            entry.add(why)
 
     def _begin(self, action: Action, before: Sizes | None, strategy: str | None) -> int:
         Ledger(self._database, self._order).migrate()

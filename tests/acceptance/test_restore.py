@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from dev.airflow_session import AirflowApiError
 from dev.stack import BUCKET, DATABASE_CONNECTION
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants, utc_now
 
@@ -28,10 +30,9 @@ def form(tenant: Tenant, **fields: object) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def returned(tenants: Tenants) -> Tenant:
-    """A client whose rows are archived, and the DAGs of this module unpaused."""
+    """A client whose rows are archived; verify is unpaused, and restore was never paused."""
     tenants.stack.airflow.wait_for_dags(["restore", "verify"])
-    for dag_id in ("restore", "verify"):
-        tenants.api.unpause(dag_id)
+    tenants.api.unpause("verify")
     return tenants["returned"]
 
 
@@ -43,10 +44,21 @@ def test_a_span_comes_back_and_the_next_run_leaves_it_there(tenants: Tenants, re
     run_id, state = run(tenants, "restore", **form(returned, dry_run=True))
     assert state == "success"
     assert returned.count() == 48
+    task_id = f"restore_{DATABASE_CONNECTION}"
+    report = tenants.api.xcom("restore", run_id, task_id)
+    assert report["would_be_restored"] == 8
+    assert "restored" not in report
+    log = tenants.api.task_log("restore", run_id, task_id)
+    assert "8 rows would be restored into analytics.events" in log
+    assert " restored" not in log.replace("would be restored", "")
     run_id, state = run(tenants, "restore", **form(returned))
     assert state == "success"
-    report = tenants.api.xcom("restore", run_id, f"restore_{DATABASE_CONNECTION}")
+    report = tenants.api.xcom("restore", run_id, task_id)
     assert report["restored"] == 8
+    log = tenants.api.task_log("restore", run_id, task_id)
+    assert re.search(r"object 8 of \d+, client=returned/", log)
+    assert "rows restored into analytics.events" in log
+    assert "the archive leaves them there until " in log
     assert returned.count() == 56
     assert [row for row in before if row in returned.sql(ROWS)] == returned.sql(ROWS)
     again = returned.run(logical_date=utc_now() - timedelta(hours=1))
@@ -70,3 +82,12 @@ def test_a_hole_in_the_archive_fails_the_run_that_looks_for_it(tenants: Tenants,
     run_id, state = run(tenants, "verify", client=returned.name)
     assert state == "failed"
     assert key in tenants.api.task_error("verify", run_id, "verify", map_index=0)
+    (one,) = [one for one in tenants.api.task_instances("verify", run_id) if one["task_id"] == "verify"]
+    assert (one["state"], one["rendered_map_index"]) == ("failed", "returned analytics.events")
+    with pytest.raises(AirflowApiError):
+        tenants.api.create_backfill("verify", utc_now(), utc_now(), max_active_runs=1)
+
+
+def test_a_time_without_an_offset_is_refused_when_the_run_is_asked_for(tenants: Tenants, returned: Tenant) -> None:
+    with pytest.raises(AirflowApiError, match=r"400 .*is not a 'date-time'"):
+        tenants.api.trigger("restore", form(returned, start="2026-01-31T00:00:00"))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,9 +22,12 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from dev.s3 import MotoS3
 from include import maintenance_tasks
-from include.approval import RewriteApproval, approved
-from include.archiver.errors import SettingError
+from include.archiver.choice import disk_hindrance
+from include.archiver.condition import Method, Part, Sizes
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, room_for
+from include.archiver.errors import SettingError, StorageInterrupted
 from include.archiver.maintenance_settings import Disk
+from include.archiver.models import TableName
 from include.archiver.policy import Client, Policies, load
 from include.free_space import free_space
 from include.maintenance_tasks import subjects
@@ -36,7 +44,15 @@ POLICIES = {
         },
     ],
 }
-EMPTY = {"clients": None, "tables": None, "actions": None, "strategy": None, "force": False, "reason": None}
+EMPTY = {
+    "clients": None,
+    "tables": None,
+    "actions": None,
+    "strategy": None,
+    "force": False,
+    "reason": None,
+    "dry_run": False,
+}
 
 
 @pytest.fixture
@@ -48,7 +64,11 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policies:
 
 
 def form(**fields: object) -> dict[str, Any]:
-    return {"params": EMPTY | fields, "dag_run": SimpleNamespace(run_id="run 1")}
+    return {
+        "params": EMPTY | fields,
+        "dag_run": SimpleNamespace(run_id="run 1", conf=fields),
+        "dag": SimpleNamespace(dag_id="maintenance", params=EMPTY),
+    }
 
 
 def test_the_dag(policies: Policies) -> None:
@@ -88,22 +108,12 @@ def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.Mon
         subjects(policies, "rds_main", form(tables=["s.three"]))
     with pytest.raises(SettingError, match="force is set without reason"):
         subjects(policies, "rds_main", form(force=True, reason=" "))
+    ignored = form(dry_run=True) | {"params": EMPTY}
+    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
+        subjects(policies, "rds_main", ignored)
     monkeypatch.setattr(maintenance_tasks, "MOST_MAPPED_WINDOWS", 1)
     with pytest.raises(SettingError, match="2 tables of rds_main are more than the 1"):
         subjects(policies, "rds_main", form())
-
-
-def test_only_a_plain_yes_is_an_approval() -> None:
-    assert approved({"chosen_options": [RewriteApproval.APPROVE]})
-    answers: tuple[object, ...] = (
-        None,
-        {},
-        {"chosen_options": []},
-        {"chosen_options": [RewriteApproval.REJECT]},
-        "Approve",
-        True,
-    )
-    assert not any(map(approved, answers))
 
 
 def on(**disk: Any) -> Client:
@@ -159,3 +169,75 @@ def test_cloudwatch_tells_the_free_space_of_an_rds_instance(monkeypatch: pytest.
             )
         assert free_space(on(rds_instance_id="main-1")).ask() == 4_000_000_000
         assert free_space(on(rds_instance_id="main-2")).ask() is None
+
+
+class CloudWatch(BaseHTTPRequestHandler):
+    """A CloudWatch that has one answer for everybody: an error."""
+
+    status = 403
+    code = "AccessDenied"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"__type": f"com.amazonaws#{self.code}", "message": "arn of somebody"}).encode()
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("x-amzn-query-error", f"{self.code};Sender")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def answering(status: int, code: str) -> Iterator[str]:
+    handler = type("Answering", (CloudWatch,), {"status": status, "code": code})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "words"),
+    [
+        (403, "AccessDenied", SettingError, "answers AccessDenied.*Fix: allow cloudwatch:GetMetricStatistics"),
+        (403, "InvalidClientTokenId", SettingError, "InvalidClientTokenId.*Fix: correct the credentials or the region"),
+        (400, "Throttling", StorageInterrupted, r"CloudWatch is busy \(Throttling\)"),
+        (503, "ServiceUnavailable", StorageInterrupted, r"CloudWatch is busy \(ServiceUnavailable\)"),
+    ],
+)
+def test_what_cloudwatch_does_not_tell_is_an_error_that_names_the_fix(
+    aws: pytest.MonkeyPatch, status: int, code: str, kind: type[Exception], words: str
+) -> None:
+    with answering(status, code) as endpoint:
+        aws.setenv("AWS_ENDPOINT_URL", endpoint)
+        with pytest.raises(kind, match=f"RDS instance main-1 .*{words}") as raised:
+            free_space(on(rds_instance_id="main-1")).ask()
+    assert "arn of somebody" not in str(raised.value)
+
+
+def test_a_cloudwatch_that_cannot_be_reached_is_tried_again(aws: pytest.MonkeyPatch) -> None:
+    aws.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageInterrupted, match="CloudWatch cannot be reached"):
+        free_space(on(rds_instance_id="main-1")).ask()
+
+
+def test_space_that_is_not_known_is_never_enough() -> None:
+    new = Sizes(heap=1)
+    for space in (UNKNOWN_SPACE, FreeSpace(lambda: None, "CloudWatch has no figure")):
+        part = Part(1, TableName("s", "one"), new, Sizes(), 1, 0, True, "owner")
+        room = room_for(part, Method.MEASURED, space)
+        assert not room.enough
+        assert "how much is free is not known" in str(disk_hindrance(room))

@@ -50,7 +50,11 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policies:
 
 
 def filled(**fields: object) -> dict[str, Any]:
-    return {"params": FORM | fields, "dag_run": SimpleNamespace(run_id="run 1")}
+    return {
+        "params": FORM | fields,
+        "dag_run": SimpleNamespace(run_id="run 1", conf=fields),
+        "dag": SimpleNamespace(dag_id="restore", params=FORM),
+    }
 
 
 def test_the_form(policies: Policies) -> None:
@@ -105,3 +109,9 @@ def test_a_field_that_cannot_be_used_is_named(policies: Policies, fields: dict[s
     context = filled(**fields)
     with pytest.raises(SettingError, match=words):
         restore_order(*chosen(policies, context), context)
+
+
+def test_a_dry_run_that_airflow_made_a_real_one_is_refused(policies: Policies) -> None:
+    context = filled(dry_run=True) | {"params": FORM}
+    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
+        chosen(policies, context)

@@ -28,6 +28,7 @@ POLICIES = {
         }
     ],
 }
+FORM = {"client": None, "table": None, "rebuild_ledger": False}
 ALL = [["a", "s.one"], ["a", "s.two"], ["b", "analytics.events"]]
 
 
@@ -41,8 +42,9 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policies:
 
 def filled(**fields: object) -> dict[str, Any]:
     return {
-        "params": {"client": None, "table": None, "rebuild_ledger": False} | fields,
-        "dag_run": SimpleNamespace(run_id="run 1"),
+        "params": FORM | fields,
+        "dag_run": SimpleNamespace(run_id="run 1", conf=fields),
+        "dag": SimpleNamespace(dag_id="verify", params=FORM),
         "ti": SimpleNamespace(xcom_push=lambda **_: None),
     }
 
@@ -51,7 +53,7 @@ def test_the_dag(policies: Policies) -> None:
     bag = DagBag(str(DAGS), bundle_name="dags-folder")
     assert bag.import_errors == {}
     dag = bag.dags["verify"]
-    assert {name: dag.params[name] for name in dag.params} == {"client": None, "table": None, "rebuild_ledger": False}
+    assert {name: dag.params[name] for name in dag.params} == FORM
     assert [task.task_id for task in dag.tasks] == ["choose", "verify"]
     DagSerialization.to_dict(dag)
 
@@ -62,6 +64,8 @@ def test_the_form_chooses_the_tables(policies: Policies) -> None:
     assert subjects(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
     with pytest.raises(SettingError, match=r"no table s.one of client b"):
         subjects(policies, filled(client="b", table="s.one"))
+    with pytest.raises(SettingError, match="names 'tabel', which is no parameter of DAG verify; did you mean 'table'"):
+        subjects(policies, filled(tabel="s.one"))
 
 
 def test_more_tables_than_airflow_maps_share_tasks(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from include import free_space
 from include.archiver import storage
 from include.archiver.steps.verify import verify
 from tests.integration.place import Place, hours_ago
@@ -59,6 +60,12 @@ def test_no_other_call_is_in_the_code() -> None:
     called = set(re.findall(r"client\.(\w+)\(", Path(storage.__file__).read_text(encoding="utf-8")))
     snakes = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in NEEDED} - {"list_objects_v2"}
     assert called == snakes | {"get_paginator"}
+
+
+def test_the_disk_of_an_rds_instance_may_be_asked_for_and_nothing_else_of_cloudwatch() -> None:
+    code = Path(free_space.__file__).read_text(encoding="utf-8")
+    assert re.findall(r'client_type="(\w+)"\)\.conn\.(\w+)\(', code) == [("cloudwatch", "get_metric_statistics")]
+    assert allowed("cloudwatch") == {"cloudwatch:GetMetricStatistics"}
 
 
 def test_nothing_may_be_deleted_and_objects_may_be_encrypted() -> None:

@@ -220,9 +220,26 @@ def test_long_names_stay_apart_within_63_bytes(place: Place) -> None:
 
 def test_a_dry_run_builds_nothing(place: Place) -> None:
     filled(place, 10)
-    assert indexed(place.ordered(dry_run=True)).built == (OURS,)
+    done = indexed(place.ordered(dry_run=True))
+    assert done.built == (OURS,)
+    assert str(done) == f"would build {OURS}"
     assert indexes(place) == []
     assert not place.has_ledger()
+
+
+def test_a_dry_run_says_what_it_would_drop_or_that_there_is_nothing_to_do(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    filled(place, 10)
+    place.sql("CREATE INDEX broken ON analytics.events (triggered_at)")
+    place.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'analytics.broken'::regclass")
+    with caplog.at_level("INFO"):
+        done = indexed(place.ordered(dry_run=True))
+    assert str(done) == f"would drop what broken builds have left: broken; would build {OURS}"
+    assert f"dry run: {done}" in caplog.text
+    assert "dropping index" not in caplog.text
+    assert indexed(place).dropped == ("broken",)
+    assert str(indexed(place.ordered(dry_run=True))) == f"index {OURS} is valid"
 
 
 def test_a_role_that_does_not_own_the_table_is_refused_before(place: Place) -> None:

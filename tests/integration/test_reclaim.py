@@ -348,6 +348,14 @@ def test_a_dry_run_chooses_and_touches_nothing(place: Place) -> None:
     done = reclaimed(place.ordered(dry_run=True), helpers=Helpers(place, NOON))
     assert done.choice.strategy is Strategy.VACUUM_FULL
     assert "not within maintenance_window" in done.notes[0]
+    assert "; would be refused now: it is not within maintenance_window" in str(done)
+    assert "given back (" not in str(done)
+    allowed = reclaimed(place.ordered(dry_run=True))
+    assert "; would give back about 1." in str(allowed)
+    assert not str(allowed).endswith("given back")
+    assert allowed.prospect
+    assert allowed.prospect.room.enough
+    assert allowed.prospect.seconds > 0
     assert file_node(place) == node
     assert not place.has_ledger()
 

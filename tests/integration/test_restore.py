@@ -118,7 +118,7 @@ def test_newest_puts_a_later_row_in_the_place_of_an_older_one(place: Place) -> N
     rehearsed = restored(place.ordered(dry_run=True), on_conflict="newest")
     result = restored(place, on_conflict="newest")
     assert (result.restored, result.in_conflict, result.skipped) == (5, 1, 0)
-    assert replace(rehearsed, dry_run=False) == result
+    assert replace(rehearsed, dry_run=False, held=result.held) == result
     assert differences(place) == []
 
 
@@ -225,7 +225,48 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(place: Place) -> N
     assert place.sql("SELECT count(*) FROM archiver.restores") == [(0,)]
     assert restored(place.ordered(dry_run=True), into="public.copy").restored == 25
     assert place.sql("SELECT to_regclass('public.copy')") == [(None,)]
-    assert replace(rehearsed, dry_run=False) == restored(place)
+    result = restored(place)
+    assert replace(rehearsed, dry_run=False, held=result.held) == result
+    assert rehearsed.held == "the archive would leave them there for 7 days"
+    assert result.held.startswith("the archive leaves them there until ")
+
+
+def test_a_dry_run_never_says_that_it_restored_anything(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    events(place)
+    place.archive()
+    with caplog.at_level("INFO"):
+        rehearsed = restored(place.ordered(dry_run=True))
+    assert "object 1 of 1, " in caplog.text
+    assert "25 of 25 rows would be restored" in caplog.text
+    assert "25 rows would be restored into analytics.events, of 25 read from 1 object" in caplog.text
+    assert "restored" not in caplog.text.replace("would be restored", "")
+    assert "restored" not in rehearsed.as_dict()
+    assert rehearsed.as_dict()["would_be_restored"] == 25
+    rehearsed.failures.append("a hole")
+    with pytest.raises(Unfinished, match=r"1 object\(s\) would not be restored, everything else would be: a hole"):
+        rehearsed.refuse_failures()
+    with caplog.at_level("INFO"):
+        result = restored(place)
+    assert result.as_dict()["restored"] == 25
+    assert "25 of 25 rows restored" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"hold_days": 0}, "hold_days is 0, so the next run of the archive may take them away again"),
+        ({"into": "public.copy"}, "the archive of this table does not concern them there"),
+    ],
+)
+def test_the_log_says_what_becomes_of_rows_that_are_not_held(
+    place: Place, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], words: str
+) -> None:
+    events(place)
+    place.archive()
+    with caplog.at_level("INFO"):
+        restored(place, **settings)
+    assert words in caplog.text
+    assert f"come back into {settings.get('into', 'analytics.events')}; {words}" in caplog.text
 
 
 def test_a_key_that_arrives_while_rows_are_on_their_way_is_left_alone(place: Place) -> None:

@@ -30,6 +30,7 @@ def test_a_sound_table_passes_and_the_extension_is_installed(place: Place, heapa
     done = validated(place, heapallindexed=heapallindexed)
     assert {"by_time", "events_pkey"} < set(done.sound)
     assert any(name.startswith("pg_toast") for name in done.sound)
+    assert str(done) == "3 indexes are sound, the one of TOAST among them"
     assert place.sql("SELECT extname FROM pg_extension WHERE extname = 'amcheck'")
     assert upkeep(place) == [("validate", None, "done")]
 
@@ -50,7 +51,9 @@ def test_a_role_that_may_not_install_the_extension_is_told_what_to_do(place: Pla
 
 def test_a_dry_run_installs_nothing(place: Place) -> None:
     filled(place, 10)
-    assert "dry run" in validated(place.ordered(dry_run=True)).notes[0]
+    done = validated(place.ordered(dry_run=True))
+    assert str(done).startswith("no index was checked; the extension amcheck is not installed")
+    assert "dry run" in done.notes[0]
     assert place.sql("SELECT extname FROM pg_extension WHERE extname = 'amcheck'") == []
     assert not place.has_ledger()
 

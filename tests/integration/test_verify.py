@@ -51,13 +51,18 @@ def test_an_empty_archive_is_whole(place: Place) -> None:
     ],
 )
 def test_every_hole_is_found_and_named(
-    place: Place, damage: Callable[[Place, str], None], object_of: Callable[[str], str]
+    place: Place,
+    damage: Callable[[Place, str], None],
+    object_of: Callable[[str], str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     events(place, rows=90)
     place.archive()
     bad, good = place.data_keys()
     damage(place, object_of(bad))
     result = verified(place)
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert any(object_of(bad) in record.getMessage() for record in errors)
     with pytest.raises(Unfinished) as caught:
         result.refuse_problems()
     assert object_of(bad) in str(caught.value)
@@ -66,13 +71,14 @@ def test_every_hole_is_found_and_named(
 
 
 @pytest.mark.parametrize("lost", [1, 3], ids=["the manifest", "all of it"])
-def test_what_the_ledger_vouches_for_must_be_there(place: Place, lost: int) -> None:
+def test_what_the_ledger_vouches_for_must_be_there(place: Place, lost: int, caplog: pytest.LogCaptureFixture) -> None:
     events(place, rows=5)
     place.archive()
     (key,) = place.data_keys()
     for one in (manifest_key(key), key, keys_key(key))[:lost]:
         place.remove(one)
     (problem,) = verified(place).problems
+    assert [record.levelname for record in caplog.records if problem in record.getMessage()] == ["ERROR"]
     assert f"{manifest_key(key)} is missing or unusable, but by the ledger 5 of its 5 rows were deleted" in problem
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.stack import PROJECT_ROOT
 from include.archiver.naming import maintenance_pool_name, pool_name
 from include.archiver.policy import load
 from include.pools import DEFAULT_POLICIES, pools
@@ -21,3 +27,41 @@ def test_each_instance_has_a_pool_of_the_size_that_its_entry_says() -> None:
 def test_the_shipped_policies_have_pools_for_all_their_connections() -> None:
     policies = load(DEFAULT_POLICIES)
     assert {pool_name(conn_id) for conn_id in policies.conn_ids} <= pools(policies).keys()
+
+
+def run_module(path: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "include.pools"]
+    environment = {"ARCHIVER_POLICIES": str(path), "PATH": ""}
+    return subprocess.run(
+        command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_broken_entry_is_named_and_keeps_no_other_client_from_its_pool(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(
+        "defaults: {bucket: archive}\n"
+        "instances: [{conn_id: main, clients: [{name: acme}, {name: globex, keep_day: 3}, {name: two, keep_days: x}]}]"
+    )
+    ended = run_module(path)
+    assert ended.returncode == 1
+    assert set(json.loads(ended.stdout)) == {pool_name("main"), maintenance_pool_name("main")}
+    first, second = ended.stderr.splitlines()
+    assert first.startswith("client globex is not archived: ")
+    assert first.endswith("keep_day: no such setting; check its spelling")
+    assert second.startswith("client two is not archived: ")
+
+
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text("instances: 3")
+    ended = run_module(path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert str(path) in line
+
+
+def test_a_sound_file_ends_with_nothing_to_say() -> None:
+    ended = run_module(DEFAULT_POLICIES)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == pools(load(DEFAULT_POLICIES))

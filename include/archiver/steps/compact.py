@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from include.archiver.condition import Sizes
+from include.archiver.condition import Sizes, in_words
 from include.archiver.database import Database
 from include.archiver.errors import Stopped
 from include.archiver.horizon import wait_until_free
@@ -28,6 +28,7 @@ from include.archiver.movable import Part, parts_of
 from include.archiver.moving import Mover, Tempo
 from include.archiver.progress import Pace
 from include.archiver.rebuilding import Bloat, drop_leftovers, rebuild_bloated
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +127,15 @@ class _Compaction:
         after = self._sizes()
         if after.toast > after.heap:
             self._notes.append(
-                f"TOAST takes {after.toast} bytes and is not compacted; if most of it is empty, vacuum_full or "
+                f"TOAST takes {in_words(after.toast)} and is not compacted; if most of it is empty, vacuum_full or "
                 f"pg_repack gives it back"
             )
         tally = self._mover.tally
         log.info(
-            "%s: heap %d to %d bytes, indexes %d to %d bytes, %d rows moved in %d batches; %s",
-            *(self._part.name, before.heap, after.heap, before.indexes, after.indexes),
-            *(tally.rows, tally.batches, ended),
+            "%s: heap %s to %s, indexes %s to %s, %s moved in %s; %s",
+            self._part.name,
+            *map(in_words, (before.heap, after.heap, before.indexes, after.indexes)),
+            *(say_count(tally.rows, "row"), say_count(tally.batches, "batch", "batches"), ended),
         )
         return Compacted(
             before, after, tally.rows, tally.batches, tally.longest_ms, ended, self._held, tuple(self._notes)
@@ -216,8 +218,9 @@ class _Compaction:
             if self._pace.due():
                 done = (blocks - beyond) / max(1, blocks - needed)
                 log.info(
-                    "%s: %d rows moved, %d of %d pages emptied, about %d%%",
-                    *(self._part.name, self._mover.tally.rows, blocks - beyond, blocks, min(99, 100 * done)),
+                    "%s: %s moved, %s of %s pages emptied, about %d%%",
+                    *(self._part.name, say_count(self._mover.tally.rows, "row"), f"{blocks - beyond:,}"),
+                    *(f"{blocks:,}", min(99, 100 * done)),
                 )
 
         return tell

@@ -41,13 +41,22 @@ class BuildLimits:
 
 @dataclass(frozen=True)
 class Indexed:
-    """The valid index that begins with the timestamp column, and what had to be done for it."""
+    """The valid index that begins with the timestamp column, and what had to be done for it.
+
+    In a dry run, what would have to be done for it.
+    """
 
     name: str
     built: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+    dry_run: bool = False
 
     def __str__(self) -> str:
+        if self.dry_run:
+            told = [] if self.built else [f"index {self.name} is valid"]
+            told += [f"would drop what broken builds have left: {', '.join(self.dropped)}"] if self.dropped else []
+            told += [f"would build {', '.join(self.built)}"] if self.built else []
+            return "; ".join(told)
         told = [f"index {self.name} is valid"]
         told += [f"built {', '.join(self.built)}"] if self.built else []
         told += [f"dropped what broken builds had left: {', '.join(self.dropped)}"] if self.dropped else []
@@ -79,11 +88,11 @@ def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: Bu
         with Upkeep(database, order).going_on(Action.INDEX, sizes_of(database, order.table)) as entry:
             work.entry = entry
             name = work.ensured(root.oid, order.table, root.kind)
-            done = Indexed(name, tuple(work.built), tuple(work.dropped))
+            done = Indexed(name, tuple(work.built), tuple(work.dropped), order.dry_run)
             entry.after = sizes_of(database, order.table)
             entry.ending = Ending.DONE if done.built or done.dropped else Ending.SKIPPED
             entry.add(str(done))
-    log.info("%s: %s%s", order.table, "dry run: would end as: " if order.dry_run else "", done)
+    log.info("%s: %s%s", order.table, "dry run: " if order.dry_run else "", done)
     return done
 
 
@@ -183,8 +192,8 @@ class _Work:
                     f"index {row.name} on {self.order.table} is being built right now by the session with pid "
                     f"{row.being_built}; this run leaves it alone and may be run again"
                 )
-            log.info("%s: dropping index %s, which a broken build has left", self.order.table, row.name)
             if not self.order.dry_run:
+                log.info("%s: dropping index %s, which a broken build has left", self.order.table, row.name)
                 self._concurrently(
                     "index/drop", {"index": TableName(row.schema, row.name)}, f"DROP INDEX CONCURRENTLY {row.name}"
                 )

@@ -27,7 +27,7 @@ def inspect(database: Database, order: WorkOrder) -> Inspection:
 def lines(found: Inspection) -> list[str]:
     """What a person reads about it."""
     told = [
-        f"{found.table}: {found.sizes}, together {in_words(found.sizes.total)}; {found.live} live and {found.dead} "
+        f"{found.table}: {found.sizes}, together {in_words(found.sizes.total)}; {found.live:,} live and {found.dead:,} "
         f"dead rows",
         f"{found.table}: {in_words(found.free.total)} ({found.free_percent:.0f}%) could be given back ({found.free}), "
         f"{found.method}",

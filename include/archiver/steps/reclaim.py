@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from include.archiver.choice import Choice, Conditions, choose, disk_hindrance, hour_hindrance
-from include.archiver.condition import Inspection, Part, Sizes, in_words
+from include.archiver.choice import Choice, Conditions, choose, disk_hindrance, hour_hindrance, seconds_for
+from include.archiver.condition import Inspection, Part, Sizes, in_words, say_given_back
 from include.archiver.database import Database
 from include.archiver.disk import FreeSpace, Room, room_for
 from include.archiver.errors import ArchiverError, Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
@@ -40,6 +40,9 @@ _IN_HAND_WAIT_SECONDS = 120.0
 _IN_HAND_POLL_SECONDS = 2.0
 # Of what an estimate promised, less than this share means that something held the dead rows fast.
 _DISAPPOINTING = 0.5
+
+# The strategies that write the table anew, beside its old files.
+REWRITES = frozenset({Strategy.VACUUM_FULL, Strategy.PG_REPACK})
 
 # Gives back what it can without a rewrite, and says in words what it did.
 Compact = Callable[[], str]
@@ -76,13 +79,23 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Prospect:
+    """What a dry run expects: bytes given back, seconds that a rewrite may take, and the room that it needs."""
+
+    given_back: int
+    seconds: float
+    room: Room
+
+
+@dataclass(frozen=True)
 class Reclaimed:
-    """What was chosen and what came of it."""
+    """What was chosen and what came of it; in a dry run what would, and in `notes` why it would be refused now."""
 
     choice: Choice
     before: Sizes
     after: Sizes
     notes: tuple[str, ...] = ()
+    prospect: Prospect | None = None
 
     @property
     def given_back(self) -> int:
@@ -90,7 +103,13 @@ class Reclaimed:
         return self.before.total - self.after.total
 
     def __str__(self) -> str:
-        return "; ".join([str(self.choice), f"{in_words(self.given_back)} given back", *self.notes])
+        if self.choice.strategy is Strategy.NONE:
+            return "; ".join([str(self.choice), *self.notes])
+        if self.prospect is None:
+            return "; ".join([str(self.choice), say_given_back(self.given_back), *self.notes])
+        if self.notes:
+            return f"{self.choice}; would be refused now: {'; '.join(self.notes)}"
+        return f"{self.choice}; would give back about {in_words(self.prospect.given_back)}"
 
 
 def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surroundings) -> Reclaimed:
@@ -121,9 +140,10 @@ def reclaim(database: Database, order: WorkOrder, rules: Rules, around: Surround
         if not order.dry_run:
             work.mend()
         choice = choose(found, work.conditions())
-        log.info("%s: %s", order.table, choice)
+        log.info("%s: %s%s", order.table, "dry run: " if order.dry_run else "", choice)
         if order.dry_run:
-            return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice))
+            prospect = Prospect(found.free.total, seconds_for(found), work.conditions().room)
+            return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice), prospect)
         with Upkeep(database, order).going_on(Action.RECLAIM, found.sizes, choice.strategy) as entry:
             entry.add(choice.why)
             for note in work.notes:
@@ -171,7 +191,7 @@ class _Work:
 
     def refusals(self, choice: Choice) -> tuple[str, ...]:
         """Why the choice could not be carried out now."""
-        if choice.strategy not in {Strategy.VACUUM_FULL, Strategy.PG_REPACK}:
+        if choice.strategy not in REWRITES:
             return ()
         conditions = self.conditions()
         unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"

@@ -25,6 +25,7 @@ from include.archiver.staging import Staging
 from include.archiver.storage import ObjectStore
 from include.archiver.target import Target, describe_target, ready_target
 from include.archiver.windows import in_column_time
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,13 @@ class Restored:
     """What a restore did. Of the rows read, those not restored were one of the things counted below.
 
     `skipped` met a row in the target that stayed; `in_conflict` met one at all; `superseded` came in a newer
-    version; `kept` never left the table; `already` were put into the target by an earlier restore.
+    version; `kept` never left the table; `already` were put into the target by an earlier restore. `into` is the
+    target, `held` says how long the archive leaves the rows there. In a dry run all of it is what would be.
     """
 
     dry_run: bool = False
+    into: str = ""
+    held: str = ""
     objects: int = 0
     rows_read: int = 0
     restored: int = 0
@@ -60,26 +64,39 @@ class Restored:
         Raises:
             Unfinished: it names them.
         """
-        if self.failures:
+        named = "; ".join(self.failures[:_MOST_NAMED])
+        if self.failures and self.dry_run:
             raise Unfinished(
-                f"{len(self.failures)} object(s) were not restored, everything else was: "
-                f"{'; '.join(self.failures[:_MOST_NAMED])}"
+                f"{len(self.failures):,} object(s) would not be restored, everything else would be: {named}"
             )
+        if self.failures:
+            raise Unfinished(f"{len(self.failures):,} object(s) were not restored, everything else was: {named}")
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values only."""
-        return asdict(self)
+        """Plain values only; a dry run's has no `restored`, but `would_be_restored`."""
+        found = asdict(self)
+        if self.dry_run:
+            found["would_be_restored"] = found.pop("restored")
+        return found
 
     def lines(self) -> list[str]:
         """For people."""
-        would = "would be restored" if self.dry_run else "restored"
         lines = [
-            f"{self.restored} rows {would}, of {self.rows_read} read from {self.objects} objects",
-            f"left out: {self.skipped} for a row in the table, {self.superseded} superseded by a newer version, "
-            f"{self.kept} that never left the table, {self.already} restored before, {self.outside} outside the span",
-            f"{self.in_conflict} rows met one in the table under the same key",
+            f"{say_count(self.restored, 'row')} {self.verb} into {self.into or 'nothing'}, of {self.rows_read:,} read "
+            f"from {say_count(self.objects, 'object')}",
+            f"left out: {self.skipped:,} for a row in the table, {self.superseded:,} superseded by a newer version, "
+            f"{self.kept:,} that never left the table, {self.already:,} that came back before, {self.outside:,} "
+            f"outside the span",
+            f"{say_count(self.in_conflict, 'row')} met one in the table under the same key",
         ]
-        return lines + self.notes[:_MOST_NAMED] + [f"not restored: {line}" for line in self.failures[:_MOST_NAMED]]
+        lines += [self.held] if self.held else []
+        failed = f"not {self.verb}"
+        return lines + self.notes[:_MOST_NAMED] + [f"{failed}: {line}" for line in self.failures[:_MOST_NAMED]]
+
+    @property
+    def verb(self) -> str:
+        """What became of the rows, or would."""
+        return "would be restored" if self.dry_run else "restored"
 
 
 def restore(database: Database, bucket: ObjectStore, order: RestoreOrder) -> Restored:
@@ -116,12 +133,20 @@ class _Work:
         self.result = Restored(dry_run=order.work.dry_run)
         self._spans: dict[str, Window] = {}
         self._damaged: set[Window] = set()
+        self._place = ""
 
     def run(self) -> None:
         manifests = self._manifests()
         if not manifests:
             self.result.notes.append("no archived object of this table overlaps the span")
             return
+        self.result.into = str(self.order.target)
+        self.result.held = _say_hold(self.order, None)
+        log.info(
+            "%s to read; rows that left %s come back into %s; %s%s",
+            *(say_count(len(manifests), "object"), self.order.work.table, self.order.target, self.result.held),
+            "; this is a dry run, so nothing is put back" if self.order.work.dry_run else "",
+        )
         self.ledger.migrate()
         target = ready_target(self.database, self.restores, self.order, manifests)
         self._note(target, manifests)
@@ -129,7 +154,8 @@ class _Work:
             self.database.change("restore/drop_seen")
             self.database.change("restore/create_seen", {"key": target.key, "table": target.table})
             self.database.change("restore/index_seen", {"key": target.key})
-        for manifest in manifests:
+        for number, manifest in enumerate(manifests, start=1):
+            self._place = f"object {number:,} of {len(manifests):,}"
             self._try(manifest, target)
 
     def _manifests(self) -> list[Manifest]:
@@ -183,7 +209,7 @@ class _Work:
     def _object(self, manifest: Manifest, target: Target) -> None:
         gone = what_left(self.ledger, self.bucket, manifest)
         if not gone.upto:
-            log.info("%s: none of its rows left the table", manifest.data.key)
+            log.info("%s, %s: none of its rows left the table", self._place, manifest.data.key)
             return
         span = self._spans[manifest.data.key]
         with self.database.transaction():
@@ -198,7 +224,11 @@ class _Work:
                 )
             counts = self._loaded(staging, gone, span)
         self._add(counts)
-        log.info("%s: %d of %d rows restored", manifest.data.key, counts.restored, counts.rows_read)
+        log.info(
+            "%s, %s: %s of %s %s",
+            *(self._place, manifest.data.key, f"{counts.restored:,}"),
+            *(say_count(counts.rows_read, "row"), self.result.verb),
+        )
 
     def _loaded(self, staging: Staging, gone: Gone, span: Window) -> Restored:
         """Fills the staging table, takes out what is not to be restored, and inserts the rest."""
@@ -223,7 +253,8 @@ class _Work:
         counts.restored, counts.in_conflict = inserted.rows, inserted.conflicts
         counts.skipped = left - inserted.rows
         if left and not order.work.dry_run:
-            self.restores.note(manifest, self.bucket.bucket, order, staging.target.oid, span, inserted.rows)
+            until = self.restores.note(manifest, self.bucket.bucket, order, staging.target.oid, span, inserted.rows)
+            self.result.held = _say_hold(order, until)
         return counts
 
     def _add(self, counts: Restored) -> None:
@@ -234,6 +265,18 @@ class _Work:
     def _failed(self, failure: str) -> None:
         log.error("%s", failure)
         self.result.failures.append(failure)
+
+
+def _say_hold(order: RestoreOrder, until: datetime | None) -> str:
+    """How long the archive leaves restored rows where they are; `until` is what the ledger has noted."""
+    if not order.into_itself:
+        return "the archive of this table does not concern them there"
+    if not order.hold_days:
+        return "hold_days is 0, so the next run of the archive may take them away again"
+    if until is None:
+        leaves = "would leave" if order.work.dry_run else "leaves"
+        return f"the archive {leaves} them there for {say_count(order.hold_days, 'day')}"
+    return f"the archive leaves them there until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def _in_order(start: datetime, end: datetime) -> bool:

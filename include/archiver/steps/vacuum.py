@@ -14,6 +14,7 @@ from include.archiver.measuring import inspection_of, refuse_without_rights
 from include.archiver.models import WorkOrder
 from include.archiver.upkeep import Action, Upkeep, maintenance_lock
 from include.archiver.watching import OpenSession, watched
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -34,14 +35,18 @@ class Pace:
 
 @dataclass(frozen=True)
 class Vacuumed:
-    """The table's condition before and after."""
+    """The table's condition before and after; in a dry run both are what it is now."""
 
     before: Inspection
     after: Inspection
+    dry_run: bool = False
 
     def __str__(self) -> str:
         left = self.after.dead
-        told = [f"{max(0, self.before.dead - left)} dead rows removed, {left} left"]
+        if self.dry_run:
+            told = [f"VACUUM would look at {say_count(left, 'dead row')}"]
+        else:
+            told = [f"{say_count(max(0, self.before.dead - left), 'dead row')} removed, {left:,} left"]
         if left:
             told += [f"held back by {holder}" for holder in self.after.holders]
         return "; ".join(told)
@@ -67,8 +72,9 @@ def vacuum(database: Database, order: WorkOrder, watcher: OpenSession, pace: Pac
         before = inspection_of(database, order.table, order.timestamp_column)
         refuse_without_rights(before)
         if order.dry_run:
-            log.info("%s: dry run: VACUUM would look at %d dead rows", order.table, before.dead)
-            return Vacuumed(before, before)
+            would = Vacuumed(before, before, dry_run=True)
+            log.info("%s: dry run: %s", order.table, would)
+            return would
         with Upkeep(database, order).going_on(Action.VACUUM, before.sizes) as entry:
             with (
                 database.limits(lock=pace.lock, statement=pace.longest),

@@ -13,8 +13,11 @@ from include.archiver.models import TableName, WorkOrder
 from include.archiver.statements import Names
 from include.archiver.upkeep import Action, Ending, Upkeep, maintenance_lock
 from include.archiver.watching import OpenSession, watched
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
+
+_TOAST = "pg_toast_"
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,12 @@ class Validated:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        told = [f"{len(self.sound)} indexes are sound"]
+        one = len(self.sound) == 1
+        told = [f"{say_count(len(self.sound), 'index', 'indexes')} {'is' if one else 'are'} sound"]
+        if not self.sound:
+            told = ["no index was checked"]
+        elif any(name.startswith(_TOAST) for name in self.sound):
+            told = [f"{told[0]}, the one of TOAST among them"]
         told += [f"rebuilt because of damage: {', '.join(self.rebuilt)}"] if self.rebuilt else []
         return "; ".join([*told, *self.notes])
 
@@ -84,7 +92,7 @@ def _function(database: Database, order: WorkOrder) -> tuple[TableName | None, s
     if not state.installed and not state.available:
         return None, "the server does not have the extension amcheck (it is part of postgresql-contrib)"
     if not state.installed and order.dry_run:
-        return None, "the extension amcheck is not installed; a dry run does not install it"
+        return None, "the extension amcheck is not installed; this would install it, a dry run does not"
     if not state.installed:
         try:
             database.change("validate/install")

@@ -17,6 +17,7 @@ from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, kept_folder, keys_key, manifest_key, table_folder
 from include.archiver.models import LedgerRow, State, WorkOrder
 from include.archiver.storage import ObjectStore
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Verified:
         """
         if self.problems:
             raise Unfinished(
-                f"{len(self.problems)} problem(s) in the archive: {'; '.join(self.problems[:_MOST_NAMED])}"
+                f"{len(self.problems):,} problem(s) in the archive: {'; '.join(self.problems[:_MOST_NAMED])}"
             )
 
     def as_dict(self) -> dict[str, object]:
@@ -50,13 +51,18 @@ class Verified:
         return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
 
     def lines(self) -> list[str]:
-        """For people."""
+        """For people; each problem has had a line of its own when it was found."""
         size = f"{self.object_bytes / 1e6:.1f} MB"
         return [
-            f"{self.objects} objects with {self.rows} rows ({size}) read back, {len(self.problems)} problem(s)",
-            *(f"problem: {line}" for line in self.problems[:_MOST_NAMED]),
+            f"{say_count(self.objects, 'object')} with {say_count(self.rows, 'row')} ({size}) read back, "
+            f"{say_count(len(self.problems), 'problem')}",
             *(f"note: {line}" for line in self.notes[:_MOST_NAMED]),
         ]
+
+    def note_problem(self, problem: str) -> None:
+        """Something is lost or changed: an error for whoever looks through logs for those."""
+        log.error("problem: %s", problem)
+        self.problems.append(problem)
 
 
 def verify(database: Database, bucket: ObjectStore, order: WorkOrder) -> Verified:
@@ -76,8 +82,7 @@ def verify(database: Database, bucket: ObjectStore, order: WorkOrder) -> Verifie
             manifests[manifest.data.key] = manifest
             _read_back(bucket, manifest, result)
         except CheckFailed as failure:
-            log.error("%s", failure)  # noqa: TRY400 (the message is whole)
-            result.problems.append(str(failure))
+            result.note_problem(str(failure))
     _compare(rows.values(), manifests, bucket, result)
     _left_over(keys, manifests, result)
     for line in result.lines():
@@ -102,14 +107,12 @@ def _compare(rows: Iterable[LedgerRow], manifests: dict[str, Manifest], bucket: 
         written = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
         found = manifests.get(row.object_key)
         if found is None:
-            result.problems.append(
+            result.note_problem(
                 f"s3://{row.bucket}/{manifest_key(row.object_key)} is missing or unusable, but by the ledger "
                 f"{row.deleted_rows} of its {row.rows} rows were deleted from the table"
             )
         elif found != written:
-            result.problems.append(
-                f"s3://{row.bucket}/{manifest_key(row.object_key)} says something else than the ledger"
-            )
+            result.note_problem(f"s3://{row.bucket}/{manifest_key(row.object_key)} says something else than the ledger")
 
 
 def _left_over(keys: set[str], manifests: dict[str, Manifest], result: Verified) -> None:

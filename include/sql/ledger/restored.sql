@@ -9,3 +9,4 @@ VALUES (
     %(target_table)s, %(target_oid)s, %(span_start)s, %(span_end)s, %(rows)s, %(run_id)s,
     pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(days => %(hold_days)s::integer)
 )
+RETURNING hold_until

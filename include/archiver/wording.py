@@ -1,0 +1,8 @@
+"""Numbers as a person reads them in a log or a report."""
+
+from __future__ import annotations
+
+
+def say_count(number: int, noun: str, plural: str = "") -> str:
+    """So many of them, with separators and the right number of the noun: `1 row`, `2,083 rows`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

@@ -1,0 +1,112 @@
+"""A session that is not to write is read-only by the server's own word; what only looks can do its work in it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import pytest
+
+from include.archiver.database import Database
+from include.archiver.disk import FreeSpace
+from include.archiver.errors import DatabaseRefused
+from include.archiver.maintenance_settings import Strategy
+from include.archiver.off_hours import OffHours
+from include.archiver.policy import KeepDays
+from include.archiver.repack import Repacker
+from include.archiver.steps.export import rehearse
+from include.archiver.steps.index import index
+from include.archiver.steps.inspect import inspect
+from include.archiver.steps.plan import Limits, plan
+from include.archiver.steps.reclaim import Rules, Surroundings, reclaim
+from include.archiver.steps.report import maintenance_due, report
+from include.archiver.steps.vacuum import vacuum
+from include.archiver.steps.validate import Thoroughness, validate
+from include.archiver.steps.verify import verify
+from include.archiver.upkeep import Upkeep
+from tests.integration.place import NOW, Place
+from tests.integration.restoring import events
+
+
+@contextmanager
+def looking(place: Place) -> Generator[Database]:
+    with Database.connected(place.connect, place.database, "test", writes=False) as database:
+        yield database
+
+
+@pytest.mark.parametrize("superuser", [True, False])
+def test_the_server_refuses_to_change_rows_or_tables_in_a_session_that_only_looks(
+    place: Place, superuser: bool
+) -> None:
+    events(place, rows=3)
+    who = place if superuser else place.as_role("writer", "ALL ON SCHEMA analytics", "ALL ON analytics.events")
+    assert place.sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == [(True,)]
+    for statement in (
+        "DELETE FROM analytics.events",
+        "TRUNCATE analytics.events",
+        "CREATE TABLE analytics.other (id int)",
+        "DROP TABLE analytics.events",
+        "CREATE INDEX CONCURRENTLY ON analytics.events (name)",
+    ):
+        with looking(who) as database, pytest.raises(DatabaseRefused, match="read-only transaction"):
+            database.run_script(statement)
+    with looking(who) as database, pytest.raises(DatabaseRefused, match="read-only"), database.transaction():
+        database.run_script("DELETE FROM analytics.events")
+    assert len(place.live()) == 3
+
+
+def test_vacuum_is_no_change_to_the_server(place: Place) -> None:
+    """Which is why the steps themselves must not vacuum or reindex in a dry run."""
+    events(place, rows=3)
+    with looking(place) as database:
+        database.run_script("VACUUM FULL analytics.events")
+        database.run_script("REINDEX TABLE analytics.events")
+
+
+def test_a_session_that_is_to_write_may(place: Place) -> None:
+    events(place, rows=3)
+    with place.session() as database:
+        database.run_script("DELETE FROM analytics.events")
+    assert not place.live()
+
+
+def test_a_snapshot_leaves_the_session_read_only(place: Place) -> None:
+    events(place, rows=3)
+    with looking(place) as database:
+        with database.snapshot():
+            assert database.one("session/server").version
+        with pytest.raises(DatabaseRefused, match="read-only"):
+            database.run_script("DELETE FROM analytics.events")
+
+
+def test_all_that_only_looks_can_do_its_work_in_it(place: Place) -> None:
+    events(place, rows=40)
+    place.archive()
+    place.sql("CREATE EXTENSION pgstattuple")
+    place.sql("CREATE EXTENSION amcheck")
+    place.sql("INSERT INTO analytics.events (triggered_at) SELECT triggered_at FROM public.before")
+    order = place.ordered(dry_run=True).order
+    rules = Rules(Strategy.AUTO, 0, 0, OffHours.parse("00:00-23:59 UTC"), force="now")
+    around = Surroundings(
+        lambda: NOW, FreeSpace(lambda: 10**12, "the test"), lambda: looking(place), lambda: "", Repacker(None)
+    )
+    with looking(place) as database:
+        inspect(database, order)
+        index(database, order, around.watcher)
+        validate(database, order, around.watcher, Thoroughness(heapallindexed=True, reindex=True))
+        vacuum(database, order, around.watcher)
+        reclaim(database, order, rules, around)
+        found = plan(
+            database,
+            place.store,
+            order,
+            place.policy,
+            KeepDays(2, "the test"),
+            Limits(run_time=NOW, start=None, end=None),
+        )
+        windows = [window for batch in found.batches for window in batch]
+        assert sum(rehearse(database, order, window).rows for window in windows) == 40
+        report(database, order, [window.cell for window in windows])
+        maintenance_due(database, order, 20, 100)
+        assert verify(database, place.store, order).problems == []
+        assert Upkeep(database, order).of_run() == []
