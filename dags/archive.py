@@ -36,7 +36,7 @@ TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
 PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
 # What Airflow can render before a mapped task begins, so that one which fails early, or is still at work, has it too.
-LABEL = "{{ task.op_kwargs['batch']['label'] }}"
+LABEL = "{{ task.op_kwargs['batch']['label'] | truncate(240, True) }}"
 
 PARAMETERS = {
     "keep_days": Param(

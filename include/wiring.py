@@ -121,7 +121,7 @@ def moment_parameter(context: Mapping[str, Any], name: str) -> datetime | None:
     except ValueError:
         raise SettingError(
             f"the run's parameter {name} is {value!r}, which is not a date and time such as 2026-01-31T00:00:00+00:00; "
-            f"nothing was archived"
+            f"nothing was done"
         ) from None
 
 

@@ -205,15 +205,8 @@ def test_what_deletes_is_created_paused_whatever_the_site_says(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION", site)
     bag = load(policies_of({"name": "acme"}, {"name": "broken", "keep_days": "abc"}))
-    for name in ("archive__acme", "archive__broken", "maintenance", "verify"):
+    for name in ("archive__acme", "archive__broken"):
         assert bag.dags[name].is_paused_upon_creation is True
-
-
-def test_no_task_makes_an_xcom_of_each_value_that_it_returns(load: Load) -> None:
-    for dag in load(policies_of({"name": "acme"})).dags.values():
-        for task in dag.tasks:
-            partial = getattr(task, "partial_kwargs", {})
-            assert not getattr(task, "multiple_outputs", partial.get("multiple_outputs", False)), task.task_id
 
 
 def test_a_failed_step_does_not_stop_the_next_one_of_its_batch(load: Load) -> None:
