@@ -101,6 +101,18 @@ class Database:
         """The server's process that serves this connection, as `pg_stat_activity` shows it."""
         return self._connection.info.backend_pid
 
+    @property
+    def endpoint(self) -> tuple[str, str]:
+        """Host and port as the connection was configured, so that a list of hosts stays a list.
+
+        The host is its address where only that is set, and empty for the machine's own socket.
+        """
+        parameters = self._connection.info.get_parameters()
+        # What is as it was compiled in is left out of them.
+        compiled = {option.keyword: option.compiled for option in psycopg.pq.Conninfo.get_defaults()}
+        port = parameters.get("port") or (compiled.get(b"port") or b"").decode()
+        return parameters.get("host") or parameters.get("hostaddr") or "", port
+
     @classmethod
     @contextmanager
     def connected(
