@@ -89,9 +89,12 @@ class CopyOut:
 class Database:
     """One connection to a client database, for one task."""
 
-    def __init__(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Takes over an open connection; `name` says which database it is in messages."""
+    def __init__(
+        self, connection: psycopg.Connection[Any], name: str, hosts: Callable[[], tuple[str, str] | None] | None = None
+    ) -> None:
+        """Takes over an open connection; `name` says which database it is in messages, `hosts` is as in `connected`."""
         self._connection = connection
+        self._hosts = hosts
         self._longest = _STATEMENT_TIMEOUT_SECONDS
         self.name = name
         self._users_path = ""
@@ -107,6 +110,8 @@ class Database:
 
         The host is its address where only that is set, and empty for the machine's own socket.
         """
+        if self._hosts and (hosts := self._hosts()):
+            return hosts
         parameters = self._connection.info.get_parameters()
         # What is as it was compiled in is left out of them.
         compiled = {option.keyword: option.compiled for option in psycopg.pq.Conninfo.get_defaults()}
@@ -116,7 +121,12 @@ class Database:
     @classmethod
     @contextmanager
     def connected(
-        cls, connect: Callable[[], psycopg.Connection[Any]], name: str, application: str, writes: bool = True
+        cls,
+        connect: Callable[[], psycopg.Connection[Any]],
+        name: str,
+        application: str,
+        writes: bool = True,
+        hosts: Callable[[], tuple[str, str] | None] | None = None,
     ) -> Generator[Database]:
         """Opens a connection, pins its session settings and closes it at the end.
 
@@ -125,6 +135,8 @@ class Database:
             name: the database, for messages.
             application: what `pg_stat_activity` shows as `application_name`.
             writes: whether this session is going to write; a standby is refused then.
+            hosts: tells a list of hosts and its ports, None if there is but one host. psycopg tries those of a list
+                one by one, and the connection then knows only the one that answered.
 
         Raises:
             DatabaseRefused: wrong host, user, password, database or kind of server.
@@ -135,7 +147,7 @@ class Database:
         try:
             connection.autocommit = True
             connection.prepare_threshold = None
-            database = cls(connection, name)
+            database = cls(connection, name, hosts)
             database._settle(application, writes)
             yield database
         finally:

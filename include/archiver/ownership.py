@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 FRESH = timedelta(seconds=30)
 # A marker is some two hundred bytes; what is longer than this is none.
 _LONGEST_MARKER = 1 << 16
+_SECOND_LOOK_SECONDS = 0.5
 _FIX = (
     "If this database is the one that acts for this archive from now on, start the run with the parameter adopt and a "
     "reason; if it is a copy, give it another 'prefix' or take it out of the policy file"
@@ -80,7 +81,7 @@ class Ownership:
         self._order = order
         self._archive = {"client": order.client, "bucket": order.bucket, "prefix": order.prefix}
         self._fresh = fresh.total_seconds()
-        self._asked_at: float | None = None
+        self._confirmed_at: float | None = None
 
     def claim(self, adopt: str | None = None) -> None:
         """Notes that this run's database acts for the archive; does nothing if this run has done so already.
@@ -115,6 +116,7 @@ class Ownership:
         Raises:
             OwnedElsewhere: another one may have; or this run has never claimed the archive.
         """
+        asked_at = time.monotonic()
         state = self._look()
         if not state.own:
             raise OwnedElsewhere(
@@ -123,6 +125,7 @@ class Ownership:
             )
         if state.hindrances:
             raise OwnedElsewhere(self._refusal(state, "nothing more was deleted"))
+        self._confirmed_at = asked_at
 
     def reconfirm(self) -> None:
         """The same between two delete batches: asks again only if the last answer is not fresh any more.
@@ -130,7 +133,7 @@ class Ownership:
         Raises:
             OwnedElsewhere: as `confirm`.
         """
-        if self._asked_at is None or time.monotonic() - self._asked_at >= self._fresh:
+        if self._confirmed_at is None or time.monotonic() - self._confirmed_at >= self._fresh:
             self.confirm()
 
     def hindrance(self, adopt: str | None = None) -> str | None:
@@ -139,22 +142,21 @@ class Ownership:
         Raises:
             SettingError: `adopt` is empty.
         """
+        reason = _reason(adopt)
         state = self._look()
-        if not state.hindrances or state.may_adopt(_reason(adopt)):
+        if not state.hindrances or state.may_adopt(reason):
             return None
         return self._refusal(state, "a run that is no dry run would archive and delete nothing")
 
     def _look(self) -> _State:
-        order, asked_at = self._order, time.monotonic()
         identity, since = self._identity(), self._since()
         numbers = self._numbers(since)
         claims = self._claims(since)
         anchor = next((claim for claim in claims if claim.number == since), None)
         markers = {number: self._read(number) for number in numbers_to_read(anchor, numbers)}
-        self._asked_at = asked_at
         return _State(
             identity=identity,
-            own=anchor is not None and anchor.run_id == order.run_id,
+            own=anchor is not None and anchor.run_id == self._order.run_id,
             anchor=anchor,
             next_number=max([*numbers, *(claim.number for claim in claims)], default=0) + 1,
             hindrances=tuple(find_hindrances(anchor, claims, numbers, markers, identity)),
@@ -237,7 +239,17 @@ class Ownership:
         return numbers
 
     def _read(self, number: int) -> Marker:
-        """A marker as S3 has it; what cannot be read or understood is unknown, never missing."""
+        """A marker as S3 has it; what cannot be read or understood is unknown, never missing.
+
+        Some servers show an object while they still take it in, so what cannot be read is looked at once more.
+        """
+        marker = self._read_once(number)
+        if marker.token is None:
+            time.sleep(_SECOND_LOOK_SECONDS)
+            marker = self._read_once(number)
+        return marker
+
+    def _read_once(self, number: int) -> Marker:
         key = self._key(number)
         try:
             with self._bucket.reading(key) as answer:
