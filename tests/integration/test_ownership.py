@@ -62,6 +62,16 @@ def test_two_runs_of_one_database_side_by_side_both_go_on(place_on_both: Place) 
         confirm(place_on_both, run_id)
 
 
+def test_a_run_that_begins_while_another_looks_hinders_it_not(place: Place) -> None:
+    """Its number is in S3 when the other has read of the ledger what it had to know to ask S3."""
+    claim(place, "run 1")
+    client = place.s3.client()
+    client.meta.events.register_first("before-call.s3.ListObjectsV2", lambda **_: claim(place, "backfill"))
+    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+        ownership.confirm()
+    assert len(place.keys()) == 2
+
+
 def test_each_client_and_each_prefix_is_an_archive_of_its_own(place: Place) -> None:
     claim(place, "run 1")
     for other in (place.ordered(prefix="a/b"), place.ordered(client="a/b é%")):
@@ -147,6 +157,19 @@ def test_a_marker_that_cannot_be_understood_is_unknown(place: Place, content: by
         assert "is no marker that this version can read" in said
     claim(place, "run 2", "looked at by hand")
     confirm(place, "run 2")
+
+
+def test_a_marker_that_is_still_being_written_is_looked_at_once_more(place: Place) -> None:
+    claim(place, "run 1")
+    whole = place.read(key_of(place, 1))
+    shown = [whole[:20], whole]
+    client = place.s3.client()
+    client.meta.events.register(
+        "before-call.s3.GetObject", lambda **_: place.write(key_of(place, 1), shown.pop(0)) if shown else None
+    )
+    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+        ownership.confirm()
+    assert not shown
 
 
 @pytest.mark.parametrize("change", [{"client": "other"}, {"number": 7}])
@@ -321,12 +344,17 @@ def test_between_batches_s3_is_asked_only_when_its_last_answer_is_old(place: Pla
     client = place.s3.client()
     calls: Counter[str] = Counter()
     client.meta.events.register("before-call.s3", lambda model, **_: calls.update([model.name]))
+    listed: list[str] = []
+    client.meta.events.register(
+        "before-parameter-build.s3.ListObjectsV2", lambda params, **_: listed.append(params["StartAfter"])
+    )
     store = ObjectStore(client, place.bucket)
     for number in range(1, 4):
         claim(place, f"run {number}")
     with run(place, "run 3", store) as ownership:
         ownership.reconfirm()
         assert calls == {"ListObjectsV2": 1, "GetObject": 1}
+        assert listed == [key_of(place, 2)]
         ownership.reconfirm()
         assert calls.total() == 2
         place.write(key_of(place, 4), forged(place, 4))
@@ -396,7 +424,10 @@ def test_of_two_databases_that_write_at_the_same_moment_one_goes_on(place_on_bot
         done = at_once([partial(_may_claim, one, both) for one in pair])
         claimed = [one for one, result in zip(pair, done, strict=True) if result.result()]
         passed = [one for one in claimed if _may_delete(one)]
-        assert len(passed) == 1
+        assert len(passed) <= 1
+        if place_on_both.s3.name == "moto":  # rclone may mix what two write; then neither goes on
+            assert passed == claimed
+            assert passed
         for one in pair:
             with run(one, "run 2") as ownership:
                 assert (ownership.hindrance() is None) == (one in passed)
@@ -422,11 +453,14 @@ def _may_claim(place: Place, both: threading.Barrier) -> bool:
 
     client = place.s3.client()
     client.meta.events.register("before-call.s3.PutObject", wait)
-    try:
-        with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
-            ownership.claim()
-    except OwnedElsewhere:
-        return False
+    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+        try:
+            try:
+                ownership.claim()
+            except StorageInterrupted:  # what rclone may answer while two write the same file; Airflow tries again
+                claim(place, "run 1")
+        except OwnedElsewhere:
+            return False
     return True
 
 
