@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
+
 from dev.adopting import adopt_after_move
 from dev.postgres import PostgresServer
 from dev.processes import LOCALHOST
 from dev.s3 import S3Server
+from include.archiver.database import Database
 from tests.integration.owning import claim, confirm, refused_claim
 from tests.integration.place import EVENTS, Place
 
@@ -25,6 +28,15 @@ def test_a_port_is_kept_however_the_server_ended(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("")
     with PostgresServer(tmp_path) as again:
         assert not again.moved
+
+
+def test_the_usual_port_is_told_too_though_the_driver_leaves_it_out(tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("5432")
+    with PostgresServer(tmp_path) as server:
+        if server.moved:
+            pytest.skip("somebody else listens on port 5432 here")
+        with Database.connected(server.connect, "postgres", "test") as database:
+            assert database.endpoint == ("127.0.0.1", "5432")
 
 
 def test_databases_are_adopted_where_the_port_was_taken(tmp_path: Path, rclone: S3Server) -> None:
