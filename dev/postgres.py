@@ -15,7 +15,7 @@ from psycopg import sql
 
 from dev import pid_files
 from dev.accounts import run_as
-from dev.processes import LOCALHOST, Child, ProcessError, free_port
+from dev.processes import LOCALHOST, Child, ProcessError, free_port, is_free
 from dev.running import Running
 from dev.secret_files import kept_secret, write_secret
 from dev.server_files import ServerFiles
@@ -45,7 +45,10 @@ def binaries_folder() -> Path:
 
 
 class PostgresServer(Running):
-    """One server; the data and the password survive a stop, the port does not."""
+    """One server; data and password survive a stop, and so does the port unless somebody else has taken it since.
+
+    The archive knows a database by its port too. `moved` says whether this start had to choose another one.
+    """
 
     host = LOCALHOST
     user = SUPERUSER
@@ -63,6 +66,7 @@ class PostgresServer(Running):
         """
         self.directory = directory.absolute()
         self.port = 0
+        self.moved = False
         self.password = ""
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
         self._binaries = binaries or binaries_folder()
@@ -81,7 +85,7 @@ class PostgresServer(Running):
         if not (self._files.data / "PG_VERSION").exists():
             self._initialise()
         self._forget_dead_server()
-        self.port = free_port()
+        self._choose_port()
         self._write_settings()
         self._server = Child(
             "postgres",
@@ -178,6 +182,14 @@ class PostgresServer(Running):
             password_file.unlink()
         if done.returncode:
             raise ProcessError(f"initdb failed in {self._files.data}\n{done.stdout}{done.stderr}")
+
+    def _choose_port(self) -> None:
+        note = self.directory / "port"
+        text = note.read_text() if note.exists() else ""
+        kept = int(text) if text.isdigit() else None
+        self.port = kept if kept and is_free(kept) else free_port()
+        self.moved = kept not in (None, self.port)
+        note.write_text(str(self.port))
 
     def _write_settings(self) -> None:
         settings = {

@@ -33,6 +33,18 @@ def free_port() -> int:
         return port
 
 
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on 127.0.0.1:`port` at this moment."""
+    with socket.socket() as listener:
+        # As servers do it: connections that ended a moment ago are nobody's.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOCALHOST, port))
+        except OSError:
+            return False
+        return True
+
+
 def is_listening(host: str, port: int) -> bool:
     """Say whether a TCP connection to `host`:`port` is accepted."""
     try:

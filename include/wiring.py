@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -50,7 +51,8 @@ def session(client: Client, step: str, *, writes: bool) -> Generator[Database]:
         DatabaseRefused: the server does not let us in.
     """
     application = f"archiver {step} {client.name}"
-    with Database.connected(_connect(client), client.database, application, writes) as database:
+    hosts = partial(_hosts, client.conn_id)
+    with Database.connected(_connect(client), client.database, application, writes, hosts) as database:
         yield database
 
 
@@ -68,6 +70,17 @@ def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
             ) from None
 
     return connect
+
+
+def _hosts(conn_id: str) -> tuple[str, str] | None:
+    """The list of hosts that the Airflow connection names, and their ports; None if it names but one."""
+    from airflow.sdk import BaseHook
+
+    connection = BaseHook.get_connection(conn_id)
+    # As the hook has it: what the connection's extra says counts more.
+    named = {"host": connection.host, "port": connection.port, **connection.extra_dejson}
+    host = str(named["host"] or named.get("hostaddr") or "")
+    return (host, str(named["port"] or "")) if "," in host else None
 
 
 def object_store(policy: TablePolicy) -> ObjectStore:

@@ -89,9 +89,12 @@ class CopyOut:
 class Database:
     """One connection to a client database, for one task."""
 
-    def __init__(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Takes over an open connection; `name` says which database it is in messages."""
+    def __init__(
+        self, connection: psycopg.Connection[Any], name: str, hosts: Callable[[], tuple[str, str] | None] | None = None
+    ) -> None:
+        """Takes over an open connection; `name` says which database it is in messages, `hosts` is as in `connected`."""
         self._connection = connection
+        self._hosts = hosts
         self._longest = _STATEMENT_TIMEOUT_SECONDS
         self.name = name
         self._users_path = ""
@@ -101,10 +104,29 @@ class Database:
         """The server's process that serves this connection, as `pg_stat_activity` shows it."""
         return self._connection.info.backend_pid
 
+    @property
+    def endpoint(self) -> tuple[str, str]:
+        """Host and port as the connection was configured, so that a list of hosts stays a list.
+
+        The host is its address where only that is set, and empty for the machine's own socket.
+        """
+        if self._hosts and (hosts := self._hosts()):
+            return hosts
+        parameters = self._connection.info.get_parameters()
+        # What is as it was compiled in is left out of them.
+        compiled = {option.keyword: option.compiled for option in psycopg.pq.Conninfo.get_defaults()}
+        port = parameters.get("port") or (compiled.get(b"port") or b"").decode()
+        return parameters.get("host") or parameters.get("hostaddr") or "", port
+
     @classmethod
     @contextmanager
     def connected(
-        cls, connect: Callable[[], psycopg.Connection[Any]], name: str, application: str, writes: bool = True
+        cls,
+        connect: Callable[[], psycopg.Connection[Any]],
+        name: str,
+        application: str,
+        writes: bool = True,
+        hosts: Callable[[], tuple[str, str] | None] | None = None,
     ) -> Generator[Database]:
         """Opens a connection, pins its session settings and closes it at the end.
 
@@ -114,6 +136,8 @@ class Database:
             application: what `pg_stat_activity` shows as `application_name`.
             writes: whether this session is going to write; a standby is refused then. Otherwise the server refuses
                 every write in it.
+            hosts: tells a list of hosts and its ports, None if there is but one host. psycopg tries those of a list
+                one by one, and the connection then knows only the one that answered.
 
         Raises:
             DatabaseRefused: wrong host, user, password, database or kind of server.
@@ -124,7 +148,7 @@ class Database:
         try:
             connection.autocommit = True
             connection.prepare_threshold = None
-            database = cls(connection, name)
+            database = cls(connection, name, hosts)
             database._settle(application, writes)
             yield database
         finally:

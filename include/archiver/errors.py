@@ -62,6 +62,10 @@ class StorageRefused(Refused):
     """S3 refuses this bucket, key or credential."""
 
 
+class OwnedElsewhere(Refused):
+    """Another database may act for this archive: this one is a copy, was copied, or is reached in another way."""
+
+
 class CheckFailed(Refused):
     """What S3 gave back is not what was sent; nothing was deleted."""
 

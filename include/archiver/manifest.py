@@ -21,12 +21,28 @@ from include.archiver.naming import key_segment
 TOOL_VERSION = "0.1.0"
 _MOMENT = "%Y%m%dT%H%M"
 _NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g[0-9]{4}\.[^/]*$")
+_OWNER = re.compile(r"/_owner/([0-9]{8,})$")
 
 
 def table_folder(prefix: str, client: str, table: TableName) -> str:
     """The part of the key that all objects of one table share, with its slash."""
-    names = f"client={key_segment(client)}/schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
-    return f"{prefix}/{names}" if prefix else names
+    return f"{_client_folder(prefix, client)}schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
+
+
+def owner_folder(prefix: str, client: str) -> str:
+    """The part of the key that the markers of one client's owners share, with its slash."""
+    return f"{_client_folder(prefix, client)}_owner/"
+
+
+def owner_key(prefix: str, client: str, number: int) -> str:
+    """The key of the marker with this number; S3 lists them in the order of their numbers."""
+    return f"{owner_folder(prefix, client)}{number:08d}"
+
+
+def number_of_owner(key: str) -> int | None:
+    """The number in a marker's key; None if it is not a key of one."""
+    found = _OWNER.search(key)
+    return int(found[1]) if found else None
 
 
 def object_key(
@@ -69,6 +85,11 @@ def cell_of_key(key: str) -> Window | None:
         return None
     start, end = (datetime.strptime(moment, _MOMENT) for moment in found.groups())  # noqa: DTZ007 (column time)
     return Window(start, end) if start < end else None
+
+
+def _client_folder(prefix: str, client: str) -> str:
+    names = f"client={key_segment(client)}/"
+    return f"{prefix}/{names}" if prefix else names
 
 
 def _moment(moment: datetime) -> str:

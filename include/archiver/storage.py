@@ -112,10 +112,11 @@ class ObjectStore:
                 upload = self.client.create_multipart_upload(**self.address, Key=key, **cast(Any, self.settings))
                 self.client.abort_multipart_upload(**self.address, Key=key, UploadId=upload["UploadId"])
 
-    def keys(self, folder: str) -> Iterator[str]:
-        """All keys that begin like this, in their order."""
+    def keys(self, folder: str, after: str | None = None) -> Iterator[str]:
+        """All keys that begin like this, in their order; if asked, only those that come after another key."""
+        asked = {"Prefix": folder} | ({"StartAfter": after} if after else {})
         with self._translated():
-            pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, Prefix=folder)
+            pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, **cast(Any, asked))
             for page in pages:
                 yield from (entry["Key"] for entry in page.get("Contents", []))
 

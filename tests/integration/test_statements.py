@@ -184,6 +184,13 @@ VALUES: Mapping[str, object] = {
     "most": 10,
     "mark": "800",
     "cost_delay": "0ms",
+    "prefix": "",
+    "token": "x",
+    "host": "h",
+    "port": "5432",
+    "system_identifier": None,
+    "database_oid": 1,
+    "adopted": None,
 }
 
 

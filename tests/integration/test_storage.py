@@ -161,3 +161,12 @@ def test_the_settings_go_with_every_object(moto_place: Place) -> None:
         head = place.client.head_object(Bucket=place.bucket, Key=key)
         assert head["StorageClass"] == "STANDARD_IA"
         assert head["ServerSideEncryption"] == "aws:kms"
+
+
+def test_keys_are_listed_in_order_and_from_a_key_on_if_asked(place_on_both: Place) -> None:
+    for name in ("folder/3", "folder/1", "folder/2", "other/4"):
+        place_on_both.store.put_new(name, b"x")
+    assert list(place_on_both.store.keys("folder/")) == ["folder/1", "folder/2", "folder/3"]
+    assert list(place_on_both.store.keys("folder/", after="folder/1")) == ["folder/2", "folder/3"]
+    assert list(place_on_both.store.keys("folder/", after="folder/0")) == ["folder/1", "folder/2", "folder/3"]
+    assert list(place_on_both.store.keys("folder/", after="folder/3")) == []

@@ -5,7 +5,8 @@ SELECT
     coalesce(bool_or(class.relname = 'windows'), false) AS windows,
     coalesce(bool_or(class.relname = 'restores'), false) AS restores,
     coalesce(bool_or(class.relname = 'partitions'), false) AS partitions,
-    coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before
+    coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before,
+    coalesce(bool_or(class.relname = 'owners'), false) AS owners
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
 WHERE space.nspname = 'archiver' AND class.relkind = 'r'

@@ -1,0 +1,36 @@
+"""After the local stack's Postgres had to move to another port: its databases still act for their archives."""
+
+from functools import partial
+from pathlib import Path
+
+from dev.postgres import PostgresServer
+from dev.s3 import S3Server
+from include.archiver.database import Database
+from include.archiver.ownership import Ownership
+from include.archiver.policy import load
+from include.archiver.storage import ObjectStore
+from include.orders import work_order
+
+
+def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> list[str]:
+    """Let each database that has acted for an archive go on at the new port; return the names of their clients.
+
+    The archiver takes a changed port for another database, and would refuse until a person says otherwise.
+    """
+    reason = f"the local stack moved to port {postgres.port}"
+    adopted = []
+    for client in load(policies).clients:
+        if not postgres.has_database(client.database):
+            continue
+        # One archive for each bucket and prefix, whatever number of tables it has.
+        tables = {(table.bucket_name, table.prefix): table for table in client.tables}
+        with Database.connected(partial(postgres.connect, client.database), client.database, "adopt") as database:
+            if not database.one("ledger/schema_exists").owners:
+                continue
+            for table in tables.values():
+                order = work_order(client, table, reason, dry_run=False)
+                ownership = Ownership(database, ObjectStore(s3.client(), order.bucket), order)
+                if ownership.hindrance():
+                    ownership.claim(reason)
+                    adopted.append(client.name)
+    return adopted
