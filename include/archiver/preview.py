@@ -54,19 +54,19 @@ def preview(
     windows = outlook.windows
     counts = _count_rows(database, shape, outlook.due, policy, longest_count) if windows and outlook.due else {}
     rows_of, counted = _rows_of(database, shape, outlook, counts)
-    sample = take_sample(database, shape, order, [window for window in windows if rows_of[window]])
-    sizes = [sample.size_of(rows_of[window]) for window in windows if rows_of[window]] if sample else []
-    rows = round(sum(rows_of.values()))
+    filled = {window: rows for window, rows in rows_of.items() if rows}
+    sample = take_sample(database, shape, order, filled)
+    sizes = [sample.size_of(window, rows) for window, rows in filled.items()] if sample else []
     return Figures(
         keep_days=keep.days,
         keep_days_from=keep.source,
         cutoff=outlook.cutoff,
         span=Window(windows[0].span.start, windows[-1].span.end) if windows else None,
         windows=len(windows),
-        rows=rows,
+        rows=round(sum(filled.values())),
         counted=counted,
         volume=_volume(sizes, sample, len(shape.columns)),
-        objects=sum(1 for rows in rows_of.values() if rows) * costs.OBJECTS_A_WINDOW,
+        objects=len(filled) * costs.OBJECTS_A_WINDOW,
         batches=sum(len(run) for run in outlook.runs),
         runs=len(outlook.runs),
         complete=outlook.complete,

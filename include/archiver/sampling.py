@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from include.archiver.codec import Compression, compressor, divider
 from include.archiver.costs import WindowSize
@@ -25,84 +26,115 @@ _LONGEST = timedelta(seconds=60)
 _LOCK_TIMEOUT = timedelta(seconds=10)
 
 
-@dataclass
-class _Stream:
-    """One of the two halves of the sampled rows: bytes of its first lines, of all of it, and compressed."""
+@dataclass(frozen=True)
+class _Half:
+    """One half of a slice, the rows or their identities: bytes of its first line, of one row, and how it packs."""
 
-    heads: int = 0
-    content: int = 0
-    packed: int = 0
+    head: int
+    row: float
+    ratio: float
 
-    def add(self, head: int, content: bytes, compression: Compression) -> None:
-        packer = compressor(compression)
-        self.heads += head
-        self.content += len(content)
-        self.packed += len(packer.compress(content)) + len(packer.flush())
+    @classmethod
+    def of(cls, content: bytes, rows: int, compression: Compression) -> _Half:
+        packer, head = compressor(compression), content.index(b"\n") + 1
+        packed = len(packer.compress(content)) + len(packer.flush())
+        return cls(head, (len(content) - head) / rows, packed / len(content))
 
-    def sizes(self, rows: float, sampled: int, slices: int) -> tuple[float, float]:
-        """The bytes of an object of so many rows, as CSV and compressed."""
-        content = self.heads / slices + rows * (self.content - self.heads) / sampled
-        return content, content * self.packed / self.content
+    def size(self, rows: float) -> float:
+        """The bytes of so many rows as CSV."""
+        return self.head + rows * self.row
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Slice:
+    """Some rows of one window: how many, for how many of the table they stand, and both halves."""
+
+    sampled: int
+    weight: float
+    sidecar: _Half
+    data: _Half
+
+    def size(self, rows: float) -> WindowSize:
+        csv_bytes = self.data.size(rows)
+        return WindowSize(rows, csv_bytes, csv_bytes * self.data.ratio, self.sidecar.size(rows) * self.sidecar.ratio)
+
+
+@dataclass(frozen=True)
 class Sample:
-    """Rows from slices spread over the span that is due, and what they came to."""
+    """Rows from windows spread over the span that is due, and what they came to."""
 
-    rows: int = 0
-    slices: int = 0
-    _data: _Stream = field(default_factory=_Stream)
-    _sidecar: _Stream = field(default_factory=_Stream)
+    _slices: Mapping[DueWindow, _Slice]
 
-    def size_of(self, rows: float) -> WindowSize:
-        """What a window of so many rows would come to; a window without any makes no object."""
-        if not rows:
-            return WindowSize(0, 0, 0, 0)
-        csv_bytes, data_bytes = self._data.sizes(rows, self.rows, self.slices)
-        _, sidecar_bytes = self._sidecar.sizes(rows, self.rows, self.slices)
-        return WindowSize(rows, csv_bytes, data_bytes, sidecar_bytes)
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return sum(one.sampled for one in self._slices.values())
 
-    def add(self, rows: int, halves: tuple[bytes, bytes], compression: Compression) -> None:
-        """Takes in one slice: its sidecar's and its data's lines, each with the names of the columns first."""
-        sidecar, data = halves
-        self.rows += rows
-        self.slices += 1
-        self._sidecar.add(sidecar.index(b"\n") + 1, sidecar, compression)
-        self._data.add(data.index(b"\n") + 1, data, compression)
+    def size_of(self, window: DueWindow, rows: float) -> WindowSize:
+        """What the window comes to: by its own rows if it was sampled, else by the average of all that were."""
+        own = self._slices.get(window)
+        return own.size(rows) if own else self._average.size(rows)
+
+    @cached_property
+    def _average(self) -> _Slice:
+        slices = list(self._slices.values())
+        weights = [one.weight for one in slices]
+        sidecar = _mean([one.sidecar for one in slices], weights)
+        return _Slice(self.rows, sum(weights), sidecar, _mean([one.data for one in slices], weights))
 
 
-def take_sample(database: Database, shape: TableShape, order: WorkOrder, windows: Sequence[DueWindow]) -> Sample | None:
+def _mean(halves: Sequence[_Half], weights: Sequence[float]) -> _Half:
+    """The average row: a window counts by its rows, and how it packs by its bytes."""
+    sizes = [half.row * weight for half, weight in zip(halves, weights, strict=True)]
+    packed = sum(half.ratio * size for half, size in zip(halves, sizes, strict=True))
+    return _Half(halves[0].head, sum(sizes) / sum(weights), packed / sum(sizes))
+
+
+def take_sample(
+    database: Database, shape: TableShape, order: WorkOrder, windows: Mapping[DueWindow, float]
+) -> Sample | None:
     """Reads at most MOST_ROWS rows from windows spread evenly over those that are due.
 
     It takes a minute or so at most: what was read by then is the sample.
 
+    Args:
+        database: the client database.
+        shape: the table.
+        order: how its objects are compressed.
+        windows: those that are due, oldest first, each with its rows, of which there are some.
+
     Returns:
         None where no row was read.
     """
-    sample, deadline = Sample(), time.monotonic() + _LONGEST.total_seconds()
-    slices = min(_MOST_SLICES, len(windows))
-    chosen = [windows[place * len(windows) // slices] for place in range(slices)]
+    found: dict[DueWindow, _Slice] = {}
+    deadline = time.monotonic() + _LONGEST.total_seconds()
+    every, slices = list(windows), min(_MOST_SLICES, len(windows))
+    chosen = [every[place * len(every) // slices] for place in range(slices)]
     with database.limits(lock=_LOCK_TIMEOUT, statement=_LONGEST):
         try:
-            width = max((_read(database, shape, window, _FIRST_ROWS)[2] for window in chosen[:1]), default=0)
+            width = max((_width(database, shape, window) for window in chosen[:1]), default=0)
             most = max(1, min(MOST_ROWS, int(_MOST_BYTES / max(1, width))) // max(1, slices))
             for window in chosen:
-                rows, halves, _width = _read(database, shape, window, most)
+                rows, sidecar, data = _read(database, shape, window, most)
                 if rows:
-                    sample.add(rows, halves, order.compression)
+                    halves = (_Half.of(content, rows, order.compression) for content in (sidecar, data))
+                    found[window] = _Slice(rows, windows[window], *halves)
                 if time.monotonic() > deadline:
                     break
         except Interrupted:
             # A table without an index may take longer than that for one slice.
             if database.closed:
                 raise
-    return sample if sample.rows else None
+    return Sample(found) if found else None
 
 
-def _read(
-    database: Database, shape: TableShape, window: DueWindow, limit: int
-) -> tuple[int, tuple[bytes, bytes], float]:
-    """So many rows of the window at most, cut in two as the export cuts them, and how wide one is on average."""
+def _width(database: Database, shape: TableShape, window: DueWindow) -> float:
+    rows, _sidecar, data = _read(database, shape, window, _FIRST_ROWS)
+    return len(data) / max(1, rows)
+
+
+def _read(database: Database, shape: TableShape, window: DueWindow, limit: int) -> tuple[int, bytes, bytes]:
+    """So many rows of the window at most: how many came, and both halves, cut as the export cuts them."""
     identity = identity_of_rows(shape)
     names: Names = {
         "table": shape.table,
@@ -118,5 +150,4 @@ def _read(
             first, second = divide(lines)
             sidecar.append(first)
             data.append(second)
-    halves = b"".join(sidecar), b"".join(data)
-    return copy.rows, halves, len(halves[1]) / max(1, copy.rows)
+    return copy.rows, b"".join(sidecar), b"".join(data)
