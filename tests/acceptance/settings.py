@@ -8,6 +8,7 @@ from dev.stack import BUCKET, DATABASE_CONNECTION
 
 WRONG_PASSWORD = "wrong_password"
 NO_CONNECTION = "not_there"
+NO_POOL = "no_pool"
 SECRET = "open-sesame-7391"
 CONFIDED = "confided"
 
@@ -41,10 +42,14 @@ WITH_DATABASE = [
     "family",
     "bloated",
     "asked",
+    "previewed",
 ]
+POOLLESS = "poolless"
+# Their own DAGs stay paused: what is tried of them must not need these.
+PAUSED = {"previewed", POOLLESS}
 BROKEN = "broken"
 NO_DATABASE = "no-database"
-NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected"]
+NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
 # Whenever the tests run, they run within it.
@@ -93,6 +98,7 @@ POLICIES = {
         },
         {"conn_id": WRONG_PASSWORD, "clients": [{"name": "locked-out"}]},
         {"conn_id": NO_CONNECTION, "clients": [{"name": "unconnected"}]},
+        {"conn_id": NO_POOL, "clients": [{"name": POOLLESS}]},
     ],
 }
 VARIABLES = {
