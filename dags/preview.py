@@ -7,7 +7,6 @@ another task watches whether it gets a slot.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_parsing_context, task
@@ -74,7 +73,7 @@ def build_preview_dag(policies: Policies) -> DAG:
         is_paused_upon_creation=False,
         params=parameters(policies),
         tags=[TAG, "preview"],
-        default_args=task_settings(longest=timedelta(hours=1)),
+        default_args=task_settings(),
     ) as dag:
 
         @task.branch

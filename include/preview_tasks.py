@@ -36,8 +36,10 @@ log = logging.getLogger(__name__)
 PROBE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 # States in which a task waits for nothing but its pool, or was given up by a former try of this.
-_NO_SLOT = {None, "none", "scheduled", "skipped"}
+_NO_SLOT = {None, "scheduled", "skipped"}
 _MOST_NAMED = 10
+# How loud a line of the log is, and what it says.
+Line = tuple[int, str]
 _RULE = "-" * 80
 
 
@@ -167,29 +169,31 @@ def run_preview(policies: Policies, pool: Mapping[str, Any], context: Mapping[st
         Unfinished: something that a run needs is missing; all else was told all the same.
     """
     client = choose_client(policies, context)
-    found = Check(**pool)
-    lines = [f"client {client.name}: what a run would do now. Nothing was written or deleted.", str(found)]
-    failed = _name_missing([found])
-    tables: list[dict[str, object]] = []
-    for policy in choose_tables(policies, client, context):
-        checks, figures = _look_at(policies, client, policy, context)
-        lines += _lines(client, policy, checks, figures)
+    slot = Check(**pool)
+    looked = [
+        (policy, *_look_at(policies, client, policy, context)) for policy in choose_tables(policies, client, context)
+    ]
+    failed = _name_missing([slot])
+    for policy, checks, _figures in looked:
         failed += [f"{policy.table}: {missing}" for missing in _name_missing(checks)]
-        tables.append(
+    lines = [_verdict(client, [figures for *_, figures in looked], len(failed)), _line(slot)]
+    for policy, checks, figures in looked:
+        lines += _lines(client, policy, checks, figures)
+    for level, line in lines:
+        log.log(level, "%s", line)
+    report: dict[str, object] = {
+        "client": client.name,
+        "pool": slot.as_dict(),
+        "tables": [
             {
                 "table": policy.table,
                 "checks": [check.as_dict() for check in checks],
                 "figures": figures.as_dict() if figures else None,
             }
-        )
-    for line in lines:
-        log.info("%s", line)
-    report: dict[str, object] = {
-        "client": client.name,
-        "pool": found.as_dict(),
-        "tables": tables,
+            for policy, checks, figures in looked
+        ],
         "failed": failed,
-        "lines": lines,
+        "lines": [line for _level, line in lines],
     }
     context["ti"].xcom_push(key="report", value=report)
     if failed:
@@ -218,8 +222,11 @@ def _look_at(
             found, shape = check_database(database, order)
             checks += found
             if shape and keep:
-                limits = read_limits(context)
-                figures = preview(database, shape, order, policy, keep, limits, tables=policies.tables)
+                try:
+                    limits = read_limits(context)
+                    figures = preview(database, shape, order, policy, keep, limits, tables=policies.tables)
+                except ArchiverError as error:
+                    checks.append(Check("figures", ok=False, told=str(error)))
     except ArchiverError as error:
         checks.append(Check("database", ok=False, told=str(error)))
     try:
@@ -229,14 +236,32 @@ def _look_at(
     return checks, figures
 
 
-def _lines(client: Client, policy: TablePolicy, checks: Sequence[Check], figures: Figures | None) -> Iterator[str]:
-    yield _RULE
-    yield f"{policy.table} in database {client.database} on {client.conn_id}, to s3://{policy.bucket_name}"
-    yield from map(str, checks)
-    if figures:
-        yield from figures.lines(policy.compression, policy.storage_class)
-    else:
-        yield "figures   not worked out, because of what is missing above"
+def _verdict(client: Client, figures: Sequence[Figures | None], missing: int) -> Line:
+    """What a person wants to know first."""
+    known = [one for one in figures if one]
+    due = sum(one.rows for one in known)
+    about = "" if all(one.counted for one in known) else "about "
+    rows = f"{about}{due:,} row(s) are due" if len(known) == len(figures) else "what is due is not known of every table"
+    state = f"{missing} thing(s) are missing" if missing else "nothing is missing"
+    level = logging.ERROR if missing else logging.INFO
+    return level, f"client {client.name}: {state}, and {rows}. This is a preview: nothing was written or deleted."
+
+
+def _lines(client: Client, policy: TablePolicy, checks: Sequence[Check], figures: Figures | None) -> Iterator[Line]:
+    yield logging.INFO, _RULE
+    place = f"{policy.table} in database {client.database} on {client.conn_id}, to s3://{policy.bucket_name}"
+    yield logging.INFO, place
+    yield from map(_line, checks)
+    if figures is None:
+        yield logging.INFO, "figures   not worked out, because of what is missing above"
+        return
+    for line in figures.lines(policy.compression, policy.storage_class):
+        yield logging.INFO, line
+
+
+def _line(check: Check) -> Line:
+    """What is missing can be found by filtering the log for errors."""
+    return logging.INFO if check.ok else logging.ERROR, str(check)
 
 
 def _name_missing(checks: Sequence[Check]) -> list[str]:

@@ -99,9 +99,9 @@ def seconds_for(csv_bytes: float, windows: int, tasks: int) -> float:
 
 
 def format_dollars(amount: float) -> str:
-    """An amount as a person reads it; nothing that costs something is told as zero."""
+    """An estimated amount as a person reads it; nothing that costs something is told as zero."""
     smallest = 0.01
-    return "less than $0.01" if amount < smallest else f"${amount:,.2f}"
+    return "less than $0.01" if amount < smallest else f"about ${amount:,.2f}"
 
 
 def _upload(size: float) -> Requests:

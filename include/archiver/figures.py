@@ -133,9 +133,9 @@ class Figures:
             f"{_count(volume.sampled_rows, 'row')})",
             f"requests  about {requests.total:,}: {requests.put:,} PUT, {requests.post:,} POST, {requests.get:,} GET, "
             f"{requests.head:,} HEAD",
-            f"price     about {costs.format_dollars(requests.dollars)} once for the requests, and "
+            f"price     {costs.format_dollars(requests.dollars)} once for the requests, and "
             f"{costs.format_dollars(month)} for each month of storage ({costs.PRICES}{other})",
-            f"time      about {_minutes(self.seconds or 0)} ({costs.RATES})",
+            f"time      about {_minutes(self.seconds or 0)} of work once tasks get their slots ({costs.RATES})",
         ]
 
 

@@ -1,44 +1,23 @@
-"""The preview: its figures against what a real archive makes then, what is missing by its word, and no trace of it."""
+"""The figures of a preview, against what a real archive then makes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
-import boto3
-import psycopg
 import pytest
-from botocore.config import Config
 
-from include.archiver.database import Database
 from include.archiver.errors import SettingError
-from include.archiver.figures import Figures
 from include.archiver.models import TableName
 from include.archiver.policy import KEEP_EVERYTHING, KeepDays
-from include.archiver.preview import LONGEST_COUNT, preview
-from include.archiver.readiness import Check, check_bucket, check_database
 from include.archiver.steps.plan import Limits, Outlook, foresee
-from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
+from tests.integration.previewing import FILL, filled, looked_at, missing, reading, through
 from tests.integration.restoring import restored
-from tests.integration.roles import Owned, Right
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-FILL = """
-    INSERT INTO analytics.events (triggered_at, name, data)
-    SELECT %s::timestamp - make_interval(secs => (number %% %s) * 3600 + number %% 3600),
-        'event ' || md5(number::text),
-        jsonb_build_object('a', md5(number::text), 'b', number, 'c', repeat(md5((number / 7)::text), number %% 5))
-    FROM generate_series(1, %s) AS number
-"""
 SENT = frozenset(
     {"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload", "GetObject", "HeadObject"}
     | {"HeadBucket", "AbortMultipartUpload"}
@@ -49,58 +28,6 @@ METHODS = {
     "get": ("GetObject",),
     "head": ("HeadObject", "HeadBucket"),
 }
-
-
-def filled(place: Place, rows: int = 6000, hours: int = 40) -> Place:
-    """A table whose rows differ in size, spread over so many hours before the cutoff."""
-    place.sql(EVENTS)
-    place.sql(FILL, hours_ago(49), hours, rows)
-    place.sql("ANALYZE analytics.events")
-    return place
-
-
-@contextmanager
-def reading(place: Place) -> Generator[Database]:
-    """A session in which the server itself refuses every write."""
-
-    def connect() -> psycopg.Connection[Any]:
-        connection = place.connect()
-        connection.autocommit = True
-        connection.execute("SET default_transaction_read_only = on")
-        return connection
-
-    with Database.connected(connect, place.database, "test", writes=False) as database:
-        yield database
-
-
-def through(place: Place, proxy: S3Proxy) -> S3Client:
-    """A client of the place's S3 whose requests go through the proxy."""
-    return boto3.client(
-        "s3",
-        endpoint_url=proxy.endpoint_url,
-        aws_access_key_id=place.s3.access_key,
-        aws_secret_access_key=place.s3.secret_key,
-        region_name=place.s3.region,
-        config=Config(s3={"addressing_style": "path"}, proxies={}),
-    )
-
-
-def looked_at(place: Place, keep_days: int = 2, longest_count: timedelta = LONGEST_COUNT, **limits: Any) -> Figures:
-    wanted = Limits(**{"run_time": NOW, "start": None, "end": None, **limits})
-    keep = KeepDays(keep_days, "the test")
-    with reading(place) as database:
-        checks, shape = check_database(database, place.order)
-        assert shape, checks
-        return preview(database, shape, place.order, place.policy, keep, wanted, longest_count=longest_count)
-
-
-def checked(place: Place) -> list[Check]:
-    with reading(place) as database:
-        return [*check_database(database, place.order)[0], *check_bucket(place.store, place.order)]
-
-
-def missing(place: Place) -> dict[str, str]:
-    return {check.subject: check.told for check in checked(place) if not check.ok}
 
 
 def outlook(place: Place, keep_days: int = 2) -> Outlook:
@@ -118,14 +45,6 @@ def sizes(place: Place) -> Counter[str]:
         kind = "manifest" if name.endswith(".json") else "sidecar" if name.startswith("_") else "data"
         found[kind] += entry["Size"]
     return found
-
-
-def everything_in(place: Place) -> list[Any]:
-    """All relations, with the sizes of their files, and the rows of the table with their versions."""
-    return [
-        place.sql("SELECT oid, relname, relfilenode, pg_relation_size(oid) FROM pg_class ORDER BY oid"),
-        place.sql("SELECT ctid, xmin, xmax, * FROM analytics.events ORDER BY ctid"),
-    ]
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
@@ -188,17 +107,6 @@ def test_it_tells_how_many_runs_it_takes(place: Place) -> None:
     told = looked_at(filled(place, 3000, 50).with_policy(max_mapped_windows=5, windows_per_task=3))
     assert (told.runs, told.batches, told.windows) == (4, 17, 50)
     assert "work      4 runs; 17 batches of windows" in "\n".join(told.lines("gzip", None))
-
-
-def test_nothing_is_written_to_database_or_bucket(place: Place) -> None:
-    filled(place, 1000)
-    before = everything_in(place)
-    looked_at(place)
-    assert not missing(place)
-    assert everything_in(place) == before
-    assert place.keys() == []
-    assert not place.has_ledger()
-    assert place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
 
 
 def test_a_count_that_takes_long_is_an_estimate_and_is_told_as_one(place: Place) -> None:
@@ -300,115 +208,6 @@ def test_the_space_that_comes_back_is_about_what_vacuum_and_a_rewrite_give(place
     assert told.disk
     assert told.disk.in_table == pytest.approx(given_back, rel=0.2)
     assert told.disk.by_reclaim == pytest.approx(given_back, rel=0.2)
-
-
-@pytest.fixture
-def owned(place: Place) -> Owned:
-    """A database that belongs to a plain role, with events, and no rights for anybody else."""
-    return Owned.made(filled(place, 200, 10))
-
-
-NAMES = {"schema": "analytics", "table": "events"}
-RIGHTS = {
-    "GRANT SELECT ON TABLE analytics.events TO ": Right("table", "SELECT", 'TABLE :"schema".:"table"'),
-    "GRANT DELETE ON TABLE analytics.events TO ": Right("table", "DELETE", 'TABLE :"schema".:"table"'),
-    "GRANT TEMPORARY ON DATABASE place": Right("table", "TEMPORARY", 'DATABASE :"DBNAME"'),
-    "GRANT USAGE ON SCHEMA analytics TO ": Right("table", "USAGE", 'SCHEMA :"schema"'),
-}
-
-
-@pytest.mark.parametrize("command", RIGHTS)
-def test_a_missing_right_is_told_with_its_grant_and_all_else_is_told_too(owned: Owned, command: str) -> None:
-    owned.run("role")
-    owned.run("table", NAMES, RIGHTS[command])
-    place, right = owned.login(), RIGHTS[command].privilege
-    found = missing(place)
-    assert command in found.pop(f"right {right}")
-    needed_to_delete_only = right in {"DELETE", "TEMPORARY"}
-    assert set(found) == (set() if needed_to_delete_only else {"table"})
-    subjects = {check.subject for check in checked(place) if check.ok}
-    assert {"connection", "ledger", "bucket", "bucket, reading", "bucket, writing"} <= subjects
-    if needed_to_delete_only:
-        assert looked_at(place).rows == 200
-
-
-def test_the_grants_that_are_told_mend_it(owned: Owned) -> None:
-    owned.run("role")
-    place = owned.login()
-    owned.place.sql(f'GRANT CONNECT ON DATABASE {place.database} TO "{owned.role.replace(chr(34), chr(34) * 2)}"')
-    for _ in range(3):
-        for subject, command in missing(place).items():
-            if subject.startswith(("right", "ledger")):
-                owned.place.sql(command[command.index("GRANT") :])
-    assert missing(place) == {}
-    assert [deleted.rows for deleted in place.archive()] == [20] * 10
-
-
-def test_the_rights_of_the_scripts_are_enough(owned: Owned) -> None:
-    owned.run("role")
-    owned.run("table", NAMES)
-    place = owned.login()
-    assert missing(place) == {}
-    assert looked_at(place).rows == 200
-
-
-def test_a_ledger_that_belongs_to_another_role_is_told(owned: Owned) -> None:
-    owned.run("role")
-    owned.run("table", NAMES)
-    owned.place.windows()
-    found = missing(owned.login())
-    assert set(found) == {"ledger"}
-    assert "GRANT SELECT, INSERT, UPDATE ON archiver." in found["ledger"]
-
-
-def test_without_an_index_and_a_bucket_both_are_told_and_the_rows_too(place: Place) -> None:
-    place.sql(EVENTS.rpartition(";")[0])
-    place.sql(FILL, hours_ago(49), 10, 100)
-    elsewhere = replace(place, bucket="no-such-bucket")
-    found = missing(elsewhere)
-    assert set(found) == {"index on triggered_at", "bucket"}
-    assert "CREATE INDEX CONCURRENTLY ON analytics.events (triggered_at)" in found["index on triggered_at"]
-    assert "bucket no-such-bucket does not exist" in found["bucket"]
-    assert looked_at(elsewhere).rows == 100
-
-
-def test_a_bucket_that_may_not_be_written_to_is_told_and_reading_it_too(place: Place) -> None:
-    place.sql(EVENTS)
-
-    def forbid(request: Request, forward: Forward) -> Answer:
-        body = b"<Error><Code>AccessDenied</Code></Error>"
-        return Answer(403, [("Content-Length", str(len(body)))], body)
-
-    with (
-        S3Proxy.started(place.s3.endpoint_url) as proxy,
-        proxy.doing(Fault(frozenset({"CreateMultipartUpload"}), forbid)),
-    ):
-        store = ObjectStore(through(place, proxy), place.bucket)
-        found = {check.subject: check for check in check_bucket(store, place.order)}
-    assert found["bucket"].ok
-    assert found["bucket, reading"].ok
-    assert "s3:PutObject" in found["bucket, writing"].told
-
-
-def test_a_database_that_is_set_to_read_only_is_told_though_this_session_is_too(place: Place) -> None:
-    filled(place, 10)
-    assert "connection" not in missing(place)
-    place.sql(f"ALTER DATABASE {place.database} SET default_transaction_read_only = on")
-    assert "SET default_transaction_read_only = off" in missing(place)["connection"]
-
-
-def test_a_table_that_is_not_there_ends_nothing_else(place: Place) -> None:
-    found = checked(place.on("analytics.nothing"))
-    assert [check.subject for check in found if not check.ok] == ["table"]
-    assert {check.subject for check in found if check.ok} >= {"connection", "ledger", "bucket, writing"}
-
-
-def test_no_row_is_in_what_is_told(place: Place) -> None:
-    place.sql(EVENTS)
-    place.sql("INSERT INTO analytics.events (triggered_at, name) VALUES (%s, 'open sesame')", hours_ago(60))
-    told = looked_at(place)
-    assert told.rows == 1
-    assert "sesame" not in str(told.as_dict()) + "\n".join(told.lines("gzip", None)) + str(checked(place))
 
 
 def test_a_cutoff_at_midnight_is_told_as_it_is(place: Place) -> None:
