@@ -191,6 +191,13 @@ def test_partitions_that_would_be_dropped_are_told_with_what_they_give_back(plac
     assert told.disk
     assert told.disk.by_partitions == held[0][0]
     assert told.disk.in_table == 0
+    # One batch a run: what a run set out to carry and could not is the next one's.
+    found = outlook(place.with_policy(max_mapped_windows=1, windows_per_task=3))
+    assert [[str(batch.partition).split()[1] for batch in run] for run in found.runs] == [
+        ["analytics.d6"],
+        ["analytics.d5"],
+    ]
+    assert len(found.windows) == len(set(found.windows)) == told.windows == 4
 
 
 def test_the_space_that_comes_back_is_about_what_vacuum_and_a_rewrite_give(place: Place) -> None:
