@@ -7,28 +7,28 @@ may be cleared and run again, alone or with its neighbours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from include import wiring
 from include.archiver.database import Database
-from include.archiver.enabling import Enabled, decide_by_ledger, decide_enabled
-from include.archiver.errors import NotEnabled, SettingError, Stopped
+from include.archiver.errors import NotEnabled, Stopped
 from include.archiver.ledger import Ledger
-from include.archiver.models import TableName, WorkOrder
+from include.archiver.models import WorkOrder
 from include.archiver.ownership import Ownership
-from include.archiver.policy import Client, KeepDays, Policies, TablePolicy, choose_keep_days, misspelt_variables
+from include.archiver.policy import Client, KeepDays, Policies, TablePolicy
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export_all
-from include.archiver.steps.plan import Limits, Plan, plan
+from include.archiver.steps.plan import Limits, OtherTables, Plan, plan
 from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
 from include.batches import BatchJson, as_json, from_json, is_dry
+from include.client_settings import ClientSettings
 from include.orders import work_order
 from include.run_context import read_parameters
-from include.variables import ClientVariables, read_client_variables
+from include.variables import read_client_variables
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,16 @@ class TableWork:
     def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
         """The batches for the mapped tasks, and a summary for the report."""
         parameters = read_parameters(context)
-        variables = read_client_variables(self.client.name)
-        keep = self._keep_days(parameters, variables)
-        enabled = self._enabled(variables, context)
+        settings = self._settings()
+        keep = settings.find_keep_days(parameters.get("keep_days"))
+        enabled = settings.find_enabled(lambda: self._had_deleted(context))
         dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
         _tell_dry_run(dry_run)
         notes: list[str] = []
         if keep.everything:
             found = Plan.nothing(keep)
         else:
-            found, notes = self._found(context, keep, variables, dry_run=bool(dry_run))
+            found, notes = self._found(context, keep, settings, dry_run=bool(dry_run))
         batches = [as_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
         summary = found.summary()
         told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
@@ -109,10 +109,10 @@ class TableWork:
             if order.dry_run:
                 log.info("dry run: nothing is deleted")
                 return {"deleted": 0, "changed": 0}
-            variables = read_client_variables(self.client.name)
+            settings = self._settings()
             bucket = wiring.object_store(self.policy)
             with wiring.session(self.client, "delete", writes=True) as database:
-                self._refuse_if_disabled(variables, database, context)
+                self._refuse_if_disabled(settings, database, order)
                 return self._deleted(batch, database, bucket, order, asked)
 
     def _deleted(
@@ -136,7 +136,7 @@ class TableWork:
         return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
 
     def _found(
-        self, context: Mapping[str, Any], keep: KeepDays, variables: ClientVariables, *, dry_run: bool
+        self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
     ) -> tuple[Plan, list[str]]:
         """What is due, and what an operator should know besides; a run that may delete takes the archive over."""
         order = self.order(context, dry_run=dry_run)
@@ -156,8 +156,7 @@ class TableWork:
                 self.policy,
                 keep,
                 limits,
-                tables=self.policies.tables,
-                kept_for_ever=tuple(self._kept_for_ever(variables)),
+                OtherTables(self.policies.tables, settings.find_children_kept_for_ever()),
             )
             if order.dry_run:
                 hindrance = ownership.hindrance(adopt)
@@ -168,55 +167,22 @@ class TableWork:
                 ownership.claim(adopt)
         return found, []
 
-    def _keep_days(self, parameters: Mapping[str, Any], variables: ClientVariables) -> KeepDays:
-        self._look_for_misspelt_variables(variables)
-        return choose_keep_days(
-            parameters.get("keep_days"), self.client, self.policy, variables.keep_days, self.policies.source
-        )
+    def _settings(self) -> ClientSettings:
+        return ClientSettings(self.client, self.policy, self.policies, read_client_variables(self.client.name))
 
-    def _kept_for_ever(self, variables: ClientVariables) -> Iterator[TableName]:
-        """The children of which everything is kept, as far as that can be told; their own runs say what cannot."""
-        for child in self.client.tables:
-            if child.name in self.policy.child_names and child.name != self.policy.name:
-                try:
-                    keep = choose_keep_days(None, self.client, child, variables.keep_days, self.policies.source)
-                except SettingError:
-                    continue
-                if keep.everything:
-                    yield child.name
+    def _had_deleted(self, context: Mapping[str, Any]) -> bool:
+        """Whether rows of this client had left before a client had to be enabled, by its ledger."""
+        with wiring.session(self.client, "plan", writes=False) as database:
+            return Ledger(database, self.order(context, dry_run=True)).had_deleted_before_enabling()
 
-    def _enabled(
-        self, variables: ClientVariables, context: Mapping[str, Any], database: Database | None = None
-    ) -> Enabled:
-        """Whether rows of the table may leave; the ledger is asked only where no person has said anything."""
-        said = decide_enabled(self.client, self.policy, variables.enabled, self.policies.source)
-        if said:
-            return said
-        order = self.order(context, dry_run=True)
-        if database:
-            return decide_by_ledger(self.client, deleted_before=Ledger(database, order).had_deleted_before_enabling())
-        with wiring.session(self.client, "plan", writes=False) as reading:
-            return decide_by_ledger(self.client, deleted_before=Ledger(reading, order).had_deleted_before_enabling())
-
-    def _refuse_if_disabled(self, variables: ClientVariables, database: Database, context: Mapping[str, Any]) -> None:
-        enabled = self._enabled(variables, context, database)
+    def _refuse_if_disabled(self, settings: ClientSettings, database: Database, order: WorkOrder) -> None:
+        enabled = settings.find_enabled(Ledger(database, order).had_deleted_before_enabling)
         if not enabled.yes:
             raise NotEnabled(
                 f"rows of client {self.client.name!r} may not leave any more: {enabled.why}. It was enabled when this "
                 f"run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Enable it "
                 f"and run this task again to go on, or leave it at that"
             )
-
-    def _look_for_misspelt_variables(self, variables: ClientVariables) -> None:
-        """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows."""
-        for key, meant in misspelt_variables(variables.of_clients, self.policies).items():
-            message = (
-                f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "
-                f"({', '.join(client.name for client in self.policies.clients[:10])}), or delete it"
-            )
-            if meant == self.client.name:
-                raise SettingError(f"{message}. It seems to be meant for {meant!r}, so nothing was archived or deleted")
-            log.error("%s", message)
 
 
 def _tell_dry_run(why: str) -> None:

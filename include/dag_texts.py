@@ -45,6 +45,25 @@ Other clients are not touched by this. Mend the entry, and the tasks come back b
 """
 
 
+PREVIEW = """
+### What it does
+Tells what a run of a client's archive would do now: how many days it keeps and why, the cutoff, the rows and windows
+that are due, and about how many bytes, requests, dollars and minutes that takes and how much disk space comes back.
+It also looks whether all is there that a run needs: rights, index, bucket, ledger and pool. What is missing is told
+with the command that mends it, and makes the run red at its end; everything else is told all the same.
+
+**It deletes nothing, writes nothing, and has no code that could.** The client's own DAG may stay paused.
+
+The result is in the log of the task `preview`, and in its XCom `report`.
+
+### What it costs
+It counts the due rows for a minute at most and reads a sample of 20,000 rows. Rows and windows are exact unless it says
+otherwise; all else is an estimate.
+
+### How to stop it
+Mark the run as failed.
+"""
+
 RESTORE = """
 ### What it does
 Brings the rows of a span back from S3. Every object is read to its end and compared with its manifest before a row of

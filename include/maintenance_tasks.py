@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +23,7 @@ from include.archiver.maintenance_settings import Strategy
 from include.archiver.models import WorkOrder
 from include.archiver.naming import group_part
 from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
+from include.archiver.repack import Repacker
 from include.archiver.steps.compact import Effort, compact
 from include.archiver.steps.index import index
 from include.archiver.steps.inspect import inspect
@@ -233,7 +236,7 @@ class Maintenance:
             approved=approved,
         )
         around = Surroundings(
-            lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact, wiring.repacker()
+            lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact, find_repacker()
         )
         order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
         with self._session(Action.RECLAIM, writes=not dry_run) as database:
@@ -290,3 +293,8 @@ def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question
         ]
     body += [f"**In the way at this moment**: {note}." for note in would.notes]
     return Question(f"Rewrite {policy.table} of {client.name} ({would.choice.strategy})?", "\n\n".join(body))
+
+
+def find_repacker() -> Repacker:
+    """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
+    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), wiring.stop_requested)

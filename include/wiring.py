@@ -5,8 +5,6 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -20,7 +18,6 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.policy import Client, Policies, TablePolicy, load
-from include.archiver.repack import Repacker
 from include.archiver.storage import CLIENT, ObjectStore
 from include.pools import policies_path
 
@@ -156,8 +153,3 @@ def stop_requested() -> Generator[Callable[[], bool]]:
     finally:
         signal.signal(signal.SIGTERM, before)
         _stop.clear()
-
-
-def repacker() -> Repacker:
-    """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
-    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), stop_requested)

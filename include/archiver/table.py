@@ -21,19 +21,26 @@ _OTHER_KINDS = {
 
 
 def describe(
-    database: Database, table: TableName, timestamp_column: str, children: Sequence[TableName] = ()
+    database: Database,
+    table: TableName,
+    timestamp_column: str,
+    children: Sequence[TableName] = (),
+    *,
+    to_delete: bool = True,
 ) -> TableShape:
     """The table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
+
+    Without `to_delete` the rights that only a delete needs may be missing.
 
     Raises:
         TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
     """
     with database.transaction():
-        found = _found(database, table)
+        found = _found(database, table, to_delete)
         columns = database.all("table/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
         keys = keys_to_wait_for(database, table, found.oid, children)
-        if keys and not found.may_lock:
+        if to_delete and keys and not found.may_lock:
             raise TableRefused(
                 f"the role of the Airflow connection may not lock rows of {table} in database {database.name}, and "
                 f"others point to them; grant UPDATE on one of its columns"
@@ -64,7 +71,7 @@ def column_of(row: Row) -> Column:
     return Column(row.name, row.type, row.is_generated, row.is_always_identity)
 
 
-def _found(database: Database, table: TableName) -> Row:
+def _found(database: Database, table: TableName, to_delete: bool) -> Row:
     rows = database.all("table/find", schema=table.schema, table=table.name)
     if not rows:
         if not database.one("table/schema", schema=table.schema).found:
@@ -82,13 +89,13 @@ def _found(database: Database, table: TableName) -> Row:
             f"{table} in database {database.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "
             f"that holds the rows"
         )
-    for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete)):
+    for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete or not to_delete)):
         if not (found.may_use and granted):
             raise TableRefused(
                 f"the role of the Airflow connection may not {right} from {table} in database {database.name}; "
                 f"grant USAGE on the schema, and SELECT and DELETE on the table"
             )
-    if not found.may_make_temporary:
+    if to_delete and not found.may_make_temporary:
         raise TableRefused(
             f"the role of the Airflow connection may not make temporary tables in database {database.name}, and the "
             f"delete needs one; grant TEMPORARY on the database"

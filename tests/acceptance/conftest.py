@@ -172,7 +172,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
     policies = folder / "policies.yaml"
     policies.write_text(yaml.safe_dump(settings.POLICIES, allow_unicode=True), encoding="utf-8")
     with Stack(folder / "state", policies=policies, airflow_environment=settings.AIRFLOW) as stack:
-        for name in settings.WITH_DATABASE:
+        for name in [*settings.WITH_DATABASE, settings.POOLLESS]:
             stack.postgres.create_database(name)
             with stack.postgres.connect(name) as connection:
                 connection.execute(TABLE.encode())
@@ -180,15 +180,17 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         api = stack.airflow.api()
         address = {"host": stack.postgres.host, "port": stack.postgres.port, "login": stack.postgres.user}
         api.set_connection(settings.WRONG_PASSWORD, "postgres", password=settings.SECRET, **address)
-        for conn_id in (DATABASE_CONNECTION, settings.WRONG_PASSWORD, settings.NO_CONNECTION):
-            api.set_pool(pool_name(conn_id), 8)
+        api.set_connection(settings.NO_POOL, "postgres", password=stack.postgres.password, **address)
+        for conn_id in (DATABASE_CONNECTION, settings.WRONG_PASSWORD, settings.NO_CONNECTION, settings.NO_POOL):
+            if conn_id != settings.NO_POOL:
+                api.set_pool(pool_name(conn_id), 8)
             api.set_pool(maintenance_pool_name(conn_id), 1)
         for key, value in settings.VARIABLES.items():
             api.set_variable(key, value)
         ids = [dag_id(name) for name in settings.NAMES]
         stack.airflow.wait_for_dags(ids)
         assert api.import_errors() == []
-        for one in ids:
+        for one in set(ids) - {dag_id(name) for name in settings.PAUSED}:
             api.unpause(one)
         yield Tenants(stack, api)
 

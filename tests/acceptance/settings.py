@@ -8,6 +8,7 @@ from dev.stack import BUCKET, DATABASE_CONNECTION
 
 WRONG_PASSWORD = "wrong_password"
 NO_CONNECTION = "not_there"
+NO_POOL = "no_pool"
 SECRET = "open-sesame-7391"
 CONFIDED = "confided"
 
@@ -52,10 +53,14 @@ WITH_DATABASE = [
     "parted",
     "chained",
     "untimed",
+    "previewed",
 ]
+POOLLESS = "poolless"
+# Their own DAGs stay paused: what is tried of them must not need these.
+PAUSED = {"previewed", POOLLESS}
 BROKEN = "broken"
 NO_DATABASE = "no-database"
-NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected"]
+NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
 # Whenever the tests run, they run within it.
@@ -119,6 +124,7 @@ POLICIES = {
         },
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
+        {"conn_id": NO_POOL, "clients": [_client(POOLLESS)]},
     ],
 }
 VARIABLES = {

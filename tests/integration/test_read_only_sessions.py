@@ -11,6 +11,7 @@ from include.archiver.database import Database
 from include.archiver.disk import FreeSpace
 from include.archiver.errors import DatabaseRefused
 from include.archiver.maintenance_settings import Strategy
+from include.archiver.models import Batch
 from include.archiver.off_hours import OffHours
 from include.archiver.policy import KeepDays
 from include.archiver.repack import Repacker
@@ -19,7 +20,7 @@ from include.archiver.steps.index import index
 from include.archiver.steps.inspect import inspect
 from include.archiver.steps.plan import Limits, plan
 from include.archiver.steps.reclaim import Rules, Surroundings, reclaim
-from include.archiver.steps.report import maintenance_due, report
+from include.archiver.steps.report import BatchEnd, maintenance_due, report
 from include.archiver.steps.vacuum import vacuum
 from include.archiver.steps.validate import Thoroughness, validate
 from include.archiver.steps.verify import verify
@@ -106,7 +107,7 @@ def test_all_that_only_looks_can_do_its_work_in_it(place: Place) -> None:
         )
         windows = [window for batch in found.batches for window in batch]
         assert sum(rehearse(database, order, window).rows for window in windows) == 40
-        report(database, order, [window.cell for window in windows])
+        report(database, order, [BatchEnd(Batch(tuple(windows)), "", "", exported=True)])
         maintenance_due(database, order, 20, 100)
         assert verify(database, place.store, order).problems == []
         assert Upkeep(database, order).of_run() == []

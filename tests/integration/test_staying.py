@@ -8,7 +8,7 @@ from include.archiver.ledger import Ledger
 from include.archiver.models import TableName
 from include.archiver.policy import KeepDays
 from include.archiver.staying import Staying
-from include.archiver.steps.plan import Limits, Plan, plan
+from include.archiver.steps.plan import Limits, OtherTables, Plan, plan
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.test_children import CLICKS, parent_of
 
@@ -29,7 +29,15 @@ def planned(place: Place, kept_for_ever: Sequence[TableName] = ()) -> Plan:
     limits = Limits(run_time=NOW, start=None, end=None)
     keep = KeepDays(2, "the test")
     with place.session() as database:
-        return plan(database, place.store, place.order, place.policy, keep, limits, kept_for_ever=kept_for_ever)
+        return plan(
+            database,
+            place.store,
+            place.order,
+            place.policy,
+            keep,
+            limits,
+            OtherTables(kept_for_ever=tuple(kept_for_ever)),
+        )
 
 
 def staying(place: Place, kept_for_ever: Sequence[TableName] = ()) -> list[Staying]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from include.archiver.batching import cut_into_batches, longest_batch
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.ledger import Ledger
@@ -21,24 +22,13 @@ from include.archiver.statements import Name, Names, Unreferenced
 from include.archiver.staying import Staying, find_odd_timestamps, find_waiting
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
-from include.archiver.windows import (
-    EARLIEST,
-    GRID_ORIGIN,
-    batches,
-    cutoff,
-    due_windows,
-    in_column_time,
-    least_windows_per_task,
-    most_tasks,
-    windows_per_task,
-)
+from include.archiver.windows import EARLIEST, GRID_ORIGIN, cutoff, due_windows, in_column_time
 
 log = logging.getLogger(__name__)
 
-# The longest batch that `windows_per_task: auto` makes. It bounds a run to 48 windows for each mapped instance,
-# so that what the plan hands to Airflow stays small; what is left over is the next run's.
-LONGEST_AUTO_BATCH = 48
 _MOMENT = timedelta(microseconds=1)
+# How many runs are foreseen: years of hours, one window each, would not end.
+MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
@@ -48,6 +38,21 @@ class Limits:
     run_time: datetime
     start: datetime | None
     end: datetime | None
+
+
+@dataclass(frozen=True)
+class OtherTables:
+    """What a plan has to know of tables besides its own.
+
+    `archived` is how many are archived each day, this one among them: the more, the more windows share a task.
+    `kept_for_ever` are those of the table's children of which everything is kept.
+    """
+
+    archived: int = 1
+    kept_for_ever: tuple[TableName, ...] = ()
+
+
+ALONE = OtherTables()
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,33 @@ class Plan:
         }
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What this run and those after it would carry, if nothing changed meanwhile.
+
+    `runs` holds the batches of each run; `complete` is false where more than MOST_RUNS would be needed. `unfinished`
+    counts the windows that earlier runs began and did not finish.
+    """
+
+    due: Window | None
+    cutoff: datetime
+    runs: tuple[tuple[Batch, ...], ...]
+    complete: bool
+    unfinished: int
+    notes: tuple[str, ...]
+    staying: tuple[Staying, ...] = ()
+
+    @property
+    def windows(self) -> tuple[DueWindow, ...]:
+        """All windows, oldest first."""
+        return tuple(window for run in self.runs for batch in run for window in batch)
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those that would be dropped whole."""
+        return tuple(batch.partition for run in self.runs for batch in run if batch.partition)
+
+
 def plan(
     database: Database,
     store: ObjectStore,
@@ -100,14 +132,9 @@ def plan(
     policy: TablePolicy,
     keep: KeepDays,
     limits: Limits,
-    *,
-    tables: int = 1,
-    kept_for_ever: Sequence[TableName] = (),
+    others: OtherTables = ALONE,
 ) -> Plan:
     """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
-
-    `tables` is how many are archived each day, this one among them: the more, the more windows share a task.
-    `kept_for_ever` are those of the table's children of which everything is kept.
 
     Raises:
         TableRefused: the table is missing or rows cannot be deleted from it safely.
@@ -117,10 +144,7 @@ def plan(
     shape = describe(database, order.table, order.timestamp_column, order.children)
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     store.check(order.prefix, writing=not order.dry_run)
-    now = min(datetime.now(UTC), database.one("plan/clock").now)
-    before = cutoff(limits.run_time, now, keep.days)
-    staying = tuple(find_odd_timestamps(database, shape, now, policy.timezone))
-    due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
+    before, due, staying = _what_is_due(database, shape, policy, keep, limits)
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         notes = shape.notes + _words(staying)
@@ -129,14 +153,67 @@ def plan(
     windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds)
     carried = Window(due.start, max(due.start + _MOMENT, left[0].cell.start)) if left else due
     partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
-    cut = _batches(windows, partitions, policy, tables)
+    cut = cut_into_batches(windows, partitions, policy, others.archived)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    waiting = tuple(find_waiting(database, shape, due, kept_for_ever, none_is_free=not cut and not holds))
+    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
     notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
     result = Plan(tuple(cut[:most]), due, before, keep, more, notes, staying + waiting)
     _tell(result)
     return result
+
+
+def foresee(
+    database: Database,
+    shape: TableShape,
+    order: WorkOrder,
+    policy: TablePolicy,
+    keep: KeepDays,
+    limits: Limits,
+    others: OtherTables = ALONE,
+) -> Outlook:
+    """Plans run after run until nothing is due any more. Reads the table and the ledger alone, and no bucket.
+
+    Raises:
+        SettingError: the run's `end` is not after its `start`.
+    """
+    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
+    before, due, staying = _what_is_due(database, shape, policy, keep, limits)
+    if due is None:
+        notes = shape.notes + _words(staying)
+        return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
+    ledger, holds = Ledger(database, order), Restores(database, order).holds(due)
+    left, _ = _windows(database, shape, ledger, due, policy, holds, everything=True)
+    most = policy.max_mapped_windows * longest_batch(policy)
+    runs: list[tuple[Batch, ...]] = []
+    found: dict[str, None] = {}
+    dropped: set[int] = set()
+    complete = False
+    while not complete and len(runs) < MOST_RUNS:
+        carried = Window(due.start, max(due.start + _MOMENT, left[most].cell.start)) if left[most:] else due
+        partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
+        found |= dict.fromkeys(hindrances)
+        whole = [one for one in partitions if one.oid not in dropped]
+        run = tuple(cut_into_batches(left[:most], whole, policy, others.archived)[: policy.max_mapped_windows])
+        runs += [run] if run else []
+        dropped |= {batch.partition.oid for batch in run if batch.partition}
+        done = {window.cell for batch in run for window in batch}
+        left = [window for window in left if window.cell not in done]
+        complete = not run or not (left or len(run) == policy.max_mapped_windows)
+    unfinished = len(ledger.open_windows(due)) if ledger.exists() else 0
+    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
+    notes = shape.notes + _words(staying) + tuple(found) + _held(holds) + _words(waiting)
+    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
+
+
+def _what_is_due(
+    database: Database, shape: TableShape, policy: TablePolicy, keep: KeepDays, limits: Limits
+) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
+    """The cutoff, the span that is due, and what no window will ever hold."""
+    now = min(datetime.now(UTC), database.one("plan/clock").now)
+    before = cutoff(limits.run_time, now, keep.days)
+    due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
+    return before, due, tuple(find_odd_timestamps(database, shape, now, policy.timezone))
 
 
 def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
@@ -163,23 +240,33 @@ def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datet
 
 
 def _windows(
-    database: Database, shape: TableShape, ledger: Ledger, due: Window, policy: TablePolicy, holds: Sequence[Hold]
+    database: Database,
+    shape: TableShape,
+    ledger: Ledger,
+    due: Window,
+    policy: TablePolicy,
+    holds: Sequence[Hold],
+    *,
+    everything: bool = False,
 ) -> tuple[list[DueWindow], list[DueWindow]]:
-    """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way."""
-    most = policy.max_mapped_windows * _longest_batch(policy)
+    """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
+
+    With `everything` all that are due count as this run's.
+    """
+    most = policy.max_mapped_windows * longest_batch(policy)
     rows = database.all(
         *_finding(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
         origin=GRID_ORIGIN,
-        limit=most + 1 + sum(_cells(hold, policy.window_hours) for hold in holds),
+        limit=None if everything else most + 1 + sum(_cells(hold, policy.window_hours) for hold in holds),
     )
     found = due_windows([row.first for row in rows], due, policy.window_hours)
     unfinished = ledger.open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
     windows = [planned[cell] for cell in sorted(planned) if not any(hold.span.overlaps(cell) for hold in holds)]
-    return windows[:most], windows[most:]
+    return (windows, []) if everything else (windows[:most], windows[most:])
 
 
 def _partitions(
@@ -195,21 +282,6 @@ def _partitions(
     free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
     known = {one.oid for one in begun}
     return begun + [one for one in free if one.oid not in known], found.notes
-
-
-def _batches(
-    windows: Sequence[DueWindow], partitions: Sequence[Partition], policy: TablePolicy, tables: int
-) -> list[Batch]:
-    """A batch for each whole partition with its windows, and batches of the other windows; oldest first."""
-    whole = [
-        Batch(tuple(window for window in windows if one.span.start <= window.cell.start < one.span.end), one)
-        for one in partitions
-    ]
-    taken = {window.cell for batch in whole for window in batch}
-    rest = [window for window in windows if window.cell not in taken]
-    size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)), tables)
-    parts = [Batch(tuple(part)) for part in batches(rest, size)]
-    return sorted(whole + parts, key=lambda batch: batch.span)
 
 
 def _finding(shape: TableShape) -> tuple[str, Names]:
@@ -237,18 +309,6 @@ def _held(holds: Sequence[Hold]) -> tuple[str, ...]:
         return ()
     first = min(holds, key=lambda hold: hold.until)
     return (f"restored rows stay for now, in {len(holds)} span(s); the first hold to end: {first}",)
-
-
-def _longest_batch(policy: TablePolicy) -> int:
-    return LONGEST_AUTO_BATCH if policy.windows_per_task == "auto" else policy.windows_per_task
-
-
-def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> int:
-    if policy.windows_per_task == "auto":
-        least = least_windows_per_task(tables, policy.window_hours)
-        most = most_tasks(windows, policy.window_hours, tasks)
-        return windows_per_task(windows, most, LONGEST_AUTO_BATCH, least)
-    return policy.windows_per_task
 
 
 def _tell(result: Plan) -> None:

@@ -1,0 +1,178 @@
+"""Whether all is there that an archive run needs: each thing looked at by itself, with the command that mends it.
+
+Nothing here writes, and nothing that is missing keeps the next thing from being looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from include.archiver.database import Database, Row
+from include.archiver.errors import ArchiverError
+from include.archiver.ledger import SCHEMA
+from include.archiver.manifest import table_folder
+from include.archiver.models import TableShape, WorkOrder
+from include.archiver.storage import ObjectStore
+from include.archiver.table import describe
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a run needs: `told` says what was found, or what is missing and what to do about it."""
+
+    subject: str
+    ok: bool
+    told: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For XCom: plain values only."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{'ok     ' if self.ok else 'MISSING'}  {self.subject}: {self.told}"
+
+
+def check_database(database: Database, order: WorkOrder) -> tuple[list[Check], TableShape | None]:
+    """The rights, the table, its index and the ledger's schema; and the table's shape, None where it cannot be told.
+
+    Raises:
+        ArchiverError: the server does not answer even questions about the role itself.
+    """
+    asking = database.one(
+        "preview/asking", schema=order.table.schema, table=order.table.name, column=order.timestamp_column
+    )
+    checks = [_check_writable(asking)]
+    for found in database.all("table/find", schema=order.table.schema, table=order.table.name):
+        checks += _check_rights(found, asking, order)
+    shape, check = _check_shape(database, order)
+    checks.append(check)
+    if shape:
+        checks.append(_check_index(shape, asking))
+    checks.append(_looked_at("ledger", lambda: _check_ledger(database, asking)))
+    return checks, shape
+
+
+def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
+    """Whether the bucket is there, and objects can be listed, read and written in it.
+
+    Writing is tried by an upload that is begun and given up, which leaves nothing behind.
+    """
+    name = f"s3://{bucket.bucket}"
+    try:
+        bucket.check(order.prefix, writing=False)
+    except ArchiverError as error:
+        return [Check("bucket", ok=False, told=str(error))]
+
+    def read() -> Check:
+        folder = table_folder(order.prefix, order.client, order.table)
+        next(bucket.keys(folder), None)
+        bucket.head(f"{folder}_read_check")
+        return Check("bucket, reading", ok=True, told=f"objects in {name} can be listed and read")
+
+    def write() -> Check:
+        bucket.check(order.prefix, writing=True)
+        return Check("bucket, writing", ok=True, told=f"an upload to {name} could be begun, and was given up")
+
+    return [
+        Check("bucket", ok=True, told=f"{name} is there"),
+        _looked_at("bucket, reading", read),
+        _looked_at("bucket, writing", write),
+    ]
+
+
+def _looked_at(subject: str, look: Callable[[], Check]) -> Check:
+    try:
+        return look()
+    except ArchiverError as error:
+        return Check(subject, ok=False, told=str(error))
+
+
+def _check_writable(asking: Row) -> Check:
+    subject = "connection"
+    if asking.standby:
+        return Check(subject, ok=False, told="the server is a standby; point the Airflow connection at the primary")
+    if asking.read_only == "on":
+        return Check(
+            subject,
+            ok=False,
+            told=f"the database or the role is set to read only; to let a run delete: ALTER DATABASE "
+            f"{asking.database} SET default_transaction_read_only = off (or ALTER ROLE {asking.role} ...)",
+        )
+    if asking.replication_role != "origin":
+        return Check(
+            subject,
+            ok=False,
+            told=f"session_replication_role is {asking.replication_role}, under which foreign keys are not looked "
+            f"at; set it to origin for database {asking.database} and role {asking.role}",
+        )
+    return Check(subject, ok=True, told=f"database {asking.database} answers role {asking.role}")
+
+
+def _check_rights(found: Row, asking: Row, order: WorkOrder) -> list[Check]:
+    """Each right on the table by itself; those on its children are told with the table's shape."""
+    wanted = [
+        ("USAGE", f"SCHEMA {asking.schema}", found.may_use),
+        ("SELECT", f"TABLE {asking.table}", found.may_select),
+        ("DELETE", f"TABLE {asking.table}", found.may_delete),
+        ("TEMPORARY", f"DATABASE {asking.database}", found.may_make_temporary),
+    ]
+    if order.children:
+        # Rows are locked before the server looks for rows that point to them, which wants it on any one column.
+        wanted.append((f"UPDATE ({asking.column})", f"TABLE {asking.table}", found.may_lock))
+    missing = [
+        Check(f"right {right}", ok=False, told=f"GRANT {right} ON {place} TO {asking.role}")
+        for right, place, granted in wanted
+        if not granted
+    ]
+    return missing or [Check("rights", ok=True, told=", ".join(right for right, _place, _granted in wanted))]
+
+
+def _check_shape(database: Database, order: WorkOrder) -> tuple[TableShape | None, Check]:
+    try:
+        shape = describe(database, order.table, order.timestamp_column, order.children, to_delete=False)
+    except ArchiverError as error:
+        return None, Check("table", ok=False, told=str(error))
+    return shape, Check(
+        "table",
+        ok=True,
+        told=f"{order.table} has {len(shape.columns)} columns; rows are told apart by {shape.identity}",
+    )
+
+
+def _check_index(shape: TableShape, asking: Row) -> Check:
+    subject = f"index on {shape.timestamp_column}"
+    if shape.timestamp_index:
+        return Check(subject, ok=True, told=f"{shape.timestamp_index} begins with it")
+    return Check(
+        subject,
+        ok=False,
+        told=f"every window would read the whole table; run the DAG maintenance, or, if the table is not "
+        f"partitioned, CREATE INDEX CONCURRENTLY ON {asking.table} ({asking.column})",
+    )
+
+
+def _check_ledger(database: Database, asking: Row) -> Check:
+    rows = database.all("table/schema_rights", schema=SCHEMA)
+    if not rows:
+        if asking.may_create_schema:
+            return Check("ledger", ok=True, told=f"schema {SCHEMA} is not there yet; the first run makes it")
+        return Check(
+            "ledger",
+            ok=False,
+            told=f"there is no schema {SCHEMA}, and the role may not make one; run include/sql/roles/table.sql, or "
+            f"GRANT CREATE ON DATABASE {asking.database} TO {asking.role}",
+        )
+    missing = [name for name, granted in (("USAGE", rows[0].may_use), ("CREATE", rows[0].may_create)) if not granted]
+    if missing:
+        return Check("ledger", ok=False, told=f"GRANT {', '.join(missing)} ON SCHEMA {SCHEMA} TO {asking.role}")
+    if closed := database.all("preview/ledger_rights", schema=SCHEMA):
+        names = ", ".join(row.name for row in closed)
+        return Check(
+            "ledger",
+            ok=False,
+            told=f"it belongs to another role: GRANT SELECT, INSERT, UPDATE ON {names} TO {asking.role}",
+        )
+    return Check("ledger", ok=True, told=f"schema {SCHEMA} can be read and filled")

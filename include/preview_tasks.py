@@ -1,0 +1,287 @@
+"""What the tasks of the DAG `preview` do: read the form, look for the server's pool, and tell what a run would do.
+
+Nothing that is imported here can delete, rewrite or upload; import-linter holds that.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from include import wiring
+from include.archiver.database import Database
+from include.archiver.errors import ArchiverError, SettingError, Unfinished
+from include.archiver.figures import Figures
+from include.archiver.ledger import Ledger
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.naming import group_part, pool_name
+from include.archiver.ownership import Ownership
+from include.archiver.policy import (
+    Client,
+    KeepDays,
+    Policies,
+    TablePolicy,
+    parse_keep_days,
+    parse_table,
+)
+from include.archiver.preview import preview
+from include.archiver.readiness import Check, check_bucket, check_database
+from include.archiver.steps.plan import Limits, OtherTables
+from include.client_settings import ClientSettings
+from include.orders import work_order
+from include.run_context import read_parameters
+from include.variables import read_client_variables
+
+log = logging.getLogger(__name__)
+
+# So long a probe may wait for a slot of its pool before the pool counts as missing, and how often it is looked at.
+PROBE_SECONDS = 30.0
+_POLL_SECONDS = 1.0
+# States in which a task waits for nothing but its pool, or was given up by a former try of this.
+_NO_SLOT = {None, "scheduled", "skipped"}
+_MOST_NAMED = 10
+# How loud a line of the log is, and what it says.
+Line = tuple[int, str]
+_RULE = "-" * 80
+
+
+def probe_task(conn_id: str) -> str:
+    """The id of the task that does nothing but run in this server's pool."""
+    return f"probe_{group_part(conn_id)}"
+
+
+def choose_client(policies: Policies, context: Mapping[str, Any]) -> Client:
+    """The client that the form names.
+
+    Raises:
+        SettingError: the policy file has no such client, or its entry is wrong.
+    """
+    name = str(read_parameters(context)["client"])
+    client = next((one for one in policies.clients if one.name == name), None)
+    if client is None:
+        known = ", ".join(one.name for one in policies.clients[:_MOST_NAMED])
+        reason = policies.broken.get(name) or f"{policies.source} has no such client ({known})"
+        raise SettingError(f"the run's parameter client is {name!r}: {reason}")
+    return client
+
+
+def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]) -> tuple[TablePolicy, ...]:
+    """The client's tables that the form chooses: the one that it names, or all.
+
+    Raises:
+        SettingError: the policy file does not list that table for the client.
+    """
+    text = read_parameters(context).get("table")
+    if not text:
+        return client.tables
+    wanted = _table(str(text))
+    found = tuple(one for one in client.tables if one.name == wanted)
+    if not found:
+        raise SettingError(
+            f"the run's parameter table is {text!r}, which {policies.source} does not list for client "
+            f"{client.name!r}; it lists {', '.join(one.table for one in client.tables)}"
+        )
+    return found
+
+
+def read_limits(context: Mapping[str, Any]) -> Limits:
+    """The run's own time, and the span to which the form limits it.
+
+    Raises:
+        SettingError: `start` or `end` is no date and time.
+    """
+    start, end = (wiring.moment_parameter(context, name) for name in ("start", "end"))
+    return Limits(run_time=wiring.run_time(context), start=start, end=end)
+
+
+def read_form(policies: Policies, context: Mapping[str, Any]) -> Client:
+    """The client to look at, if the whole form can be used.
+
+    Raises:
+        SettingError: a field of it cannot; the message names it.
+    """
+    client = choose_client(policies, context)
+    choose_tables(policies, client, context)
+    read_limits(context)
+    days = read_parameters(context).get("keep_days")
+    if days is not None:
+        parse_keep_days(days, "the run's parameter keep_days")
+    return client
+
+
+def look_for_pool(client: Client, state: Callable[[], str | None], seconds: float = PROBE_SECONDS) -> Check:
+    """Whether the probe gets a slot of the server's pool.
+
+    A task cannot ask Airflow for its pools, but a task whose pool is missing never leaves the state `scheduled`.
+
+    Args:
+        client: whose server it is.
+        state: asks for the probe's state.
+        seconds: how long to wait for the probe.
+    """
+    pool, deadline = pool_name(client.conn_id), time.monotonic() + seconds
+    while state() in _NO_SLOT:
+        if time.monotonic() > deadline:
+            return Check(
+                f"pool {pool}",
+                ok=False,
+                told=f"no task got a slot of it within {seconds:.0f} s. Either it is not there: python -m "
+                f"include.pools > pools.json; airflow pools import pools.json. Or tasks that are running take all "
+                f"of its slots: see Admin > Pools, and preview again",
+            )
+        time.sleep(_POLL_SECONDS)
+    return Check(f"pool {pool}", ok=True, told="a task got a slot of it")
+
+
+def probe_state(client: Client, context: Mapping[str, Any]) -> str | None:
+    """What has become of the probe of this run so far."""
+    ti, task = context["ti"], probe_task(client.conn_id)
+    found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
+    state = found.get(ti.run_id, {}).get(task)
+    return str(state) if state is not None else None
+
+
+def run_preview(policies: Policies, pool: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, object]:
+    """Looks at each table and tells what was found; returns it as plain values, and pushes it as `report` before.
+
+    Raises:
+        Unfinished: something that a run needs is missing; all else was told all the same.
+    """
+    client = choose_client(policies, context)
+    slot = Check(**pool)
+    looked = [
+        (policy, *_look_at(policies, client, policy, context)) for policy in choose_tables(policies, client, context)
+    ]
+    failed = _name_missing([slot])
+    for policy, checks, figures in looked:
+        failed += [f"{policy.table}: {missing}" for missing in _name_missing(checks)]
+        failed += [f"{policy.table}: {words}" for words in (figures.never if figures else ())]
+    lines = [_verdict(client, [figures for *_, figures in looked], len(failed)), _line(slot)]
+    for policy, checks, figures in looked:
+        lines += _lines(client, policy, checks, figures)
+    for level, line in lines:
+        log.log(level, "%s", line)
+    report: dict[str, object] = {
+        "client": client.name,
+        "pool": slot.as_dict(),
+        "tables": [
+            {
+                "table": policy.table,
+                "checks": [check.as_dict() for check in checks],
+                "figures": figures.as_dict() if figures else None,
+            }
+            for policy, checks, figures in looked
+        ],
+        "failed": failed,
+        "lines": [line for _level, line in lines],
+    }
+    context["ti"].xcom_push(key="report", value=report)
+    if failed:
+        raise Unfinished(
+            f"{len(failed)} thing(s) that a run of client {client.name!r} needs are missing; nothing was written or "
+            f"deleted. Mend them and preview again: {'; '.join(failed)}"
+        )
+    return report
+
+
+def _look_at(
+    policies: Policies, client: Client, policy: TablePolicy, context: Mapping[str, Any]
+) -> tuple[list[Check], Figures | None]:
+    """All that can be said of one table, whatever is missing."""
+    order = work_order(client, policy, context["dag_run"].run_id, dry_run=True)
+    checks: list[Check] = []
+    keep: KeepDays | None = None
+    settings: ClientSettings | None = None
+    figures: Figures | None = None
+    try:
+        settings = ClientSettings(client, policy, policies, read_client_variables(client.name))
+        keep = settings.find_keep_days(read_parameters(context).get("keep_days"))
+    except ArchiverError as error:
+        checks.append(Check("days to keep", ok=False, told=str(error)))
+    try:
+        with wiring.session(client, "preview", writes=False) as database:
+            found, shape = check_database(database, order)
+            checks += found
+            if settings:
+                checks.append(_look_whether_enabled(settings, database, order))
+            checks.append(_look_who_owns(policy, database, order))
+            if shape and keep and settings:
+                try:
+                    figures = preview(
+                        database,
+                        shape,
+                        order,
+                        policy,
+                        keep,
+                        read_limits(context),
+                        OtherTables(policies.tables, settings.find_children_kept_for_ever()),
+                    )
+                except ArchiverError as error:
+                    checks.append(Check("figures", ok=False, told=str(error)))
+    except ArchiverError as error:
+        checks.append(Check("database", ok=False, told=str(error)))
+    try:
+        checks += check_bucket(wiring.object_store(policy), order)
+    except ArchiverError as error:
+        checks.append(Check("bucket", ok=False, told=str(error)))
+    return checks, figures
+
+
+def _look_whether_enabled(settings: ClientSettings, database: Database, order: WorkOrder) -> Check:
+    """Not being enabled is a person's wish and nothing that is missing; not being known is."""
+    try:
+        enabled = settings.find_enabled(Ledger(database, order).had_deleted_before_enabling)
+    except ArchiverError as error:
+        return Check("enabled", ok=False, told=str(error))
+    what = "yes, its rows really leave" if enabled.yes else "no, each run is a dry run"
+    return Check("enabled", ok=True, told=f"{what}: {enabled.why}")
+
+
+def _look_who_owns(policy: TablePolicy, database: Database, order: WorkOrder) -> Check:
+    """Whether a run that may delete would be refused because another database acts for this archive."""
+    try:
+        hindrance = Ownership(database, wiring.object_store(policy), order).hindrance()
+    except ArchiverError as error:
+        hindrance = str(error)
+    return Check("owner", ok=hindrance is None, told=hindrance or "no other database acts for this archive")
+
+
+def _verdict(client: Client, figures: Sequence[Figures | None], missing: int) -> Line:
+    """What a person wants to know first."""
+    known = [one for one in figures if one]
+    due = sum(one.rows for one in known)
+    about = "" if all(one.counted for one in known) else "about "
+    rows = f"{about}{due:,} row(s) are due" if len(known) == len(figures) else "what is due is not known of every table"
+    state = f"{missing} thing(s) are missing" if missing else "nothing is missing"
+    level = logging.ERROR if missing else logging.INFO
+    return level, f"client {client.name}: {state}, and {rows}. This is a preview: nothing was written or deleted."
+
+
+def _lines(client: Client, policy: TablePolicy, checks: Sequence[Check], figures: Figures | None) -> Iterator[Line]:
+    yield logging.INFO, _RULE
+    place = f"{policy.table} in database {client.database} on {client.conn_id}, to s3://{policy.bucket_name}"
+    yield logging.INFO, place
+    yield from map(_line, checks)
+    if figures is None:
+        yield logging.INFO, "figures   not worked out, because of what is missing above"
+        return
+    for line in figures.lines(policy.compression, policy.storage_class):
+        yield logging.INFO, line
+
+
+def _line(check: Check) -> Line:
+    """What is missing can be found by filtering the log for errors."""
+    return logging.INFO if check.ok else logging.ERROR, str(check)
+
+
+def _name_missing(checks: Sequence[Check]) -> list[str]:
+    return [f"{check.subject}: {check.told}" for check in checks if not check.ok]
+
+
+def _table(text: str) -> TableName:
+    try:
+        return parse_table(text)
+    except ValueError as error:
+        raise SettingError(f"the run's parameter table: {error}") from None

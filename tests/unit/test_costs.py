@@ -1,0 +1,50 @@
+"""Requests, dollars and minutes of an archive."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.archiver.costs import (
+    OF_A_RUN,
+    Requests,
+    WindowSize,
+    dollars_a_month,
+    format_dollars,
+    requests_for,
+    seconds_for,
+)
+from include.archiver.storage import PART_BYTES
+
+SMALL = WindowSize(rows=10, csv_bytes=1000, data_bytes=200, sidecar_bytes=50)
+
+
+def test_a_window_of_few_rows_takes_twelve_requests() -> None:
+    assert requests_for([SMALL], runs=0) == Requests(put=3, post=0, get=4, head=5)
+    assert requests_for([SMALL], runs=0).total == 12
+    assert requests_for([], runs=2) == OF_A_RUN + OF_A_RUN
+
+
+@pytest.mark.parametrize(
+    ("size", "put", "post"),
+    [(PART_BYTES - 1, 1, 0), (PART_BYTES, 1, 2), (PART_BYTES + 1, 2, 2), (2 * PART_BYTES, 2, 2)],
+)
+def test_a_large_object_goes_in_parts(size: int, put: int, post: int) -> None:
+    large = WindowSize(rows=10, csv_bytes=size, data_bytes=size, sidecar_bytes=50)
+    assert requests_for([large], runs=0) == Requests(put=put + 2, post=post, get=4, head=5)
+
+
+def test_a_million_rows_of_the_benchmark_cost_what_its_page_says() -> None:
+    """Four windows of two parts each and the plan of one run, for 111,108 rows: $0.0013 a million."""
+    window = WindowSize(rows=27_777, csv_bytes=41e6, data_bytes=1.5 * PART_BYTES, sidecar_bytes=300_000)
+    assert requests_for([window] * 4, runs=1).dollars * 1e6 / 111_108 == pytest.approx(0.00126, rel=0.01)
+
+
+@pytest.mark.parametrize("amount", [1e-9, 0.0099])
+def test_nothing_that_costs_something_is_told_as_zero(amount: float) -> None:
+    assert format_dollars(amount) == "less than $0.01"
+
+
+def test_dollars_and_seconds() -> None:
+    assert format_dollars(1234.5) == "about $1,234.50"
+    assert dollars_a_month(100 * 2**30) == pytest.approx(2.30)
+    assert seconds_for(101e6, windows=25, tasks=100) == pytest.approx(1 + 1 + 43)
