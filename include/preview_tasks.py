@@ -201,12 +201,19 @@ def _look_at(
     except ArchiverError as error:
         checks.append(Check("days to keep", ok=False, told=str(error)))
     try:
+        bucket = wiring.object_store(policy)
+        of_bucket = check_bucket(bucket, order)
+    except ArchiverError as error:
+        of_bucket = [Check("bucket", ok=False, told=str(error))]
+    readable = all(check.ok for check in of_bucket)
+    try:
         with wiring.session(client, "preview", writes=False) as database:
             found, shape = check_database(database, order)
             checks += found
             if settings:
                 checks.append(_look_whether_enabled(settings, database, order))
-            checks.append(_look_who_owns(policy, database, order))
+            if readable:
+                checks.append(_look_who_owns(Ownership(database, bucket, order)))
             if shape and keep and settings:
                 try:
                     figures = preview(
@@ -222,11 +229,7 @@ def _look_at(
                     checks.append(Check("figures", ok=False, told=str(error)))
     except ArchiverError as error:
         checks.append(Check("database", ok=False, told=str(error)))
-    try:
-        checks += check_bucket(wiring.object_store(policy), order)
-    except ArchiverError as error:
-        checks.append(Check("bucket", ok=False, told=str(error)))
-    return checks, figures
+    return checks + of_bucket, figures
 
 
 def _look_whether_enabled(settings: ClientSettings, database: Database, order: WorkOrder) -> Check:
@@ -239,10 +242,10 @@ def _look_whether_enabled(settings: ClientSettings, database: Database, order: W
     return Check("enabled", ok=True, told=f"{what}: {enabled.why}")
 
 
-def _look_who_owns(policy: TablePolicy, database: Database, order: WorkOrder) -> Check:
+def _look_who_owns(ownership: Ownership) -> Check:
     """Whether a run that may delete would be refused because another database acts for this archive."""
     try:
-        hindrance = Ownership(database, wiring.object_store(policy), order).hindrance()
+        hindrance = ownership.hindrance()
     except ArchiverError as error:
         hindrance = str(error)
     return Check("owner", ok=hindrance is None, told=hindrance or "no other database acts for this archive")

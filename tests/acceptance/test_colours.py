@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from contextlib import suppress
 
@@ -43,7 +44,7 @@ def spoil_first_object(tenant: Tenant, stopping: threading.Event) -> None:
     while not stopping.wait(0.02):
         with suppress(StopIteration, client.exceptions.ClientError):
             key = next(iter(sorted(tenant.data_objects())))
-            client.put_object(Bucket=BUCKET, Key=key, Body=b"not what was sent")
+            client.put_object(Bucket=BUCKET, Key=key, Body=gzip.compress(b"not what was sent"))
             return
 
 

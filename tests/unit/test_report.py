@@ -37,6 +37,11 @@ def test_it_repeats_n_its_origin_and_what_the_plan_noted() -> None:
     report.refuse_unfinished()
 
 
+def test_what_it_had_to_say_before_is_not_lost_by_what_the_plan_says() -> None:
+    report = NOTHING.with_note("maintenance is due").with_plan({"keep_days": 7, "keep_days_from": "the default"})
+    assert report.notes == ("N is 7, from the default", "maintenance is due")
+
+
 def test_a_dry_run_says_so_and_why_before_anything_else() -> None:
     report = Report.of_rehearsal([end(1)], [EXPORTED], WHY)
     assert report.lines()[0] == f"this is a dry run, so nothing was written or deleted: {WHY}"

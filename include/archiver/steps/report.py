@@ -104,7 +104,7 @@ class Report:
         if summary.get("more"):
             notes.append("more windows are due than one run carries; the next run goes on with them")
         never = tuple(one["words"] for one in summary.get("staying", []) if one["never"])
-        return replace(self, notes=tuple(notes), unfinished=self.unfinished + never)
+        return replace(self, notes=(*notes, *self.notes), unfinished=self.unfinished + never)
 
     def with_note(self, note: str | None) -> Report:
         """The same report with one more thing to say."""
