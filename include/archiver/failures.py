@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from include.archiver.database import Database
 from include.archiver.errors import (
@@ -33,6 +34,13 @@ _WAITED_FOR = (StorageInterrupted, Busy, LockWait)
 _MOST_IN_A_ROW = 3
 
 
+@dataclass
+class Turn:
+    """One window's turn: whether it came to a good end."""
+
+    passed: bool = False
+
+
 class Failures:
     """The failures of one step over several windows."""
 
@@ -43,14 +51,15 @@ class Failures:
         self._in_a_row = 0
 
     @contextmanager
-    def of(self, window: DueWindow) -> Generator[None]:
+    def of(self, window: DueWindow) -> Generator[Turn]:
         """Around the work on one window: what it raises is kept for the end, where the next one can still go on.
 
         Raises:
             ArchiverError: the next one cannot; it speaks of the failures before as well.
         """
+        turn = Turn()
         try:
-            yield
+            yield turn
         except ArchiverError as failure:
             self._failures.append(failure)
             self._in_a_row = self._in_a_row + 1 if isinstance(failure, _WAITED_FOR) else 0
@@ -59,6 +68,7 @@ class Failures:
             # The message is whole; a trace would bury it.
             log.error("window %s: %s", window, failure)  # noqa: TRY400
         else:
+            turn.passed = True
             self._in_a_row = 0
 
     def settle(self) -> None:

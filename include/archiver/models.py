@@ -78,7 +78,8 @@ class ForeignKey:
     """A foreign key of table `child` that points to an archived table.
 
     `tables` is the child and whatever it is a partition of, `reaches` what a delete would do to the child's rows
-    (CASCADE, SET NULL, SET DEFAULT), None if the server refuses such a delete instead.
+    (CASCADE, SET NULL, SET DEFAULT), None if the server refuses such a delete instead. `timed` is whether the child has
+    a column by whose time it could be archived itself.
     """
 
     name: str
@@ -88,6 +89,7 @@ class ForeignKey:
     pairs: tuple[KeyPair, ...]
     indexed: bool
     may_read: bool
+    timed: bool = True
 
 
 class TimestampKind(StrEnum):

@@ -12,8 +12,10 @@ from contextlib import AbstractContextManager, ExitStack
 
 from include.archiver.database import Database
 from include.archiver.errors import Stopped
+from include.archiver.failures import Failures
 from include.archiver.models import DueWindow, WorkOrder
 from include.archiver.overlap import Aside
+from include.archiver.ownership import Ownership
 from include.archiver.steps.delete import Deleted, delete
 from include.archiver.steps.export import export
 from include.archiver.steps.store import store
@@ -30,8 +32,11 @@ def archive(
     order: WorkOrder,
     windows: Iterable[DueWindow],
     stopping: Callable[[], bool],
+    adopt: str | None = None,
 ) -> Deleted:
-    """Exports, checks and deletes the windows; returns what became of all their rows.
+    """Exports, checks and deletes the windows; returns what became of all their rows. One bad window keeps no other.
+
+    Whether rows may leave is for the caller to know: nothing here asks whether the client is enabled.
 
     Args:
         session: opens a connection to the client database for the step of this name; it is called three times.
@@ -39,31 +44,50 @@ def archive(
         order: which table of whom; the ledger must be there (`Ledger.migrate`).
         windows: what `plan` found, in its order.
         stopping: asked between windows, and between delete batches; true ends the work there.
+        adopt: why this database acts for the archive from now on, if another one did (`Ownership`).
 
     Raises:
-        ArchiverError: what a step raised; the steps end with the windows that they have in hand, and everything done
-            so far counts. Run it again to go on.
+        OwnedElsewhere: another database acts for this archive; nothing was archived.
+        ArchiverError: of the windows that failed, when all have had their turn, or of what concerns them all; then the
+            steps end with the windows that they have in hand. Everything done so far counts. Run it again to go on.
         Stopped: `stopping` said so.
     """
     deleted: list[Deleted] = []
     with ExitStack() as exits:
         exporting, checking, removing = (exits.enter_context(session(step)) for step in ("export", "store", "delete"))
+        failures = [Failures(database) for database in (exporting, checking, removing)]
+        not_exported, not_checked, not_removed = failures
+        ownership = Ownership(removing, bucket, order)
+        ownership.claim(adopt)
+
+        def stops() -> bool:
+            if stopping():
+                return True
+            ownership.reconfirm()
+            return False
 
         def remove(window: DueWindow) -> None:
-            deleted.append(delete(removing, bucket, order, window, stopping))
+            with not_removed.of(window):
+                deleted.append(delete(removing, bucket, order, window, stops))
 
         removals = exits.enter_context(Aside(remove, _MOST_WAITING, "delete"))
 
         def check(window: DueWindow) -> None:
-            store(checking, bucket, order, window)
-            removals.give(window)
+            with not_checked.of(window) as turn:
+                store(checking, bucket, order, window)
+            if turn.passed:
+                removals.give(window)
 
         checks = exits.enter_context(Aside(check, _MOST_WAITING, "store"))
         for window in windows:
             if stopping():
                 raise Stopped(f"window {window}: stopped before its export; run it again to go on")
-            export(exporting, bucket, order, window)
-            checks.give(window)
+            with not_exported.of(window) as turn:
+                export(exporting, bucket, order, window)
+            if turn.passed:
+                checks.give(window)
         checks.settle()
         removals.settle()
+        for one in failures:
+            one.settle()
     return Deleted(sum(one.rows for one in deleted), sum(one.changed for one in deleted))

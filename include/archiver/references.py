@@ -55,7 +55,7 @@ def rows_that_are_pointed_to(table: TableName) -> Generator[None]:
         raise TableRefused(
             f"{refusal}: rows of {refusal.table} point to rows of {table} that are due, and nothing of this batch was "
             f"deleted; list {refusal.table} under 'children' of {table} in the policy file, so that it is archived "
-            f"first and such rows wait"
+            f"first and such rows wait (it needs a date or timestamp column of its own for that)"
         ) from None
 
 
@@ -81,7 +81,19 @@ def _refuse_unlisted(table: TableName, keys: Sequence[ForeignKey], children: Seq
         raise TableRefused(
             f"deleting from {table} would reach rows that nobody archived: {named}; list these tables under 'children' "
             f"of {table} in the policy file, so that they are archived first, or change these foreign keys to NO ACTION"
+            f"{_without_time(unlisted)}"
         )
+
+
+def _without_time(keys: Sequence[ForeignKey]) -> str:
+    """Advice that cannot be followed would be tried again and again."""
+    untimed = sorted({str(key.child) for key in keys if not key.timed})
+    if not untimed:
+        return ""
+    return (
+        f". {', '.join(untimed)} cannot be listed: it has no column of type date or timestamp to be archived by. Until "
+        f"it has one, no row that it points to can leave"
+    )
 
 
 def _foreign_key(row: Row) -> ForeignKey:
@@ -99,4 +111,5 @@ def _foreign_key(row: Row) -> ForeignKey:
         pairs=pairs,
         indexed=row.indexed,
         may_read=row.may_read,
+        timed=row.timed,
     )

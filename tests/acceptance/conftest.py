@@ -105,7 +105,8 @@ class Tenant:
         return {entry["Key"]: entry["ETag"] for page in pages for entry in page.get("Contents", [])}
 
     def data_objects(self) -> set[str]:
-        return {key for key in self.objects() if not key.rsplit("/", 1)[1].startswith("_")}
+        """Of these, those that hold rows: names that begin with `_` are for sidecars, manifests, notes and owners."""
+        return {key for key in self.objects() if "/_" not in key}
 
     def has_ledger(self) -> bool:
         return bool(self.sql("SELECT to_regclass('archiver.windows') IS NOT NULL")[0][0])

@@ -49,8 +49,8 @@ def policies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policies:
 
 
 def filled(**fields: object) -> dict[str, Any]:
-    run = SimpleNamespace(run_id="run 1", run_after=datetime(2026, 1, 31, tzinfo=UTC))
-    return {"params": FORM | fields, "dag_run": run}
+    run = SimpleNamespace(run_id="run 1", run_after=datetime(2026, 1, 31, tzinfo=UTC), conf=fields)
+    return {"params": FORM | fields, "dag_run": run, "dag": SimpleNamespace(params=FORM, dag_id="preview")}
 
 
 def test_the_form(policies: Policies) -> None:
@@ -149,7 +149,7 @@ def test_a_probe_that_does_not_tells_both_reasons_and_the_command(policies: Poli
     check = look_for_pool(policies.clients[0], lambda: state, seconds=0)
     assert not check.ok
     assert check.subject == "pool archive_rds_main"
-    assert "python -m include.pools > pools.json && airflow pools import pools.json" in check.told
+    assert "python -m include.pools > pools.json; airflow pools import pools.json" in check.told
     assert "take all of its slots" in check.told
 
 

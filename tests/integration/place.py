@@ -169,7 +169,7 @@ class Place(AnyPlace):
         return bool(self.sql("SELECT to_regnamespace('archiver') IS NOT NULL")[0][0])
 
     def data_keys(self) -> list[str]:
-        return [key for key in self.keys() if not key.rsplit("/", 1)[1].startswith("_")]
+        return [key for key in self.keys() if "/_" not in key]
 
     def manifests(self) -> list[Manifest]:
         return [Manifest.parse(self.read(key), key) for key in self.keys() if key.endswith(".manifest.json")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from include import archive_tasks
+from include import archive_tasks, preview_tasks
 from include.archive_tasks import TableWork
 from include.archiver.policy import Client, Policies
 from include.variables import ClientVariables
@@ -32,7 +32,8 @@ def connect_airflow(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
 def set_variables(monkeypatch: pytest.MonkeyPatch, enabled: str | None = None, **keep_days: str) -> None:
     """What Airflow's Variables say from here on."""
     found = ClientVariables(dict(keep_days), enabled, ())
-    monkeypatch.setattr(archive_tasks, "read_client_variables", lambda _client: found)
+    for tasks in (archive_tasks, preview_tasks):
+        monkeypatch.setattr(tasks, "read_client_variables", lambda _client: found)
 
 
 def work_on(place: Place, **client: Any) -> TableWork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from types import SimpleNamespace
 from typing import Any
@@ -112,7 +113,9 @@ def test_a_client_goes_on_whose_ledger_held_a_delete_before_there_was_the_questi
     filled.sql("DROP TABLE archiver.enabled_before")
     filled.sql("DELETE FROM archiver.migrations WHERE number >= 12")
     filled.sql("ALTER TABLE archiver.windows DROP COLUMN cause")
-    filled.sql("DROP TABLE IF EXISTS archiver.owners")
+    filled.sql("DROP TABLE archiver.owners")
+    for key in filter(re.compile("/_owner/").search, filled.keys()):
+        filled.remove(key)
     with filled.session() as database:
         assert Ledger(database, filled.order).had_deleted_before_enabling()
     batches, summary = work_on(filled).plan(context_of("run 2"))

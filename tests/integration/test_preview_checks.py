@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from include import preview_tasks
 from include.archiver.errors import Unfinished
-from include.archiver.policy import Client, KeepDays, Policies
+from include.archiver.policy import Client, Policies
 from include.archiver.readiness import Check, check_bucket
 from include.archiver.storage import ObjectStore
 from include.preview_tasks import run_preview
@@ -20,6 +19,7 @@ from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, checked, filled, looked_at, missing, through
 from tests.integration.roles import Owned, Right
+from tests.integration.task_context import connect_airflow, set_variables
 
 
 def everything_in(place: Place) -> list[Any]:
@@ -154,19 +154,15 @@ def test_one_table_that_is_missing_keeps_no_other_from_being_told(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     filled(place, 100, 10)
-    server = {"conn_type": "postgres", "host": place.server.host, "port": place.server.port}
-    account = {"login": place.server.user, "password": place.server.password}
-    monkeypatch.setenv("AIRFLOW_CONN_RDS_MAIN", json.dumps(server | account))
-    extra = {"endpoint_url": place.s3.endpoint_url, "region_name": place.s3.region}
-    storage = {"conn_type": "aws", "login": place.s3.access_key, "password": place.s3.secret_key, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(storage))
-    monkeypatch.setattr(preview_tasks, "find_keep_days", lambda *_: KeepDays(2, "the test"))
+    connect_airflow(place, monkeypatch)
+    set_variables(monkeypatch)
     nothing = place.policy.model_copy(update={"table": "analytics.nothing"})
     client = Client(place.database, "rds_main", place.database, (nothing, place.policy))
     pushed: dict[str, Any] = {}
     context = {
-        "params": {"client": client.name, "table": None, "start": None, "end": None},
-        "dag_run": SimpleNamespace(run_id="run 1", run_after=NOW),
+        "params": (form := {"client": client.name, "table": None, "keep_days": None, "start": None, "end": None}),
+        "dag": SimpleNamespace(params=form, dag_id="preview"),
+        "dag_run": SimpleNamespace(run_id="run 1", run_after=NOW, conf={}),
         "ti": SimpleNamespace(xcom_push=lambda key, value: pushed.update({key: value})),
     }
     with caplog.at_level(logging.INFO), pytest.raises(Unfinished, match=r"1 thing\(s\) that a run") as raised:

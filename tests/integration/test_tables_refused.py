@@ -208,3 +208,19 @@ def test_a_role_that_may_not_create_the_ledger_is_told_so_and_nothing_is_written
         limited.windows()
     assert not place.has_ledger()
     assert place.keys() == []
+
+
+def test_a_child_without_any_time_is_not_said_to_be_listed(place: Place) -> None:
+    """n8n's executions and their data: advice that cannot be followed would be tried again and again."""
+    place.sql(EVENTS)
+    place.sql(
+        "CREATE TABLE analytics.details (event_id bigint REFERENCES analytics.events ON DELETE CASCADE, data json)"
+    )
+    with pytest.raises(
+        TableRefused, match=r"analytics\.details cannot be listed: it has no column of type date or time"
+    ):
+        place.plan()
+    place.sql("ALTER TABLE analytics.details ADD at timestamptz")
+    with pytest.raises(TableRefused, match="list these tables under 'children'") as refusal:
+        place.plan()
+    assert "cannot be listed" not in str(refusal.value)

@@ -38,6 +38,14 @@ SELECT
         SELECT FROM pg_catalog.pg_index AS index
         WHERE index.indrelid = found.conrelid AND index.indisvalid AND index.indkey[0] = ANY (found.conkey)
     ) AS indexed,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_attribute AS attribute
+        WHERE
+            attribute.attrelid = found.conrelid AND attribute.attnum > 0 AND NOT attribute.attisdropped
+            AND attribute.atttypid IN (
+                'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype
+            )
+    ) AS timed,
     pairs.own_columns,
     pairs.columns,
     pairs.operators,
