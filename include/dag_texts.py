@@ -33,11 +33,12 @@ The first of: the run's `keep_days`; Variable `{keep_days_variable(client.name)}
 Variable `archive_keep_days`; 2. `-1` keeps everything.
 
 ### How to stop it
-Set Variable `{enabled_variable(client.name)}` to `false`: no delete task begins any more. Pause the DAG for the runs to
-come.
-Mark the run as failed for the deletes that are going on: each ends after its current batch, and Airflow kills it five
-seconds after it asked; a batch that takes longer is rolled back. The `report` of a run that is marked as failed is
-skipped; what had left is in the ledger. Whatever was begun is safe as it is, and the next run goes on from there.
+Set Variable `{enabled_variable(client.name)}` to `false`: no delete task begins any more.
+
+Pause the DAG for the runs to come. Mark the run as failed for the deletes that are going on: each ends after its
+current batch, and Airflow kills it five seconds after it asked; a batch that takes longer is rolled back. The `report`
+of a run that is marked as failed is skipped; what had left is in the ledger. Whatever was begun is safe as it is, and
+the next run goes on from there.
 """
 
 
