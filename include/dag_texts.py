@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.archiver.naming import keep_days_variable
+from include.archiver.naming import enabled_variable, keep_days_variable
 from include.archiver.policy import Client, TablePolicy
 
 
@@ -15,7 +15,14 @@ Moves rows older than N days out of database `{client.database}` (connection `{c
 time: **export** to a new object, **store** (read it back and compare), **delete** exactly the row versions that were
 read back. A row that came or changed after the export stays, and goes into a later object.
 
-**It deletes rows.** A new DAG is paused; unpausing it starts a run at once. Try `dry_run` first.
+**It deletes rows, once the client is enabled.** Until then every run is a dry run, by schedule or by hand: it reads and
+compresses what is due, deletes nothing, and says so in its note.
+
+- **Look**: trigger the DAG `preview` and choose `{client.name}`. This DAG may stay paused.
+- **Enable**: `enabled: true` at the client or a table in `{source}`, or Variable `{enabled_variable(client.name)}` =
+  `true`. A `false` in any of these places beats every `true`.
+- **Unpausing** starts a run at once only if its last scheduled time is recent (a tenth of the interval: 2.4 hours for
+  a daily run) or the DAG has run by schedule before. The trigger form unpauses a paused DAG as well.
 
 | table | timestamp | N in the policy | objects |
 |---|---|---|---|
@@ -26,8 +33,12 @@ The first of: the run's `keep_days`; Variable `{keep_days_variable(client.name)}
 Variable `archive_keep_days`; 2. `-1` keeps everything.
 
 ### How to stop it
-Pause the DAG for the runs to come; mark the run as failed for the one that is going on. A delete ends after its
-current batch. Whatever was begun is safe as it is, and the next run goes on from there.
+Set Variable `{enabled_variable(client.name)}` to `false`: no delete task begins any more.
+
+Pause the DAG for the runs to come. Mark the run as failed for the deletes that are going on: each ends after its
+current batch, and Airflow kills it five seconds after it asked; a batch that takes longer is rolled back. The `report`
+of a run that is marked as failed is skipped; what had left is in the ledger. Whatever was begun is safe as it is, and
+the next run goes on from there.
 """
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,21 @@ def test_duckdb_reads_zstd_too(events: Place, tmp_path: Path, monkeypatch: pytes
     fetched(events, tmp_path)
     monkeypatch.chdir(tmp_path)
     connection = duckdb.connect()
-    asked(EVERY_ROW.replace(".csv.gz", ".csv.zst"), connection)
+    asked(EVERY_ROW, connection)
     assert Counter(asked("SELECT * EXCLUDE archive_file FROM archived", connection)[1]) == before
+
+
+def test_duckdb_reads_a_table_whose_compression_was_changed(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    events.archive()
+    events.events(hours_ago(70))
+    before += as_text(events)
+    events.ordered(run_id="run 2", compression="zstd").archive()
+    assert {key.rsplit(".", 1)[1] for key in events.data_keys()} == {"gz", "zst"}
+    fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == before
 
 
 def test_what_left_is_told_from_what_stayed_and_from_older_versions(
@@ -152,7 +166,22 @@ def test_an_object_without_a_manifest_counts_for_nothing(
     events.archive()
     (key,) = events.data_keys()
     events.write(key.replace("g0001", "g0002"), events.read(key))
+    events.write(key.replace("g0001", "g0003"), b"sent by a run that broke off")
     fetched(events, tmp_path)
+    assert what_left(tmp_path, monkeypatch) == before
+    _, counts = asked(EVERY_ROW)
+    assert sum(row[1] for row in counts) == before.total()
+    (counted,) = asked(f"{EVERY_ROW}\nSELECT count(*) FROM archived")[1]
+    assert counted == (before.total(),)
+
+
+def test_below_a_prefix_the_objects_are_found_wherever_they_were_put(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    events.ordered(prefix="client=old/of 2026").archive()
+    fetched(events, tmp_path / "all")
+    (tmp_path / "archive").symlink_to(tmp_path / "all" / "archive" / "client=old" / "of 2026")
     assert what_left(tmp_path, monkeypatch) == before
 
 
@@ -170,8 +199,13 @@ def test_columns_named_like_parts_of_the_key_are_not_lost(
 
 
 def run_by_a_shell(place: Place, script: str, folder: Path) -> None:
+    done = tried_by_a_shell(place, script, folder)
+    assert done.returncode == 0, done.stderr
+
+
+def tried_by_a_shell(place: Place, script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     tools = f"{place.server.tool('psql').parent}{os.pathsep}{os.defpath}"
-    done = subprocess.run(
+    return subprocess.run(
         ["/bin/sh", "-e", "-c", script],
         cwd=folder,
         env={**place.server.tool_environment(place.database), "PATH": tools},
@@ -179,7 +213,6 @@ def run_by_a_shell(place: Place, script: str, folder: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
 
 
 def test_psql_alone_brings_an_object_back(events: Place, tmp_path: Path) -> None:
@@ -191,6 +224,26 @@ def test_psql_alone_brings_an_object_back(events: Place, tmp_path: Path) -> None
     script = re.sub(r"(?<=^object=archive/).*$", lambda _: key, script, count=1, flags=re.MULTILINE)
     for _ in range(2):
         run_by_a_shell(events, script, tmp_path)
+        assert differences(events) == []
+
+
+def test_a_value_that_ends_copy_in_psql_comes_back_by_the_lines_of_python(events: Place, tmp_path: Path) -> None:
+    events.sql("UPDATE analytics.events SET name = %s, data = NULL WHERE id = 3", "a\n\\.\nb")
+    events.sql("UPDATE analytics.events SET name = %s, data = NULL WHERE id = 4", "\\.\r\n\\.\n\\.")
+    remembered(events)
+    events.archive()
+    fetched(events, tmp_path)
+    (key,) = events.data_keys()
+    by_psql, _ = blocks("psql alone", "sh")
+    by_psql = re.sub(r"(?<=^object=archive/).*$", lambda _: key, by_psql, count=1, flags=re.MULTILINE)
+    done = tried_by_a_shell(events, by_psql, tmp_path)
+    assert done.returncode != 0
+    assert "unterminated CSV quoted field" in done.stderr
+    assert events.sql("SELECT count(*) FROM analytics.events") == [(0,)]
+    (by_python,) = blocks("psql alone", "python")
+    (tmp_path / "load.py").write_text(by_python, encoding="utf-8")
+    for _ in range(2):
+        run_by_a_shell(events, f"'{sys.executable}' load.py 'archive/{key}'", tmp_path)
         assert differences(events) == []
 
 
