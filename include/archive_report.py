@@ -38,6 +38,8 @@ def report_table(
     summary = ti.xcom_pull(task_ids=f"{group}.plan", key="summary")
     if batches is None or summary is None:
         raise Unfinished("nothing was planned; the error is in the log of the task plan")
+    if "dry_run" not in summary:
+        raise Unfinished("an older version planned this run, so what became of it is not known; clear its task plan")
     # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
     exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
     ends = _ends(group, batches, exports, context)
