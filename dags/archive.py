@@ -25,7 +25,7 @@ from airflow.sdk.definitions.param import ParamsDict
 from include import dag_texts, wiring
 from include.archive_report import report_table
 from include.archive_tasks import TableWork
-from include.archiver.errors import PolicyError
+from include.archiver.errors import PolicyError, Unfinished
 from include.archiver.manifest import table_folder
 from include.archiver.naming import dag_id, group_id, pool_name
 from include.archiver.policy import Client, Policies
@@ -134,7 +134,7 @@ def add_table(work: TableWork) -> None:
 
     # A batch that failed in part goes on with its other windows, so the next step is not stopped by a failed one.
     @task(priority_weight=EXPORT, map_index_template=LABEL, multiple_outputs=False)
-    def export(batch: BatchJson, **context: Any) -> dict[str, int]:
+    def export(batch: BatchJson, **context: Any) -> dict[str, Any]:
         return work.export(batch, context)
 
     @task(priority_weight=STORE, map_index_template=LABEL, multiple_outputs=False, trigger_rule="all_done")
@@ -154,7 +154,11 @@ def add_table(work: TableWork) -> None:
 
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events], multiple_outputs=False)
     def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
-        result = report_table(work, group, batches, context)
+        try:
+            result = report_table(work, group, batches, context)
+        except Unfinished as nothing:
+            context["ti"].xcom_push(key=NOTE, value=f"{work.policy.table}: {nothing}")
+            raise
         context["ti"].xcom_push(key=NOTE, value=result.note(work.policy.table))
         if result.deleted:
             context["outlet_events"][events].add(archived, extra=result.as_dict())

@@ -44,8 +44,9 @@ def report_table(
     exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
     ends = _ends(group, batches, exports, context)
     if summary["dry_run"]:
-        told = [one for one in exports if one["batch"] < len(ends)]
-        result = Report.of_rehearsal(ends, told, summary["dry_run"])
+        result = Report.of_rehearsal(ends, _told(exports, batches), summary["dry_run"])
+        if ti.try_number > 1:
+            result = result.with_note(_done_before(work, context))
     elif ends or ti.try_number > 1:
         result = _by_ledger(work, ends, context)
     else:
@@ -70,8 +71,25 @@ def _by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, 
         return result.with_note(maintenance_due(database, order, policy.reclaim_min_percent, policy.reclaim_min_bytes))
 
 
+def _done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
+    """What this very run had done before it was cleared and became a dry run; None if it had done nothing."""
+    done = _by_ledger(work, [], context)
+    if not done.windows:
+        return None
+    return (
+        f"before it was cleared this run was a real one: {done.deleted:,} rows of {done.windows:,} windows left, and "
+        f"{len(done.unfinished):,} windows are not finished"
+    )
+
+
+def _told(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:
+    """What the exports of these very batches returned; a plan that was cleared alone leaves those of others behind."""
+    labels = {number: batch["label"] for number, batch in enumerate(batches)}
+    return [one for one in exports if labels.get(one.get("batch", -1)) == one.get("label")]
+
+
 def _ends(
-    group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, int]], context: Mapping[str, Any]
+    group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, Any]], context: Mapping[str, Any]
 ) -> list[BatchEnd]:
     """How each batch's tasks ended, by Airflow's own states: only a leaf of a DAG decides what becomes of its run."""
     if not batches:
@@ -79,7 +97,7 @@ def _ends(
     run = context["dag_run"]
     found = context["ti"].get_task_states(dag_id=run.dag_id, task_group_id=f"{group}.window", run_ids=[run.run_id])
     states = found.get(run.run_id, {})
-    exported = {one["batch"] for one in exports}
+    exported = {one["batch"] for one in _told(exports, batches)}
     ends = []
     for number, batch in enumerate(batches):
         of_steps = {step: states.get(f"{group}.window.{step}_{number}") for step in STEPS}

@@ -19,7 +19,7 @@ from include.archiver.models import WorkOrder
 from include.archiver.ownership import Ownership
 from include.archiver.policy import Client, KeepDays, Policies, TablePolicy
 from include.archiver.steps.delete import delete_all
-from include.archiver.steps.drop import drop
+from include.archiver.steps.drop import bring_back, drop
 from include.archiver.steps.export import export_all
 from include.archiver.steps.plan import Limits, OtherTables, Plan, plan
 from include.archiver.steps.store import store_all
@@ -61,16 +61,21 @@ class TableWork:
         dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
         _tell_dry_run(dry_run)
         notes: list[str] = []
-        if keep.everything:
-            found = Plan.nothing(keep)
-        else:
+        adopt = parameters.get("adopt") or None
+        if not keep.everything:
             found, notes = self._found(context, keep, settings, dry_run=bool(dry_run))
+        else:
+            found = Plan.nothing(keep)
+            if adopt and not dry_run:
+                self._adopt(adopt, context)
+        if adopt and dry_run:
+            notes = [*notes, "this database was not adopted, because this is a dry run"]
         batches = [as_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
         summary = found.summary()
         told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
         return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
 
-    def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
+    def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, Any]:
         """Exports the batch's windows one after the other; in a dry run, only reads them."""
         order = self.order(context, dry_run=is_dry(batch))
         bucket = wiring.object_store(self.policy)
@@ -78,6 +83,7 @@ class TableWork:
             done = export_all(database, bucket, order, from_json(batch).windows)
         return {
             "batch": _map_index(context),
+            "label": batch["label"],
             "windows": len(done),
             "rows": sum(one.rows for one in done),
             "csv_bytes": sum(one.csv_bytes for one in done),
@@ -127,10 +133,17 @@ class TableWork:
             ownership.reconfirm()
             return False
 
+        def confirm() -> None:
+            """Loading the lists of a whole partition, and waiting for its detach, may have taken a while."""
+            self._refuse_if_disabled(self._settings(), database, order)
+            ownership.confirm()
+
         if asked():
             raise Stopped("the task was told to stop before its first batch; run it again to go on")
         windows, partition = from_json(batch).windows, from_json(batch).partition
-        if partition and (dropped := drop(database, bucket, order, partition)):
+        if partition and partition.back:
+            bring_back(database, order, partition)
+        elif partition and (dropped := drop(database, bucket, order, partition, confirm)):
             return {"deleted": dropped.rows, "changed": 0}
         results = delete_all(database, bucket, order, windows, stopping)
         return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
@@ -167,8 +180,23 @@ class TableWork:
                 ownership.claim(adopt)
         return found, []
 
+    def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
+        """Takes the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
+        order = self.order(context, dry_run=False)
+        with wiring.session(self.client, "plan", writes=True) as database:
+            Ledger(database, order).migrate()
+            Ownership(database, wiring.object_store(self.policy), order).claim(adopt)
+
     def _settings(self) -> ClientSettings:
-        return ClientSettings(self.client, self.policy, self.policies, read_client_variables(self.client.name))
+        """What holds right now.
+
+        Raises:
+            SettingError: a Variable seems to be meant for this client, and names none.
+            Interrupted: a Variable could not be read.
+        """
+        found = ClientSettings(self.client, self.policy, self.policies, read_client_variables(self.client.name))
+        found.refuse_misspelt_variables()
+        return found
 
     def _had_deleted(self, context: Mapping[str, Any]) -> bool:
         """Whether rows of this client had left before a client had to be enabled, by its ledger."""

@@ -18,6 +18,7 @@ class PartitionJson(TypedDict):
     span: list[str]
     bounds: list[str]
     alone: bool
+    back: NotRequired[bool]
 
 
 class BatchJson(TypedDict):
@@ -46,6 +47,7 @@ def as_json(batch: Batch, *, dry_run: bool) -> BatchJson:
         "span": _moments(one.span),
         "bounds": list(one.bounds),
         "alone": one.alone,
+        "back": one.back,
     }
     return {**plain, "partition": partition}
 
@@ -69,6 +71,7 @@ def from_json(text: BatchJson) -> Batch:
         span=_window(one["span"]),
         bounds=(lower, upper),
         alone=one["alone"],
+        back=one.get("back", False),
     )
     return Batch(windows, partition)
 

@@ -36,9 +36,8 @@ class ClientSettings:
             parameter: the run's `keep_days`, None where it did not set it.
 
         Raises:
-            SettingError: it is no number of days, or a Variable seems to be meant for this client.
+            SettingError: it is no number of days.
         """
-        self._look_for_misspelt_variables()
         return choose_keep_days(parameter, self.client, self.policy, self.variables.keep_days, self.policies.source)
 
     def find_children_kept_for_ever(self) -> tuple[TableName, ...]:
@@ -67,8 +66,12 @@ class ClientSettings:
             return False
         return found.everything
 
-    def _look_for_misspelt_variables(self) -> None:
-        """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows."""
+    def refuse_misspelt_variables(self) -> None:
+        """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows.
+
+        Raises:
+            SettingError: one seems to be meant for this client; those for others are named in the log.
+        """
         for key, meant in misspelt_variables(self.variables.of_clients, self.policies).items():
             message = (
                 f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "

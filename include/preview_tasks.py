@@ -1,6 +1,7 @@
 """What the tasks of the DAG `preview` do: read the form, look for the server's pool, and tell what a run would do.
 
-Nothing that is imported here can delete, rewrite or upload; import-linter holds that.
+Nothing that is imported here can delete or rewrite rows, or upload any; import-linter holds that. Its sessions are
+read-only by the server.
 """
 
 from __future__ import annotations
@@ -197,6 +198,7 @@ def _look_at(
     figures: Figures | None = None
     try:
         settings = ClientSettings(client, policy, policies, read_client_variables(client.name))
+        settings.refuse_misspelt_variables()
         keep = settings.find_keep_days(read_parameters(context).get("keep_days"))
     except ArchiverError as error:
         checks.append(Check("days to keep", ok=False, told=str(error)))

@@ -9,16 +9,18 @@ its errors: there `keep_days` and `enabled` belong into the policy file, or `kee
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow.sdk import Variable
 
-from include.archiver.errors import Interrupted
+from include.archiver.errors import Interrupted, SettingError
 from include.archiver.naming import enabled_variable, keep_days_variable
 
 COMMON_KEEP_DAYS = "archive_keep_days"
 _OURS = "archive_"
+_ENVIRONMENT = "AIRFLOW_VAR_"
 _OF_CLIENTS = ("archive_keep_days__", "archive_enabled__")
 
 
@@ -39,6 +41,7 @@ def read_client_variables(client: str) -> ClientVariables:
 
     Raises:
         Interrupted: whether one of them is set could not be found out, or it is and its value could not be read.
+        SettingError: one is set in two places, of which Airflow shows only the one that counts less.
     """
     keys = (keep_days_variable(client), COMMON_KEEP_DAYS, enabled_variable(client))
     values = {key: _value(key) for key in keys}
@@ -48,6 +51,12 @@ def read_client_variables(client: str) -> ClientVariables:
             raise Interrupted(
                 f"Airflow Variable {key} is set, and its value could not be read. Nothing was archived or deleted. If "
                 f"this goes on, the Variable may be encrypted with another Fernet key: set it again"
+            )
+        shadow = f"{_ENVIRONMENT}{key.upper()}"
+        if key in listed and shadow in os.environ:
+            raise SettingError(
+                f"Airflow Variable {key} is set in Airflow and, as {shadow}, in the environment of this worker, which "
+                f"hides the one in Airflow. Nothing was archived or deleted. Remove one of them"
             )
     return ClientVariables(
         keep_days={key: values[key] for key in keys[:2]},

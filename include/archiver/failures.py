@@ -7,6 +7,7 @@ while that makes sense: not when the connection is gone, or what failed concerns
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from include.archiver.database import Database
 from include.archiver.errors import (
     ArchiverError,
     Busy,
+    CheckFailed,
     Interrupted,
     LockWait,
+    NotEnabled,
+    OwnedElsewhere,
     SettingError,
     Stopped,
     StorageInterrupted,
@@ -28,10 +32,13 @@ from include.archiver.models import DueWindow
 
 log = logging.getLogger(__name__)
 
-_OF_ALL_WINDOWS = (SettingError, StorageRefused, TableRefused, Stopped)
-# S3 that cannot be reached, or a lock that is not given up, makes each window wait for minutes.
+_OF_ALL_WINDOWS = (NotEnabled, OwnedElsewhere, SettingError, StorageRefused, TableRefused, Stopped)
+# S3 that cannot be reached, or a lock that is not given up, makes each window wait for minutes, and a statement that
+# meets its limit for an hour.
 _WAITED_FOR = (StorageInterrupted, Busy, LockWait)
-_MOST_IN_A_ROW = 3
+_LONG_SECONDS = 60.0
+_MOST_LONG = 3
+_MOST_TOLD = 10
 
 
 @dataclass
@@ -48,7 +55,7 @@ class Failures:
         """None so far; `database` is the connection without which no window can go on."""
         self._database = database
         self._failures: list[ArchiverError] = []
-        self._in_a_row = 0
+        self._long = 0
 
     @contextmanager
     def of(self, window: DueWindow) -> Generator[Turn]:
@@ -57,19 +64,19 @@ class Failures:
         Raises:
             ArchiverError: the next one cannot; it speaks of the failures before as well.
         """
-        turn = Turn()
+        turn, began = Turn(), time.monotonic()
         try:
             yield turn
         except ArchiverError as failure:
             self._failures.append(failure)
-            self._in_a_row = self._in_a_row + 1 if isinstance(failure, _WAITED_FOR) else 0
+            waited = isinstance(failure, _WAITED_FOR) or time.monotonic() - began > _LONG_SECONDS
+            self._long += waited
             if self._is_hopeless(failure):
                 raise _together(self._failures) from None
             # The message is whole; a trace would bury it.
             log.error("window %s: %s", window, failure)  # noqa: TRY400
         else:
             turn.passed = True
-            self._in_a_row = 0
 
     def settle(self) -> None:
         """At the end: fails if any window did.
@@ -81,7 +88,7 @@ class Failures:
             raise _together(self._failures)
 
     def _is_hopeless(self, failure: ArchiverError) -> bool:
-        return isinstance(failure, _OF_ALL_WINDOWS) or self._database.closed or self._in_a_row >= _MOST_IN_A_ROW
+        return isinstance(failure, _OF_ALL_WINDOWS) or self._database.closed or self._long >= _MOST_LONG
 
 
 def _together(failures: Sequence[ArchiverError]) -> ArchiverError:
@@ -89,7 +96,12 @@ def _together(failures: Sequence[ArchiverError]) -> ArchiverError:
     if len(failures) == 1 or isinstance(last, Stopped):
         return last
     kinds = {type(failure) for failure in failures}
-    text = "; ".join(dict.fromkeys(map(str, failures)))
+    told = list(dict.fromkeys(map(str, failures)))
+    more = [f"and {len(told) - _MOST_TOLD} more, which the log above has"] if len(told) > _MOST_TOLD else []
+    text = "; ".join([*told[:_MOST_TOLD], *more])
     if len(kinds) == 1 and type(last).__init__ is ArchiverError.__init__:
         return type(last)(text)
+    if any(isinstance(one, CheckFailed) for one in failures):
+        # What came back damaged has been noted down by now, and a further try would find nothing wrong with it.
+        return CheckFailed(text)
     return Interrupted(text) if any(isinstance(one, Interrupted) for one in failures) else Unfinished(text)

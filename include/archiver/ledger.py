@@ -67,9 +67,19 @@ class Ledger:
             with self._database.transaction():
                 self._database.all("ledger/migration_lock")
                 for number, path in self._missing():
-                    self._database.run_script(path.read_text(encoding="utf-8"))
+                    self._run(number, path)
                     if self._database.one("ledger/schema_exists").migrations:
                         self._database.change("ledger/record_migration", number=number, name=path.stem)
+
+    def _run(self, number: int, path: Path) -> None:
+        try:
+            self._database.run_script(path.read_text(encoding="utf-8"))
+        except DatabaseRefused as refusal:
+            raise DatabaseRefused(
+                f"{refusal}. So the ledger could not be brought to this version (step {number}), and nothing was "
+                f"archived or deleted. If its tables belong to another role, run this once as that role, or make this "
+                f"one their owner with ALTER TABLE ... OWNER TO"
+            ) from None
 
     def _missing(self) -> list[tuple[int, Path]]:
         if not self._database.one("ledger/schema_exists").migrations:
@@ -171,7 +181,9 @@ class Ledger:
 
     def void(self, row: LedgerRow, note: str, cause: Cause | None = None) -> None:
         """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
-        self._moved(row, self._database.change("ledger/void", id=row.id, note=note, cause=cause))
+        self._moved(
+            row, self._database.change("ledger/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id)
+        )
 
     def abandon(self, row: LedgerRow, note: str) -> None:
         """Gives a generation up, whether or not part of its rows was deleted already."""
@@ -202,6 +214,10 @@ class Ledger:
     def is_current(self) -> bool:
         """Whether there is a ledger, and it is one of this version."""
         return self.exists() and not self._missing()
+
+    def has_archived(self) -> bool:
+        """Whether rows of this table have left, by this ledger."""
+        return self.exists() and bool(self._database.one("ledger/has_archived", **self._subject).found)
 
     def had_deleted_before_enabling(self) -> bool:
         """Whether rows of this client had left before a client had to be enabled.

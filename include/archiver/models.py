@@ -219,6 +219,7 @@ class Partition:
     """A partition of the table that is due as a whole: `span`, in column time, is just what it may hold.
 
     `bounds` are the literals of its definition. `alone` tells that its parent has no default partition beside it.
+    `back` tells that an earlier run began to drop it and that it is not due any more: it is only brought back.
     """
 
     oid: int
@@ -227,6 +228,7 @@ class Partition:
     span: Window
     bounds: tuple[str, str]
     alone: bool
+    back: bool = False
 
     def __str__(self) -> str:
         """For people."""

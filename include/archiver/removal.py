@@ -12,7 +12,7 @@ from typing import IO, Self, cast
 
 from include.archiver.codec import TalliedReader, Tally, decompressed
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed
+from include.archiver.errors import CheckFailed, NotEnabled
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
@@ -27,6 +27,18 @@ log = logging.getLogger(__name__)
 _MOST_FETCHED_BYTES = 4 << 20
 # The server's own types, by the names that `format_type` gives them, whose `=` takes no two values for one.
 _EXACT = re.compile(r"smallint|integer|bigint|uuid|oid|date|timestamp(\(\d\))? with(out)? time zone")
+
+
+def refuse_in_dry_run(order: WorkOrder) -> None:
+    """The last guard: whoever asks for it, no row goes on an order that is one for a dry run.
+
+    Raises:
+        NotEnabled: it is.
+    """
+    if order.dry_run:
+        raise NotEnabled(
+            f"run {order.run_id} is a dry run, in which no row of {order.table} may go; nothing was deleted"
+        )
 
 
 def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:

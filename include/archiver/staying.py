@@ -38,8 +38,14 @@ class Staying:
         return asdict(self)
 
 
-def find_odd_timestamps(database: Database, shape: TableShape, now: datetime, timezone: str) -> list[Staying]:
-    """Rows that no window will ever hold, by what their timestamp is."""
+def find_odd_timestamps(
+    database: Database, shape: TableShape, now: datetime, timezone: str, *, archived_before: bool
+) -> list[Staying]:
+    """Rows that no window will ever hold, by what their timestamp is.
+
+    A table of which no row at all has a usable one has the wrong column in the policy, unless rows of it have left
+    before (`archived_before`): then it may be that only jobs that nobody has ended yet are there.
+    """
     latest = in_column_time(now + _FAR_FUTURE, shape.timestamp_kind, timezone)
     column = shape.timestamp_column
     names: Names = {"table": shape.table, "column": column}
@@ -50,7 +56,7 @@ def find_odd_timestamps(database: Database, shape: TableShape, now: datetime, ti
         ("timestamp_in_the_future", odd.in_the_future, "a timestamp more than a day in the future"),
     )
     found = [Staying(cause, rows, f"{rows} row(s) with {what} stay in the table") for cause, rows, what in kept if rows]
-    if found and not odd.any_usable:
+    if found and (odd.missing or odd.too_old) and not odd.any_usable and not archived_before:
         first = found[0]
         words = (
             f"no row of {shape.table} has a usable timestamp in {column}, so none can ever leave: {first.words}; "
@@ -61,7 +67,13 @@ def find_odd_timestamps(database: Database, shape: TableShape, now: datetime, ti
 
 
 def find_waiting(
-    database: Database, shape: TableShape, due: Window, kept_for_ever: Sequence[TableName], *, none_is_free: bool
+    database: Database,
+    shape: TableShape,
+    due: Window,
+    kept_for_ever: Sequence[TableName],
+    *,
+    none_is_free: bool,
+    patience: timedelta,
 ) -> list[Staying]:
     """Due rows to which others point, as far as the oldest of them tell.
 
@@ -71,6 +83,8 @@ def find_waiting(
         due: the span that is due.
         kept_for_ever: the children of which everything is kept.
         none_is_free: whether no due row at all may leave.
+        patience: how long rows that the table's own rows point to may have been due before it counts as a chain: an
+            answer that came an hour later leaves an hour later.
     """
     if not shape.waits_for:
         return []
@@ -88,22 +102,31 @@ def find_waiting(
     words = (
         f"{waiting} of the {oldest.looked_at} oldest rows due wait: rows of {_children(shape.waits_for)} point to them"
     )
-    if not oldest.for_ever:
+    for_ever = oldest.looked_at - oldest.free_of_lasting
+    chain = any(_is_own(key, shape.table) for key in lasting)
+    if not for_ever or (chain and oldest.first > due.end - patience):
         return [Staying("waits_for_children", waiting, words)]
-    words += f". {oldest.for_ever} of them may never leave: {_why(lasting, shape.table)}"
-    never = none_is_free and oldest.for_ever == oldest.looked_at
+    words += f". {for_ever} of them may never leave: {_why(lasting, shape.table)}"
+    never = none_is_free and for_ever == oldest.looked_at
     if never:
-        words += ". Nothing that is due can leave. Drop that foreign key, or let the application set it to NULL"
-    return [Staying("waits_for_ever", oldest.for_ever, words, never)]
+        words += (
+            ". Nothing that is due can leave. If this goes on, the foreign key has to be dropped, or set to NULL in "
+            "old rows by the application"
+        )
+    return [Staying("waits_for_ever", for_ever, words, never)]
 
 
 def _lasts(key: ForeignKey, table: TableName, kept_for_ever: Sequence[TableName]) -> bool:
-    return bool({table, *kept_for_ever} & {key.child, *key.tables})
+    return _is_own(key, table) or bool({*kept_for_ever} & {key.child, *key.tables})
+
+
+def _is_own(key: ForeignKey, table: TableName) -> bool:
+    return table in {key.child, *key.tables}
 
 
 def _why(lasting: Sequence[ForeignKey], table: TableName) -> str:
-    own = any(table in {key.child, *key.tables} for key in lasting)
-    others = [key for key in lasting if table not in {key.child, *key.tables}]
+    own = any(_is_own(key, table) for key in lasting)
+    others = [key for key in lasting if not _is_own(key, table)]
     reasons = ["other rows of the table itself point to them, as in a chain that goes on for ever"] if own else []
     reasons += [f"rows of {_children(others)} point to them, of which everything is kept"] if others else []
     return ", and ".join(reasons)

@@ -18,7 +18,7 @@ from airflow.sdk.execution_time.comms import (
     VariableResult,
 )
 
-from include.archiver.errors import Interrupted
+from include.archiver.errors import Interrupted, SettingError
 from include.variables import read_client_variables
 
 N = "archive_keep_days__acme"
@@ -97,6 +97,15 @@ def test_whatever_keeps_airflow_from_answering_is_an_interruption(
 ) -> None:
     speak_to(supervisor, monkeypatch)
     with pytest.raises(Interrupted, match="Nothing was archived or deleted"):
+        read_client_variables("acme")
+
+
+@pytest.mark.parametrize("key", [N, "archive_keep_days", "archive_enabled__acme"])
+def test_one_that_the_environment_hides_is_refused(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A `false` that a person sets in the UI would change nothing."""
+    monkeypatch.setenv(f"AIRFLOW_VAR_{key.upper()}", "true")
+    speak_to(Supervisor({key: "false"}), monkeypatch)
+    with pytest.raises(SettingError, match=f"{key} is set in Airflow and, as AIRFLOW_VAR_.*, in the environment"):
         read_client_variables("acme")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,9 +11,19 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import DatabaseRefused, Interrupted, NotEnabled, SettingError, Stopped
+from include.archiver.errors import (
+    DatabaseRefused,
+    Interrupted,
+    NotEnabled,
+    OwnedElsewhere,
+    SettingError,
+    Stopped,
+)
 from include.archiver.ledger import Ledger
+from include.archiver.ownership import Ownership
+from include.archiver.steps.delete import delete_all
 from include.batches import BatchJson
+from include.variables import ClientVariables
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 
@@ -39,6 +50,14 @@ def exported_and_stored(place: Place) -> BatchJson:
     batch = planned(place, enabled=True)
     assert work.export(batch, context_of())["rows"] == 1
     assert work.store(batch, context_of()) == {"rows": 1}
+    return batch
+
+
+def exported_and_stored_of(place: Place, rows: int) -> BatchJson:
+    """The first batch, of so many rows."""
+    work, batch = work_on(place, enabled=True), planned(place, enabled=True)
+    assert work.export(batch, context_of())["rows"] == rows
+    assert work.store(batch, context_of()) == {"rows": rows}
     return batch
 
 
@@ -145,17 +164,111 @@ def test_a_dry_run_cannot_write_to_the_database_at_all(filled: Place, monkeypatc
     assert ran
 
 
-def test_a_stop_that_comes_while_the_task_makes_its_connections_is_seen(filled: Place) -> None:
+def test_a_dry_run_by_the_forms_parameter_writes_nothing_though_the_client_is_enabled(filled: Place) -> None:
+    work = work_on(filled, enabled=True)
+    dry = context_of(dry_run=True)
+    batches, summary = work.plan(dry)
+    assert summary["dry_run"] == "the run's parameter dry_run is set"
+    assert [batch["dry_run"] for batch in batches] == [True, True]
+    assert filled.keys() == []
+    assert not filled.has_ledger()
+    real = exported_and_stored(filled)
+    keys = filled.keys()
+    work.export(real, dry)
+    work.store(real, dry)
+    assert work.delete(real, dry) == {"deleted": 0, "changed": 0}
+    assert filled.keys() == keys
+    assert count(filled) == 3
+
+
+def test_the_steps_themselves_refuse_to_delete_on_the_order_of_a_dry_run(filled: Place) -> None:
+    exported_and_stored(filled)
+    dry = filled.ordered(dry_run=True)
+    with filled.session() as database, pytest.raises(NotEnabled, match="is a dry run"):
+        delete_all(database, filled.store, dry.order, filled.windows(), lambda: False)
+    assert count(filled) == 3
+
+
+def foreign_marker(place: Place) -> None:
+    """What another database leaves that acts for this archive."""
+    (own,) = [key for key in place.keys() if "/_owner/" in key]  # noqa: SIM118 (a method of ours)
+    marker = json.loads(place.read(own)) | {"number": 2, "token": "another's", "run_id": "of the copy"}
+    place.write(own.replace("00000001", "00000002"), json.dumps(marker).encode())
+
+
+def test_a_delete_asks_who_acts_for_the_archive(filled: Place) -> None:
+    batch = exported_and_stored(filled)
+    foreign_marker(filled)
+    with pytest.raises(OwnedElsewhere, match="marker 2"):
+        work_on(filled, enabled=True).delete(batch, context_of())
+    assert count(filled) == 3
+    with pytest.raises(OwnedElsewhere):
+        work_on(filled, enabled=True).plan(context_of("run 2"))
+    work_on(filled, enabled=True).plan(context_of("run 3", adopt="the copy is gone"))
+    assert work_on(filled, enabled=True).delete(batch, context_of("run 3"))["deleted"] == 1
+    assert filled.sql("SELECT adopted FROM archiver.owners WHERE adopted IS NOT NULL") == [("the copy is gone",)]
+
+
+def test_a_delete_asks_again_between_its_batches(filled: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled = filled.with_policy(batch_size=10)
+    filled.events(*(hours_ago(60.5 - minute / 60) for minute in range(1, 30)))
+    batch = exported_and_stored_of(filled, 30)
+    asked: list[int] = []
+
+    def asks(ownership: Ownership) -> None:
+        asked.append(count(filled))
+        if len(asked) == 2:
+            foreign_marker(filled)
+        ownership.confirm()
+
+    monkeypatch.setattr(Ownership, "reconfirm", asks)
+    with pytest.raises(OwnedElsewhere):
+        work_on(filled, enabled=True).delete(batch, context_of())
+    assert asked == [32, 22]
+    assert count(filled) == 22
+
+
+def test_adopting_works_while_everything_is_kept_and_says_so_where_it_does_not(filled: Place) -> None:
+    exported_and_stored(filled)
+    foreign_marker(filled)
+    work = work_on(filled, enabled=True)
+    _, summary = work.plan(context_of("run 2", keep_days=-1, adopt="moved", dry_run=True))
+    assert "this database was not adopted, because this is a dry run" in summary["notes"]  # type: ignore[operator]
+    work.plan(context_of("run 3", keep_days=-1, adopt="moved"))
+    assert filled.sql("SELECT run_id FROM archiver.owners WHERE adopted = 'moved'") == [("run 3",)]
+    assert len(work.plan(context_of("run 4"))[0]) == 2
+
+
+def test_a_misspelt_variable_stops_a_delete_that_is_under_way(filled: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = exported_and_stored(filled)
+    wrong = ClientVariables({}, None, (f"archive_enabled__{filled.database.title()}",))
+    monkeypatch.setattr("include.archive_tasks.read_client_variables", lambda _client: wrong)
+    with pytest.raises(SettingError, match="names no client"):
+        work_on(filled, enabled=True).delete(batch, context_of())
+    assert count(filled) == 3
+
+
+def test_a_stop_that_comes_while_the_task_makes_its_connections_is_seen(
+    filled: Place, request: pytest.FixtureRequest
+) -> None:
     batch = exported_and_stored(filled)
     context = context_of()
+
+    stopped: list[int] = []
 
     class StoppedRun(SimpleNamespace):
         @property
         def run_id(self) -> str:
-            os.kill(os.getpid(), signal.SIGTERM)
+            # The first thing that the task asks for, long before it has a connection.
+            if not stopped:
+                stopped.append(1)
+                os.kill(os.getpid(), signal.SIGTERM)
             return "run 1"
 
     context["dag_run"] = StoppedRun(run_after=context["dag_run"].run_after, conf={})
+    # Airflow's own handler, which would let the task run on.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
     with pytest.raises(Stopped, match="before its first batch"):
         work_on(filled, enabled=True).delete(batch, context)
     assert count(filled) == 3

@@ -57,7 +57,7 @@ def test_what_never_came_to_its_first_line_is_named(place_with_rows: Place) -> N
     found = reported(place_with_rows, [*ends(first), *ends(second, failed="export failed", exported=False)])
     assert found.unfinished == (f"window {second} was not begun: export failed",)
     marked = reported(place_with_rows, [*ends(first), *ends(second, exported=False)])
-    assert "its export has told nothing" in marked.unfinished[0]
+    assert "its export did not say what came of it" in marked.unfinished[0]
 
 
 def test_a_window_that_was_left_alone_by_an_export_that_said_so_is_none(place_with_rows: Place) -> None:
@@ -134,6 +134,49 @@ def test_a_trigger_that_keeps_rows_is_told_from_rows_that_changed(place_with_row
     (line,) = reported(night, ends(first)).unfinished
     assert line.endswith("not one of its rows left, in two runs one after the other")
     assert place_with_rows.ledger("generation, state, deleted_rows") == [(1, State.DELETED, 0), (2, State.DELETED, 0)]
+
+
+def test_damage_of_what_an_earlier_run_began_is_this_runs_to_tell(place_with_rows: Place) -> None:
+    first, _ = place_with_rows.windows()
+    place_with_rows.export(first)
+    (key,) = place_with_rows.data_keys()
+    place_with_rows.write(key, b"something else")
+    night = place_with_rows.ordered(run_id="run 2")
+    with pytest.raises(CheckFailed):
+        night.check(first)
+    night.check(first)
+    night.delete(first)
+    (line,) = reported(night, ends(first)).unfinished
+    assert "generation 1, void" in line
+
+
+def test_what_is_given_up_night_after_night_is_red_whatever_lies_in_between(place_with_rows: Place) -> None:
+    first, _ = place_with_rows.windows()
+    for night in range(1, 4):
+        run = place_with_rows.ordered(run_id=f"run {night}")
+        with run.session() as database:
+            ledger = Ledger(database, run.order)
+            row = ledger.begin(first, 2 * night - 1)
+            ledger.void(row, "its worker died")
+        give_up(run, first)
+        unfinished = reported(run, ends(first)).unfinished
+        assert bool(unfinished) is (night > 1)
+
+
+def test_what_one_run_gives_up_twice_is_no_pattern(place_with_rows: Place) -> None:
+    """A window that an earlier run had begun is given up by the export, and its next generation by the delete."""
+    first, _ = place_with_rows.windows()
+    place_with_rows.export(first)
+    night = place_with_rows.ordered(run_id="run 2")
+    with night.session() as database:
+        ledger = Ledger(database, night.order)
+        row = ledger.latest(first.cell)
+        assert row is not None
+        ledger.abandon(row, "more of the window was exported than is due now")
+    give_up(night, first)
+    found = reported(night, ends(first))
+    assert found.unfinished == ()
+    assert len(found.given_up) == 1
 
 
 def test_what_another_run_still_has_open_elsewhere_is_none_of_this_runs(place_with_rows: Place) -> None:

@@ -101,6 +101,45 @@ def test_a_table_of_which_no_row_has_a_usable_timestamp(place: Place) -> None:
     assert not any(one.never for one in staying(place))
 
 
+def test_an_answer_that_came_a_little_later_leaves_a_little_later(place: Place) -> None:
+    """A thread on a quiet table: its answer is due in an hour, and then both can go."""
+    place = chained(place, hours=(50, 47))
+    (found,) = staying(place)
+    assert (found.cause, found.rows, found.never) == ("waits_for_children", 1, False)
+
+
+def test_a_table_of_open_jobs_whose_done_ones_have_left_is_nobodys_worry(place: Place) -> None:
+    place.sql(EVENTS)
+    place.sql("ALTER TABLE analytics.events ALTER triggered_at DROP NOT NULL")
+    place.events(hours_ago(60))
+    place.archive()
+    place.sql("INSERT INTO analytics.events (triggered_at) VALUES (NULL), (NULL)")
+    (found,) = staying(place)
+    assert (found.cause, found.rows, found.never) == ("no_timestamp", 2, False)
+
+
+def test_appointments_of_the_coming_days_become_due_by_themselves(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(hours_ago(-72), hours_ago(-96))
+    (found,) = staying(place)
+    assert (found.cause, found.rows, found.never) == ("timestamp_in_the_future", 2, False)
+
+
+def test_children_without_an_index_are_not_looked_through_for_each_row(place: Place) -> None:
+    place = chained(place, hours=range(1, 400))
+    place.sql("DROP INDEX analytics.events_former_idx")
+    place.sql("ANALYZE analytics.events")
+    before = scans_of(place)
+    assert staying(place)[0].rows == 351
+    assert scans_of(place) - before < 20
+
+
+def scans_of(place: Place) -> int:
+    """How often the table was read from end to end."""
+    place.sql("SELECT pg_stat_force_next_flush()")
+    return int(place.sql("SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'events'")[0][0])
+
+
 def test_an_empty_table_and_one_with_nothing_due_are_nobodys_worry(place: Place) -> None:
     place.sql(EVENTS)
     assert staying(place) == []

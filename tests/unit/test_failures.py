@@ -16,6 +16,8 @@ from include.archiver.errors import (
     CheckFailed,
     Damaged,
     Interrupted,
+    NotEnabled,
+    OwnedElsewhere,
     ReferenceRefused,
     SettingError,
     Stopped,
@@ -73,11 +75,34 @@ def test_failures_of_one_kind_stay_of_that_kind() -> None:
 
 def test_of_several_kinds_what_may_pass_by_itself_is_tried_again() -> None:
     assert isinstance(worked([Damaged("a"), Busy("b")])[1], Interrupted)
-    assert type(worked([Damaged("a"), CheckFailed("b")])[1]) is Unfinished
+    assert type(worked([Damaged("a"), TableRefused("b")])[1]) is Unfinished
+
+
+def test_what_came_back_damaged_is_not_tried_again_on_account_of_others() -> None:
+    """A further try would find it noted down, and nothing wrong."""
+    assert type(worked([CheckFailed("a"), Busy("b")])[1]) is CheckFailed
+
+
+def test_errors_without_end_are_told_in_part() -> None:
+    raised = worked([Damaged(str(number)) for number in range(30)])[1]
+    assert str(raised).endswith("9; and 20 more, which the log above has")
+
+
+def test_errors_that_carry_more_than_words_are_told_together() -> None:
     assert type(worked([ReferenceRefused("a"), ReferenceRefused("b")])[1]) is Unfinished
 
 
-@pytest.mark.parametrize("error", [SettingError("x"), TableRefused("x"), StorageRefused("x"), Stopped("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        SettingError("x"),
+        TableRefused("x"),
+        StorageRefused("x"),
+        Stopped("x"),
+        NotEnabled("x"),
+        OwnedElsewhere("x"),
+    ],
+)
 def test_what_concerns_every_window_ends_the_step_at_once(error: ArchiverError) -> None:
     turns, raised = worked([Damaged("a"), error, None])
     assert turns == 2
@@ -92,4 +117,4 @@ def test_a_lost_connection_ends_the_step_at_once() -> None:
 @pytest.mark.parametrize("kind", [StorageInterrupted, Busy])
 def test_what_each_window_would_wait_for_ends_the_step_after_three(kind: type[ArchiverError]) -> None:
     assert worked([kind("a")] * 5)[0] == 3
-    assert worked([kind("a"), kind("a"), None, kind("a"), kind("a")])[0] == 5
+    assert worked([kind("a"), None, kind("a"), None, kind("a"), None])[0] == 5

@@ -57,7 +57,7 @@ def test_a_dry_run_says_so_and_why_before_anything_else() -> None:
     ("ended", "words"),
     [
         (end(2, "export failed, delete upstream_failed"), "export failed"),
-        (end(2, exported=False), "its export has told nothing"),
+        (end(2, exported=False), "its export did not say what came of it"),
         (end(2, "delete never ran"), "delete never ran"),
     ],
 )

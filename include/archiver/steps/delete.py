@@ -21,7 +21,7 @@ from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
 from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
-from include.archiver.removal import KeyList, Sidecars, finish, refuse_replaced
+from include.archiver.removal import KeyList, Sidecars, finish, refuse_in_dry_run, refuse_replaced
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import column_names, describe, file_nodes
@@ -77,6 +77,7 @@ def delete_all(
         Stopped: `stopping` said so; the windows after that are left for another try.
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
+    refuse_in_dry_run(order)
     ledger, results = Ledger(database, order), []
     failures = Failures(database)
     with Sidecars(bucket) as sidecars:

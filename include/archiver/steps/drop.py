@@ -18,7 +18,7 @@ from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
 from include.archiver.partitions import Dropped, Drops
 from include.archiver.references import keys_to_wait_for
-from include.archiver.removal import KeyList, finish, refuse_replaced
+from include.archiver.removal import KeyList, finish, refuse_in_dry_run, refuse_replaced
 from include.archiver.restores import Restores
 from include.archiver.statements import Text
 from include.archiver.storage import ObjectStore
@@ -30,16 +30,30 @@ log = logging.getLogger(__name__)
 _DETACH_LOCK_TIMEOUT = "5min"
 
 
-def drop(database: Database, bucket: ObjectStore, order: WorkOrder, partition: Partition) -> Dropped | None:
+def nothing_more_to_ask() -> None:
+    """Where nobody but the ledger and S3 has a say in whether a partition may go."""
+
+
+def drop(
+    database: Database,
+    bucket: ObjectStore,
+    order: WorkOrder,
+    partition: Partition,
+    confirm: Callable[[], None] = nothing_more_to_ask,
+) -> Dropped | None:
     """Drops the partition, if every row in it is in an object that was checked; else leaves it, and returns None.
 
     A drop that was broken off is taken up where it stands. None means that the rows are to be deleted in batches.
+    `confirm` is called just before the locks are taken under which it goes, when all lists have been loaded and the
+    detach was waited for; what it raises keeps the partition.
 
     Raises:
+        NotEnabled: this is a dry run.
         CheckFailed: an object is not the one that was checked; nothing was dropped.
         DatabaseInterrupted: a lock was not to be had in time; the partition is still whole, and a rerun goes on.
         DatabaseRefused: the server will not detach or drop it; it is attached as before.
     """
+    refuse_in_dry_run(order)
     drops = Drops(database, order)
     with (
         database.locked(drops.lock_name(partition.oid), str(partition)),
@@ -56,14 +70,43 @@ def drop(database: Database, bucket: ObjectStore, order: WorkOrder, partition: P
             if work is None or not work.covered(here.table):
                 return None
             if not partition.alone:
+                confirm()
                 return _dropped_at_once(work, drops, partition)
             begun = drops.begin(partition)
             _detach(database, drops, partition, here.table, begun)
-            return _dropped(database, partition, drops, begun, lambda: work)
+            return _dropped(database, partition, drops, begun, lambda: work, confirm)
         if begun is None:
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
         _finalize(database, partition)
-        return _dropped(database, partition, drops, begun, lambda: _prepared(database, bucket, order, partition))
+        return _dropped(
+            database, partition, drops, begun, lambda: _prepared(database, bucket, order, partition), confirm
+        )
+
+
+def bring_back(database: Database, order: WorkOrder, partition: Partition) -> None:
+    """Attaches a partition again that an earlier run began to drop and that is not due any more.
+
+    Raises:
+        DatabaseInterrupted: a lock was not to be had in time; a rerun goes on.
+        DatabaseRefused: the server will not attach it.
+    """
+    refuse_in_dry_run(order)
+    drops = Drops(database, order)
+    with database.locked(drops.lock_name(partition.oid), str(partition)):
+        begun = next((number for number, one in drops.unfinished().items() if one.oid == partition.oid), None)
+        here = _whereabouts(database, partition)
+        if begun is None:
+            return
+        if here is None:
+            _gone(drops, begun, partition)
+            return
+        if here.attached:
+            drops.ended(begun, "attached", "the detach never took place, and it is not due any more")
+            return
+        _finalize(database, partition)
+        with database.transaction():
+            _attach(database, partition, _held(database, partition))
+            drops.ended(begun, "attached", "it is not due any more")
 
 
 @dataclass(frozen=True)
@@ -179,11 +222,17 @@ def _detach(database: Database, drops: Drops, partition: Partition, table: Table
 
 
 def _dropped(
-    database: Database, partition: Partition, drops: Drops, begun: int, prepare: Callable[[], _Work | None]
+    database: Database,
+    partition: Partition,
+    drops: Drops,
+    begun: int,
+    prepare: Callable[[], _Work | None],
+    confirm: Callable[[], None],
 ) -> Dropped | None:
     """Compares and drops the detached partition, or attaches it again; one transaction either way."""
     try:
         work = prepare()
+        confirm()
         with database.transaction():
             table = _held(database, partition)
             missing = work.comparison(table) if work else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from include.archiver.batching import cut_into_batches, longest_batch
@@ -81,7 +81,7 @@ class Plan:
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """Those that are to be dropped whole."""
-        return tuple(batch.partition for batch in self.batches if batch.partition)
+        return tuple(batch.partition for batch in self.batches if batch.partition and not batch.partition.back)
 
     def summary(self) -> dict[str, object]:
         """What the report repeats: plain values only."""
@@ -122,7 +122,9 @@ class Outlook:
     @property
     def partitions(self) -> tuple[Partition, ...]:
         """Those that would be dropped whole."""
-        return tuple(batch.partition for run in self.runs for batch in run if batch.partition)
+        return tuple(
+            batch.partition for run in self.runs for batch in run if batch.partition and not batch.partition.back
+        )
 
 
 def plan(
@@ -144,7 +146,7 @@ def plan(
     shape = describe(database, order.table, order.timestamp_column, order.children)
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     store.check(order.prefix, writing=not order.dry_run)
-    before, due, staying = _what_is_due(database, shape, policy, keep, limits)
+    before, due, staying = _what_is_due(database, shape, Ledger(database, order), policy, keep, limits)
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         notes = shape.notes + _words(staying)
@@ -156,7 +158,7 @@ def plan(
     cut = cut_into_batches(windows, partitions, policy, others.archived)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
+    waiting = _waiting(database, shape, due, others, keep, none_is_free=not cut and not holds)
     notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
     result = Plan(tuple(cut[:most]), due, before, keep, more, notes, staying + waiting)
     _tell(result)
@@ -178,7 +180,7 @@ def foresee(
         SettingError: the run's `end` is not after its `start`.
     """
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
-    before, due, staying = _what_is_due(database, shape, policy, keep, limits)
+    before, due, staying = _what_is_due(database, shape, Ledger(database, order), policy, keep, limits)
     if due is None:
         notes = shape.notes + _words(staying)
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
@@ -201,19 +203,27 @@ def foresee(
         left = [window for window in left if window.cell not in done]
         complete = not run or not (left or len(run) == policy.max_mapped_windows)
     unfinished = len(ledger.open_windows(due)) if ledger.exists() else 0
-    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
+    waiting = _waiting(database, shape, due, others, keep, none_is_free=not runs and not holds)
     notes = shape.notes + _words(staying) + tuple(found) + _held(holds) + _words(waiting)
     return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
 
 
 def _what_is_due(
-    database: Database, shape: TableShape, policy: TablePolicy, keep: KeepDays, limits: Limits
+    database: Database, shape: TableShape, ledger: Ledger, policy: TablePolicy, keep: KeepDays, limits: Limits
 ) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
     """The cutoff, the span that is due, and what no window will ever hold."""
     now = min(datetime.now(UTC), database.one("plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)
     due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
-    return before, due, tuple(find_odd_timestamps(database, shape, now, policy.timezone))
+    archived = ledger.has_archived()
+    return before, due, tuple(find_odd_timestamps(database, shape, now, policy.timezone, archived_before=archived))
+
+
+def _waiting(
+    database: Database, shape: TableShape, due: Window, others: OtherTables, keep: KeepDays, *, none_is_free: bool
+) -> tuple[Staying, ...]:
+    patience = timedelta(days=max(1, keep.days))
+    return tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=none_is_free, patience=patience))
 
 
 def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
@@ -272,16 +282,24 @@ def _windows(
 def _partitions(
     database: Database, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> tuple[list[Partition], tuple[str, ...]]:
-    """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped."""
+    """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped.
+
+    One that is half dropped and not due any more, because N rose, say, is only to be brought back.
+    """
+    drops = Drops(database, order)
+    half = list(drops.unfinished().values()) if drops.exist() else []
     # Rows that wait for their children stay, so such a partition is never whole.
     if not policy.drop_partitions or policy.children:
-        return [], ()
-    drops = Drops(database, order)
-    begun = list(drops.unfinished().values()) if drops.exist() else []
+        return [replace(one, back=True) for one in half], ()
+    begun = [replace(one, back=not _is_within(one.span, carried)) for one in half]
     found = whole_partitions(database, shape, carried, policy.window_hours)
     free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
     known = {one.oid for one in begun}
     return begun + [one for one in free if one.oid not in known], found.notes
+
+
+def _is_within(span: Window, whole: Window) -> bool:
+    return whole.start <= span.start and span.end <= whole.end
 
 
 def _finding(shape: TableShape) -> tuple[str, Names]:

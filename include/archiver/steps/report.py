@@ -57,7 +57,7 @@ class Report:
     why_dry_run: str = ""
 
     @classmethod
-    def of_rehearsal(cls, ends: Sequence[BatchEnd], exports: Sequence[Mapping[str, int]], why: str) -> Report:
+    def of_rehearsal(cls, ends: Sequence[BatchEnd], exports: Sequence[Mapping[str, Any]], why: str) -> Report:
         """The report of a dry run, from what its exports returned; `why` says why it was one."""
         return cls(
             dry_run=bool(why),
@@ -89,8 +89,8 @@ class Report:
             more = len(self.unfinished) - _MOST_NAMED
             raise Unfinished(
                 f"{len(self.unfinished)} thing(s) are not as they should be: {named}"
-                f"{f'; and {more} more' if more > 0 else ''}. Nothing of them is lost. The errors are in the logs of "
-                f"the red tasks; the next run goes on from there"
+                f"{f'; and {more} more' if more > 0 else ''}. No row is lost by that. Where a task is red, its log has "
+                f"the error; what can go on, the next run goes on with"
             )
 
     def with_plan(self, summary: Mapping[str, Any]) -> Report:
@@ -215,7 +215,7 @@ def _not_read(end: BatchEnd) -> str:
 
 
 def _why(end: BatchEnd) -> str:
-    return end.failed or "its export has told nothing, as when somebody marks it as successful"
+    return end.failed or "its export did not say what came of it, as when somebody marks it as successful"
 
 
 def _line(row: LedgerRow) -> str:

@@ -1,6 +1,7 @@
--- What a run began or finished, whatever its plan says by now, and what is still open of the windows that it planned.
+-- What a run began or ended, whatever its plan says by now, and what is still open of the windows that it planned.
 -- `mine` tells that the run itself began or ended it, `latest` that no later generation of the window has come,
--- `stuck` that the one before ended in the same way in another run: given up, or with every row still there.
+-- `stuck` that the last one before that came to an end came to the same one in another run: given up, or with every row
+-- still there.
 SELECT
     run.id, run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.bucket,
     run.object_key, run.run_id, run.rows, run.csv_bytes, run.object_bytes, run.etag, NULL::jsonb AS manifest,
@@ -13,7 +14,7 @@ SELECT
             AND later.generation > run.generation
     ) AS latest,
     (
-        former.run_id <> run.run_id
+        former.ended_by <> coalesce(run.deleted_by_run_id, run.run_id)
         AND (
             run.cause = 'given up' AND former.cause = 'given up'
             OR run.state = 'deleted' AND run.rows > 0 AND run.deleted_rows = 0
@@ -22,11 +23,16 @@ SELECT
     ) IS TRUE AS stuck,
     (run.run_id = %(run_id)s OR run.deleted_by_run_id = %(run_id)s) IS TRUE AS mine
 FROM archiver.windows AS run
-LEFT JOIN archiver.windows AS former
-    ON
-        former.client = run.client AND former.table_schema = run.table_schema AND former.table_name = run.table_name
-        AND former.cell_start = run.cell_start AND former.cell_end = run.cell_end
-        AND former.generation = run.generation - 1
+LEFT JOIN LATERAL (
+    SELECT ended.*, coalesce(ended.deleted_by_run_id, ended.run_id) AS ended_by
+    FROM archiver.windows AS ended
+    WHERE
+        ended.client = run.client AND ended.table_schema = run.table_schema AND ended.table_name = run.table_name
+        AND ended.cell_start = run.cell_start AND ended.cell_end = run.cell_end
+        AND ended.generation < run.generation AND (ended.state = 'deleted' OR ended.cause IS NOT NULL)
+    ORDER BY ended.generation DESC
+    LIMIT 1
+) AS former ON true
 WHERE
     run.client = %(client)s AND run.table_schema = %(schema)s AND run.table_name = %(table)s
     AND (
