@@ -63,7 +63,8 @@ that are due, and about how many bytes, requests, dollars and minutes that takes
 It also looks whether all is there that a run needs: rights, index, bucket, ledger and pool. What is missing is told
 with the command that mends it, and makes the run red at its end; everything else is told all the same.
 
-**It deletes nothing and writes nothing, and loads no code that deletes or moves rows.** The client's own DAG may stay paused.
+**It deletes nothing and writes nothing, and loads no code that deletes or moves rows.** The client's own DAG may stay
+paused.
 
 The result is in the log of the task `preview`, and in its XCom `report`.
 

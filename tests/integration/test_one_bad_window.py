@@ -7,9 +7,11 @@ import pytest
 from include.archiver.errors import CheckFailed, TableRefused, ValueRefused
 from include.archiver.models import DueWindow, State
 from include.archiver.steps.delete import delete_all
+from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export_all
 from include.archiver.steps.store import store_all
 from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.test_partitions import ROWS, partitioned, partitions
 
 # A value that the server cannot write any more, as after a catalog that was damaged.
 UNREADABLE = """
@@ -61,6 +63,24 @@ def test_a_row_that_cannot_be_read(three: Place) -> None:
         assert ids(three) == [2]
         windows = three.windows()
         assert len(windows) == 1
+
+
+def test_a_row_that_cannot_be_read_in_a_partition_that_is_due_as_a_whole(place: Place) -> None:
+    """The partition cannot be exported whole, so it stays, and its other rows go in batches."""
+    partitioned(place, 5, 1)
+    place.sql(UNREADABLE)
+    (batch,) = place.plan().batches
+    assert batch.partition
+    windows = place.windows()
+    with pytest.raises(ValueRefused):
+        export_windows(place, windows)
+    check_windows(place, windows)
+    with place.session() as database:
+        assert drop(database, place.store, place.order, batch.partition) is None
+    with pytest.raises(CheckFailed, match="is planned, not checked"):
+        delete_windows(place, windows)
+    assert len(partitions(place)) == 2
+    assert len([one for one in ids(place) if one <= ROWS]) == 2, "the row that cannot be read, and that of its window"
 
 
 def test_the_same_in_a_dry_run(three: Place) -> None:

@@ -118,14 +118,13 @@ class Report:
     def note(self, table: str) -> str:
         """The run in a line, for the note that Airflow's list of runs shows."""
         if self.dry_run:
-            done = (
-                f"DRY RUN, nothing left ({self.why_dry_run}): {self.rows:,} rows of {self.windows:,} windows would go"
-            )
+            done = f"DRY RUN, nothing left; {self.rows:,} rows of {self.windows:,} windows would go"
         elif self.windows:
             done = f"{self.deleted:,} rows left, {self.rows:,} archived, {self.windows:,} windows"
         else:
             done = "nothing was due"
-        return f"{table}: {done}" + (f"; NOT FINISHED: {len(self.unfinished)}" if self.unfinished else "")
+        failed = f"; NOT FINISHED: {len(self.unfinished)}" if self.unfinished else ""
+        return f"{table}: {done}{failed}{f' ({self.why_dry_run})' if self.why_dry_run else ''}"
 
     def lines(self) -> list[str]:
         """For people."""
