@@ -18,6 +18,9 @@ from include.archiver.windows import EARLIEST, in_column_time
 _FAR_FUTURE = timedelta(days=1)
 # Of how many of the oldest due rows is looked whether they wait for their children.
 _MOST_LOOKED_AT = 1000
+# Rows that the table's own rows point to count as a chain only when they have been due for so long: an answer that came
+# an hour later leaves an hour later, and what it points to after it.
+_PATIENCE = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,6 @@ def find_waiting(
     kept_for_ever: Sequence[TableName],
     *,
     none_is_free: bool,
-    patience: timedelta,
 ) -> list[Staying]:
     """Due rows to which others point, as far as the oldest of them tell.
 
@@ -83,8 +85,6 @@ def find_waiting(
         due: the span that is due.
         kept_for_ever: the children of which everything is kept.
         none_is_free: whether no due row at all may leave.
-        patience: how long rows that the table's own rows point to may have been due before it counts as a chain: an
-            answer that came an hour later leaves an hour later.
     """
     if not shape.waits_for:
         return []
@@ -104,7 +104,7 @@ def find_waiting(
     )
     for_ever = oldest.looked_at - oldest.free_of_lasting
     chain = any(_is_own(key, shape.table) for key in lasting)
-    if not for_ever or (chain and oldest.first > due.end - patience):
+    if not for_ever or (chain and oldest.first > due.end - _PATIENCE):
         return [Staying("waits_for_children", waiting, words)]
     words += f". {for_ever} of them may never leave: {_why(lasting, shape.table)}"
     never = none_is_free and for_ever == oldest.looked_at

@@ -231,7 +231,7 @@ FAULTS |= {
         ("the last batch's COMMIT", b"COMMIT", 4, True),
         ("the DELETE", b"DELETE FROM", 2, True),
         ("the progress in the ledger", b"    deleted_upto = ", 1, True),
-        ("the end of a generation", b"SET state = 'deleted'", 1, True),
+        ("the end of a generation", b"state = 'deleted', deleted_at", 1, True),
         ("the creation of the ledger", b"CREATE TABLE archiver.windows", 1, False),
         ("the begin of a generation", b"INSERT INTO archiver.windows", 1, False),
         ("the note of the export", b"state = 'exported', exported_at", 1, False),

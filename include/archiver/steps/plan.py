@@ -158,7 +158,7 @@ def plan(
     cut = cut_into_batches(windows, partitions, policy, others.archived)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    waiting = _waiting(database, shape, due, others, keep, none_is_free=not cut and not holds)
+    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
     notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
     result = Plan(tuple(cut[:most]), due, before, keep, more, notes, staying + waiting)
     _tell(result)
@@ -203,7 +203,7 @@ def foresee(
         left = [window for window in left if window.cell not in done]
         complete = not run or not (left or len(run) == policy.max_mapped_windows)
     unfinished = len(ledger.open_windows(due)) if ledger.exists() else 0
-    waiting = _waiting(database, shape, due, others, keep, none_is_free=not runs and not holds)
+    waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
     notes = shape.notes + _words(staying) + tuple(found) + _held(holds) + _words(waiting)
     return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
 
@@ -217,13 +217,6 @@ def _what_is_due(
     due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
     archived = ledger.has_archived()
     return before, due, tuple(find_odd_timestamps(database, shape, now, policy.timezone, archived_before=archived))
-
-
-def _waiting(
-    database: Database, shape: TableShape, due: Window, others: OtherTables, keep: KeepDays, *, none_is_free: bool
-) -> tuple[Staying, ...]:
-    patience = timedelta(days=max(1, keep.days))
-    return tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=none_is_free, patience=patience))
 
 
 def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
