@@ -74,7 +74,7 @@ class Failures:
             if self._is_hopeless(failure):
                 raise _together(self._failures) from None
             # The message is whole; a trace would bury it.
-            log.error("window %s: %s", window, failure)  # noqa: TRY400
+            log.error("%s", failure if str(window) in str(failure) else f"window {window}: {failure}")  # noqa: TRY400
         else:
             turn.passed = True
 
