@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NotRequired, TypedDict
 
 from include.archiver.models import Batch, DueWindow, Partition, TableName, Window
+from include.archiver.wording import say_count
 
 
 class PartitionJson(TypedDict):
@@ -79,14 +80,10 @@ def from_json(text: BatchJson) -> Batch:
 def _label(batch: Batch) -> str:
     """What the UI shows for a mapped task: its hours."""
     if batch.partition:
-        return f"{batch.partition}, {_count(len(batch))}"
+        return f"{batch.partition}, {say_count(len(batch), 'window')}"
     if len(batch) == 1:
         return str(batch.windows[0])
-    return f"{batch.span}, {_count(len(batch))}"
-
-
-def _count(windows: int) -> str:
-    return f"{windows} window{'' if windows == 1 else 's'}"
+    return f"{batch.span}, {say_count(len(batch), 'window')}"
 
 
 def _moments(window: Window) -> list[str]:

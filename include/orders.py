@@ -1,9 +1,41 @@
-"""From a policy to an order: what a run is to do with one table of one client."""
+"""From a form and a policy to an order: which table of whom, and what a run is to do with it."""
 
 from __future__ import annotations
 
-from include.archiver.models import WorkOrder
-from include.archiver.policy import Client, TablePolicy
+from include.archiver.errors import SettingError
+from include.archiver.models import TableName, WorkOrder
+from include.archiver.policy import Client, Policies, TablePolicy
+
+_MOST_NAMED = 10
+
+
+def find_client(policies: Policies, name: str) -> Client:
+    """The client that the form names.
+
+    Raises:
+        SettingError: the policy file has no such client, or its entry is wrong.
+    """
+    client = next((one for one in policies.clients if one.name == name), None)
+    if client is None:
+        known = ", ".join(one.name for one in policies.clients[:_MOST_NAMED])
+        reason = policies.broken.get(name) or f"{policies.source} has no such client ({known})"
+        raise SettingError(f"the run's parameter client is {name!r}: {reason}")
+    return client
+
+
+def find_table(policies: Policies, client: Client, wanted: TableName, text: str) -> TablePolicy:
+    """The client's table that the form names; `text` is how it wrote it.
+
+    Raises:
+        SettingError: the policy file does not list it for this client.
+    """
+    policy = next((one for one in client.tables if one.name == wanted), None)
+    if policy is None:
+        raise SettingError(
+            f"the run's parameter table is {text!r}, which {policies.source} does not list for client "
+            f"{client.name!r}; it lists {', '.join(one.table for one in client.tables)}"
+        )
+    return policy
 
 
 def work_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:

@@ -31,7 +31,7 @@ from include.archiver.preview import preview
 from include.archiver.readiness import Check, check_bucket, check_database
 from include.archiver.steps.plan import Limits, OtherTables
 from include.client_settings import ClientSettings
-from include.orders import work_order
+from include.orders import find_client, find_table, work_order
 from include.run_context import read_parameters
 from include.variables import read_client_variables
 
@@ -42,7 +42,6 @@ PROBE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
 # States in which a task waits for nothing but its pool, or was given up by a former try of this.
 _NO_SLOT = {None, "scheduled", "skipped"}
-_MOST_NAMED = 10
 # How loud a line of the log is, and what it says.
 Line = tuple[int, str]
 _RULE = "-" * 80
@@ -59,13 +58,7 @@ def choose_client(policies: Policies, context: Mapping[str, Any]) -> Client:
     Raises:
         SettingError: the policy file has no such client, or its entry is wrong.
     """
-    name = str(read_parameters(context)["client"])
-    client = next((one for one in policies.clients if one.name == name), None)
-    if client is None:
-        known = ", ".join(one.name for one in policies.clients[:_MOST_NAMED])
-        reason = policies.broken.get(name) or f"{policies.source} has no such client ({known})"
-        raise SettingError(f"the run's parameter client is {name!r}: {reason}")
-    return client
+    return find_client(policies, str(read_parameters(context)["client"]))
 
 
 def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]) -> tuple[TablePolicy, ...]:
@@ -77,14 +70,7 @@ def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]
     text = read_parameters(context).get("table")
     if not text:
         return client.tables
-    wanted = _table(str(text))
-    found = tuple(one for one in client.tables if one.name == wanted)
-    if not found:
-        raise SettingError(
-            f"the run's parameter table is {text!r}, which {policies.source} does not list for client "
-            f"{client.name!r}; it lists {', '.join(one.table for one in client.tables)}"
-        )
-    return found
+    return (find_table(policies, client, _table(str(text)), str(text)),)
 
 
 def read_limits(context: Mapping[str, Any]) -> Limits:

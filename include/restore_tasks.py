@@ -12,7 +12,7 @@ from include.archiver.models import OnConflict, RestoreOrder, TableName
 from include.archiver.naming import group_part
 from include.archiver.policy import Client, Policies, TablePolicy, parse_table
 from include.archiver.steps.restore import Restored, restore
-from include.orders import work_order
+from include.orders import find_client, find_table, work_order
 from include.run_context import read_parameters, read_run_id
 
 log = logging.getLogger(__name__)
@@ -32,21 +32,9 @@ def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, Tabl
         SettingError: the policy file has no such client, the client no such table, or Airflow ignores the form.
     """
     parameters = read_parameters(context)
-    name = str(parameters["client"])
-    client = next((one for one in policies.clients if one.name == name), None)
-    if client is None:
-        reason = policies.broken.get(name)
-        known = ", ".join(one.name for one in policies.clients[:10])
-        raise SettingError(
-            f"the run's parameter client is {name!r}: {reason or f'{policies.source} has no such client ({known})'}"
-        )
-    wanted = _table(str(parameters["table"]), "table")
-    policy = next((one for one in client.tables if one.name == wanted), None)
-    if policy is None:
-        raise SettingError(
-            f"the run's parameter table is {parameters['table']!r}, which {policies.source} does not list for client "
-            f"{name!r}; it lists {', '.join(one.table for one in client.tables)}"
-        )
+    client = find_client(policies, str(parameters["client"]))
+    text = str(parameters["table"])
+    policy = find_table(policies, client, _table(text, "table"), text)
     return client, policy
 
 

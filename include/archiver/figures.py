@@ -10,6 +10,7 @@ from include.archiver import costs
 from include.archiver.condition import in_words
 from include.archiver.costs import Requests
 from include.archiver.models import Window
+from include.archiver.wording import say_count
 
 
 @dataclass(frozen=True)
@@ -105,19 +106,19 @@ class Figures:
             told += self._lines_of_work(compression, storage_class)
         told += [f"partition {one} would be dropped whole" for one in self.partitions]
         if self.unfinished:
-            windows = _count(self.unfinished, "window")
+            windows = say_count(self.unfinished, "window")
             told += [f"ledger    {windows} begun by earlier runs and not finished; the next run goes on with them"]
         return told + [f"note      {note}" for note in self.notes]
 
     def _lines_of_work(self, compression: str, storage_class: str | None) -> list[str]:
-        rows = f"{'' if self.counted else 'about '}{_count(self.rows, 'row')}"
+        rows = f"{'' if self.counted else 'about '}{say_count(self.rows, 'row')}"
         how = "counted" if self.counted else "the planner's estimate, because counting takes long"
         span = f", {self.span.start:%Y-%m-%d %H:%M} to {self.span.end:%Y-%m-%d %H:%M}" if self.span else ""
         more = "" if self.complete else " and more"
         told = [
-            f"due       {rows} ({how}) in {_count(self.windows, 'window')}{span}",
-            f"work      {_count(self.runs, 'run')}{more}; {_count(self.batches, 'batch', 'batches')} of windows, each "
-            f"with a task to export, to store and to delete; {_count(self.objects, 'object')} in S3",
+            f"due       {rows} ({how}) in {say_count(self.windows, 'window')}{span}",
+            f"work      {say_count(self.runs, 'run')}{more}; {say_count(self.batches, 'batch', 'batches')} of windows, "
+            f"each with a task to export, to store and to delete; {say_count(self.objects, 'object')} in S3",
         ]
         told += self._lines_of_volume(compression, storage_class)
         if self.disk:
@@ -133,7 +134,7 @@ class Figures:
         return [
             f"size      about {in_words(volume.csv_bytes)} as CSV, {in_words(volume.data_bytes)} as {compression}, and "
             f"{in_words(volume.sidecar_bytes + volume.manifest_bytes)} of sidecars and manifests (from a sample of "
-            f"{_count(volume.sampled_rows, 'row')})",
+            f"{say_count(volume.sampled_rows, 'row')})",
             f"requests  about {requests.total:,}: {requests.put:,} PUT, {requests.post:,} POST, {requests.get:,} GET, "
             f"{requests.head:,} HEAD",
             f"price     {costs.format_dollars(requests.dollars)} once for the requests, and "
@@ -164,16 +165,12 @@ def _lines_of_disk(disk: DiskSpace) -> list[str]:
 
 
 def _days(days: int) -> str:
-    return "everything (-1)" if days < 0 else _count(days, "day")
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+    return "everything (-1)" if days < 0 else say_count(days, "day")
 
 
 def _minutes(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     hour = 60
     if minutes < 2 * hour:
-        return _count(minutes, "minute")
+        return say_count(minutes, "minute")
     return f"{minutes // hour:,} hours {minutes % hour} minutes"
