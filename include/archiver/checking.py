@@ -133,7 +133,7 @@ def data_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
 
 def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
     """The manifest's sidecar."""
-    return ReadBack(bucket, manifest.keys, manifest.rows, manifest.compression)
+    return ReadBack(bucket, manifest.sidecar, manifest.rows, manifest.compression)
 
 
 class Checks:

@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from include.archiver.codec import EXTENSIONS, Compression
 from include.archiver.errors import CheckFailed
@@ -19,6 +19,7 @@ from include.archiver.models import RowIdentity, TableName, TimestampKind, Windo
 from include.archiver.naming import key_segment
 
 TOOL_VERSION = "0.1.0"
+FORMAT: Literal[2] = 2
 _MOMENT = "%Y%m%dT%H%M"
 _NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g[0-9]{4}\.[^/]*$")
 _OWNER = re.compile(r"/_owner/([0-9]{8,})$")
@@ -97,14 +98,39 @@ def _moment(moment: datetime) -> str:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """What a later version adds is kept, and otherwise ignored; only another `format` is refused."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
 
 class ColumnDescription(_Frozen):
-    """A column's name and its type as `format_type` writes it."""
+    """A column's name, its type as `format_type` writes it, and its number in the table, by which the server knows it.
+
+    Format 1 does not tell the number.
+    """
 
     name: str
     type: str
+    number: int | None = None
+
+
+class Member(_Frozen):
+    """A table that could hold rows of the window at the export: the table itself, a partition or a child.
+
+    `columns` stands for the numbers, names and types of its columns: any change of one gives another text.
+    """
+
+    table_schema: str
+    table: str
+    file_node: int
+    columns: str
+
+
+class PartDescription(_Frozen):
+    """One part of an object that was sent in parts."""
+
+    bytes: int
+    sha256: str
 
 
 class ObjectDescription(_Frozen):
@@ -115,27 +141,50 @@ class ObjectDescription(_Frozen):
     sha256: str
     content_bytes: int
     content_sha256: str
+    parts: tuple[PartDescription, ...] | None = None
 
 
 class ServerDescription(_Frozen):
-    """Where and when the rows were read."""
+    """Where and when the rows were read. The timeline is None where the server does not tell it, and in format 1."""
 
     system_identifier: str | None
     database: str
     version: str
     snapshot: str
     read_at: datetime
+    timeline: int | None = None
+
+
+class ParentWindow(_Frozen):
+    """The window of another table with which these rows were archived, being children of its rows."""
+
+    table_schema: str
+    table: str
+    cell_start: datetime
+    cell_end: datetime
+    generation: int
+
+
+class SubRange(_Frozen):
+    """How many rows of the window lay in a part of it, in the snapshot of the export."""
+
+    start: datetime
+    end: datetime
+    rows: int
 
 
 class Manifest(_Frozen):
     """The description of one generation of one window; the ledger can be rebuilt from it.
 
-    `file_nodes` maps each table's oid to the file that held it at the export, for rows that are known by their
-    place alone.
+    Format 1 has `file_nodes`, which map each table's oid to the file that held it at the export; format 2 has
+    `members` by oid instead, and only those that could hold rows of the window. What follows `server` is optional:
+    `time_axis` says how the column tells the time if it is none of the server's types of time, `condition` what else
+    had to hold of a row, `listing` the policy's name for this listing of the table; without `hash_algorithm` the
+    digests are SHA-256, and without `keys` the rows' identities were not written down.
     """
 
-    format: Literal[1] = 1
-    tool_version: str = TOOL_VERSION
+    format: Literal[1, 2]
+    tool_version: str
     client: str
     table_schema: str
     table: str
@@ -151,12 +200,28 @@ class Manifest(_Frozen):
     columns: tuple[ColumnDescription, ...]
     identity: RowIdentity
     identity_columns: tuple[str, ...]
-    file_nodes: dict[str, int]
+    file_nodes: dict[str, int] | None = None
+    members: dict[str, Member] | None = None
     rows: int
     compression: Compression
     data: ObjectDescription
-    keys: ObjectDescription
+    keys: ObjectDescription | None = None
     server: ServerDescription
+    time_axis: dict[str, str] | None = None
+    condition: str | None = None
+    listing: str | None = None
+    parent_window: ParentWindow | None = None
+    hash_algorithm: str | None = None
+    sub_ranges: tuple[SubRange, ...] | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """What may be missing in one format must be there in the other."""
+        if self.format == 1 and (self.file_nodes is None or self.keys is None):
+            raise ValueError("file_nodes and keys belong to format 1")
+        if self.format == 2 and (self.members is None or any(column.number is None for column in self.columns)):  # noqa: PLR2004
+            raise ValueError("members and the columns' numbers belong to format 2")
+        return self
 
     @property
     def cell(self) -> Window:
@@ -167,6 +232,17 @@ class Manifest(_Frozen):
     def span(self) -> Window:
         """The part of the cell that was exported."""
         return Window(self.span_start, self.span_end)
+
+    @property
+    def sidecar(self) -> ObjectDescription:
+        """The object beside the data that tells the rows' identities.
+
+        Raises:
+            CheckFailed: there is none, as a later version may decide.
+        """
+        if self.keys is None:
+            raise CheckFailed(f"{self.data.key} has no list of its rows' identities, which this version needs")
+        return self.keys
 
     def expected_key(self, prefix: str) -> str:
         """Where the data object lies if all that the manifest says is true."""
@@ -187,9 +263,9 @@ class Manifest(_Frozen):
         except ValidationError as error:
             raise CheckFailed(
                 f"{where} is not a manifest that this version can read: {error.error_count()} field(s) are wrong, "
-                f"first {'.'.join(str(part) for part in error.errors()[0]['loc'])}"
+                f"first {'.'.join(str(part) for part in error.errors()[0]['loc']) or 'format'}"
             ) from None
 
     def to_json(self) -> bytes:
-        """The document as it is stored, one field a line."""
-        return self.model_dump_json(indent=1).encode()
+        """The document as it is stored, one field a line: just the fields that it was made or read with."""
+        return self.model_dump_json(indent=1, exclude_unset=True).encode()

@@ -110,12 +110,13 @@ class RowIdentity(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table at the time of the export, with its type as `format_type` writes it."""
+    """A column of the table, with its type as `format_type` writes it, and its number there."""
 
     name: str
     type: str
     is_generated: bool = False
     is_always_identity: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True)

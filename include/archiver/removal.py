@@ -79,8 +79,8 @@ class Sidecars:
 
     def begin(self, manifest: Manifest) -> None:
         """Begins to fetch the manifest's sidecar, if it is a small one."""
-        if manifest.keys.bytes <= _MOST_FETCHED_BYTES:
-            key = manifest.keys.key
+        if manifest.sidecar.bytes <= _MOST_FETCHED_BYTES:
+            key = manifest.sidecar.key
             self._fetched[key] = self._thread.submit(self._fetch, key)
 
     @contextmanager
@@ -153,7 +153,7 @@ class KeyList:
         Raises:
             CheckFailed: it is another one, or damaged.
         """
-        expected = manifest.keys
+        expected = manifest.sidecar
         content = Tally()
         with self._sidecars.reading(expected.key) as body:
             chunks = _undamaged(decompressed(body, manifest.compression), expected.key)

@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -95,6 +95,13 @@ class ObjectStore:
     def address(self) -> Any:
         """What every request names: the bucket and, if it is set, the account that must own it."""
         return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
+
+    def elsewhere(self, bucket: str) -> ObjectStore:
+        """Another bucket with the same credentials, for objects that were written before the policy named this one.
+
+        The account that must own this one need not be that one's.
+        """
+        return self if bucket == self.bucket else replace(self, bucket=bucket, owner=None, _spare=[])
 
     def check(self, prefix: str, writing: bool) -> None:
         """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.

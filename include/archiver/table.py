@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from include.archiver.database import Database, Row
 from include.archiver.errors import TableRefused
+from include.archiver.manifest import Member
 from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind
 from include.archiver.references import keys_to_wait_for, notes_on
 
@@ -68,7 +69,7 @@ def describe(
 
 def column_of(row: Row) -> Column:
     """A column from the catalog's row."""
-    return Column(row.name, row.type, row.is_generated, row.is_always_identity)
+    return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
 
 
 def _found(database: Database, table: TableName, to_delete: bool) -> Row:
@@ -176,27 +177,15 @@ def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -
     return tuple(notes)
 
 
-def file_nodes(database: Database, shape: TableShape) -> dict[str, int]:
-    """The file that holds the table, and each of its partitions and children, by oid.
+def members(database: Database, oid: int) -> dict[str, Member]:
+    """The table with this oid, and each of its partitions and children, by oid.
 
-    A row's place means something only as long as these stay the same: a rewrite puts rows on others' places.
+    A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
     """
-    return file_nodes_of(database, shape.oid)
-
-
-def file_nodes_of(database: Database, oid: int) -> dict[str, int]:
-    """The same for any table, by its oid: a partition, say, whether or not it is attached."""
-    return {row.oid: row.file_node for row in database.all("table/file_nodes", oid=oid)}
-
-
-def column_names(database: Database, shape: TableShape) -> tuple[str, ...]:
-    """The table's columns right now; one that was added since the export is in no object."""
-    return column_names_of(database, shape.oid)
-
-
-def column_names_of(database: Database, oid: int) -> tuple[str, ...]:
-    """The same for any table, by its oid."""
-    return tuple(row.name for row in database.all("table/columns", oid=oid))
+    return {
+        row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
+        for row in database.all("table/members", oid=oid)
+    }
 
 
 def identity_of_rows(shape: TableShape) -> list[str]:

@@ -24,7 +24,7 @@ from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_
 from include.archiver.removal import KeyList, Sidecars, finish, refuse_in_dry_run, refuse_replaced
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import column_names, describe, file_nodes
+from include.archiver.table import describe, members
 
 log = logging.getLogger(__name__)
 
@@ -193,11 +193,9 @@ def _batch(work: _Work, after: int, upto: int) -> int | None:
     database, order, row = work.database, work.order, work.row
     with rows_that_are_pointed_to(order.table), database.transaction():
         database.change("delete/hold", {"table": order.table})
-        now = file_nodes(database, work.shape)
-        # A partition that is gone takes its rows with it, and out of reach; only files that changed matter.
-        if any(now.get(oid, node) != node for oid, node in work.manifest.file_nodes.items()):
-            return None
-        if column_names(database, work.shape) != tuple(column.name for column in work.manifest.columns):
+        now, then = members(database, work.shape.oid), work.manifest.members
+        # A partition that is gone takes its rows with it, and out of reach; only those that changed matter.
+        if then is None or any(now.get(oid, member) != member for oid, member in then.items()):
             return None
         keys = keys_to_wait_for(database, order.table, work.shape.oid, order.children)
         names: Names = {

@@ -22,7 +22,7 @@ from include.archiver.removal import KeyList, finish, refuse_in_dry_run, refuse_
 from include.archiver.restores import Restores
 from include.archiver.statements import Text
 from include.archiver.storage import ObjectStore
-from include.archiver.table import column_names_of, describe, file_nodes_of
+from include.archiver.table import describe, members
 
 log = logging.getLogger(__name__)
 
@@ -164,12 +164,12 @@ class _Work:
         return None
 
     def _changed(self) -> str | None:
-        nodes = file_nodes_of(self.database, self.partition.oid)
-        names = set(column_names_of(self.database, self.partition.oid))
+        now = members(self.database, self.partition.oid)
         for manifest in self.manifests:
-            if any(nodes[oid] != node for oid, node in manifest.file_nodes.items() if oid in nodes):
+            then = manifest.members or {}
+            if any(oid not in then or then[oid].file_node != member.file_node for oid, member in now.items()):
                 return "it was rewritten since the export"
-            if names != {column.name for column in manifest.columns}:
+            if any(then[oid].columns != member.columns for oid, member in now.items()):
                 return "its columns changed since the export"
         return None
 

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 
 from include.archiver.codec import divider
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, KeyTaken
+from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from include.archiver.failures import Failures
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import (
+    FORMAT,
+    TOOL_VERSION,
     ColumnDescription,
     Manifest,
+    Member,
     ObjectDescription,
     ServerDescription,
     keys_key,
@@ -32,7 +35,7 @@ from include.archiver.progress import Pace
 from include.archiver.restores import Restores
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe, file_nodes, identity_of_rows
+from include.archiver.table import describe, identity_of_rows, members
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +191,7 @@ def _copied(
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _held(database, order, window):
             return None
-        nodes = file_nodes(database, shape)
+        found = members(database, shape.oid)
         server = _server(database)
         with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
             data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
@@ -209,7 +212,7 @@ def _copied(
         rows,
         data.description(row.object_key),
         keys.description(keys_key(row.object_key)),
-        nodes,
+        found,
         server,
     )
 
@@ -261,7 +264,20 @@ def _server(database: Database) -> ServerDescription:
         version=server.version,
         snapshot=server.snapshot,
         read_at=server.read_at,
+        timeline=_timeline(database),
     )
+
+
+def _timeline(database: Database) -> int | None:
+    """None where the server does not tell it, as a standby or a service that hides its log."""
+    try:
+        # Within the snapshot it is a savepoint, so an error of it ends nothing else.
+        with database.transaction():
+            return int(database.one("export/timeline").timeline)
+    except (DatabaseRefused, DatabaseInterrupted):
+        if database.closed:
+            raise
+        return None
 
 
 def _manifest(
@@ -271,10 +287,12 @@ def _manifest(
     rows: int,
     data: ObjectDescription,
     keys: ObjectDescription,
-    nodes: dict[str, int],
+    found: dict[str, Member],
     server: ServerDescription,
 ) -> Manifest:
     return Manifest(
+        format=FORMAT,
+        tool_version=TOOL_VERSION,
         client=order.client,
         table_schema=order.table.schema,
         table=order.table.name,
@@ -287,10 +305,12 @@ def _manifest(
         span_end=row.span.end,
         generation=row.generation,
         run_id=order.run_id,
-        columns=tuple(ColumnDescription(name=column.name, type=column.type) for column in shape.columns),
+        columns=tuple(
+            ColumnDescription(name=column.name, type=column.type, number=column.number) for column in shape.columns
+        ),
         identity=shape.identity,
         identity_columns=shape.identity_columns,
-        file_nodes=nodes,
+        members=found,
         rows=rows,
         compression=order.compression,
         data=data,

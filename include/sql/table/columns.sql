@@ -1,5 +1,6 @@
 -- Columns in their order; format_type qualifies names of types that are not on the search path.
 SELECT
+    attnum AS number,
     attname AS name,
     format_type(atttypid, atttypmod) AS type,
     atttypid::regtype::text AS base_type,
