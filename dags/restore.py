@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, get_parsing_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from include import dag_texts, wiring
 from include.archiver.models import OnConflict
@@ -69,6 +70,19 @@ def parameters(policies: Policies) -> dict[str, Param]:
             title="Ignore missing columns",
             description="Ignore archived columns that the table no longer has, instead of failing.",
         ),
+        "text_columns": Param(
+            None,
+            type=["null", "string"],
+            title="Columns as text",
+            description="For a new table: columns, with commas between them, that take their values as text, for "
+            "values whose type, role or table is gone.",
+        ),
+        "set_sequences": Param(
+            False,
+            type="boolean",
+            title="Set sequences",
+            description="Move sequences that stand behind the restored values of their columns; else they are told.",
+        ),
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Read and compare everything, but put nothing back."
         ),
@@ -101,6 +115,8 @@ def build_restore_dag(policies: Policies) -> DAG:
             result = run_restore(policies, context)
             context["ti"].xcom_push(key="report", value=result.as_dict())
             result.refuse_failures()
+            if result.found_nothing:
+                raise AirflowSkipException(result.notes[0])
             return result.as_dict()
 
         first = choose()

@@ -79,15 +79,17 @@ Mark the run as failed.
 RESTORE = """
 ### What it does
 Brings the rows of a span back from S3. Every object is read to its end and compared with its manifest before a row of
-it counts; an object that is damaged or missing is left out and named, and the run fails at its end. Rows that never
-left the table (changed since their export) are not brought back; of several versions of a row, the newest is.
+it counts; an object that is damaged or missing, and a row that the table refuses, is left out and named, and the run
+fails at its end. Rows that never left the table (changed since their export) are not brought back; of several versions
+of a row, the newest is. Where nothing of the span was archived, the task is skipped and says what there is.
 
 **It inserts rows.** Try `dry_run` first: it reports what would come back.
 
 ### Into
 Empty is the table itself; the archive leaves restored rows there until the hold ends, which the log names. A new table
-is made like the source, or, if that is gone, as the manifest describes it. It may be filled by further restores. A
-table whose foreign keys point to another one is restored after that one.
+has the archive's columns and key and nothing that could refuse a row; the log gives the statements for what it lacks of
+the original (indexes, checks, defaults). It may be filled by further restores. A table whose foreign keys point to
+another one is restored after that one. Triggers of the table fire; rows that they would change stay out and are named.
 
 ### How to stop it
 Mark the run as failed; Airflow kills its process five seconds later. A statement that is running on the server may go

@@ -11,7 +11,8 @@ from include.archiver.errors import SettingError
 from include.archiver.models import OnConflict, RestoreOrder, TableName
 from include.archiver.naming import group_part
 from include.archiver.policy import Client, Policies, TablePolicy, parse_table
-from include.archiver.steps.restore import Restored, restore
+from include.archiver.restored import Restored
+from include.archiver.steps.restore import restore
 from include.orders import find_client, find_table, work_order
 from include.run_context import read_parameters, read_run_id
 
@@ -63,6 +64,8 @@ def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any
         on_conflict=OnConflict(parameters["on_conflict"]),
         hold_days=hold_days,
         ignore_missing_columns=bool(parameters["ignore_missing_columns"]),
+        text_columns=_names(parameters.get("text_columns")),
+        set_sequences=bool(parameters.get("set_sequences")),
     )
 
 
@@ -72,6 +75,11 @@ def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
     order = restore_order(client, policy, context)
     with wiring.session(client, "restore", writes=True) as database:
         return restore(database, wiring.object_store(policy), order)
+
+
+def _names(text: object) -> tuple[str, ...]:
+    """Names of columns, with commas between them."""
+    return tuple(name for part in str(text or "").split(",") if (name := part.strip()))
 
 
 def _table(text: str, parameter: str) -> TableName:

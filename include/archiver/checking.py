@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -174,18 +174,16 @@ class Checks:
         return etag
 
 
-def manifest_keys(bucket: ObjectStore, order: WorkOrder, span: Window | None = None) -> list[str]:
+def manifest_keys(bucket: ObjectStore, order: WorkOrder, span: Window | None = None) -> Iterator[str]:
     """The keys of the table's manifests, of those alone whose cell overlaps the span if there is one.
 
     A key that does not tell its cell is among them: whoever reads it will find out what is wrong with it.
     """
-    found = []
     for key in bucket.keys(table_folder(order.prefix, order.client, order.table)):
         if key.endswith(".manifest.json"):
             cell = cell_of_key(key)
             if span is None or cell is None or cell.overlaps(span):
-                found.append(key)
-    return found
+                yield key
 
 
 def read_manifest(bucket: ObjectStore, order: WorkOrder, key: str) -> Manifest:

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal, Protocol, cast
 
@@ -165,3 +165,22 @@ class TalliedReader(io.RawIOBase):
         """Reads what is left, so that the tally covers the whole object, trailing bytes too."""
         while self.read(_READ_BYTES):
             pass
+
+
+def records(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The records of a CSV stream as PostgreSQL writes it, each with its newline; a quoted value may hold newlines."""
+    pieces: list[bytes] = []
+    inside = False
+    for chunk in chunks:
+        *lines, rest = chunk.split(b"\n")
+        for line in lines:
+            pieces += (line, b"\n")
+            inside ^= line.count(b'"') % 2 == 1
+            if not inside:
+                yield b"".join(pieces)
+                pieces.clear()
+        if rest:
+            pieces.append(rest)
+            inside ^= rest.count(b'"') % 2 == 1
+    if pieces:
+        yield b"".join(pieces)

@@ -26,6 +26,7 @@ from include.archiver.errors import (
     DatabaseRefused,
     LockWait,
     ReferenceRefused,
+    RightMissing,
     ValueRefused,
 )
 from include.archiver.statements import Names, compose
@@ -293,9 +294,13 @@ class Database:
             running.rows = cursor.rowcount
 
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
-        """Feeds a COPY FROM STDIN and returns the rows that the server counted."""
+        """Feeds a COPY FROM STDIN and returns the rows that the server counted.
+
+        Raises:
+            ValueRefused: the server does not take a value, whatever it has against it.
+        """
         text = compose(statement, names).as_bytes(self._connection)
-        with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
+        with self._translated(loading=True), self._any_bytes(), self._connection.cursor() as cursor:
             with cursor.copy(text, _NO_VALUES) as copy:
                 for chunk in chunks:
                     copy.write(chunk)
@@ -365,11 +370,13 @@ class Database:
                 self.all("session/lock_timeout", lock_timeout=_LOCK_TIMEOUT)
 
     @contextmanager
-    def _translated(self) -> Generator[None]:
+    def _translated(self, *, loading: bool = False) -> Generator[None]:
         started = time.monotonic()
         try:
             yield
         except psycopg.Error as error:
+            if loading and (refusal := _unloadable(error, self.name)):
+                raise refusal from None
             raise _translation(error, self.name, time.monotonic() - started, self._longest) from None
 
 
@@ -395,7 +402,7 @@ def _translation(
         for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
     )
     if isinstance(error, errors.InsufficientPrivilege):
-        return DatabaseRefused(f"{message}; grant that right to the role of the Airflow connection")
+        return RightMissing(f"{message}; grant that right to the role of the Airflow connection")
     if refused_login:
         return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
     if isinstance(error, errors.LockNotAvailable):
@@ -418,6 +425,22 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
     if isinstance(error, errors.IntegrityError | errors.DataError):
         return ValueRefused(message)
     return DatabaseRefused(message)
+
+
+def _unloadable(error: psycopg.Error, name: str) -> ValueRefused | None:
+    """What a COPY has against a value: one that does not fit, or names a role, a table or a type that is gone.
+
+    The words of the server quote it; only where it stands and the error's number are told.
+    """
+    if isinstance(error, (*_INTERRUPTIONS, errors.InsufficientPrivilege)) or not (error.diag.context or "").startswith(
+        "COPY "
+    ):
+        return None
+    found = _COPY_PLACE.match(error.diag.context or "")
+    place = f"line {found[1]}, column {found[2]}: " if found else ""
+    if isinstance(error, errors.DataError):
+        return ValueRefused(f"database {name}: {place}a value does not fit its column (SQLSTATE {error.sqlstate})")
+    return ValueRefused(f"database {name}: {place}a value names what is gone (SQLSTATE {error.sqlstate})")
 
 
 def _why_cancelled(seconds: float, longest: float) -> str:

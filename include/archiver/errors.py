@@ -36,6 +36,10 @@ class DatabaseRefused(Refused):
     """The server refuses this user, password, database, statement or right."""
 
 
+class RightMissing(DatabaseRefused):
+    """The role of the Airflow connection lacks a right."""
+
+
 class ValueRefused(DatabaseRefused):
     """A value does not fit its column, or a row breaks a constraint of its table."""
 

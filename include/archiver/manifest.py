@@ -21,7 +21,7 @@ from include.archiver.naming import key_segment
 TOOL_VERSION = "0.1.0"
 FORMAT: Literal[2] = 2
 _MOMENT = "%Y%m%dT%H%M"
-_NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g[0-9]{4}\.[^/]*$")
+_NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g([0-9]{4})\.[^/]*$")
 _OWNER = re.compile(r"/_owner/([0-9]{8,})$")
 
 
@@ -68,6 +68,13 @@ def manifest_key(data_key: str) -> str:
     return f"{folder}/_{name.split('.csv')[0]}.manifest.json"
 
 
+def data_keys(manifest_key: str) -> list[str]:
+    """The keys that the data object beside a manifest may have, one for each way to compress it."""
+    stem = manifest_key.removesuffix(".manifest.json")
+    folder, name = stem.rsplit("/", 1)
+    return [f"{folder}/{name.removeprefix('_')}.{extension}" for extension in EXTENSIONS.values()]
+
+
 def kept_folder(data_key: str) -> str:
     """How the keys begin that say which of the object's rows were not deleted."""
     folder, name = data_key.rsplit("/", 1)
@@ -84,8 +91,14 @@ def cell_of_key(key: str) -> Window | None:
     found = _NAME.search(key)
     if not found:
         return None
-    start, end = (datetime.strptime(moment, _MOMENT) for moment in found.groups())  # noqa: DTZ007 (column time)
+    start, end = (datetime.strptime(moment, _MOMENT) for moment in found.groups()[:2])  # noqa: DTZ007 (column time)
     return Window(start, end) if start < end else None
+
+
+def generation_of_key(key: str) -> int | None:
+    """The generation that such a key names; None if it names none."""
+    found = _NAME.search(key)
+    return int(found[3]) if found else None
 
 
 def _client_folder(prefix: str, client: str) -> str:

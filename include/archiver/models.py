@@ -273,7 +273,8 @@ class RestoreOrder:
 
     `start` and `end` bound the timestamp column, half-open; a moment without an offset is in column time. `into`
     is None for the table itself. Rows that come back into the table itself are left alone by the archive for
-    `hold_days`.
+    `hold_days`. A new table takes `text_columns` as text, as they were archived; `set_sequences` moves sequences that
+    stand behind the restored values.
     """
 
     work: WorkOrder
@@ -283,6 +284,8 @@ class RestoreOrder:
     on_conflict: OnConflict = OnConflict.SKIP
     hold_days: int = 7
     ignore_missing_columns: bool = False
+    text_columns: tuple[str, ...] = ()
+    set_sequences: bool = False
 
     @property
     def target(self) -> TableName:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import cast
+from datetime import UTC, datetime
 
 from include.archiver.database import Database
-from include.archiver.manifest import Manifest
+from include.archiver.manifest import Manifest, table_folder
 from include.archiver.models import RestoreOrder, TableName, Window, WorkOrder
 
 
@@ -22,12 +21,29 @@ class Hold:
         return f"{self.span}, held by a restore until {self.until:%Y-%m-%d %H:%M} UTC"
 
 
+@dataclass(frozen=True)
+class Before:
+    """What earlier restores put of one object into one target.
+
+    `positions` are the numbers of those rows, as the server writes multiranges, `own` of those that this very run put
+    in. `spans` and `rows` are of lines of an older version, which noted no numbers: so many rows of these spans.
+    `elsewhere` tells that there are lines of a table of this name that had another oid.
+    """
+
+    positions: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    spans: tuple[Window, ...] = ()
+    rows: int = 0
+    elsewhere: bool = False
+
+
 class Restores:
     """The restores of one table of one client."""
 
     def __init__(self, database: Database, order: WorkOrder) -> None:
         """Reads and writes through this connection, for this client and table."""
         self._database = database
+        self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._run_id = order.run_id
 
@@ -45,7 +61,14 @@ class Restores:
         return [Hold(Window(row.span_start, row.span_end), row.hold_until) for row in rows]
 
     def note(
-        self, manifest: Manifest, bucket: str, order: RestoreOrder, target_oid: int, span: Window, rows: int
+        self,
+        manifest: Manifest,
+        bucket: str,
+        order: RestoreOrder,
+        target_oid: int,
+        span: Window,
+        rows: int,
+        positions: str,
     ) -> datetime | None:
         """An object's rows were put into the target; runs in their transaction. Returns until when they are held."""
         row = self._database.one(
@@ -60,17 +83,37 @@ class Restores:
             span_start=span.start,
             span_end=span.end,
             rows=rows,
+            positions=positions,
             run_id=self._run_id,
             hold_days=order.hold_days if order.into_itself and order.hold_days else None,
         )
-        return cast("datetime | None", row.hold_until)
+        # As a number: a trigger may have changed how moments are written, which the driver need not understand.
+        return datetime.fromtimestamp(row.hold_until, UTC) if row.hold_until is not None else None
 
-    def spans(self, manifest: Manifest, bucket: str, target_oid: int) -> list[Window]:
-        """The spans of an object that were put into this target before."""
-        rows = self._database.all(
-            "ledger/restored_spans", bucket=bucket, object_key=manifest.data.key, target_oid=target_oid
+    def before(self, manifest: Manifest, target: TableName, oid: int) -> Before:
+        """What is noted of the object and this target, whatever bucket or prefix the object had then."""
+        if not self._database.one("ledger/schema_exists").restores:
+            return Before()
+        folder = table_folder("", self._order.client, self._order.table)
+        _, _, name = manifest.data.key.rpartition(folder)
+        found = self._database.one(
+            "ledger/restored_before",
+            **self._subject,
+            tail=folder + name,
+            name=name.rpartition("/")[2],
+            target_schema=target.schema,
+            target_table=target.name,
+            target_oid=oid,
+            run_id=self._run_id,
         )
-        return [Window(row.span_start, row.span_end) for row in rows]
+        spans = tuple(Window(*each) for each in zip(found.starts or (), found.ends or (), strict=True))
+        return Before(
+            positions=tuple(found.positions or ()),
+            own=tuple(found.own or ()),
+            spans=spans,
+            rows=found.rows,
+            elsewhere=found.elsewhere,
+        )
 
     def note_target(self, target: TableName, oid: int) -> None:
         """A restore of this table made the target; runs in the same transaction."""

@@ -1,33 +1,67 @@
-"""One object's rows in a temporary table of the target's column types, on their way into the target."""
+"""One object's rows in a temporary table, on their way into the target.
+
+The rows come in with the types that they have in the target, or in those that they had, to be converted. What cannot be
+read is found out row by row, so that one value keeps no other row out.
+"""
 
 from __future__ import annotations
 
-from contextlib import closing
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from include.archiver.checking import ReadBack
+from include.archiver.codec import records
+from include.archiver.conversions import Conversion, conversion_of, type_name
 from include.archiver.database import Database
+from include.archiver.errors import CheckFailed, DatabaseRefused, RightMissing, ValueRefused
+from include.archiver.kept import Gone
 from include.archiver.manifest import Manifest
-from include.archiver.models import OnConflict, Window
-from include.archiver.statements import Name, Names, Of
+from include.archiver.models import Window
+from include.archiver.refused import Refusals
+from include.archiver.statements import Inexact, Names, Of, Typed, TypeName
 from include.archiver.target import Target
 
+# Of rows that are loaded piece by piece because one of them cannot be read.
+_PIECE_BYTES = 1 << 18
+
 
 @dataclass(frozen=True)
-class Inserted:
-    """How many rows went in, and how many met one under their key."""
+class Left:
+    """The rows that are still in the staging table: how many, and between which numbers, both included."""
 
     rows: int
-    conflicts: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True)
+class Met:
+    """Rows that met one in the target under their key, and how many of these this very run had put there."""
+
+    rows: int
+    own: int
+
+
+@dataclass
 class Staging:
-    """The temporary table, within one transaction; every method but the last takes rows out of it."""
+    """The temporary table. Every method that drops something says how many rows it were.
+
+    `timezone` is the policy's, `span` what the restore and the object have in common, `gone` says which rows had left.
+    `refusals` collects the rows that cannot come in.
+    """
 
     database: Database
     target: Target
     manifest: Manifest
+    timezone: str
+    span: Window
+    gone: Gone
+    refusals: Refusals = field(default_factory=Refusals)
+    _conversions: list[Conversion] = field(default_factory=list)
 
     @property
     def columns(self) -> list[str]:
@@ -53,101 +87,225 @@ class Staging:
         there = {column.name for column in self.target.columns if not column.is_generated}
         return [name for name in self.columns if name in there]
 
-    def load(self, content: ReadBack) -> int:
-        """Fills the table from the object as it is read back and checked; the rows that came.
+    @property
+    def generated_columns(self) -> list[str]:
+        """The columns that the target generates and the object holds as well."""
+        return [column.name for column in self.target.columns if column.is_generated and column.name in self.columns]
+
+    def load(self, content: Callable[[], ReadBack]) -> int:
+        """Fills the table from the object as it is read back and checked; the rows that came, refused ones too.
+
+        Args:
+            content: opens the object; it is read a second time if a value of it cannot be read.
 
         Raises:
-            CheckFailed: the object is not what was sent.
+            CheckFailed: the object is not what was sent, or a column of it cannot be converted.
             ObjectMissing: it is not there.
-            ValueRefused: a value does not fit the type that its column has by now.
         """
-        database, there = self.database, set(self.target.types)
-        database.change("restore/drop_staged")
-        database.change(
-            "restore/create_staged",
-            {"columns": [name for name in self.columns if name in there], "table": self.target.table},
-        )
-        for name in self.columns:
-            if name not in there:
-                database.change("restore/add_text_column", {"column": name})
-        database.change("restore/number_staged", {"position": self.position})
-        # The server says what it makes of the values when all are sent, so damage is found before a value is blamed.
-        with closing(content.chunks()) as chunks:
-            rows = database.copy_in("restore/load_staged", {"columns": self.columns}, chunks)
-        database.change("restore/analyze_staged")
+        self._conversions = self._find_conversions()
+        self._create()
+        try:
+            # The server says what it makes of the values when all are sent: damage is found before a value is blamed.
+            with self.database.transaction(), closing(content().chunks()) as chunks:
+                rows = self.database.copy_in("restore/load_staged", {"columns": self.columns}, chunks)
+        except ValueRefused:
+            self._create()
+            with closing(content().chunks()) as chunks:
+                rows = self._load_piecewise(chunks)
+        self.database.change("restore/analyze_staged")
         return rows
 
-    def drop_outside(self, span: Window) -> int:
-        """Takes out the rows outside the span."""
-        return self._change("restore/drop_outside", {"column": self.manifest.timestamp_column}, span)
+    def convert(self) -> None:
+        """Gives columns the types of today; rows of which a value would become another one are refused."""
+        for conversion in self._conversions:
+            self._check(conversion)
+        for conversion in self._conversions:
+            converted = conversion.converted
+            names: Names = {"column": converted.column, "type": converted.now, "converted": converted}
+            try:
+                with self.database.transaction():
+                    self.database.users_path(ours_first=True)
+                    self.database.change("restore/convert", names)
+            except DatabaseRefused:
+                raise self._unconvertible(conversion) from None
+        if self._conversions:
+            self.database.change("restore/analyze_staged")
 
-    def drop_restored(self, span: Window) -> int:
-        """Takes out the rows of a span that is in the target already."""
-        return self._change("restore/drop_restored", {"column": self.manifest.timestamp_column}, span)
+    def drop_outside(self) -> int:
+        """Takes out the rows outside the span, in the types in which they were archived."""
+        if self.span == self.manifest.span:
+            return 0
+        names: Names = {"column": self.manifest.timestamp_column}
+        if self.key and not any(conversion.column in self.key for conversion in self._conversions):
+            self._change("restore/remember_outside", {**names, "key": self.key}, self.span)
+        return self._change("restore/drop_outside", names, self.span)
 
-    def drop_kept(self, upto: int, kept: tuple[int, ...]) -> int:
+    def drop_span(self, span: Window) -> int:
+        """Takes out the rows of a span that an older version's restore put into the target."""
+        return self._change("restore/drop_span", {"column": self.manifest.timestamp_column}, span)
+
+    def drop_kept(self) -> int:
         """Takes out the rows that never left their table."""
-        return self.database.change("restore/drop_kept", {"position": self.position}, upto=upto, kept=list(kept))
+        if not self.gone.kept and self.gone.upto >= self.manifest.rows:
+            return 0
+        values = {"upto": self.gone.upto, "kept": list(self.gone.kept)}
+        return self.database.change("restore/drop_kept", {"position": self.position}, **values)
+
+    def drop_before(self, positions: tuple[str, ...]) -> int:
+        """Takes out the rows with these numbers, which are multiranges as the server writes them."""
+        return self.database.change("restore/drop_before", {"position": self.position}, positions=list(positions))
+
+    def keep_positions(self, positions: Sequence[int]) -> None:
+        """Takes out all but the rows with these numbers."""
+        self.database.change("restore/keep_positions", {"position": self.position}, positions=list(positions))
+
+    def drop_positions(self, positions: Sequence[int]) -> int:
+        """Takes out the rows with these numbers."""
+        return self.database.change("restore/drop_positions", {"position": self.position}, positions=list(positions))
 
     def drop_superseded(self) -> int:
         """Takes out the rows of which a newer version came already, and remembers the keys of the others."""
-        self.database.users_path(ours_first=True)
-        dropped = self.database.change(
-            "restore/drop_superseded", {"staged_key": self._of("staged"), "seen_key": self._of("seen")}
-        )
-        self.database.change("restore/remember_keys", {"key": self.key})
+        with self.database.transaction():
+            self.database.users_path(ours_first=True)
+            dropped = self.database.change(
+                "restore/drop_superseded", {"staged_key": self.of("staged"), "seen_key": self.of("seen")}
+            )
+            self.database.change("restore/remember_keys", {"key": self.key})
         return dropped
 
-    def insert(self, rows: int, on_conflict: OnConflict, *, dry_run: bool) -> Inserted:
-        """Puts the rows that are left into the target, or only counts what would become of them."""
-        self.database.users_path(ours_first=True)
-        conflicts = self._count("restore/conflicts") if self.key else 0
-        if dry_run:
-            return Inserted(rows - conflicts + self._winners(conflicts, on_conflict), conflicts)
-        if on_conflict is OnConflict.FAIL and conflicts:
-            return Inserted(0, conflicts)
-        return Inserted(self._insert(on_conflict), conflicts)
-
-    def _insert(self, on_conflict: OnConflict) -> int:
-        names: dict[str, Name | list[Name]] = {
+    def drop_conflicts(self, own: tuple[str, ...]) -> Met:
+        """Takes out the rows that meet one in the target under their key."""
+        names: Names = {
             "table": self.target.table,
-            "columns": list(self.inserted_columns),
+            "staged_key": self.of("staged"),
+            "live_key": self.of("live"),
             "position": self.position,
         }
-        changed = [name for name in self.inserted_columns if name not in self.key]
-        # Triggers fire, and they may count on it.
-        self.database.users_path(ours_first=False)
-        if on_conflict is OnConflict.FAIL or not self.key:
-            return self.database.change("restore/insert", names)
-        if on_conflict is OnConflict.SKIP or not changed:
-            return self.database.change("restore/insert_or_skip", names)
-        timestamp = self.manifest.timestamp_column
-        names |= {
-            "key": list(self.key),
-            "changed": list(changed),
-            "excluded": [Of("excluded", name) for name in changed],
-            "excluded_column": Of("excluded", timestamp),
-            "live_column": Of("live", timestamp),
-        }
-        return self.database.change("restore/insert_or_replace", names)
+        with self.database.transaction():
+            self.database.users_path(ours_first=True)
+            found = self.database.one("restore/drop_conflicts", names, own=list(own))
+        return Met(found.rows, found.own)
 
-    def _winners(self, conflicts: int, on_conflict: OnConflict) -> int:
-        if not conflicts or on_conflict is not OnConflict.NEWEST:
-            return 0
-        timestamp = self.manifest.timestamp_column
-        return self._count("restore/later", staged_column=Of("staged", timestamp), live_column=Of("live", timestamp))
+    def left(self) -> Left:
+        """What is still to come in."""
+        found = self.database.one("restore/left_staged", {"position": self.position})
+        return Left(found.rows, found.first, found.last)
 
-    def _count(self, statement: str, **names: Name) -> int:
-        both: Names = {
-            "table": self.target.table,
-            "staged_key": self._of("staged"),
-            "live_key": self._of("live"),
-            **names,
-        }
-        return int(self.database.one(statement, both).rows)
+    def positions(self) -> str:
+        """The numbers of the rows in the table, as the server writes a multirange."""
+        return str(self.database.one("restore/positions", {"position": self.position}).positions)
 
-    def _of(self, alias: str) -> list[Of]:
+    def of(self, alias: str) -> list[Of]:
+        """The key's columns, of the relation that goes by this alias."""
         return [Of(alias, name) for name in self.key]
+
+    def _find_conversions(self) -> list[Conversion]:
+        types = self.target.types
+        found = (
+            conversion_of(self.database, self.manifest, column, types[column.name], self.timezone)
+            for column in self.manifest.columns
+            if column.name in types
+        )
+        return [conversion for conversion in found if conversion]
+
+    def _create(self) -> None:
+        types = {name: type_name(kind) for name, kind in self.target.types.items()}
+        types |= {conversion.column: conversion.converted.before for conversion in self._conversions}
+        columns = [Typed(name, types.get(name, TypeName("text"))) for name in self.columns]
+        self.database.change("restore/drop_staged")
+        self.database.change("restore/create_staged", {"columns": columns, "position": self.position})
+
+    def _load_piecewise(self, chunks: Iterator[bytes]) -> int:
+        """Loads the rows in pieces, each in a savepoint, and of a piece that is refused ever smaller ones."""
+        rows = records(chunks)
+        next(rows, None)
+        number, first, size = 0, 1, 0
+        piece: list[bytes] = []
+        with self.database.transaction():
+            for row in rows:
+                number += 1
+                piece.append(b"%d,%b" % (number, row))
+                size += len(row)
+                if size >= _PIECE_BYTES:
+                    self._load_piece(piece, first)
+                    piece, size, first = [], 0, number + 1
+            self._load_piece(piece, first)
+        return number
+
+    def _load_piece(self, piece: Sequence[bytes], first: int) -> None:
+        if not piece:
+            return
+        try:
+            with self.database.transaction():
+                names: Names = {"columns": self.columns, "position": self.position}
+                self.database.copy_in("restore/load_numbered", names, iter(piece))
+        except RightMissing:
+            raise
+        except DatabaseRefused as refusal:
+            if len(piece) == 1:
+                self._refuse(first, piece[0], str(refusal))
+                return
+            half = len(piece) // 2
+            self._load_piece(piece[:half], first)
+            self._load_piece(piece[half:], first + half)
+
+    def _refuse(self, number: int, record: bytes, reason: str) -> None:
+        """A row that cannot be read: told, if it is one that left and one of the span."""
+        _, *values = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
+        row = dict(zip(self.columns, values, strict=True))
+        if number > self.gone.upto or number in self.gone.kept:
+            return
+        self._remember(row)
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(row[self.manifest.timestamp_column]).replace(tzinfo=None)
+            if not self.span.start <= moment < self.span.end:
+                return
+        self.refusals.add(number, reason)
+
+    def _remember(self, row: dict[str, str]) -> None:
+        """Keeps an older version of a row that cannot be read from coming in its place."""
+        if not self.key:
+            return
+        line = io.StringIO(newline="")
+        csv.writer(line, quoting=csv.QUOTE_ALL).writerow([row[name] for name in self.key])
+        try:
+            with self.database.transaction():
+                self.database.copy_in("restore/load_seen", {"key": self.key}, iter([line.getvalue().encode()]))
+        except DatabaseRefused:
+            # The key itself cannot be read, so no older version can be in the target's types either.
+            pass
+
+    def _check(self, conversion: Conversion) -> None:
+        left = self.left()
+        if left.rows and conversion.checked:
+            inexact = self._inexact(conversion, left.first - 1, left.last)
+            self.drop_positions(inexact)
+
+    def _inexact(self, conversion: Conversion, after: int, upto: int) -> list[int]:
+        """The numbers of the rows whose value does not come over as what it is; told as refused."""
+        names: Names = {"position": self.position, "inexact": Inexact(conversion.converted)}
+        try:
+            with self.database.transaction():
+                self.database.users_path(ours_first=True)
+                found = [row.position for row in self.database.all("restore/inexact", names, after=after, upto=upto)]
+        except ValueRefused:
+            if upto - after > 1:
+                middle = (after + upto) // 2
+                return self._inexact(conversion, after, middle) + self._inexact(conversion, middle, upto)
+            self.refusals.add(
+                upto, f"column {conversion.column}: a value does not fit its column any more ({conversion})"
+            )
+            return [upto]
+        except DatabaseRefused:
+            raise self._unconvertible(conversion) from None
+        for number in found:
+            self.refusals.add(number, f"column {conversion.column}: its value would become another one ({conversion})")
+        return found
+
+    def _unconvertible(self, conversion: Conversion) -> CheckFailed:
+        return CheckFailed(
+            f"column {conversion.column} cannot be converted from {conversion}; restore into a new table"
+        )
 
     def _change(self, statement: str, names: Names, span: Window) -> int:
         return self.database.change(statement, names, start=span.start, end=span.end)

@@ -64,6 +64,34 @@ class TypeName:
 
 
 @dataclass(frozen=True)
+class Typed:
+    """A column with its type, for a table that is made."""
+
+    column: str
+    type: TypeName
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A column's values in another type, by the server's own cast.
+
+    With a `zone`, the one type has a time zone and the other has none: the wall clock is that of this zone.
+    """
+
+    column: str
+    before: TypeName
+    now: TypeName
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Inexact:
+    """The condition that a value, converted and converted back, is not what it was."""
+
+    converted: Converted
+
+
+@dataclass(frozen=True)
 class Text:
     """A text in quotes, for statements that define things and so take no values."""
 
@@ -81,7 +109,7 @@ class Unreferenced:
     by: tuple[ForeignKey, ...]
 
 
-Name = str | TableName | Of | Same | TypeName | Text | Unreferenced
+Name = str | TableName | Of | Same | TypeName | Typed | Converted | Inexact | Text | Unreferenced
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -122,6 +150,12 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
             quoted = sql.SQL(" AND ").join(_same(alias, other, *pair) for pair in pairs) if pairs else sql.SQL("true")
         case TypeName(text):
             quoted = sql.SQL(text.replace("%", "%%"))
+        case Typed(column, kind):
+            quoted = sql.SQL("{} {}").format(_identifier(column), _quoted(kind))
+        case Converted():
+            quoted = _converted(name)
+        case Inexact(converted):
+            quoted = _inexact(converted)
         case Text(text):
             quoted = sql.Literal(text.replace("%", "%%"))
         case Unreferenced(alias, keys):
@@ -130,6 +164,27 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
         case _:
             quoted = sql.SQL(", ").join(_quoted(part) for part in name)
     return quoted
+
+
+def _converted(name: Converted) -> sql.Composed:
+    column, now = _identifier(name.column), _quoted(name.now)
+    if name.zone is None:
+        return sql.SQL("{}::{}").format(column, now)
+    # The server takes a date for a moment of the session's zone, unless it is made one of a wall clock first.
+    wall = sql.SQL("{}::timestamp").format(column) if name.before.text == "date" else column
+    zone = _quoted(Text(name.zone))
+    return sql.SQL("pg_catalog.timezone({}, {})::{}").format(zone, wall, now)
+
+
+def _inexact(name: Converted) -> sql.Composed:
+    there = _converted(name)
+    back = sql.SQL("({})::{}").format(there, _quoted(name.before))
+    if name.zone is not None:
+        middle = sql.SQL("({})::timestamp").format(there) if name.now.text == "date" else sql.SQL("({})").format(there)
+        back = sql.SQL("pg_catalog.timezone({}, {})::{}").format(_quoted(Text(name.zone)), middle, _quoted(name.before))
+    return sql.SQL("ROW({})::pg_catalog.text IS DISTINCT FROM ROW({})::pg_catalog.text").format(
+        back, _identifier(name.column)
+    )
 
 
 def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:

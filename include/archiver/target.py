@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from include.archiver.archived import Shape
+from include.archiver.conversions import type_exists, type_name
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, TableRefused
-from include.archiver.manifest import ColumnDescription, Manifest
+from include.archiver.errors import SettingError, TableRefused
 from include.archiver.models import Column, OnConflict, RestoreOrder, RowIdentity, TableName
 from include.archiver.restores import Restores
-from include.archiver.statements import StatementError, TypeName
+from include.archiver.statements import Typed, TypeName
 from include.archiver.table import column_of, identity_of
 
 _FILLABLE = {"r", "p"}
+_TEXT = TypeName("text")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the catalog says of the table that gets the rows."""
+    """What the catalog says of the table that gets the rows; `oid` is None where a dry run only thinks of it."""
 
-    oid: int
+    oid: int | None
     table: TableName
     columns: tuple[Column, ...]
     key: tuple[str, ...]
@@ -29,6 +31,15 @@ class Target:
     def types(self) -> dict[str, str]:
         """Each column's type by its name."""
         return {column.name: column.type for column in self.columns}
+
+
+@dataclass
+class Ready:
+    """A target that can be filled; what a person should know of it, and what a new one lacks, as statements."""
+
+    target: Target
+    notes: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
 
 
 def describe_target(database: Database, table: TableName) -> Target | None:
@@ -48,59 +59,113 @@ def describe_target(database: Database, table: TableName) -> Target | None:
         return Target(found[0].oid, table, columns, () if identity is RowIdentity.PLACE else key)
 
 
-def ready_target(database: Database, restores: Restores, order: RestoreOrder, manifests: Sequence[Manifest]) -> Target:
+def ready_target(database: Database, restores: Restores, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
     """The target, made if it is to be a new table, with room for all that the objects hold.
 
     Args:
         database: the client database.
         restores: knows which tables were made by restores.
         order: the restore.
-        manifests: of the objects, newest first.
+        shapes: what the objects hold, the newest one's first.
 
     Raises:
         TableRefused: it is missing, is somebody else's, lacks columns that the objects hold, or the role's rights on
             it do not do.
     """
-    target = describe_target(database, order.target)
-    if target is None:
-        if order.into_itself:
-            raise TableRefused(
-                f"database {database.name} has no table {order.target} any more; restore into a new table with 'into'"
-            )
-        target = _made(database, restores, order, manifests)
-    elif not order.into_itself and not restores.made(order.target, target.oid):
+    if order.text_columns and order.into_itself:
+        raise SettingError(
+            f"text_columns names {', '.join(order.text_columns)}, which only a new table can take as text; nothing was "
+            f"restored. Set 'into' as well"
+        )
+    with database.locked(f"archiver restore into {order.target}", f"table {order.target}"):
+        target = describe_target(database, order.target)
+        if target is None:
+            if order.into_itself:
+                raise TableRefused(
+                    f"database {database.name} has no table {order.target} any more; restore into a new table with "
+                    f"'into'"
+                )
+            return _new(database, restores, order, shapes)
+    if target.oid is not None and not order.into_itself and not restores.made(order.target, target.oid):
         raise TableRefused(
             f"{order.target} in database {database.name} exists and was not made by a restore of {order.work.table}; "
             f"name another table in 'into'"
         )
     _refuse_missing_rights(database, target, order)
-    _refuse_missing_columns(target, order, manifests)
+    _refuse_missing_columns(target, order, shapes)
+    _refuse_rules(database, target)
     if order.on_conflict is OnConflict.NEWEST:
-        _refuse_newest(target, {manifest.timestamp_column for manifest in manifests})
-    return target
+        _refuse_newest(target, {shape.timestamp_column for shape in shapes})
+    return Ready(target)
 
 
-def _made(database: Database, restores: Restores, order: RestoreOrder, manifests: Sequence[Manifest]) -> Target:
-    """Makes the table like the source, or from the newest manifest; with the columns dropped since, unless ignored."""
-    source = describe_target(database, order.work.table)
+def _new(database: Database, restores: Restores, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
+    """Makes the table with the archive's columns and key, and nothing else; in a dry run only plans it."""
     _refuse_schema(database, order.target)
+    notes: list[str] = []
+    columns = _columns(database, order, shapes, notes)
+    key = _key(shapes, notes)
+    plan = Target(None, order.target, tuple(Column(column.column, column.type.text) for column in columns), key)
+    source = describe_target(database, order.work.table)
+    lacks = [] if source is None else _lacks(database, source, plan)
+    if order.work.dry_run:
+        return Ready(plan, notes, lacks)
     with database.transaction():
-        if source:
-            database.change("restore/create_like", {"target": order.target, "table": source.table})
-        else:
-            database.change("restore/create_empty", {"target": order.target})
-        there = set(source.types) if source else set()
-        for column in _columns(manifests if not (source and order.ignore_missing_columns) else ()):
-            if column.name not in there:
-                _add_column(database, order.target, column)
-                there.add(column.name)
-        if not source and (key := manifests[0].identity_columns):
+        database.change("restore/create_table", {"target": order.target, "columns": columns})
+        if key:
             database.change("restore/add_key", {"target": order.target, "key": key})
         target = describe_target(database, order.target)
-        if target is None:
+        if target is None or target.oid is None:
             raise TableRefused(f"{order.target} was dropped while it was being made")
         restores.note_target(order.target, target.oid)
-    return target
+    return Ready(target, notes, lacks)
+
+
+def _columns(database: Database, order: RestoreOrder, shapes: Sequence[Shape], notes: list[str]) -> list[Typed]:
+    """The columns of all objects, each in the newest type that it had; as text where the server knows it no more."""
+    types: dict[str, str] = {}
+    for shape in shapes:
+        for name, kind in shape.columns:
+            types.setdefault(name, kind)
+    unknown = sorted(set(order.text_columns) - set(types))
+    if unknown:
+        raise SettingError(
+            f"text_columns names {unknown[0]!r}, which is no column of the archived rows; nothing was restored. They "
+            f"have {', '.join(types)}"
+        )
+    columns = []
+    for name, kind in types.items():
+        if name in order.text_columns:
+            columns.append(Typed(name, _TEXT))
+        elif type_exists(database, kind):
+            columns.append(Typed(name, type_name(kind)))
+        else:
+            columns.append(Typed(name, _TEXT))
+            notes.append(f"column {name} was {kind}, which the server knows no more: it is text in the new table")
+    return columns
+
+
+def _key(shapes: Sequence[Shape], notes: list[str]) -> tuple[str, ...]:
+    """The key by which the objects' rows are told apart. Where it changed, the columns of all of them together are."""
+    keys = list(dict.fromkeys(shape.key for shape in shapes))
+    if len(keys) == 1:
+        return keys[0]
+    joined = tuple(dict.fromkeys(name for key in keys for name in key))
+    held = all({name for name, _ in shape.columns} >= set(joined) for shape in shapes)
+    if not all(keys) or not held:
+        notes.append("the table's key changed: the new table has none, and may hold several versions of a row")
+        return ()
+    notes.append(
+        f"the table's key changed: the new table's is ({', '.join(joined)}), and it may hold several versions of a row"
+    )
+    return joined
+
+
+def _lacks(database: Database, source: Target, plan: Target) -> list[str]:
+    rows = database.all(
+        "restore/lacks", oid=source.oid, schema=plan.table.schema, table=plan.table.name, key=list(plan.key)
+    )
+    return [row.statement for row in rows]
 
 
 def _refuse_schema(database: Database, table: TableName) -> None:
@@ -118,18 +183,6 @@ def _refuse_schema(database: Database, table: TableName) -> None:
         )
 
 
-def _columns(manifests: Sequence[Manifest]) -> list[ColumnDescription]:
-    return [column for manifest in manifests for column in manifest.columns]
-
-
-def _add_column(database: Database, table: TableName, column: ColumnDescription) -> None:
-    try:
-        kind = TypeName(column.type)
-    except StatementError as error:
-        raise CheckFailed(f"a manifest is damaged: {error}") from None
-    database.change("restore/add_column", {"target": table, "column": column.name, "type": kind})
-
-
 def _refuse_missing_rights(database: Database, target: Target, order: RestoreOrder) -> None:
     rights = database.one("restore/may_insert", oid=target.oid)
     needed = {"INSERT": rights.may_insert}
@@ -143,8 +196,8 @@ def _refuse_missing_rights(database: Database, target: Target, order: RestoreOrd
         )
 
 
-def _refuse_missing_columns(target: Target, order: RestoreOrder, manifests: Sequence[Manifest]) -> None:
-    names = {column.name for column in _columns(manifests)}
+def _refuse_missing_columns(target: Target, order: RestoreOrder, shapes: Sequence[Shape]) -> None:
+    names = {name for shape in shapes for name, _ in shape.columns}
     missing = sorted(names - set(target.types))
     if missing and not order.ignore_missing_columns:
         raise TableRefused(
@@ -153,6 +206,15 @@ def _refuse_missing_columns(target: Target, order: RestoreOrder, manifests: Sequ
         )
     if not names & set(target.types):
         raise TableRefused(f"{target.table} has none of the archive's columns; restore into a new table")
+
+
+def _refuse_rules(database: Database, target: Target) -> None:
+    if rules := database.all("restore/insert_rules", oid=target.oid):
+        raise TableRefused(
+            f"rules change what becomes of rows inserted into {target.table}: "
+            f"{', '.join(rule.name for rule in rules)}; nothing was restored. Disable them with ALTER TABLE ... "
+            f"DISABLE RULE, or restore into a new table"
+        )
 
 
 def _refuse_newest(target: Target, timestamp_columns: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -61,6 +61,40 @@ def in_column_time(instant: datetime, kind: TimestampKind, timezone: str) -> dat
         return wall - (second_pass - local.replace(fold=0).astimezone(UTC))
     unchanged = instant.astimezone(UTC).replace(tzinfo=None) + _offset(instant - _LONGEST_LEFT_OUT, zone)
     return unchanged if unchanged < wall and _left_out(unchanged, zone) else wall
+
+
+def earliest_wall_time(instant: datetime, timezone: str) -> datetime:
+    """The earliest time that clocks of this zone show at the instant or later, naive.
+
+    Where clocks are put back, wall times come twice: a column without a time zone does not tell which of the two it
+    means. For whoever must leave out nothing.
+    """
+    return min(_around(instant, ZoneInfo(timezone)))
+
+
+def latest_wall_time(instant: datetime, timezone: str) -> datetime:
+    """The latest time that clocks of this zone show until the instant, naive."""
+    return max(_around(instant, ZoneInfo(timezone), back=True))
+
+
+def _around(instant: datetime, zone: ZoneInfo, *, back: bool = False) -> Iterator[datetime]:
+    """The wall time at the instant, and that at the moment when clocks are put back, if that is near.
+
+    Backwards it is the last one before that moment, to the microsecond, and one more as the end of a span.
+    """
+    yield instant.astimezone(zone).replace(tzinfo=None)
+    near = instant - _LONGEST_LEFT_OUT if back else instant
+    far = near + _LONGEST_LEFT_OUT
+    if _offset(far, zone) >= _offset(near, zone):
+        return
+    while far - near > timedelta(microseconds=1):
+        middle = near + (far - near) / 2
+        if _offset(middle, zone) >= _offset(near, zone):
+            near = middle
+        else:
+            far = middle
+    moment = near if back else far
+    yield moment.astimezone(zone).replace(tzinfo=None) + (timedelta(microseconds=1) if back else timedelta(0))
 
 
 def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:

@@ -37,6 +37,8 @@ FORM = {
     "on_conflict": "skip",
     "hold_days": 7,
     "ignore_missing_columns": False,
+    "text_columns": None,
+    "set_sequences": False,
     "dry_run": False,
 }
 
@@ -84,10 +86,16 @@ def test_without_any_client_there_is_a_form_still(tmp_path: Path, monkeypatch: p
 
 def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
     context = filled(client="globex", table="a.b", into='"odd.schema".copy', on_conflict="newest", dry_run=True)
+    assert restore_order(*chosen(policies, context), context).text_columns == ()
+    context = filled(
+        client="globex", table="a.b", into='"odd.schema".copy', on_conflict="newest", dry_run=True,
+        text_columns="role, other name ,", set_sequences=True,
+    )  # fmt: skip
     order = restore_order(*chosen(policies, context), context)
     assert (order.start, order.end) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2))  # noqa: DTZ001
     assert order.into == TableName("odd.schema", "copy")
     assert order.on_conflict is OnConflict.NEWEST
+    assert (order.text_columns, order.set_sequences) == (("role", "other name"), True)
     assert (order.work.client, order.work.timezone, order.work.dry_run) == ("globex", "Asia/Tokyo", True)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from include.archiver.models import OnConflict, RestoreOrder, TableName
 from include.archiver.policy import parse_table
-from include.archiver.steps.restore import Restored, restore
+from include.archiver.restored import Restored
+from include.archiver.steps.restore import restore
 from tests.integration.place import EVENTS, Place, hours_ago
 
 LONG_AGO, NOW = hours_ago(24 * 300), hours_ago(0)

@@ -11,7 +11,7 @@ import pytest
 
 from include.archiver.errors import Unfinished
 from include.archiver.manifest import manifest_key
-from include.archiver.steps.restore import Restored
+from include.archiver.restored import Restored
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 
@@ -96,41 +96,75 @@ def test_while_the_newest_object_of_a_window_is_damaged_older_versions_do_not_co
     assert place.sql("SELECT name FROM analytics.events") == [("new",)]
 
 
-def test_an_object_without_a_manifest_does_not_exist(place: Place) -> None:
+def test_an_object_without_a_manifest_does_not_exist_where_no_ledger_knows_it(place: Place) -> None:
     events(place, rows=5)
     place.archive()
     (key,) = place.data_keys()
     place.remove(manifest_key(key))
-    assert restored(place).objects == 0
+    place.sql("DROP SCHEMA archiver CASCADE")
+    result = restored(place)
+    assert result.objects == 0
+    assert result.found_nothing
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "words"),
-    [
-        ("client", "somebody else", "of client 'somebody else'"),
-        ("table", "other", "speaks of table analytics.other"),
-        ("table_schema", "other", "speaks of table other.events"),
-        ("generation", 2, "not where it should lie"),
-        ("span_start", "yesterday", "not a manifest"),
-        ("format", 2, "not a manifest"),
-        ("extra", 1, "not a manifest"),
-        ("rows", 3, "holds 60 rows instead of 3"),
-        ("columns", [{"name": "id", "type": "bigint"}], "has other columns than its manifest says"),
-        (
-            "columns",
-            [{"name": name, "type": "x"} for name in ("id", "triggered_at", "data", "name")],
-            "has other columns than its manifest says",
-        ),
-    ],
-)
-def test_a_manifest_that_is_not_this_table_s_is_refused(place: Place, field: str, value: object, words: str) -> None:
+WRONG: list[tuple[str, object, str]] = [
+    ("client", "somebody else", "of client 'somebody else'"),
+    ("table", "other", "speaks of table analytics.other"),
+    ("table_schema", "other", "speaks of table other.events"),
+    ("generation", 2, "not where it should lie"),
+    ("span_start", "yesterday", "not a manifest"),
+    ("format", 3, "not a manifest"),
+    ("rows", 3, "holds 60 rows instead of 3"),
+    ("columns", [{"name": "id", "type": "bigint", "number": 1}], "has other columns than its manifest says"),
+    (
+        "columns",
+        [
+            {"name": name, "type": "text", "number": number}
+            for number, name in enumerate(("id", "triggered_at", "data", "name"))
+        ],
+        "has other columns than its manifest says",
+    ),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "words"), WRONG)
+def test_a_manifest_that_is_not_this_table_s_is_refused_where_no_ledger_knows_better(
+    place: Place, field: str, value: object, words: str
+) -> None:
     events(place, rows=90)
     place.archive()
     key = manifest_key(place.data_keys()[0])
     place.write(key, json.dumps(json.loads(place.read(key)) | {field: value}).encode())
+    place.sql("DROP SCHEMA archiver CASCADE")
     result = restored(place)
     assert words in refusal(result)
     assert result.restored == 30
+
+
+@pytest.mark.parametrize(("field", "value", "_words"), [*WRONG, ("", None, "it is gone")])
+def test_with_the_ledger_s_own_copy_of_a_manifest_that_is_damaged_everything_comes_back(
+    place: Place, field: str, value: object, _words: str
+) -> None:
+    events(place, rows=90)
+    place.archive()
+    key = manifest_key(place.data_keys()[0])
+    if field:
+        place.write(key, json.dumps(json.loads(place.read(key)) | {field: value}).encode())
+    else:
+        place.remove(key)
+    result = restored(place)
+    assert (result.restored, result.failures) == (90, [])
+    assert [note for note in result.notes if "is missing or damaged; the ledger's own copy was used" in note]
+    assert differences(place) == []
+
+
+def test_what_a_later_version_adds_to_a_manifest_is_ignored(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    key = manifest_key(place.data_keys()[0])
+    place.write(key, json.dumps(json.loads(place.read(key)) | {"of_a_later_version": 1}).encode())
+    place.sql("DROP SCHEMA archiver CASCADE")
+    assert restored(place).restored == 5
 
 
 def test_a_manifest_moved_from_another_hour_is_refused(place: Place) -> None:
@@ -138,6 +172,7 @@ def test_a_manifest_moved_from_another_hour_is_refused(place: Place) -> None:
     place.archive()
     first, second = map(manifest_key, place.data_keys())
     place.write(first, place.read(second))
+    place.sql("DROP SCHEMA archiver CASCADE")
     result = restored(place)
     assert "not where it should lie" in refusal(result)
     assert result.restored == 30

@@ -70,7 +70,7 @@ def test_a_value_that_does_not_fit_the_new_type_is_told_without_the_value(place:
     archived(place)
     place.sql("ALTER TABLE analytics.events ALTER name TYPE int USING 0")
     result = restored(place)
-    with pytest.raises(Unfinished, match="line 2, column name: a value does not fit its column") as caught:
+    with pytest.raises(Unfinished, match="rows 1, 2, 3, 4, 5: column name: a value does not fit its column") as caught:
         result.refuse_failures()
     assert "event at" not in str(caught.value)
     assert place.live().total() == 0

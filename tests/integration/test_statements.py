@@ -19,12 +19,15 @@ from include.archiver.ledger import migrations
 from include.archiver.models import ForeignKey, KeyPair, TableName
 from include.archiver.statements import (
     FOLDER,
+    Converted,
+    Inexact,
     Name,
     Names,
     Of,
     Same,
     StatementError,
     Text,
+    Typed,
     TypeName,
     Unreferenced,
     compose,
@@ -56,9 +59,11 @@ POINTING = ForeignKey(
 )
 KEYS = ("version", "key_0", "key_1", "key_2")
 MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
-MAKE_STAGED = ["restore/drop_staged", "restore/create_staged", "restore/add_text_column", "restore/number_staged"]
+MAKE_STAGED = ["restore/drop_staged", "restore/create_staged"]
 MAKE_SEEN = ["restore/drop_seen", "restore/create_seen", "restore/index_seen"]
-MAKE_TARGET = ["restore/create_empty"]
+MAKE_TARGET = ["restore/create_table"]
+MAKE_OBJECTS = ["restore/drop_objects", "restore/create_objects", "restore/create_shapes"]
+CONVERTED = Converted("at", TypeName("timestamp without time zone"), TypeName("date"), "Europe/Berlin")
 NAMES: Mapping[str, Name | Sequence[Name]] = {
     "table": TABLE,
     "column": COLUMN,
@@ -89,12 +94,21 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "own": Of("moved", COLUMN),
     "index": TableName(TABLE.schema, "an index %s"),
     "leftover": TableName("repack", "log_1259"),
+    "staged_columns": [Of("staged", COLUMN)],
+    "live_columns": [Of("live", COLUMN)],
+    "inexact": Inexact(replace(CONVERTED, column=COLUMN)),
+    "converted": replace(CONVERTED, column=COLUMN),
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore": {"columns": ["id", COLUMN]},
-    "restore/add_text_column": {"column": "gone"},
-    "restore/add_column": {"column": "id"},
+    "restore/create_staged": {
+        "columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("timestamp without time zone"))]
+    },
+    "restore/create_seen": {"key": [Typed("id", TypeName("integer"))]},
+    "restore/create_table": {"columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("date"))]},
+    "restore/convert": {"type": TypeName("date")},
+    "restore/farthest": {"column": "id"},
     "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
     "inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "inspect/free_space": {"function": TableName("public", "pg_freespace")},
@@ -109,6 +123,8 @@ OIDS = {
     "inspect/free_space": "pg_class",
     "inspect/index_density": "pg_class_oid_index",
     "validate/check": "pg_class_oid_index",
+    "restore/sequence_value": "analytics.events_id_seq",
+    "restore/set_sequence": "analytics.events_id_seq",
 }
 VALUES: Mapping[str, object] = {
     "after": 0,
@@ -191,6 +207,30 @@ VALUES: Mapping[str, object] = {
     "system_identifier": None,
     "database_oid": 1,
     "adopted": None,
+    "folder": "client=c/schema=s/table=t/",
+    "tail": "client=c/schema=s/table=t/k",
+    "tails": ["client=c/schema=s/table=t/k"],
+    "listed_key": "k",
+    "starts": [hours_ago(2)],
+    "ends": [hours_ago(1)],
+    "generations": [1],
+    "wall_start": hours_ago(2),
+    "wall_end": hours_ago(1),
+    "positions": "{[1,2)}",
+    "own": ["{[1,2)}"],
+    "key": ["id"],
+    "type": "timestamp(3) with time zone",
+    "value": 5,
+}
+# Where a value of the same name is another one.
+VALUES_OF: Mapping[str, Mapping[str, object]] = {
+    "restore/drop_before": {"positions": ["{[1,2)}"]},
+    "restore/drop_positions": {"positions": [1]},
+    "restore/keep_positions": {"positions": [1]},
+    "restore/add_found": {
+        "manifest": '{"columns": [], "cell_start": "2024-01-01", "cell_end": "2024-01-02", "span_start": "2024-01-01",'
+        ' "span_end": "2024-01-02", "generation": 1, "timestamp_kind": "date", "server": {"read_at": "2024-01-01"}}'
+    },
 }
 
 
@@ -212,6 +252,8 @@ ALONE = {
 LOADED = {
     "delete/load_keys": b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n',
     "restore/load_staged": b"id,at\n1,2024-01-01\n",
+    "restore/load_numbered": b"1,1,2024-01-01\n",
+    "restore/load_seen": b"1\n",
 }
 
 
@@ -252,14 +294,15 @@ def furnished(place: Place) -> Place:
 
 def preparations(statement: str) -> list[str]:
     """The statements that make the temporary table as this one wants to find it."""
-    for makers in (MAKE_KEYS, MAKE_STAGED, MAKE_SEEN):
+    for makers in (MAKE_KEYS, MAKE_STAGED, MAKE_SEEN, MAKE_OBJECTS):
         if statement in makers:
             return makers[: makers.index(statement)]
     needed = {
         "archiver_keys": MAKE_KEYS,
         "archiver_staged": MAKE_STAGED,
         "archiver_seen": MAKE_SEEN,
-        "{target} ADD": [*MAKE_TARGET, "restore/add_column"],
+        "{target} ADD": MAKE_TARGET,
+        "archiver_objects": MAKE_OBJECTS,
     }
     found = [makers for mark, makers in needed.items() if mark in text_of(statement)]
     return [maker for makers in found for maker in makers if maker != statement]
@@ -272,7 +315,7 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
             for preparation in preparations(statement):
                 cursor.execute(composed(preparation), {})
             wanted = re.findall(r"%\((\w+)\)s", text_of(statement))
-            values: dict[str, Any] = {name: VALUES[name] for name in wanted}
+            values: dict[str, Any] = {name: {**VALUES, **VALUES_OF.get(statement, {})}[name] for name in wanted}
             if statement in OIDS:
                 values["oid"] = furnished.sql("SELECT %s::regclass::oid", OIDS[statement])[0][0]
             if statement in LOADED:

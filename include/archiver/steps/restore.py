@@ -1,266 +1,325 @@
 """restore: brings a span of a table back from S3, into the table itself or into a new one.
 
-Every object is read to its end and compared with its manifest before a row of it counts: the rows wait in a
-temporary table, and the transaction that puts them into the target holds all of an object's rows or none. A
-restore that broke off may be run again: rows with a key meet themselves, and of a table without one the ledger
-knows which spans of which objects its target has already.
+Every object is read to its end and compared with its manifest before a row of it counts: the rows wait in a temporary
+table. The transaction that puts them into the target notes in the ledger which of them came in, by their numbers. So a
+restore that broke off may be run again, and nothing comes twice. A row that cannot come in keeps no other one out.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from include.archiver.checking import data_of, manifest_keys, read_manifest
+from include.archiver.archived import Archived, ArchivedObject, Span
+from include.archiver.checking import data_of, read_manifest
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Conflict, ReferenceRefused, SettingError, Unfinished, ValueRefused
+from include.archiver.errors import Busy, CheckFailed, Conflict, SettingError, StorageRefused, ValueRefused
+from include.archiver.inserting import Inserting
 from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest
-from include.archiver.models import OnConflict, RestoreOrder, TableName, TimestampKind, Window
+from include.archiver.manifest import Manifest, manifest_key
+from include.archiver.models import OnConflict, RestoreOrder, Window
+from include.archiver.refused import Refusals
+from include.archiver.restored import Restored
 from include.archiver.restores import Restores
-from include.archiver.staging import Staging
+from include.archiver.sequences import Sequences
+from include.archiver.staging import Met, Staging
+from include.archiver.statements import Typed, TypeName
 from include.archiver.storage import ObjectStore
 from include.archiver.target import Target, describe_target, ready_target
-from include.archiver.windows import in_column_time
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
-
-_MOST_NAMED = 10
-# Column time is never this far from UTC, whatever the column and its time zone.
-_FARTHEST_ZONE = timedelta(days=1)
-
-
-@dataclass
-class Restored:
-    """What a restore did. Of the rows read, those not restored were one of the things counted below.
-
-    `skipped` met a row in the target that stayed; `in_conflict` met one at all; `superseded` came in a newer
-    version; `kept` never left the table; `already` were put into the target by an earlier restore. `into` is the
-    target, `held` says how long the archive leaves the rows there. In a dry run all of it is what would be.
-    """
-
-    dry_run: bool = False
-    into: str = ""
-    held: str = ""
-    objects: int = 0
-    rows_read: int = 0
-    restored: int = 0
-    skipped: int = 0
-    in_conflict: int = 0
-    superseded: int = 0
-    kept: int = 0
-    outside: int = 0
-    already: int = 0
-    notes: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    def refuse_failures(self) -> None:
-        """A restore that left objects out must not look like one that succeeded.
-
-        Raises:
-            Unfinished: it names them.
-        """
-        named = "; ".join(self.failures[:_MOST_NAMED])
-        if self.failures and self.dry_run:
-            raise Unfinished(
-                f"{len(self.failures):,} object(s) would not be restored, everything else would be: {named}"
-            )
-        if self.failures:
-            raise Unfinished(f"{len(self.failures):,} object(s) were not restored, everything else was: {named}")
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values only; a dry run's has no `restored`, but `would_be_restored`."""
-        found = asdict(self)
-        if self.dry_run:
-            found["would_be_restored"] = found.pop("restored")
-        return found
-
-    def lines(self) -> list[str]:
-        """For people."""
-        lines = [
-            f"{say_count(self.restored, 'row')} {self.verb} into {self.into or 'nothing'}, of {self.rows_read:,} read "
-            f"from {say_count(self.objects, 'object')}",
-            f"left out: {self.skipped:,} for a row in the table, {self.superseded:,} superseded by a newer version, "
-            f"{self.kept:,} that never left the table, {self.already:,} that came back before, {self.outside:,} "
-            f"outside the span",
-            f"{say_count(self.in_conflict, 'row')} met one in the table under the same key",
-        ]
-        lines += [self.held] if self.held else []
-        failed = f"not {self.verb}"
-        return lines + self.notes[:_MOST_NAMED] + [f"{failed}: {line}" for line in self.failures[:_MOST_NAMED]]
-
-    @property
-    def verb(self) -> str:
-        """What became of the rows, or would."""
-        return "would be restored" if self.dry_run else "restored"
 
 
 def restore(database: Database, bucket: ObjectStore, order: RestoreOrder) -> Restored:
     """Restores the rows of the span that left the table; in a dry run, does all of it but the inserts, for nothing.
 
     Raises:
-        SettingError: the span is empty.
+        SettingError: the span is empty, or a setting does not go with the others.
         TableRefused: the target cannot take the rows; nothing was restored.
         Conflict: a row was there already and `on_conflict` is `fail`; nothing of that object was restored.
-        Busy: an archive run has one of the windows in hand; what was restored until then stays.
+        Busy: an archive run has some of the windows in hand; everything else was restored.
     """
-    if not _in_order(order.start, order.end):
+    span = Span.of(order)
+    if span is None:
         raise SettingError(f"the restore's end ({order.end}) is not after its start ({order.start})")
-    work = _Work(database, bucket, order)
-    if order.work.dry_run:
-        with database.rehearsal():
-            work.run()
-    else:
-        work.run()
+    work = _Work(database, bucket, order, span)
+    work.run()
     for line in work.result.lines():
         log.info("%s", line)
+    work.refuse_busy()
     return work.result
 
 
 class _Work:
     """One restore under way."""
 
-    def __init__(self, database: Database, bucket: ObjectStore, order: RestoreOrder) -> None:
+    def __init__(self, database: Database, bucket: ObjectStore, order: RestoreOrder, span: Span) -> None:
         self.database = database
         self.bucket = bucket
         self.order = order
+        self.span = span
         self.ledger = Ledger(database, order.work)
         self.restores = Restores(database, order.work)
+        self.archived = Archived(database, bucket, order, span)
         self.result = Restored(dry_run=order.work.dry_run)
-        self._spans: dict[str, Window] = {}
+        self.sequences: Sequences | None = None
+        self.triggers: list[str] = []
         self._damaged: set[Window] = set()
-        self._place = ""
+        self._busy: list[str] = []
+        self._waiting: dict[ArchivedObject, dict[str, list[int]]] = {}
+        self._objects = 0
 
     def run(self) -> None:
-        manifests = self._manifests()
-        if not manifests:
-            self.result.notes.append("no archived object of this table overlaps the span")
+        order, result = self.order, self.result
+        if not order.work.dry_run:
+            self._migrate()
+        result.failures += self.archived.find()
+        self._objects = self.archived.count()
+        if not self._objects:
+            result.notes.append(self._say_nothing())
             return
-        self.result.into = str(self.order.target)
-        self.result.held = _say_hold(self.order, None)
+        result.into = str(order.target)
+        result.held = _say_hold(order, None)
         log.info(
             "%s to read; rows that left %s come back into %s; %s%s",
-            *(say_count(len(manifests), "object"), self.order.work.table, self.order.target, self.result.held),
-            "; this is a dry run, so nothing is put back" if self.order.work.dry_run else "",
+            *(say_count(self._objects, "object"), order.work.table, order.target, result.held),
+            "; this is a dry run, so nothing is put back" if order.work.dry_run else "",
         )
-        self.ledger.migrate()
-        target = ready_target(self.database, self.restores, self.order, manifests)
-        self._note(target, manifests)
+        if not order.work.dry_run:
+            self.ledger.migrate()
+        shapes = self.archived.shapes()
+        ready = ready_target(self.database, self.restores, order, shapes)
+        result.notes += ready.notes
+        result.lacks += ready.lacks
+        target = ready.target
+        self._note(target, [column for shape in shapes for column in shape.columns])
         if target.key:
+            keys = [Typed(name, TypeName(target.types[name])) for name in target.key]
             self.database.change("restore/drop_seen")
-            self.database.change("restore/create_seen", {"key": target.key, "table": target.table})
+            self.database.change("restore/create_seen", {"key": keys})
             self.database.change("restore/index_seen", {"key": target.key})
-        for number, manifest in enumerate(manifests, start=1):
-            self._place = f"object {number:,} of {len(manifests):,}"
-            self._try(manifest, target)
+        for found in self.archived.objects():
+            self._try(found, target)
+        self._bring_those_that_waited(target)
+        if self.sequences:
+            result.sequences += self.sequences.settle(move=order.set_sequences)
 
-    def _manifests(self) -> list[Manifest]:
-        """The manifests whose span overlaps the restore's, newest first; what is wrong with others is noted."""
-        found = []
-        for key in manifest_keys(self.bucket, self.order.work, _widest(self.order)):
-            try:
-                manifest = read_manifest(self.bucket, self.order.work, key)
-            except CheckFailed as failure:
-                self._failed(str(failure))
-            else:
-                if span := _span(self.order, manifest):
-                    self._spans[manifest.data.key] = span
-                    found.append(manifest)
-        return sorted(found, key=lambda one: (one.server.read_at, one.generation), reverse=True)
+    def refuse_busy(self) -> None:
+        """Objects whose windows others had in hand are worth another try, when all others have had their turn."""
+        if self._busy:
+            raise Busy(
+                f"{say_count(len(self._busy), 'object')} waited in vain, everything else was done: {self._busy[0]}"
+            )
 
-    def _note(self, target: Target, manifests: Sequence[Manifest]) -> None:
-        changed = {
-            (column.name, column.type, target.types[column.name])
-            for manifest in manifests
-            for column in manifest.columns
-            if target.types.get(column.name, column.type) != column.type
-        }
-        for name, before, now in sorted(changed):
-            self.result.notes.append(f"column {name} was {before} and is {now}: its values are read as that")
-        if triggers := self.database.all("restore/insert_triggers", oid=target.oid):
-            self.result.notes.append(f"insert triggers fire: {', '.join(trigger.name for trigger in triggers)}")
+    def _migrate(self) -> None:
+        """The ledger of a database without one is made only when there is something to note in it."""
+        if self.ledger.exists():
+            self.ledger.migrate()
 
-    def _try(self, manifest: Manifest, target: Target) -> None:
+    def _say_nothing(self) -> str:
+        left = self.archived.left()
+        nothing = "no archived object of this table overlaps the span"
+        return f"{nothing}; by the ledger rows left it from {left.start} to {left.end}" if left else nothing
+
+    def _note(self, target: Target, columns: Sequence[tuple[str, str]]) -> None:
+        notes = self.result.notes
+        changed = {(name, kind) for name, kind in columns if target.types.get(name, kind) != kind}
+        for name, before in sorted(changed):
+            notes.append(f"column {name} was {before} and is {target.types[name]}: its values are read as that")
+        if target.oid is None:
+            return
+        found = self.database.all("restore/triggers", oid=target.oid)
+        on_insert = [trigger.name for trigger in found if trigger.on_insert]
+        on_update = [trigger.name for trigger in found if trigger.on_update]
+        if on_insert:
+            notes.append(f"insert triggers fire: {', '.join(on_insert)}")
+        if on_update and self.order.on_conflict is OnConflict.NEWEST:
+            notes.append(f"update triggers fire: {', '.join(on_update)}")
+            on_insert += on_update
+        self.triggers = list(dict.fromkeys(on_insert))
+        self.sequences = None if self.order.work.dry_run else Sequences(self.database, target.oid, target.types)
+
+    def _try(self, found: ArchivedObject, target: Target, only: Sequence[int] | None = None) -> None:
         """One object; if it is damaged, it and what it may supersede are left out, and the others go on."""
-        if manifest.cell in self._damaged:
-            self._failed(f"{manifest.data.key}: waits until the newer object of its window is whole again")
+        if found.cell in self._damaged:
+            self._failed(f"{found.key}: waits until the newer object of its window is whole again")
             return
         try:
-            with self.database.locked(self.ledger.lock_name(manifest.cell), f"window {manifest.cell}"):
-                self._object(manifest, target)
-        except (CheckFailed, ValueRefused) as failure:
-            self._damaged.add(manifest.cell)
-            self._failed(f"{manifest.data.key}: {failure}{self._remedy(failure)}")
+            with self.database.locked(self.ledger.lock_name(found.cell), f"window {found.cell}"):
+                self._object(found, target, only)
+        except Busy as busy:
+            log.warning("%s", busy)
+            self._busy.append(str(busy))
+            self._damaged.add(found.cell)
+        except (CheckFailed, ValueRefused, StorageRefused) as failure:
+            self._damaged.add(found.cell)
+            self._failed(f"{found.key}: {failure}")
 
-    def _remedy(self, failure: CheckFailed | ValueRefused) -> str:
-        """Rows that point to others can come back only after those."""
-        if not isinstance(failure, ReferenceRefused):
-            return ""
-        found = self.database.all("restore/points_to", table=failure.table, name=failure.constraint)
-        parents = {TableName(row.schema, row.table) for row in found}
-        if parents == {self.order.work.table}:
-            return "; its rows point to rows outside the span, restore a span that holds those too, or into a new table"
-        return f"; restore {', '.join(map(str, sorted(parents)))} for the same span first, and then this again"
-
-    def _object(self, manifest: Manifest, target: Target) -> None:
-        gone = what_left(self.ledger, self.bucket, manifest)
+    def _object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
+        manifest, gone = self._manifest(found)
+        place = f"object {found.number:,} of {self._objects:,}"
         if not gone.upto:
-            log.info("%s, %s: none of its rows left the table", self._place, manifest.data.key)
+            log.info("%s, %s: none of its rows left the table", place, found.key)
             return
-        span = self._spans[manifest.data.key]
+        span = self.span.within(manifest)
+        if span is None:
+            return
+        staging = Staging(self.database, target, manifest, self.order.work.timezone, span, gone)
+        if not (gone.known or staging.key) and self.order.into_itself:
+            raise CheckFailed(
+                "no ledger says which of its rows left the table, and without a key they cannot be told from those "
+                "that did not; restore into a new table"
+            )
+        counts = self._staged(staging, found, only)
+        self._put(staging, found, counts)
+        counts.refusals = staging.refusals.lines(found.key)
+        counts.refused = staging.refusals.rows
+        if only is not None:
+            counts.objects = counts.rows_read = counts.outside = counts.kept = counts.already = 0
+        self.result.add(counts)
+        for line in counts.refusals:
+            log.error("%s", line)
+        log.info(
+            "%s, %s: %s of %s %s",
+            *(place, found.key, f"{counts.restored:,}"),
+            *(say_count(counts.rows_read, "row"), self.result.verb),
+        )
+
+    def _manifest(self, found: ArchivedObject) -> tuple[Manifest, Gone]:
+        """The manifest, and which of the object's rows had left: from the ledger if it knows, else from S3."""
+        row = self.ledger.of_object(found.bucket, found.key)
+        if found.known and row is not None:
+            manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
+            self._note_damage(found, manifest)
+            return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept_positions)
+        store = self.bucket.elsewhere(found.bucket)
+        if found.listed_key is None and row is not None:
+            manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
+        else:
+            manifest = read_manifest(store, self.order.work, manifest_key(found.key))
+        return manifest, what_left(self.ledger, store, manifest)
+
+    def _note_damage(self, found: ArchivedObject, manifest: Manifest) -> None:
+        """A manifest that is damaged or gone keeps no row from coming back, as long as the ledger has it as well."""
+        store, key = self._where(found)
+        try:
+            with store.reading(manifest_key(key)) as answer:
+                same = Manifest.parse(answer.body.read(), key) == manifest
+        except (CheckFailed, StorageRefused):
+            same = False
+        if not same:
+            note = f"s3://{store.bucket}/{manifest_key(key)} is missing or damaged; the ledger's own copy was used"
+            log.warning("%s", note)
+            self.result.notes.append(note)
+
+    def _where(self, found: ArchivedObject) -> tuple[ObjectStore, str]:
+        """Where the object is to be read: where the policy says, if it is there, else where the ledger has it."""
+        if found.listed_key is not None:
+            return self.bucket, found.listed_key
+        return self.bucket.elsewhere(found.bucket), found.key
+
+    def _staged(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
+        """Fills the staging table and takes out what is not to be restored."""
+        manifest, target = staging.manifest, staging.target
+        store, key = self._where(found)
+        at = manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})})
+        counts = Restored(objects=1, rows_read=staging.load(lambda: data_of(store, at)))
+        counts.kept = staging.drop_kept()
+        before = self.restores.before(manifest, target.table, target.oid or 0)
+        if not staging.key:
+            if before.elsewhere and self.order.into_itself:
+                raise CheckFailed(
+                    f"rows of it were restored into a table {target.table} that had another oid, and whether they "
+                    f"are in this one is not known; restore into a new table"
+                )
+            counts.already = sum(map(staging.drop_span, before.spans))
+            if counts.already != before.rows:
+                raise CheckFailed(
+                    f"an older version of this program restored {say_count(before.rows, 'row')} of it and did not note "
+                    f"which; restore into a new table"
+                )
+        counts.outside = staging.drop_outside()
+        if only is not None:
+            staging.keep_positions(only)
+        staging.convert()
+        if not staging.key:
+            counts.already += staging.drop_before(before.positions)
+            return counts
+        if only is None:
+            counts.superseded = staging.drop_superseded()
+        if self.order.on_conflict is not OnConflict.NEWEST and target.oid is not None:
+            met = staging.drop_conflicts(before.own)
+            if self.order.on_conflict is OnConflict.FAIL:
+                # A further try of a run that was broken off meets the rows that it put there itself.
+                counts.already, met = met.own, Met(met.rows - met.own, 0)
+            counts.in_conflict = counts.skipped = met.rows
+        return counts
+
+    def _put(self, staging: Staging, found: ArchivedObject, counts: Restored) -> None:
+        """Puts the rows that are left into the target and notes them, or only counts what would become of them."""
+        order, target = self.order, staging.target
+        if order.on_conflict is OnConflict.FAIL and counts.in_conflict:
+            raise Conflict(
+                f"{counts.in_conflict} row(s) of {found.key} are in {order.target} already; nothing of this "
+                f"object was restored. Set on_conflict to 'skip' or 'newest', or restore into a new table"
+            )
+        inserting = Inserting(self.database, staging, order.on_conflict, self.triggers)
+        left = staging.left()
+        if order.on_conflict is OnConflict.NEWEST and staging.key and target.oid is not None:
+            counts.in_conflict = inserting.conflicts()
+        if order.work.dry_run or target.oid is None:
+            newest = order.on_conflict is OnConflict.NEWEST and counts.in_conflict
+            counts.skipped += counts.in_conflict - inserting.winners() if newest else 0
+            counts.restored = left.rows - (counts.skipped if newest else 0)
+            return
+        if not (left.rows or counts.skipped):
+            return
         with self.database.transaction():
             self.database.change("restore/hold", {"table": target.table})
             if describe_target(self.database, target.table) != target:
                 raise CheckFailed(f"{target.table} was changed while this restore went on; run it again")
-            staging = Staging(self.database, target, manifest)
-            if not (gone.known or staging.key) and self.order.into_itself:
-                raise CheckFailed(
-                    "no ledger says which of its rows left the table, and without a key they cannot be told from those "
-                    "that did not; restore into a new table"
+            self.database.one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")
+            if not staging.key:
+                again = self.restores.before(staging.manifest, target.table, target.oid)
+                counts.already += staging.drop_before(again.positions)
+            put = inserting.put()
+            counts.restored, counts.skipped = put.rows, counts.skipped + put.skipped
+            if put.rows or counts.skipped:
+                until = self.restores.note(
+                    staging.manifest, found.bucket, order, target.oid, staging.span, put.rows, staging.positions()
                 )
-            counts = self._loaded(staging, gone, span)
-        self._add(counts)
-        log.info(
-            "%s, %s: %s of %s %s",
-            *(self._place, manifest.data.key, f"{counts.restored:,}"),
-            *(say_count(counts.rows_read, "row"), self.result.verb),
-        )
-
-    def _loaded(self, staging: Staging, gone: Gone, span: Window) -> Restored:
-        """Fills the staging table, takes out what is not to be restored, and inserts the rest."""
-        order, manifest = self.order, staging.manifest
-        counts = Restored(objects=1, rows_read=staging.load(data_of(self.bucket, manifest)))
-        if span != manifest.span:
-            counts.outside = staging.drop_outside(span)
-        if gone.kept or gone.upto < manifest.rows:
-            counts.kept = staging.drop_kept(gone.upto, gone.kept)
-        if staging.key:
-            counts.superseded = staging.drop_superseded()
-        else:
-            for before in self.restores.spans(manifest, self.bucket.bucket, staging.target.oid):
-                counts.already += staging.drop_restored(before)
-        left = counts.rows_read - counts.outside - counts.kept - counts.superseded - counts.already
-        inserted = staging.insert(left, order.on_conflict, dry_run=order.work.dry_run)
-        if order.on_conflict is OnConflict.FAIL and inserted.conflicts:
-            raise Conflict(
-                f"{inserted.conflicts} row(s) of {manifest.data.key} are in {order.target} already; nothing of this "
-                f"object was restored. Set on_conflict to 'skip' or 'newest', or restore into a new table"
+                self.result.held = _say_hold(order, until)
+            if self.sequences:
+                self.sequences.note(staging)
+        if put.waiting:
+            self._waiting[found] = put.waiting
+        if put.anew:
+            columns = ", ".join(staging.generated_columns)
+            self.result.notes.append(
+                f"{found.key}: the table generates {columns} anew, and in {say_count(put.anew, 'row')} otherwise than "
+                f"it was archived"
             )
-        counts.restored, counts.in_conflict = inserted.rows, inserted.conflicts
-        counts.skipped = left - inserted.rows
-        if left and not order.work.dry_run:
-            until = self.restores.note(manifest, self.bucket.bucket, order, staging.target.oid, span, inserted.rows)
-            self.result.held = _say_hold(order, until)
-        return counts
 
-    def _add(self, counts: Restored) -> None:
-        for name, value in vars(counts).items():
-            if type(value) is int:
-                setattr(self.result, name, getattr(self.result, name) + value)
+    def _bring_those_that_waited(self, target: Target) -> None:
+        """Rows that point to others come back after those; what still finds none is told."""
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            for found, rows in waiting.items():
+                self._try(found, target, sorted(number for numbers in rows.values() for number in numbers))
+            if waiting == self._waiting:
+                break
+        for found, rows in self._waiting.items():
+            refusals = Refusals()
+            for reason, numbers in rows.items():
+                for number in numbers:
+                    refusals.add(number, f"{reason}; restore that row's span first, or restore into a new table")
+            lines = refusals.lines(found.key)
+            self.result.add(Restored(refused=refusals.rows, refusals=lines))
+            for line in lines:
+                log.error("%s", line)
 
     def _failed(self, failure: str) -> None:
         log.error("%s", failure)
@@ -277,27 +336,3 @@ def _say_hold(order: RestoreOrder, until: datetime | None) -> str:
         leaves = "would leave" if order.work.dry_run else "leaves"
         return f"the archive {leaves} them there for {say_count(order.hold_days, 'day')}"
     return f"the archive leaves them there until {until:%Y-%m-%d %H:%M} UTC"
-
-
-def _in_order(start: datetime, end: datetime) -> bool:
-    """Moments with and without an offset cannot be compared before the column is known; then nothing is refused."""
-    return (start.tzinfo is None) != (end.tzinfo is None) or start < end
-
-
-def _widest(order: RestoreOrder) -> Window:
-    """A span in column time that holds the restore's whatever the column's type and zone."""
-    start, end = (moment.replace(tzinfo=None) for moment in (order.start, order.end))
-    return Window(start - 2 * _FARTHEST_ZONE, end + 2 * _FARTHEST_ZONE)
-
-
-def _span(order: RestoreOrder, manifest: Manifest) -> Window | None:
-    """What the restore and the object have in common, in the object's column time; a date stands for its midnight."""
-    kind = manifest.timestamp_kind
-    if kind is TimestampKind.DATE:
-        kind = TimestampKind.TIMESTAMP
-    start, end = (
-        in_column_time(moment, kind, order.work.timezone) if moment.tzinfo else moment
-        for moment in (order.start, order.end)
-    )
-    start, end = max(start, manifest.span_start), min(end, manifest.span_end)
-    return Window(start, end) if start < end else None

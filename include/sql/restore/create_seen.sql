@@ -1,2 +1,2 @@
 -- The keys that newer objects of this restore have given already.
-CREATE TEMPORARY TABLE archiver_seen AS SELECT {key} FROM {table} WITH NO DATA
+CREATE TEMPORARY TABLE archiver_seen ({key})

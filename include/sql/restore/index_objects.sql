@@ -1,0 +1,1 @@
+CREATE INDEX ON pg_temp.archiver_objects (place)

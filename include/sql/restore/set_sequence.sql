@@ -1,0 +1,1 @@
+SELECT setval(%(oid)s::oid::regclass, %(value)s::bigint) AS value

@@ -1,0 +1,18 @@
+-- Triggers of the users that will fire for rows or statements, of the table, its partitions and children. Bit 4 is
+-- INSERT, bit 16 UPDATE.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT
+    trigger.tgname AS name,
+    bool_or(trigger.tgtype & 4 <> 0) AS on_insert,
+    bool_or(trigger.tgtype & 16 <> 0) AS on_update
+FROM family
+JOIN pg_catalog.pg_trigger AS trigger ON trigger.tgrelid = family.oid
+WHERE NOT trigger.tgisinternal AND trigger.tgenabled NOT IN ('D', 'R') AND trigger.tgtype & 20 <> 0
+GROUP BY trigger.tgname
+ORDER BY trigger.tgname

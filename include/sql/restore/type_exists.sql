@@ -1,0 +1,1 @@
+SELECT to_regtype(%(type)s) IS NOT NULL AS found

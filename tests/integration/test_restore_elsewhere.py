@@ -1,0 +1,130 @@
+"""Objects that are not where the policy says by now are found by the ledger; holes are told, and never passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from include.archiver.errors import Busy, Unfinished
+from include.archiver.ledger import Ledger
+from tests.integration.place import Place, hours_ago
+from tests.integration.restoring import differences, events, keyless, restored
+
+MADE: list[Callable[[Place], Place]] = [events, keyless]
+
+
+def with_bucket(place: Place, bucket: str) -> Place:
+    return replace(place.ordered(bucket=bucket), bucket=bucket)
+
+
+@pytest.mark.parametrize("make", MADE)
+@pytest.mark.parametrize("change", ["bucket", "prefix", "no such bucket"])
+def test_after_a_change_of_bucket_or_prefix_everything_comes_back(
+    place: Place, make: Callable[[Place], Place], change: str
+) -> None:
+    place = make(place)
+    rows = place.live().total()
+    place.archive()
+    if change == "prefix":
+        changed = place.ordered(prefix="v2")
+    else:
+        changed = with_bucket(place, f"{place.bucket}-new")
+        if change == "bucket":
+            place.client.create_bucket(Bucket=f"{place.bucket}-new")
+    result = restored(changed)
+    assert result.restored == rows
+    assert differences(place) == []
+    if change == "no such bucket":
+        with pytest.raises(Unfinished, match="does not exist"):
+            result.refuse_failures()
+    else:
+        assert result.failures == []
+
+
+def test_a_ledger_made_again_from_manifests_finds_objects_below_another_prefix_too(place: Place) -> None:
+    events(place)
+    place.archive()
+    place.sql("UPDATE archiver.windows SET rebuilt_at = now(), state = 'void', deleted_upto = 0, deleted_rows = 0")
+    assert restored(place.ordered(prefix="v2")).restored == 25
+    assert differences(place) == []
+
+
+def test_a_bucket_that_is_not_the_archive_s_and_no_ledger_is_nothing_found(place: Place) -> None:
+    events(place)
+    place.archive()
+    place.sql("DROP SCHEMA archiver CASCADE")
+    place.client.create_bucket(Bucket=f"{place.bucket}-other")
+    assert restored(with_bucket(place, f"{place.bucket}-other")).found_nothing
+    missing = restored(with_bucket(place, f"{place.bucket}-missing"))
+    with pytest.raises(Unfinished, match="does not exist"):
+        missing.refuse_failures()
+
+
+def test_objects_that_are_gone_are_told_and_the_others_come_back(place: Place) -> None:
+    events(place, rows=150)
+    place.archive()
+    gone = place.data_keys()[1]
+    place.remove(gone)
+    result = restored(place)
+    assert result.restored == 90
+    with pytest.raises(Unfinished, match=f"{gone}: object .* is not there any more"):
+        result.refuse_failures()
+
+
+def test_an_hour_of_which_everything_is_gone_is_told(place: Place) -> None:
+    events(place)
+    place.archive()
+    for key in place.keys():  # noqa: SIM118 (it is a method)
+        place.remove(key)
+    result = restored(place)
+    assert (result.restored, len(result.failures)) == (0, 1)
+
+
+def test_a_year_mistyped_is_told_with_what_there_is(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    result = restored(place, hours_ago(24 * 365 + 60), hours_ago(24 * 365))
+    assert result.found_nothing
+    assert result.notes == [
+        f"no archived object of this table overlaps the span; by the ledger rows left it from {hours_ago(60)} "
+        f"to {hours_ago(59)}"
+    ]
+
+
+def test_what_a_person_put_there_is_told_and_passed_over(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    (key,) = place.data_keys()
+    folder, _, _ = key.rpartition("/")
+    place.write(f"{folder}/notes.txt", b"mine")
+    place.write(f"{folder}/_mine.manifest.json", b"{}")
+    result = restored(place)
+    assert result.restored == 5
+    with pytest.raises(Unfinished, match=r"_mine.manifest.json is not a manifest"):
+        result.refuse_failures()
+
+
+def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("include.archiver.database._WINDOW_LOCK_WAIT_SECONDS", 0.1)
+    events(place, rows=150)
+    place.archive()
+    cells = [manifest.cell for manifest in place.manifests()]
+    with place.session() as other, other.locked(Ledger(other, place.order).lock_name(cells[1]), "the window"):
+        with pytest.raises(Busy, match="1 object waited in vain, everything else was done"):
+            restored(place)
+        assert place.live().total() == 90
+    assert restored(place).restored == 60
+    assert differences(place) == []
+
+
+def test_a_bucket_that_refuses_is_told_by_the_object(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    place.sql("UPDATE archiver.windows SET bucket = 'no-such-bucket'")
+    for key in place.keys():  # noqa: SIM118 (it is a method)
+        place.remove(key)
+    result = restored(place)
+    with pytest.raises(Unfinished, match="no-such-bucket"):
+        result.refuse_failures()
