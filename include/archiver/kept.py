@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from include.archiver.errors import CheckFailed, KeyTaken, Refused
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, kept_folder, kept_key
+from include.archiver.manifest import Manifest, data_keys, kept_folder, kept_key
 from include.archiver.models import LedgerRow
 from include.archiver.pasts import KeptNote, contradict, judge
 from include.archiver.storage import ObjectStore
@@ -128,7 +128,7 @@ def read_notes(bucket: ObjectStore, manifest: Manifest) -> Noted:
                 unusable.append(f"{where} is damaged: it is not what was written there")
             else:
                 notes.append(note)
-        elif note.data_key == manifest.data.key or kept_folder(note.data_key) != kept_folder(manifest.data.key):
+        elif note.data_key == manifest.data.key or note.data_key not in data_keys(key):
             # An object of the same window under another compression has its notes here too.
             unusable.append(f"{where} speaks of another object")
     return Noted(tuple(notes), tuple(unusable))
