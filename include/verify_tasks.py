@@ -9,7 +9,7 @@ from typing import Any
 from include import wiring
 from include.archiver.errors import ArchiverError, Interrupted, SettingError, Unfinished
 from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
-from include.archiver.steps.rebuild import rebuild
+from include.archiver.steps.rebuild import Rebuilt, rebuild
 from include.archiver.steps.verify import Verified, verify
 from include.orders import work_order
 from include.run_context import read_parameters, read_run_id
@@ -57,9 +57,9 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
         name = f"{client.name}, {policy.table}"
         log.info("client %s", name)
         try:
-            result = _verified(client, policy, context)
-            reports[name] = result.as_dict()
-            result.refuse_problems()
+            rebuilt, result = _verified(client, policy, context)
+            reports[name] = result.as_dict() | ({"rebuilt": rebuilt.as_dict()} if rebuilt else {})
+            failures += [f"client {name}: {told}" for told in _tell_problems(rebuilt, result)]
         except Interrupted as error:
             interrupted = error
             log.warning("client %s: %s", name, error)
@@ -73,14 +73,22 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
     return reports
 
 
-def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> Verified:
+def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> tuple[Rebuilt | None, Verified]:
+    """What could not be put into the ledger keeps nothing from being read back."""
     rebuilding = bool(read_parameters(context)["rebuild_ledger"])
     order = work_order(client, policy, read_run_id(context), dry_run=not rebuilding)
     bucket = wiring.object_store(policy)
     with wiring.session(client, "verify", writes=rebuilding) as database:
-        if rebuilding:
-            rebuild(database, bucket, order).refuse_problems()
-        return verify(database, bucket, order)
+        rebuilt = rebuild(database, bucket, order) if rebuilding else None
+        return rebuilt, verify(database, bucket, order)
+
+
+def _tell_problems(rebuilt: Rebuilt | None, result: Verified) -> Iterator[str]:
+    for refuse in [*([rebuilt.refuse_problems] if rebuilt else []), result.refuse_problems]:
+        try:
+            refuse()
+        except Unfinished as problems:
+            yield str(problems)
 
 
 def _found(policies: Policies, chosen: Sequence[Subject]) -> Iterator[tuple[Client, TablePolicy]]:

@@ -4,105 +4,217 @@ The ledger knows it first. The note in S3 is for the day when the ledger is lost
 something to say. At the end of a delete it comes before the ledger's last word, so that it cannot be forgotten. When
 a delete is given up it comes after it: a note left by a process that died in between would be wrong as soon as
 another one went on deleting.
+
+A database that was brought back to an earlier moment writes its own notes beside those that were written before;
+`pasts` tells which of them counts.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from include.archiver.errors import CheckFailed
+from include.archiver.errors import CheckFailed, KeyTaken, Refused
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, kept_folder, kept_key
+from include.archiver.manifest import Manifest, data_keys, kept_folder, kept_key
 from include.archiver.models import LedgerRow
+from include.archiver.pasts import KeptNote, contradict, judge
 from include.archiver.storage import ObjectStore
+from include.archiver.wording import say_count
 
-
-class KeptNote(BaseModel):
-    """Rows of the object up to number `deleted_upto` were deleted, but those numbered in `kept`; the others stayed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    data_key: str
-    data_sha256: str
-    deleted_upto: int
-    kept: tuple[int, ...]
+# How many notes that say the same may lie there, all of them damaged but the last.
+_MOST_TRIES = 9
 
 
 @dataclass(frozen=True)
 class Gone:
     """Which rows of an object left the table: those up to number `upto`, but the `kept` ones.
 
-    `known` is false where no ledger says so at first hand: it was lost, or made again from the manifests.
+    `known` is false where no ledger says so at first hand: it was lost, or made again from the manifests. Then notes
+    beside the object may contradict each other: whether the `disputed` rows left cannot be told, and with `doubtful`
+    it cannot be told of any. `notes` are sentences for people.
     """
 
     known: bool
     upto: int
     kept: tuple[int, ...]
+    disputed: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+    doubtful: bool = False
 
 
-def note_kept(bucket: ObjectStore, row: LedgerRow) -> None:
+@dataclass(frozen=True)
+class Noted:
+    """The notes that lie beside one object; of those that cannot be used, sentences that say why."""
+
+    notes: tuple[KeptNote, ...]
+    unusable: tuple[str, ...]
+
+
+def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
     """Writes the note of a generation whose delete ends here, if some of its rows stayed.
 
-    The same progress always gives the same note, so a second try finds its own and leaves it.
+    If none did, it is written where notes of another past say so of some. That may be only where the server is not
+    known to be the one of the export, on the same timeline; whether there are others is not asked each time.
 
     Raises:
-        CheckFailed: there is another note under that key.
+        CheckFailed: what was written came back as something else each time.
     """
-    if row.deleted_upto == row.rows and not row.kept_positions:
-        return
-    key = kept_key(row.object_key, row.deleted_upto)
+    if knows_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row)):
+        mend_note(ledger, bucket.elsewhere(row.bucket), row)
+
+
+def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> bool:
+    """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
+
+    The same progress gives the same key, so a second try finds its own note and leaves it.
+
+    Raises:
+        CheckFailed: what was written came back as something else each time.
+    """
     manifest = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
+    found = read_notes(bucket, manifest)
+    if not found.notes and not found.unusable and not has_kept(row):
+        return False
+    past = ledger.past()
     note = KeptNote(
+        format=2,
         data_key=row.object_key,
         data_sha256=manifest.data.sha256,
         deleted_upto=row.deleted_upto,
         kept=row.kept_positions,
+        system_identifier=past.system_identifier,
+        timeline=past.timeline,
+        written_at=ledger.moment(),
     )
-    if bucket.head(key) is None:
-        bucket.put_new(key, note.model_dump_json().encode())
-    if _note(bucket, key) != note:
-        raise CheckFailed(f"s3://{bucket.bucket}/{key} is another object's note; nothing more was deleted")
+    alike = [one for one in found.notes if one.rows == note.rows]
+    if alike and (any(past.is_told and one.past == past for one in alike) or _is_last_word(found, note)):
+        return False
+    content = note.model_dump_json().encode()
+    for number in range(1, _MOST_TRIES + 1):
+        key = kept_key(row.object_key, note.deleted_upto, note.digest, number)
+        # Taken by a damaged one, by a past in which the same rows stayed, or by this write, whose answer was lost.
+        with suppress(KeyTaken):
+            bucket.put_new(key, content)
+        if _came_back(bucket, key, content):
+            return True
+    if alike:
+        return False
+    raise CheckFailed(
+        f"the note on s3://{bucket.bucket}/{row.object_key} that tells which rows stayed came back as something else "
+        f"than was sent, {_MOST_TRIES} times; nothing more was deleted. See what stands between here and S3, then run "
+        f"this again"
+    )
 
 
-def read_note(bucket: ObjectStore, manifest: Manifest) -> KeptNote | None:
-    """The last note on this object; None if there is none.
-
-    Raises:
-        CheckFailed: it cannot be read, or speaks of another object.
-    """
-    keys = sorted(bucket.keys(kept_folder(manifest.data.key)))
-    if not keys:
-        return None
-    note = _note(bucket, keys[-1])
-    if (note.data_key, note.data_sha256) != (manifest.data.key, manifest.data.sha256):
-        raise CheckFailed(f"s3://{bucket.bucket}/{keys[-1]} speaks of another object")
-    return note
+def read_notes(bucket: ObjectStore, manifest: Manifest) -> Noted:
+    """All notes on this object; what cannot be read, or is none, ends nothing."""
+    notes, unusable = [], []
+    for key in bucket.keys(kept_folder(manifest.data.key)):
+        where = f"s3://{bucket.bucket}/{key}"
+        try:
+            with bucket.reading(key) as answer:
+                note = KeptNote.model_validate_json(answer.body.read())
+        except ValidationError:
+            unusable.append(f"{where} is not a note that this version can read")
+            continue
+        except Refused as refusal:
+            unusable.append(f"{where} cannot be read: {refusal}")
+            continue
+        if (note.data_key, note.data_sha256) == (manifest.data.key, manifest.data.sha256):
+            if note.deleted_upto > manifest.rows or (note.format > 1 and f".{note.digest}." not in key):
+                unusable.append(f"{where} is damaged: it is not what was written there")
+            else:
+                notes.append(note)
+        elif note.data_key == manifest.data.key or note.data_key not in data_keys(key):
+            # An object of the same window under another compression has its notes here too.
+            unusable.append(f"{where} speaks of another object")
+    return Noted(tuple(notes), tuple(unusable))
 
 
 def what_left(ledger: Ledger, bucket: ObjectStore, manifest: Manifest) -> Gone:
-    """Which rows of the object left the table, from the ledger, else from the note beside it.
+    """Which rows of the object left the table, from the ledger, else from the notes beside it.
 
     With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
     having written it, knows nothing of it.
     """
     row = ledger.of_object(bucket.bucket, manifest.data.key)
-    if row is not None and not row.rebuilt and row.manifest is not None:
+    if row is not None and knows_object(row):
         written = Manifest.parse(row.manifest, f"the ledger's entry for {manifest.data.key}")
         if written.data == manifest.data:
             return Gone(known=True, upto=row.deleted_upto, kept=row.kept_positions)
-    note = read_note(bucket, manifest)
-    if note is not None:
-        return Gone(known=False, upto=note.deleted_upto, kept=note.kept)
-    return Gone(known=False, upto=manifest.rows, kept=())
+    return weigh_notes(manifest, read_notes(bucket, manifest))
 
 
-def _note(bucket: ObjectStore, key: str) -> KeptNote:
-    with bucket.reading(key) as answer:
-        try:
-            return KeptNote.model_validate_json(answer.body.read())
-        except ValidationError:
-            raise CheckFailed(f"s3://{bucket.bucket}/{key} is not a note that this version can read") from None
+def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
+    """Which rows of the object left the table, where nothing tells of it but the notes beside it."""
+    if not found.notes:
+        doubt = (
+            (f"which rows of {manifest.data.key} stayed in the table is not known: no note on it can be read",)
+            if found.unusable
+            else ()
+        )
+        return Gone(False, manifest.rows, (), notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
+    judged = judge(found.notes)
+    sentences = list(found.unusable)
+    if judged.disputed or judged.doubtful:
+        rows = say_count(len(judged.disputed), "row") if judged.disputed else "many rows"
+        sentences.append(
+            f"notes on {manifest.data.key} contradict each other about {rows}, and which of them is the last cannot be "
+            f"told"
+        )
+    elif past := _of_another_past(found, judged.lasting[0]):
+        sentences.append(f"{say_count(past, 'note')} on {manifest.data.key} of another past of the database left aside")
+    return Gone(False, judged.upto, judged.kept, judged.disputed, tuple(sentences), judged.doubtful)
+
+
+def has_kept(row: LedgerRow) -> bool:
+    """Whether rows of this generation stayed, or were never dealt with."""
+    return bool(row.kept_positions) or row.deleted_upto != row.rows
+
+
+def knows_object(row: LedgerRow) -> bool:
+    """Whether the ledger speaks of an object that it saw written, at first hand."""
+    return not row.rebuilt and row.manifest is not None
+
+
+def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
+    """A sentence on the notes that say something else than the ledger does at first hand; None if there are none."""
+    others = sum(note.rows != (row.deleted_upto, frozenset(row.kept_positions)) for note in found.notes)
+    if not others:
+        return None
+    return (
+        f"{say_count(others, 'note')} on {row.object_key} of another past of the database: the ledger says that "
+        f"{row.deleted_rows:,} of its {row.rows:,} rows left, and counts"
+    )
+
+
+def has_note(row: LedgerRow, found: Noted) -> bool:
+    """Whether one of the notes says of the rows what the ledger says."""
+    return any(note.rows == (row.deleted_upto, frozenset(row.kept_positions)) for note in found.notes)
+
+
+def _is_past_of_export(ledger: Ledger, row: LedgerRow) -> bool:
+    server = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}").server
+    past = ledger.past()
+    return past.is_told and (server.system_identifier, server.timeline) == (past.system_identifier, past.timeline)
+
+
+def _is_last_word(found: Noted, note: KeptNote) -> bool:
+    """Whether a reader who has only the notes comes to what this one says."""
+    judged = judge(found.notes)
+    return not judged.doubtful and {one.rows for one in judged.lasting} == {note.rows}
+
+
+def _of_another_past(found: Noted, last: KeptNote) -> int:
+    return sum(contradict(note, last) for note in found.notes)
+
+
+def _came_back(bucket: ObjectStore, key: str, content: bytes) -> bool:
+    try:
+        with bucket.reading(key) as answer:
+            return answer.body.read() == content
+    except CheckFailed:
+        return False

@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import CheckFailed, DatabaseRefused, Superseded
+from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
 from include.archiver.manifest import Manifest, object_key
 from include.archiver.models import Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
+from include.archiver.pasts import Past
 from include.archiver.statements import FOLDER
 
 SCHEMA = "archiver"
 _MIGRATIONS = FOLDER / "ledger" / "migrations"
+# Generations that are fetched at a time; each brings its manifest, of some kilobytes.
+_PAGE_ROWS = 20
 
 
 def migrations() -> list[tuple[int, Path]]:
@@ -51,6 +55,7 @@ class Ledger:
         self._database = database
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
+        self._past: Past | None = None
 
     def exists(self) -> bool:
         """Whether this database has a ledger; before the first run it has none."""
@@ -230,9 +235,29 @@ class Ledger:
         statement = "ledger/enabled_before" if there.enabled_before else "ledger/has_deleted"
         return bool(self._database.one(statement, client=self._order.client).found)
 
-    def all(self) -> Iterator[LedgerRow]:
-        """Every generation of this table."""
-        return map(_ledger_row, self._database.all("ledger/all", **self._subject))
+    def vouched_for(self) -> Iterator[LedgerRow]:
+        """The generations whose objects were checked and not given up, some at a time, in the order they were begun.
+
+        Whoever takes them may take his time: no transaction is open in between.
+        """
+        after = 0
+        while rows := self._database.all("ledger/vouched_for", **self._subject, after=after, limit=_PAGE_ROWS):
+            yield from map(_ledger_row, rows)
+            after = rows[-1].id
+
+    def past(self) -> Past:
+        """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
+        if self._past is None:
+            allowed = self._ask("ledger/may_identify")
+            identity = self._ask("export/system_identifier") if allowed and allowed.may_identify else None
+            timeline = self._ask("export/timeline")
+            self._past = Past(identity.identifier if identity else None, int(timeline.timeline) if timeline else None)
+        return self._past
+
+    def moment(self) -> datetime:
+        """The server's clock."""
+        moment: datetime = self._database.one("plan/clock").now
+        return moment
 
     def rebuild(self, manifest: Manifest, upto: int, kept: Sequence[int]) -> int:
         """Takes in a generation that only its manifest tells of; returns 1, or 0 where the ledger knows it already.
@@ -268,6 +293,17 @@ class Ledger:
         """The name of the lock that goes with this window."""
         table = self._order.table
         return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
+
+    def _ask(self, statement: str) -> Row | None:
+        """What a server may keep to itself, as a standby or a service that hides its log does; then None."""
+        try:
+            # A savepoint where a transaction is open, so that its error ends nothing else.
+            with self._database.transaction():
+                return self._database.one(statement)
+        except (DatabaseRefused, DatabaseInterrupted):
+            if self._database.closed:
+                raise
+            return None
 
     def _moved(self, row: LedgerRow, changed: int) -> None:
         if changed != 1:

@@ -81,9 +81,27 @@ def kept_folder(data_key: str) -> str:
     return f"{folder}/_{name.split('.csv')[0]}.kept."
 
 
-def kept_key(data_key: str, deleted_upto: int) -> str:
-    """The key of what was known when the delete had dealt with so many rows; a later one knows more."""
-    return f"{kept_folder(data_key)}{deleted_upto:012d}.json"
+def kept_key(data_key: str, deleted_upto: int, digest: str, number: int) -> str:
+    """The key of what was known when the delete had dealt with so many rows: the first of those that say the same.
+
+    Format 1 of the note had the rows alone in its key, and nothing after them.
+    """
+    again = f".{number}" if number > 1 else ""
+    return f"{kept_folder(data_key)}{deleted_upto:012d}.{digest}{again}.json"
+
+
+def data_keys(key: str) -> tuple[str, ...]:
+    """The keys that the data object may have beside which an object with this key lies; the key itself if it is one.
+
+    A sidecar's key tells how the data is compressed; manifests and notes do not.
+    """
+    folder, _, name = key.rpartition("/")
+    for mark in (".manifest.json", ".keys.csv", ".kept."):
+        stem, found, rest = name.partition(mark)
+        if found and stem.startswith("_"):
+            endings = (f"csv{rest}",) if mark == ".keys.csv" else tuple(EXTENSIONS.values())
+            return tuple(f"{folder}/{stem[1:]}.{ending}" for ending in endings)
+    return (key,)
 
 
 def cell_of_key(key: str) -> Window | None:

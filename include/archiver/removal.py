@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import IO, Self, cast
 
@@ -179,7 +180,7 @@ def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int, wh
     """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
     changed = (row.rows or 0) - deleted
     note = f"{changed} row(s) {what} since the export and stayed" if changed else None
-    if changed:
-        note_kept(bucket, ledger.latest(row.cell) or row)
+    ended = (ledger.latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)
+    note_kept(ledger, bucket, ended)
     ledger.deleted(row, note)
     log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")

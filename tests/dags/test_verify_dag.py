@@ -15,6 +15,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from include import verify_tasks, wiring
 from include.archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
 from include.archiver.policy import Policies, load
+from include.archiver.steps.rebuild import Rebuilt
 from include.archiver.steps.verify import Verified
 from include.verify_tasks import run_verify, subjects
 
@@ -93,3 +94,18 @@ def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(
     assert seen == ["s.one", "s.two", "analytics.events"]
     with pytest.raises(StorageInterrupted):
         run_verify(policies, [["a", "s.two"]], filled())
+
+
+def test_what_cannot_be_put_into_the_ledger_keeps_nothing_from_being_read_back(
+    policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_tasks, "rebuild", lambda *_: Rebuilt(problems=["a damaged manifest"]))
+    monkeypatch.setattr(verify_tasks, "verify", lambda *_: Verified(problems=["a hole"]))
+    monkeypatch.setattr(wiring, "session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(wiring, "object_store", lambda _: None)
+    pushed: list[Any] = []
+    context = filled(rebuild_ledger=True)
+    context["ti"] = SimpleNamespace(xcom_push=lambda value, **_: pushed.append(value))
+    with pytest.raises(Unfinished, match=r"a damaged manifest; client a, s.one: .*a hole"):
+        run_verify(policies, ALL[:1], context)
+    assert pushed[0]["a, s.one"]["rebuilt"]["problems"] == ["a damaged manifest"]

@@ -15,7 +15,8 @@ import duckdb
 import pytest
 
 from include.archiver.errors import Stopped
-from include.archiver.manifest import table_folder
+from include.archiver.manifest import kept_folder, table_folder
+from tests.integration.copies import brought_back
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, keyless, remembered, restored
 from tests.integration.test_values import TRICKY_TEXTS
@@ -29,7 +30,7 @@ def blocks(section: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-EVERY_ROW, WHAT_LEFT = blocks("DuckDB", "sql")
+EVERY_ROW, WHAT_LEFT, CONTRADICTIONS = blocks("DuckDB", "sql")
 
 
 @pytest.fixture
@@ -143,6 +144,38 @@ def test_of_a_delete_that_was_given_up_only_the_rows_that_left_are_told(
     assert what_left(tmp_path, monkeypatch, "later") == Counter(
         {(*row, None if int(row[0] or 0) <= 10 else "x"): 1 for row in before}
     )
+
+
+def test_of_the_notes_of_two_pasts_the_last_counts_and_the_object_is_named(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    window = events.stored_window()
+    with brought_back(events) as (lost, place):
+        for past, number in ((lost, 5), (place, 2)):
+            past.sql("UPDATE analytics.events SET name = 'changed' WHERE id = %s", number)
+            past.delete(window)
+        fetched(place, tmp_path)
+        left = Counter({row: count for row, count in before.items() if row[0] != "2"})
+        assert what_left(tmp_path, monkeypatch) == left
+        ((file, notes),) = asked(f"{EVERY_ROW}\n{CONTRADICTIONS}")[1]
+        assert file.endswith(place.data_keys()[0])
+        assert [note[-1] for note in notes] == [[5], [2]]
+
+
+def test_a_note_of_the_first_format_counts_until_there_is_a_later_one(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    events.archive()
+    (manifest,) = events.manifests()
+    note = {"format": 1, "data_key": manifest.data.key, "data_sha256": manifest.data.sha256}
+    for upto, kept in ((10, [3]), (manifest.rows, [3, 15])):
+        content = json.dumps(note | {"deleted_upto": upto, "kept": kept}).encode()
+        events.write(f"{kept_folder(manifest.data.key)}{upto:012d}.json", content)
+    fetched(events, tmp_path)
+    left = Counter({row: count for row, count in before.items() if row[0] not in {"3", "15"}})
+    assert what_left(tmp_path, monkeypatch) == left
 
 
 def test_rows_that_were_restored_and_archived_again_count_once(

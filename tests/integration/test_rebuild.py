@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import Unfinished
+from include.archiver.errors import CheckFailed, Unfinished
+from include.archiver.kept import read_notes
 from include.archiver.manifest import manifest_key
 from include.archiver.steps.delete import Deleted
 from include.archiver.steps.rebuild import Rebuilt, rebuild
@@ -103,3 +104,30 @@ def test_a_manifest_that_cannot_be_read_is_named_and_the_others_are_taken_in(pla
     assert (result.manifests, result.added) == (2, 1)
     with pytest.raises(Unfinished, match="not a manifest"):
         result.refuse_problems()
+
+
+def test_after_a_change_of_compression_a_lost_ledger_is_made_again_and_archiving_goes_on(place: Place) -> None:
+    """Manifests do not tell in their keys how the data is compressed, so the old ones are in the new ones' way."""
+    events(place, rows=5)
+    place.archive()
+    place.sql(LOST)
+    place.events(hours_ago(60))
+    place = place.ordered(compression="zstd")
+    window = place.window()
+    place.export(window)
+    with pytest.raises(CheckFailed, match="is another object's manifest"):
+        place.check(window)
+    place.sql(LOST)
+    assert rebuilt(place).added == 1
+    assert place.archive() == [Deleted(1, 0)]
+    assert place.ledger("generation, state, rows") == [(1, "void", 5), (2, "deleted", 1)]
+    assert restored(place).restored == 6
+
+
+def test_two_compressions_of_one_generation_keep_their_notes_apart(place: Place) -> None:
+    with_one_that_stayed(place)
+    (manifest,) = place.manifests()
+    other = manifest.data.model_copy(update={"key": manifest.data.key.replace(".gz", ".zst")})
+    assert read_notes(place.store, manifest.model_copy(update={"data": other})).notes == ()
+    assert read_notes(place.store, manifest.model_copy(update={"data": other})).unusable == ()
+    assert [note.kept for note in read_notes(place.store, manifest).notes] == [(3,)]

@@ -178,21 +178,6 @@ def test_a_manifest_moved_from_another_hour_is_refused(place: Place) -> None:
     assert result.restored == 30
 
 
-def test_a_note_of_another_object_is_refused(place: Place) -> None:
-    events(place, rows=5)
-    window = place.stored_window()
-    place.sql("UPDATE analytics.events SET name = 'changed' WHERE id = 3")
-    place.delete(window)
-    place.sql("DROP SCHEMA archiver CASCADE")
-    (note,) = [key for key in place.keys() if ".kept." in key]  # noqa: SIM118
-    content = json.loads(place.read(note))
-    assert content["kept"] == [3]
-    place.write(note, json.dumps(content | {"data_key": "another"}).encode())
-    assert "speaks of another object" in refusal(restored(place))
-    place.write(note, b"{}")
-    assert "not a note" in refusal(restored(place))
-
-
 def test_with_the_ledger_lost_the_note_beside_the_object_tells_which_rows_stayed(place: Place) -> None:
     events(place, rows=5)
     window = place.stored_window()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from include.archiver.errors import Unfinished
 from include.archiver.manifest import keys_key, manifest_key
 from include.archiver.steps.verify import Verified, verify
 from tests.integration.place import EVENTS, Place, hours_ago
-from tests.integration.restoring import events
+from tests.integration.restoring import events, keyless
 from tests.integration.test_restore_objects import flip_a_bit, gone, one_row_more, other_rows
 
 
@@ -106,3 +107,139 @@ def test_rows_that_stayed_are_no_holes(place: Place) -> None:
     place.delete(window)
     result = verified(place)
     assert (result.problems, result.notes) == ([], [])
+
+
+def moved(place: Place, **changes: str) -> Place:
+    """The same place, where the policy has come to point elsewhere since."""
+    if "bucket" in changes:
+        place.s3.create_bucket(changes["bucket"])
+    return replace(place.ordered(**changes), bucket=changes.get("bucket", place.bucket))
+
+
+@pytest.mark.parametrize(("what", "to"), [("prefix", "v2"), ("bucket", "another")])
+def test_after_a_change_of_prefix_or_bucket_what_lies_elsewhere_is_read_back_too(
+    place: Place, what: str, to: str
+) -> None:
+    events(place, rows=90)
+    place.archive()
+    now = moved(place, **{what: f"{to}-{place.bucket}"})
+    now.events(hours_ago(70))
+    now.archive()
+    result = verified(now)
+    assert (result.objects, result.rows, result.elsewhere, result.problems) == (3, 91, 2, [])
+    (note,) = result.notes
+    assert f"2 objects of the ledger's elsewhere: below s3://{place.bucket}/" in note
+    bad, good = (key for key in place.data_keys() if not key.startswith("v2"))
+    place.remove(bad)
+    flip_a_bit(place, good)
+    lost, damaged = sorted(verified(now).problems, key=lambda problem: "is not there" not in problem)
+    assert bad in lost
+    assert good in damaged
+
+
+def test_a_prefix_back_and_forth_reads_each_object_once(place: Place) -> None:
+    events(place, rows=5)
+    moved(place, prefix="some/where").archive()
+    place.events(hours_ago(70))
+    place.archive()
+    for now in (place, moved(place, prefix="some/where")):
+        result = verified(now)
+        assert (result.objects, result.elsewhere, result.problems) == (2, 1, [])
+
+
+def test_a_bucket_that_cannot_be_read_is_named_and_the_others_are_read(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    place.sql("UPDATE archiver.windows SET bucket = 'not-there-any-more' WHERE id = 1")
+    (problem,) = verified(place).problems
+    assert "bucket not-there-any-more does not exist" in problem
+    assert "1 object could not be read, first s3://not-there-any-more/" in problem
+    gone = moved(place, bucket=f"new-{place.bucket}")
+    gone.client.delete_bucket(Bucket=gone.bucket)
+    result = verified(gone)
+    assert (result.objects, len(result.problems)) == (1, 2)
+    assert f"bucket {gone.bucket} does not exist" in result.problems[1]
+
+
+def test_a_damaged_manifest_of_a_generation_that_was_given_up_is_no_problem(place: Place) -> None:
+    events(place, rows=5)
+    window = place.stored_window()
+    (key,) = place.data_keys()
+    place.sql("UPDATE archiver.windows SET state = 'void'")
+    place.write(manifest_key(key), b"{")
+    place.export(window)
+    place.check(window)
+    place.delete(window)
+    result = verified(place)
+    assert (result.objects, result.problems) == (1, [])
+    (note,) = result.notes
+    assert f"{manifest_key(key)} is not a manifest" in note
+    assert "the ledger gave that generation up, and no row left on its account" in note
+
+
+@pytest.mark.parametrize("left", ["rebuilt", "taken"])
+def test_a_damaged_manifest_of_which_the_ledger_knows_nothing_at_first_hand_is_a_problem(
+    place: Place, left: str
+) -> None:
+    events(place, rows=5)
+    place.archive()
+    if left == "rebuilt":
+        place.sql("UPDATE archiver.windows SET state = 'void', rebuilt_at = now(), deleted_rows = 0, deleted_upto = 0")
+    else:
+        place.sql(
+            "UPDATE archiver.windows"
+            " SET state = 'void', manifest = NULL, rows = NULL, deleted_rows = 0, deleted_upto = 0"
+        )
+    (key,) = place.data_keys()
+    place.write(manifest_key(key), b"{")
+    (problem,) = verified(place).problems
+    assert f"{manifest_key(key)} is not a manifest" in problem
+
+
+def test_the_object_of_a_damaged_manifest_is_read_back_by_the_ledgers_own_copy(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    one, other = place.data_keys()
+    place.write(manifest_key(one), b"{")
+    place.write(manifest_key(other), b"{")
+    flip_a_bit(place, other)
+    result = verified(place)
+    assert (result.objects, result.rows, result.notes) == (1, 60, [])
+    whole, damaged = result.problems
+    assert f"{manifest_key(one)} is not a manifest" in whole
+    assert "its object is whole by the ledger's own copy of the manifest" in whole
+    assert f"{manifest_key(other)} is not a manifest" in damaged
+    assert f"{other}: " in damaged
+
+
+def test_an_archive_of_many_pages_of_the_ledger_is_read_whole(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(*(hours_ago(60 + hour) for hour in range(45)))
+    place.archive()
+    gone = place.data_keys()[30]
+    place.remove(gone)
+    result = verified(place)
+    assert (result.objects, len(result.problems)) == (44, 1)
+    assert gone in result.problems[0]
+
+
+def test_what_a_rebuilt_ledger_lost_of_a_table_without_a_key_is_told(place: Place) -> None:
+    """The commits of `store` were lost with a failed server: the manifest is there, the ledger did not come so far."""
+    place = keyless(place)
+    place.export(place.window())
+    place.check(place.window())
+    place.sql("UPDATE archiver.windows SET state = 'void', manifest = NULL, rows = NULL")
+    result = verified(place)
+    assert result.problems == []
+    assert "whether the rows of" in result.notes[0]
+    assert "into a new table only" in result.notes[0]
+
+
+def test_a_ledger_of_an_older_version_is_read_as_it_is(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    place.sql("ALTER TABLE archiver.windows DROP COLUMN rebuilt_at, DROP COLUMN cause")
+    result = verified(place)
+    assert (result.objects, result.problems) == (1, [])
+    place.sql("UPDATE archiver.windows SET state = 'void', deleted_rows = 0, deleted_upto = 0")
+    assert verified(place).objects == 1

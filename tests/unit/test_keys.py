@@ -12,7 +12,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from include.archiver.codec import Compression
-from include.archiver.manifest import keys_key, manifest_key, object_key, table_folder
+from include.archiver.manifest import kept_key, keys_key, manifest_key, object_key, table_folder
 from include.archiver.models import TableName, Window
 from include.archiver.policy import LONGEST_CLIENT_NAME, load
 from include.archiver.windows import EARLIEST, cell_of
@@ -101,7 +101,8 @@ def test_every_key_of_a_policy_that_loads_fits_into_s3(tmp_path: Path, character
     table = client.tables[0]
     last = cell_of(datetime(9990, 1, 1), 168)  # noqa: DTZ001
     data = object_key(table.prefix, client.name, table.name, last, 9999, "zstd")
-    assert max(len(key.encode()) for key in (data, keys_key(data), manifest_key(data))) <= 1024
+    kept = kept_key(data, 10**12 - 1, "0" * 16, 9)
+    assert max(len(key.encode()) for key in (data, keys_key(data), manifest_key(data), kept)) <= 1024
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=63))

@@ -104,6 +104,9 @@ def _one(
 ) -> Deleted:
     row = ledger.latest(window.cell)
     if row is None or row.state is not State.STORED:
+        if row is not None and row.state is State.DELETED:
+            # A try that died at the end of a delete that was given up has left no note.
+            note_kept(ledger, bucket, row)
         return _nothing_to_do(row, window, order.run_id)
     if row.span.start < window.span.start or row.span.end > window.span.end:
         return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
@@ -156,7 +159,7 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Del
 def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
     """Ends this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
-    note_kept(bucket, row)
+    note_kept(ledger, bucket, row)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
 

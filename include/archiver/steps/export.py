@@ -123,7 +123,7 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: Objec
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
         ledger.abandon(last, "more of the window was exported than is due now")
-        note_kept(store, last)
+        note_kept(ledger, store, last)
         return False
     return True
 

@@ -7,8 +7,11 @@ What a manifest proves is that its object was read back and checked. Whether its
 the table may be empty, or a backup may have brought some of them back. So a generation comes back as `void`, the
 state from which nothing is ever deleted: rows that are in the table now are exported again under the next
 generation, and none is deleted on the old one's account. It is marked as rebuilt, by which a restore knows that
-its rows may have left the table and offers them. Where a note beside the object tells how its delete ended, the
-generation comes back as `deleted`, with the rows that had stayed; from that state too nothing is deleted.
+its rows may have left the table and offers them. Where notes beside the object tell how its delete ended, the
+generation comes back as `deleted`, with the rows that had stayed, and those of which notes contradict each other;
+from that state too nothing is deleted.
+
+The other way round it writes the notes that are missing beside objects of which the ledger knows at first hand.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ from dataclasses import asdict, dataclass, field
 
 from include.archiver.checking import manifest_keys, read_manifest
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Unfinished
-from include.archiver.kept import read_note
+from include.archiver.errors import CheckFailed, Refused, StorageRefused, Unfinished
+from include.archiver.kept import knows_object, mend_note, read_notes, weigh_notes
 from include.archiver.ledger import Ledger
-from include.archiver.models import WorkOrder
+from include.archiver.manifest import Manifest
+from include.archiver.models import LedgerRow, State, WorkOrder
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -31,11 +35,17 @@ _MOST_NAMED = 20
 
 @dataclass
 class Rebuilt:
-    """How many manifests were read, how many generations the ledger did not know, and what could not be read."""
+    """How many manifests were read, how many generations the ledger did not know, and what could not be read.
+
+    `noted` are the notes that were missing beside objects, `notes` sentences on those that are damaged or contradict
+    each other.
+    """
 
     manifests: int = 0
     added: int = 0
+    noted: int = 0
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def refuse_problems(self) -> None:
         """A ledger that lacks generations must not look like a whole one.
@@ -45,13 +55,18 @@ class Rebuilt:
         """
         if self.problems:
             raise Unfinished(
-                f"{len(self.problems)} manifest(s) could not be put into the ledger: "
+                f"{len(self.problems)} manifest(s) could not be put into the ledger, or note(s) not written: "
                 f"{'; '.join(self.problems[:_MOST_NAMED])}"
             )
 
+    def note_problem(self, where: str, failure: Refused) -> None:
+        """One thing that could not be done keeps no other; S3's refusals do not name the object."""
+        self.problems.append(f"{where}: {failure}" if isinstance(failure, StorageRefused) else str(failure))
+        log.error("%s", self.problems[-1])
+
     def as_dict(self) -> dict[str, object]:
-        """Plain values only."""
-        return asdict(self)
+        """Plain values only; the lists are cut where they get long."""
+        return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
 
 
 def rebuild(database: Database, bucket: ObjectStore, order: WorkOrder) -> Rebuilt:
@@ -67,14 +82,38 @@ def rebuild(database: Database, bucket: ObjectStore, order: WorkOrder) -> Rebuil
         result.manifests += 1
         try:
             manifest = read_manifest(bucket, order, key)
-            note = read_note(bucket, manifest)
-        except CheckFailed as failure:
-            log.error("%s", failure)  # noqa: TRY400 (the message is whole)
-            result.problems.append(str(failure))
+        except (CheckFailed, StorageRefused) as failure:
+            result.note_problem(f"s3://{bucket.bucket}/{key}", failure)
             continue
-        if note is None:
-            result.added += ledger.rebuild(manifest, upto=0, kept=())
-        else:
-            result.added += ledger.rebuild(manifest, upto=note.deleted_upto, kept=note.kept)
-    log.info("%d manifests read, %d generations added to the ledger", result.manifests, result.added)
+        result.added += _add(ledger, bucket, manifest, result)
+    for row in ledger.vouched_for():
+        _note(ledger, bucket, row, result)
+    for line in result.notes:
+        log.warning("%s", line)
+    log.info(
+        "%d manifests read, %d generations added to the ledger, %d notes written",
+        *(result.manifests, result.added, result.noted),
+    )
     return result
+
+
+def _add(ledger: Ledger, bucket: ObjectStore, manifest: Manifest, result: Rebuilt) -> int:
+    found = read_notes(bucket, manifest)
+    gone = weigh_notes(manifest, found)
+    if gone.doubtful or not found.notes:
+        added = ledger.rebuild(manifest, upto=0, kept=())
+    else:
+        added = ledger.rebuild(manifest, upto=gone.upto, kept=sorted({*gone.kept, *gone.disputed}))
+    if added:
+        result.notes += gone.notes
+    return added
+
+
+def _note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, result: Rebuilt) -> None:
+    """Writes the note of a delete that ended without one, or after one of another past."""
+    if row.state is not State.DELETED or not knows_object(row):
+        return
+    try:
+        result.noted += mend_note(ledger, bucket.elsewhere(row.bucket), row)
+    except (CheckFailed, StorageRefused) as failure:
+        result.note_problem(f"s3://{row.bucket}/{row.object_key}", failure)

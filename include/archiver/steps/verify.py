@@ -1,37 +1,45 @@
 """verify: reads the whole archive of one table back and compares it with its manifests and with the ledger.
 
-Changes nothing. The ledger is read before the bucket is listed, so that what a run adds in between is no finding.
+Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
+own copy of the manifest; then whatever else lies where the policy points now. The ledger is read first, so that what a
+run adds in between is no finding. In memory stay a few bytes for each object, and what was found.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 
 from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, Unfinished
-from include.archiver.kept import read_note
+from include.archiver.errors import CheckFailed, ObjectMissing, StorageRefused, Unfinished
+from include.archiver.kept import has_kept, has_note, knows_object, read_notes, tell_contradictions, weigh_notes
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, kept_folder, keys_key, manifest_key, table_folder
-from include.archiver.models import LedgerRow, State, WorkOrder
+from include.archiver.manifest import Manifest, data_keys, manifest_key, table_folder
+from include.archiver.models import LedgerRow, RowIdentity, State, WorkOrder
 from include.archiver.storage import ObjectStore
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
 _MOST_NAMED = 20
-_VOUCHED_FOR = (State.STORED, State.DELETED)
+_MANIFEST = ".manifest.json"
 
 
 @dataclass
 class Verified:
-    """What was read and compared. A problem is something lost or changed; a note is something left over."""
+    """What was read and compared. A problem is something lost or changed; a note is something left over.
+
+    Of the objects, `elsewhere` lie under another bucket or prefix than the policy's.
+    """
 
     objects: int = 0
     rows: int = 0
     object_bytes: int = 0
+    elsewhere: int = 0
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -71,56 +79,205 @@ def verify(database: Database, bucket: ObjectStore, order: WorkOrder) -> Verifie
     Raises:
         StorageInterrupted, DatabaseInterrupted: it could not be read to the end; nothing is known of the rest.
     """
-    ledger = Ledger(database, order)
-    rows = {row.object_key: row for row in (ledger.all() if ledger.exists() else ())}
-    keys = set(bucket.keys(table_folder(order.prefix, order.client, order.table)))
-    result = Verified()
-    manifests: dict[str, Manifest] = {}
-    for key in sorted(key for key in keys if key.endswith(".manifest.json")):
-        try:
-            manifest = read_manifest(bucket, order, key)
-            manifests[manifest.data.key] = manifest
-            _read_back(bucket, manifest, result)
-        except CheckFailed as failure:
-            result.note_problem(str(failure))
-    _compare(rows.values(), manifests, bucket, result)
-    _left_over(keys, manifests, result)
-    for line in result.lines():
+    work = _Verification(database, bucket, order)
+    work.check_ledger()
+    work.check_listing()
+    work.settle()
+    for line in work.result.lines():
         log.info("%s", line)
-    return result
+    return work.result
 
 
-def _read_back(bucket: ObjectStore, manifest: Manifest, result: Verified) -> None:
-    data_of(bucket, manifest).check()
-    sidecar_of(bucket, manifest).check()
-    read_note(bucket, manifest)
-    result.objects += 1
-    result.rows += manifest.rows
-    result.object_bytes += manifest.data.bytes
+class _Verification:
+    """The archive of one table, on its way through."""
 
+    def __init__(self, database: Database, bucket: ObjectStore, order: WorkOrder) -> None:
+        self.result = Verified()
+        self._bucket = bucket
+        self._order = order
+        self._folder = table_folder(order.prefix, order.client, order.table)
+        ledger = Ledger(database, order)
+        self._ledger = ledger if ledger.exists() else None
+        # Digests of the data objects in this bucket and folder that the ledger vouches for.
+        self._seen: set[bytes] = set()
+        self._places: Counter[str] = Counter()
+        # What S3 refused: how often, and the first object.
+        self._refused: dict[str, tuple[int, str]] = {}
 
-def _compare(rows: Iterable[LedgerRow], manifests: dict[str, Manifest], bucket: ObjectStore, result: Verified) -> None:
-    """What the ledger vouches for must be in the bucket, and be the same."""
-    for row in rows:
-        if row.state not in _VOUCHED_FOR or row.bucket != bucket.bucket:
-            continue
-        written = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
-        found = manifests.get(row.object_key)
-        if found is None:
-            result.note_problem(
-                f"s3://{row.bucket}/{manifest_key(row.object_key)} is missing or unusable, but by the ledger "
-                f"{row.deleted_rows} of its {row.rows} rows were deleted from the table"
+    def check_ledger(self) -> None:
+        """What the ledger vouches for must be where it says, and be the same."""
+        for row in self._ledger.vouched_for() if self._ledger else ():
+            self._check_row(row)
+
+    def check_listing(self) -> None:
+        """What else lies where the policy points: unknown to the ledger, given up, or left over."""
+        loose, count = [], 0
+        try:
+            for _, keys in groupby(self._bucket.keys(self._folder), self._hour_of):
+                for key in self._check_folder(list(keys)):
+                    count += 1
+                    loose += [key] if count <= _MOST_NAMED else []
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{self._folder}")
+        if count:
+            self.result.notes.append(
+                f"{count} object(s) without a manifest, left by runs that broke off: {', '.join(loose)}"
             )
-        elif found != written:
-            result.note_problem(f"s3://{row.bucket}/{manifest_key(row.object_key)} says something else than the ledger")
+
+    def settle(self) -> None:
+        """Tells what is known only at the end."""
+        for refusal, (count, where) in self._refused.items():
+            self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+        self.result.elsewhere = self._places.total()
+        for place, count in sorted(self._places.items()):
+            self.result.notes.append(
+                f"{say_count(count, 'object')} of the ledger's elsewhere: below {place}, where the policy pointed "
+                f"before its bucket or prefix was changed"
+            )
+
+    def _check_row(self, row: LedgerRow) -> None:
+        """Everything of a generation that the ledger vouches for; one problem, however much is wrong with it."""
+        if row.bucket == self._bucket.bucket and row.object_key.startswith(self._folder):
+            self._seen.add(_digest(row.object_key))
+        else:
+            table = table_folder("", self._order.client, self._order.table)
+            self._places[f"s3://{row.bucket}/{row.object_key.partition(table)[0]}"] += 1
+        bucket = self._bucket.elsewhere(row.bucket)
+        try:
+            written = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
+            faults = _compare_manifest(bucket, row, written)
+            damages = self._read_back(bucket, written)
+            if faults and not damages:
+                faults.append("its object is whole by the ledger's own copy of the manifest")
+            faults += damages
+            faults += self._compare_notes(bucket, row, written)
+        except CheckFailed as failure:
+            faults = [str(failure)]
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{row.bucket}/{row.object_key}")
+            return
+        if faults:
+            self.result.note_problem("; ".join(faults))
+
+    def _check_folder(self, keys: list[str]) -> list[str]:
+        """The manifests of one folder that the ledger has not led to; the keys that belong to no manifest."""
+        known: set[str] = set()
+        for key in keys:
+            if key.endswith(_MANIFEST) and not any(_digest(one) in self._seen for one in data_keys(key)):
+                known.update(self._check_manifest(key))
+        return [
+            key
+            for key in keys
+            if not key.endswith(_MANIFEST)
+            and not any(one in known or _digest(one) in self._seen for one in data_keys(key))
+        ]
+
+    def _check_manifest(self, key: str) -> tuple[str, ...]:
+        """A manifest that the ledger did not vouch for, and its objects; the data objects that it may speak of."""
+        manifest, candidates = None, data_keys(key)
+        try:
+            try:
+                manifest = read_manifest(self._bucket, self._order, key)
+                candidates = (manifest.data.key,)
+                row = self._find_row(candidates)
+                if row is not None and row.state in {State.STORED, State.DELETED}:
+                    # It was stored since the ledger was read.
+                    self._check_row(row)
+                    return candidates
+                faults = self._read_back(self._bucket, manifest)
+                faults += self._weigh_notes(manifest, row)
+            except CheckFailed as failure:
+                faults = [str(failure)]
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{key}")
+            return candidates
+        if faults:
+            row = self._find_row(candidates)
+            if row is not None and row.state is State.VOID and knows_object(row):
+                self.result.notes.append(
+                    f"{'; '.join(faults)}; the ledger gave that generation up, and no row left on its account"
+                )
+            else:
+                self.result.note_problem("; ".join(faults))
+        return candidates
+
+    def _find_row(self, keys: tuple[str, ...]) -> LedgerRow | None:
+        if self._ledger is None:
+            return None
+        rows = [self._ledger.of_object(self._bucket.bucket, key) for key in keys]
+        return next((row for row in rows if row is not None), None)
+
+    def _read_back(self, bucket: ObjectStore, manifest: Manifest) -> list[str]:
+        faults: list[str] = []
+        for part in (data_of, sidecar_of):
+            try:
+                part(bucket, manifest).check()
+            except CheckFailed as failure:
+                faults.append(str(failure))
+        if not faults:
+            self.result.objects += 1
+            self.result.rows += manifest.rows
+            self.result.object_bytes += manifest.data.bytes
+        return faults
+
+    def _compare_notes(self, bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> list[str]:
+        """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
+        if row.rebuilt:
+            return self._weigh_notes(manifest, row, bucket)
+        found = read_notes(bucket, manifest)
+        if row.state is State.STORED and found.notes and self._ledger:
+            # Its delete may have gone on, and ended, since the ledger was read.
+            row = self._ledger.of_object(row.bucket, row.object_key) or row
+        self.result.notes += found.unusable
+        if told := tell_contradictions(row, found):
+            self.result.notes.append(told)
+        if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
+            return [
+                f"no note beside s3://{row.bucket}/{row.object_key} tells, as the ledger does, which of its {row.rows} "
+                f"rows stayed in the table; verify with rebuild_ledger writes it"
+            ]
+        return []
+
+    def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: ObjectStore | None = None) -> list[str]:
+        """The notes beside an object of which the ledger knows nothing at first hand."""
+        if row is not None and knows_object(row):
+            return []
+        if row is not None and row.state is State.VOID and manifest.identity is RowIdentity.PLACE:
+            self.result.notes.append(
+                f"whether the rows of {manifest.data.key} left the table is not known: the ledger lost what it knew of "
+                f"the object, and the table has no key by which its rows could be told. A restore puts them into a new "
+                f"table only"
+            )
+        gone = weigh_notes(manifest, read_notes(bucket or self._bucket, manifest))
+        if gone.doubtful:
+            return ["; ".join(gone.notes)]
+        self.result.notes += gone.notes
+        return []
+
+    def _hour_of(self, key: str) -> list[str]:
+        """The folder of the hour, however deep below it something lies."""
+        return key[len(self._folder) :].split("/")[:2]
+
+    def _note_refusal(self, refusal: StorageRefused, where: str) -> None:
+        count, first = self._refused.get(str(refusal), (0, where))
+        self._refused[str(refusal)] = (count + 1, first)
 
 
-def _left_over(keys: set[str], manifests: dict[str, Manifest], result: Verified) -> None:
-    """Objects that no manifest speaks of: of runs that broke off before they checked them. They count for nothing."""
-    known = {key for data in manifests for key in (data, keys_key(data), manifest_key(data))}
-    notes = tuple(kept_folder(data) for data in manifests)
-    loose = sorted(key for key in keys - known if not key.endswith(".manifest.json") and not key.startswith(notes))
-    if loose:
-        result.notes.append(
-            f"{len(loose)} object(s) without a manifest, left by runs that broke off: {', '.join(loose[:_MOST_NAMED])}"
-        )
+def _compare_manifest(bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+    """What is wrong with the manifest in S3, by the ledger's copy."""
+    where = f"s3://{row.bucket}/{manifest_key(row.object_key)}"
+    try:
+        with bucket.reading(manifest_key(row.object_key)) as answer:
+            found = Manifest.parse(answer.body.read(), where)
+    except ObjectMissing:
+        return [
+            f"{where} is missing or unusable, but by the ledger {row.deleted_rows} of its {row.rows} rows were deleted "
+            f"from the table"
+        ]
+    except CheckFailed as failure:
+        return [str(failure)]
+    return [] if found == written else [f"{where} says something else than the ledger"]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()[:16]
