@@ -68,6 +68,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "target_place": [Of("target", name) for name in ("tableoid", "ctid")],
     "exported_place": [Of("exported", name) for name in KEYS[1:3]],
     "same_key": Same("target", "exported", (("id", "key_2", True), ("id", "key_2", False))),
+    "place": "key_0",
     "position": "position",
     "key": ["id"],
     "changed": [COLUMN],
