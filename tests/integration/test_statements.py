@@ -85,6 +85,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "type": TypeName("timestamp(3) with time zone"),
     "parent": PARENT,
     "partition": PARTITION,
+    "every": ["id", "at"],
     "lower": Text("2024-01-02"),
     "upper": Text("2024-01-03 %s {x}"),
     "own": Of("moved", COLUMN),
@@ -96,6 +97,10 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore": {"columns": ["id", COLUMN]},
     "restore/add_text_column": {"column": "gone"},
     "restore/add_column": {"column": "id"},
+    **dict.fromkeys(
+        ("partition/move", "partition/move_all"),
+        {"columns": ["id", "at"], "table": TableName(TABLE.schema, "apart"), "same_key": Same("target", "exported", ())},
+    ),
     "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
     "inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "inspect/free_space": {"function": TableName("public", "pg_freespace")},
