@@ -116,7 +116,7 @@ class Ledger:
     def ahead_of_turn(self, window: DueWindow, state: State) -> Manifest | None:
         """The window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
         row = self.latest(window.cell)
-        if row is not None and row.state is state:
+        if row is not None and row.state is state and row.bucket == self._order.bucket:
             with suppress(CheckFailed):
                 return manifest_of(row, window)
         return None

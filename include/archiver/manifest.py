@@ -68,13 +68,6 @@ def manifest_key(data_key: str) -> str:
     return f"{folder}/_{name.split('.csv')[0]}.manifest.json"
 
 
-def data_keys(manifest_key: str) -> list[str]:
-    """The keys that the data object beside a manifest may have, one for each way to compress it."""
-    stem = manifest_key.removesuffix(".manifest.json")
-    folder, name = stem.rsplit("/", 1)
-    return [f"{folder}/{name.removeprefix('_')}.{extension}" for extension in EXTENSIONS.values()]
-
-
 def kept_folder(data_key: str) -> str:
     """How the keys begin that say which of the object's rows were not deleted."""
     folder, name = data_key.rsplit("/", 1)

@@ -91,7 +91,7 @@ class Drops:
         return int(row.id)
 
     def ended(self, number: int, state: str, note: str | None = None, dropped: Dropped | None = None) -> None:
-        """Notes how it ended: `dropped`, `attached` again, or `gone` by somebody else's hand.
+        """Notes how it ended: `dropped`, `attached` again, its rows `moved` into the table, or `gone` otherwise.
 
         Raises:
             Superseded: another run ended it first.
@@ -112,6 +112,10 @@ class Drops:
         """What this run dropped."""
         rows = self._database.all("partition/of_run", **self._subject, run_id=self._order.run_id)
         return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]
+
+    def turn_name(self, parent: TableName) -> str:
+        """The name of the lock under which partitions of this parent are detached, one after the other."""
+        return json.dumps(["archiver", parent.schema, parent.name, "detach"])
 
     def lock_name(self, oid: int) -> str:
         """The name of the lock that goes with this partition."""

@@ -13,7 +13,7 @@ from typing import IO, Self, cast
 
 from include.archiver.codec import TalliedReader, Tally, decompressed
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, NotEnabled
+from include.archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, StorageRefused, ValueRefused
 from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, manifest_key
@@ -23,6 +23,10 @@ from include.archiver.storage import ObjectStore
 from include.archiver.table import identity_of_rows
 
 log = logging.getLogger(__name__)
+
+ELSEWHERE = "it was written to another bucket than the policy names now"
+_UNREADABLE = "the list of its rows does not fit the types of the table's key any more"
+_STRANGE = "the list of its rows names a table that was no part of it at the export"
 
 # Of a sidecar that is fetched ahead: the keys of some hundreds of thousands of rows.
 _MOST_FETCHED_BYTES = 4 << 20
@@ -48,6 +52,7 @@ def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> 
     Raises:
         CheckFailed: one of them was deleted or replaced since.
     """
+    bucket = bucket.elsewhere(row.bucket)
     head = bucket.head(row.object_key)
     if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
         raise CheckFailed(
@@ -56,6 +61,20 @@ def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> 
         )
     if bucket.head(manifest_key(row.object_key)) is None:
         raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
+
+
+def note_given_up(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
+    """Notes beside a generation's object, in the bucket where that is, which of its rows stayed.
+
+    The bucket is another one if the policy named that at the export. Whoever takes a bucket out of the policy may have
+    taken it from this program altogether, so the note is left out then, and the ledger alone knows.
+    """
+    try:
+        note_kept(ledger, bucket, row)
+    except (CheckFailed, StorageRefused, StorageInterrupted) as failure:
+        if row.bucket == bucket.bucket:
+            raise
+        log.warning("window %s: which of its rows stayed is not noted in its old bucket: %s", row.span, failure)
 
 
 class Sidecars:
@@ -119,6 +138,7 @@ class KeyList:
         self._bucket = bucket
         self._sidecars = sidecars or Sidecars(bucket)
         self._order = order
+        self._loaded = 0
         self._columns = identity_of_rows(shape)
         # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
         self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
@@ -148,8 +168,10 @@ class KeyList:
         self._database.change("delete/create_keys", names)
         self._database.change("delete/number_keys")
 
-    def add(self, manifest: Manifest) -> None:
+    def add(self, manifest: Manifest) -> str | None:
         """Adds a sidecar's lines, and makes sure that it is the one that was checked.
+
+        What it returns says why no row may go by this list, though it is that one: None if it will do.
 
         Raises:
             CheckFailed: it is another one, or damaged.
@@ -158,11 +180,20 @@ class KeyList:
         content = Tally()
         with self._sidecars.reading(expected.key) as body:
             chunks = _undamaged(decompressed(body, manifest.compression), expected.key)
-            loaded = self._database.copy_in("delete/load_keys", {"names": self._names}, map(content.add, chunks))
+            try:
+                loaded = self._database.copy_in("delete/load_keys", {"names": self._names}, map(content.add, chunks))
+            except ValueRefused as refusal:
+                # As when a label of an enum type was renamed since.
+                log.warning("s3://%s/%s: %s", self._bucket.bucket, expected.key, refusal)
+                return _UNREADABLE
         if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
             raise CheckFailed(
                 f"s3://{self._bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
             )
+        # The first of a row's place is its table. What the manifest does not know may have been rewritten since.
+        tables = self._database.all("delete/tables_on_list", {"place": self._names[1]}, after=self._loaded)
+        self._loaded += loaded
+        return None if {row.oid for row in tables} <= (manifest.members or {}).keys() else _STRANGE
 
     def ready(self) -> None:
         """Lets the planner know what the list holds."""

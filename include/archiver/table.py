@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from include.archiver.database import Database, Row
 from include.archiver.errors import TableRefused
 from include.archiver.manifest import Member
-from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind
+from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind, Window
 from include.archiver.references import keys_to_wait_for, notes_on
 
 _ORDINARY, _PARTITIONED = "r", "p"
@@ -46,7 +46,7 @@ def describe(
                 f"the role of the Airflow connection may not lock rows of {table} in database {database.name}, and "
                 f"others point to them; grant UPDATE on one of its columns"
             )
-        _refuse_rules_and_foreign_parts(database, table, found.oid)
+        _refuse_rules_and_odd_parts(database, table, found.oid)
         _refuse_what_a_delete_would_meet(database, table, found.oid)
         identity, identity_columns = identity_of(database, found.oid)
         index = database.all("table/timestamp_index", oid=found.oid, column=timestamp_column)
@@ -125,11 +125,17 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
         ) from None
 
 
-def _refuse_rules_and_foreign_parts(database: Database, table: TableName, oid: int) -> None:
+def _refuse_rules_and_odd_parts(database: Database, table: TableName, oid: int) -> None:
     if rules := database.all("table/delete_rules", oid=oid):
         raise TableRefused(
             f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
             f"disable them (a trigger can do the same and is allowed)"
+        )
+    if parts := database.all("table/methods", oid=oid):
+        raise TableRefused(
+            f"parts of {table} are kept by another access method than heap, by which a row's version and place may "
+            f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}; nothing was archived. Move "
+            f"them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
         )
     if parts := database.all("table/foreign_parts", oid=oid):
         raise TableRefused(
@@ -177,14 +183,19 @@ def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -
     return tuple(notes)
 
 
-def members(database: Database, oid: int) -> dict[str, Member]:
-    """The table with this oid, and each of its partitions and children, by oid.
+def columns_of(database: Database, oid: int) -> tuple[Column, ...]:
+    """The columns that the table with this oid has now, in their order."""
+    return tuple(map(column_of, database.all("table/columns", oid=oid)))
+
+
+def members(database: Database, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
+    """The table with this oid, and each of its partitions and children that may hold rows of the window, by oid.
 
     A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
     """
     return {
         row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
-        for row in database.all("table/members", oid=oid)
+        for row in database.all("table/members", oid=oid, column=timestamp_column, start=window.start, end=window.end)
     }
 
 

@@ -106,6 +106,16 @@ def _left_out(wall: datetime, zone: ZoneInfo) -> bool:
     return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall
 
 
+def bounds(span: Window, kind: TimestampKind) -> tuple[datetime, datetime]:
+    """The span's ends as values to compare the column with, which mean the same whatever zone the session is in.
+
+    A naive value beside a `timestamptz` would be read in the session's zone, which a trigger may set while rows go.
+    """
+    if kind is TimestampKind.TIMESTAMPTZ:
+        return span.start.replace(tzinfo=UTC), span.end.replace(tzinfo=UTC)
+    return span.start, span.end
+
+
 def cell_of(moment: datetime, hours: int) -> Window:
     """The cell of the grid that holds this moment."""
     step = timedelta(hours=hours)

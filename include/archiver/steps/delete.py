@@ -15,16 +15,25 @@ from itertools import zip_longest
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Stopped
 from include.archiver.failures import Failures
-from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
 from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
-from include.archiver.removal import KeyList, Sidecars, finish, refuse_in_dry_run, refuse_replaced
+from include.archiver.removal import (
+    ELSEWHERE,
+    KeyList,
+    Sidecars,
+    finish,
+    note_given_up,
+    refuse_in_dry_run,
+    refuse_replaced,
+)
+from include.archiver.same_table import OLDER, OUR_PATH, parts_changed, table_changed
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe, members
+from include.archiver.table import describe
+from include.archiver.windows import bounds
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +115,10 @@ def _one(
     if row is None or row.state is not State.STORED:
         if row is not None and row.state is State.DELETED:
             # A try that died at the end of a delete that was given up has left no note.
-            note_kept(ledger, bucket, row)
+            note_given_up(ledger, bucket, row)
         return _nothing_to_do(row, window, order.run_id)
-    if row.span.start < window.span.start or row.span.end > window.span.end:
-        return _given_up(bucket, ledger, row, "more of the window was exported than is due now")
+    if reason := _outdated(bucket, row, window):
+        return _given_up(bucket, ledger, row, reason)
     manifest = manifest_of(row, window)
     refuse_replaced(bucket, row, manifest)
     shape = describe(database, order.table, order.timestamp_column, order.children)
@@ -117,12 +126,22 @@ def _one(
         return _given_up(bucket, ledger, row, "the table has another key than at the export")
     keys = KeyList(database, bucket, order, shape, sidecars)
     keys.create()
-    keys.add(manifest)
+    if reason := keys.add(manifest):
+        return _given_up(bucket, ledger, row, reason)
     keys.ready()
     database.all("delete/plan_by_place")
     if following and (ahead := ledger.ahead_of_turn(following, State.STORED)):
         sidecars.begin(ahead)
     return _deleted(_Work(database, bucket, ledger, order, row, manifest, shape, keys), stopping)
+
+
+def _outdated(bucket: ObjectStore, row: LedgerRow, window: DueWindow) -> str | None:
+    """Why nothing may be deleted on account of this generation, by the ledger alone."""
+    if row.span.start < window.span.start or row.span.end > window.span.end:
+        return "more of the window was exported than is due now"
+    if row.bucket != bucket.bucket:
+        return ELSEWHERE
+    return OLDER if manifest_of(row, window).members is None else None
 
 
 @dataclass(frozen=True)
@@ -159,7 +178,7 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Del
 def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
     """Ends this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
-    note_kept(ledger, bucket, row)
+    note_given_up(ledger, bucket, row)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
 
@@ -173,14 +192,10 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         if stopping():
             raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows; run the task again to go on")
         after, upto = upto, min(upto + work.order.batch_size, rows)
-        batch = _batch(work, after, upto)
-        if batch is None:
-            return _given_up(
-                work.bucket,
-                work.ledger,
-                work.ledger.latest(row.cell) or row,
-                "the table was rewritten, or its columns changed, since the export",
-            )
+        try:
+            batch = _batch(work, after, upto)
+        except _OtherTableError as reason:
+            return _given_up(work.bucket, work.ledger, work.ledger.latest(row.cell) or row, str(reason))
         deleted += batch
         if pace.due():
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
@@ -188,28 +203,40 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
     return Deleted(deleted, rows - deleted)
 
 
-def _batch(work: _Work, after: int, upto: int) -> int | None:
-    """One transaction: rows and their line in the ledger. None, and nothing done, if the table is another now.
+class _OtherTableError(Exception):
+    """The table is not the one that was exported; the message says why."""
 
-    The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it.
+
+def _batch(work: _Work, after: int, upto: int) -> int:
+    """One transaction: rows and their line in the ledger.
+
+    The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it. But it keeps
+    nobody from attaching a part. So the parts are looked at once more when the rows are gone: from whichever part one
+    went, it is locked until the end.
+
+    Raises:
+        _OtherTableError: the table is another now; nothing was done.
     """
     database, order, row = work.database, work.order, work.row
     with rows_that_are_pointed_to(order.table), database.transaction():
         database.change("delete/hold", {"table": order.table})
-        now, then = members(database, work.shape.oid), work.manifest.members
-        # A partition that is gone takes its rows with it, and out of reach; only those that changed matter.
-        if then is None or any(now.get(oid, member) != member for oid, member in then.items()):
-            return None
+        if reason := table_changed(database, work.shape, work.manifest):
+            raise _OtherTableError(reason)
         keys = keys_to_wait_for(database, order.table, work.shape.oid, order.children)
         names: Names = {
             "table": order.table,
             "column": order.timestamp_column,
             **work.keys.matching,
         }
-        values = {"after": after, "upto": upto, "start": row.span.start, "end": row.span.end}
+        start, end = bounds(row.span, work.shape.timestamp_kind)
+        values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             database.one("delete/lock_parents", names, **values)
         database.users_path(ours_first=False)
         result = database.one("delete/batch", {**names, "unreferenced": Unreferenced("target", keys)}, **values)
         work.ledger.progress(row, after, upto, result.deleted, result.kept)
+        # Triggers have run, under the path of the users, along which anything may lie.
+        database.all("session/path", path=OUR_PATH)
+        if reason := parts_changed(database, work.shape.oid, work.manifest):
+            raise _OtherTableError(reason)
     return int(result.deleted)

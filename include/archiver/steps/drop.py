@@ -8,26 +8,29 @@ and the ledger. If a row turns out to be in no object, the partition is attached
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
+from include.archiver.coverage import Coverage, load_coverage
 from include.archiver.database import Database
-from include.archiver.errors import DatabaseInterrupted, Refused
-from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
-from include.archiver.manifest import Manifest
-from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
+from include.archiver.ledger import rewrite_lock
+from include.archiver.models import Partition, TableName, WorkOrder
 from include.archiver.partitions import Dropped, Drops
+from include.archiver.putting_back import put_back
 from include.archiver.references import keys_to_wait_for
-from include.archiver.removal import KeyList, finish, refuse_in_dry_run, refuse_replaced
-from include.archiver.restores import Restores
+from include.archiver.removal import refuse_in_dry_run
 from include.archiver.statements import Text
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe, members
+from include.archiver.table import describe
 
 log = logging.getLogger(__name__)
 
 # A concurrent detach waits for transactions that still see the partition; meanwhile it is in nobody's way.
 _DETACH_LOCK_TIMEOUT = "5min"
+# How often another detach from the same table is waited for, two minutes each time.
+_DETACH_TURNS = 8
 
 
 def nothing_more_to_ask() -> None:
@@ -59,14 +62,14 @@ def drop(
         database.locked(drops.lock_name(partition.oid), str(partition)),
         database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
-        begun = next((number for number, one in drops.unfinished().items() if one.oid == partition.oid), None)
+        begun, partition = _line(drops, partition)
         here = _whereabouts(database, partition)
-        if here is None:
-            return _gone(drops, begun, partition)
+        if here is None or here.table != partition.table:
+            return _gone(database, drops, begun, partition, here)
         if here.attached:
             if begun is not None:
                 drops.ended(begun, "attached", "the detach never took place")
-            work = _prepared(database, bucket, order, partition)
+            work = load_coverage(database, bucket, order, partition)
             if work is None or not work.covered(here.table):
                 return None
             if not partition.alone:
@@ -74,12 +77,13 @@ def drop(
                 return _dropped_at_once(work, drops, partition)
             begun = drops.begin(partition)
             _detach(database, drops, partition, here.table, begun)
-            return _dropped(database, partition, drops, begun, lambda: work, confirm)
+            return _dropped(database, order, partition, drops, begun, lambda: work, confirm)
         if begun is None:
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
-        _finalize(database, partition)
+        with _turn(database, drops, partition):
+            _finalize(database, partition)
         return _dropped(
-            database, partition, drops, begun, lambda: _prepared(database, bucket, order, partition), confirm
+            database, order, partition, drops, begun, lambda: load_coverage(database, bucket, order, partition), confirm
         )
 
 
@@ -93,20 +97,19 @@ def bring_back(database: Database, order: WorkOrder, partition: Partition) -> No
     refuse_in_dry_run(order)
     drops = Drops(database, order)
     with database.locked(drops.lock_name(partition.oid), str(partition)):
-        begun = next((number for number, one in drops.unfinished().items() if one.oid == partition.oid), None)
+        begun, partition = _line(drops, partition)
         here = _whereabouts(database, partition)
         if begun is None:
             return
-        if here is None:
-            _gone(drops, begun, partition)
+        if here is None or here.table != partition.table:
+            _gone(database, drops, begun, partition, here)
             return
         if here.attached:
             drops.ended(begun, "attached", "the detach never took place, and it is not due any more")
             return
-        _finalize(database, partition)
-        with database.transaction():
-            _attach(database, partition, _held(database, partition))
-            drops.ended(begun, "attached", "it is not due any more")
+        with _turn(database, drops, partition):
+            _finalize(database, partition)
+        _returned(database, order, partition, drops, begun, None, "it is not due any more")
 
 
 @dataclass(frozen=True)
@@ -125,95 +128,87 @@ def _whereabouts(database: Database, partition: Partition) -> _Whereabouts | Non
     return _Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
 
 
-def _gone(drops: Drops, begun: int | None, partition: Partition) -> Dropped | None:
-    log.info("%s is not there any more", partition)
-    if begun is not None:
-        drops.ended(begun, "gone", "somebody else dropped it")
+def _line(drops: Drops, partition: Partition) -> tuple[int | None, Partition]:
+    """The number of the line of a drop that was begun, if any, and the partition as that has it."""
+    for number, one in drops.unfinished().items():
+        if one.oid == partition.oid:
+            return number, replace(partition, table=one.table, parent=one.parent, bounds=one.bounds)
+    return None, partition
+
+
+def _gone(
+    database: Database, drops: Drops, begun: int | None, partition: Partition, here: _Whereabouts | None
+) -> Dropped | None:
+    """Ends what cannot be gone on with; `here` is what goes by the partition's oid now, under another name.
+
+    That may be the partition, which somebody renamed, or a stranger: after a dump and restore oids mean other tables.
+
+    Raises:
+        TableRefused: there are rows in it, or may be; it was left alone.
+    """
+    found = f"its oid is that of {here.table}, which was left alone" if here else "somebody else dropped it"
+    log.warning("%s is not there any more under this name: %s", partition, found)
+    if begun is None:
+        return None
+    drops.ended(begun, "gone", found)
+    if here and _may_hold_rows(database, here.table):
+        raise TableRefused(
+            f"{partition} was detached to be dropped and is not there any more under this name. {here.table} has its "
+            f"oid and holds rows: it was left alone. If somebody renamed the partition, put its rows back with ALTER "
+            f"TABLE ... ATTACH PARTITION, or INSERT them; if that is another table, there is nothing to do"
+        )
     return None
 
 
-@dataclass(frozen=True)
-class _Work:
-    """The checked lists of all that the partition should hold, loaded and ready to be compared with it."""
-
-    database: Database
-    bucket: ObjectStore
-    ledger: Ledger
-    order: WorkOrder
-    partition: Partition
-    shape: TableShape
-    rows: Sequence[LedgerRow]
-    manifests: Sequence[Manifest]
-    keys: KeyList
-
-    def covered(self, table: TableName) -> bool:
-        """Whether every row of the partition is on the lists right now."""
-        return self.comparison(table) is not None
-
-    def comparison(self, table: TableName) -> list[int] | None:
-        """The numbers of the lines to which no row belongs any more; None if a row belongs to no line.
-
-        A rewritten partition, or one with another set of columns, is one whose rows are in no object.
-        """
-        found = self.database.one("partition/compare", {"partition": table, **self.keys.matching})
-        changed = self._changed()
-        if not changed and not found.uncovered:
-            return [int(position) for position in found.missing]
-        reason = changed or f"{found.uncovered} row(s) came or changed since the export"
-        log.warning("%s is not dropped whole: %s; its rows are deleted in batches", self.partition, reason)
-        return None
-
-    def _changed(self) -> str | None:
-        now = members(self.database, self.partition.oid)
-        for manifest in self.manifests:
-            then = manifest.members or {}
-            if any(oid not in then or then[oid].file_node != member.file_node for oid, member in now.items()):
-                return "it was rewritten since the export"
-            if any(then[oid].columns != member.columns for oid, member in now.items()):
-                return "its columns changed since the export"
-        return None
-
-    def progress(self, missing: Sequence[int]) -> dict[int, int]:
-        """Notes for each window which of its rows went and which had gone before; the deleted rows by window."""
-        deleted, first = {}, 0
-        for row, manifest in zip(self.rows, self.manifests, strict=True):
-            left = [number - first for number in missing if first < number <= first + manifest.rows]
-            kept = [number for number in left if number > row.deleted_upto]
-            deleted[row.id] = manifest.rows - row.deleted_upto - len(kept)
-            self.ledger.progress(row, row.deleted_upto, manifest.rows, deleted[row.id], kept)
-            first += manifest.rows
-        return deleted
+def _may_hold_rows(database: Database, table: TableName) -> bool:
+    try:
+        return bool(database.one("partition/holds_rows", {"partition": table}).found)
+    except DatabaseRefused:
+        return True
 
 
-def _prepared(database: Database, bucket: ObjectStore, order: WorkOrder, partition: Partition) -> _Work | None:
-    """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
-    ledger = Ledger(database, order)
-    rows = ledger.open_rows(partition.span)
-    if any(row.state is not State.STORED for row in rows):
-        log.warning("%s is not dropped: not all of its windows are checked yet", partition)
-        return None
-    if Restores(database, order).holds(partition.span):
-        log.warning("%s is not dropped: a restore holds rows of it", partition)
-        return None
-    shape = describe(database, order.table, order.timestamp_column)
-    manifests = [manifest_of(row, row.span) for row in rows]
-    if any(manifest.identity_columns != shape.identity_columns for manifest in manifests):
-        return None
-    keys = KeyList(database, bucket, order, shape)
-    keys.create()
-    for row, manifest in zip(rows, manifests, strict=True):
-        refuse_replaced(bucket, row, manifest)
-        keys.add(manifest)
-    keys.ready()
-    return _Work(database, bucket, ledger, order, partition, shape, rows, manifests, keys)
+@contextmanager
+def _turn(database: Database, drops: Drops, partition: Partition) -> Generator[None]:
+    """Partitions of one parent are detached one after the other: the server refuses a second one at once.
+
+    A reader holds up the first of them for minutes, so the others have patience.
+    """
+    with ExitStack() as turn:
+        for left in reversed(range(_DETACH_TURNS)):
+            try:
+                turn.enter_context(
+                    database.locked(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
+                )
+                break
+            except Busy:
+                if not left:
+                    raise
+        yield
+
+
+def _end_other_detaches(database: Database, drops: Drops, partition: Partition) -> None:
+    """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
+    ours = {one.oid: one.table for one in drops.unfinished().values()}
+    parent = partition.parent
+    for other in database.all("partition/pending", schema=parent.schema, table=parent.name):
+        table = TableName(other.schema, other.name)
+        if other.oid == partition.oid:
+            continue
+        if ours.get(other.oid) != table:
+            raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else; {partition} waits")
+        log.info("ending the detach of %s first", table)
+        with database.patience(_DETACH_LOCK_TIMEOUT):
+            database.change("partition/detach_finalize", {"parent": parent, "partition": table})
 
 
 def _detach(database: Database, drops: Drops, partition: Partition, table: TableName, begun: int) -> None:
     """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
     log.info("%s: detaching it", partition)
     try:
-        with database.patience(_DETACH_LOCK_TIMEOUT):
-            database.change("partition/detach_concurrently", {"parent": partition.parent, "partition": table})
+        with _turn(database, drops, partition):
+            _end_other_detaches(database, drops, partition)
+            with database.patience(_DETACH_LOCK_TIMEOUT):
+                database.change("partition/detach_concurrently", {"parent": partition.parent, "partition": table})
     except Refused as refusal:
         now = _whereabouts(database, partition)
         if now and now.attached:
@@ -223,31 +218,80 @@ def _detach(database: Database, drops: Drops, partition: Partition, table: Table
 
 def _dropped(
     database: Database,
+    order: WorkOrder,
     partition: Partition,
     drops: Drops,
     begun: int,
-    prepare: Callable[[], _Work | None],
+    prepare: Callable[[], Coverage | None],
     confirm: Callable[[], None],
 ) -> Dropped | None:
-    """Compares and drops the detached partition, or attaches it again; one transaction either way."""
+    """Compares and drops the detached partition in one transaction; or it goes back into its table."""
     try:
         work = prepare()
         confirm()
         with database.transaction():
             table = _held(database, partition)
             missing = work.comparison(table) if work else None
-            if work is None or missing is None:
-                _attach(database, partition, table)
-                drops.ended(begun, "attached", "not every row of it is in a checked object")
-                return None
-            deleted, dropped = work.progress(missing), _drop_now(work, partition, table, len(missing))
-            drops.ended(begun, "dropped", dropped=dropped)
+            if work is not None and missing is not None:
+                deleted, dropped = work.progress(missing), _drop_now(work, partition, table, len(missing))
+                drops.ended(begun, "dropped", dropped=dropped)
     except Refused as refusal:
+        _returned(database, order, partition, drops, begun, None, str(refusal))
+        raise
+    if work is None or missing is None:
+        _returned(database, order, partition, drops, begun, work, "not every row of it is in a checked object")
+        return None
+    return _finished(work, deleted, dropped)
+
+
+def _returned(
+    database: Database,
+    order: WorkOrder,
+    partition: Partition,
+    drops: Drops,
+    begun: int,
+    work: Coverage | None,
+    why: str,
+) -> None:
+    """Attaches the detached partition again; where the server refuses that for good, its rows go back by themselves.
+
+    Raises:
+        TableRefused: neither is possible; nothing was done.
+    """
+    try:
         with database.transaction():
             _attach(database, partition, _held(database, partition))
-            drops.ended(begun, "attached", str(refusal))
-        raise
-    return _finished(work, deleted, dropped)
+            drops.ended(begun, "attached", why)
+    except DatabaseRefused as refusal:
+        try:
+            _put_back(database, order, partition, drops, begun, work)
+        except Refused as other:
+            raise TableRefused(
+                f"{partition} was detached to be dropped, holds rows that are in no checked object, and cannot be "
+                f"attached any more ({refusal}). Nor can its rows be put back into {order.table}: {other}. Nothing was "
+                f"changed. Make room for it, and the next run attaches it; or mend what hinders, INSERT its rows into "
+                f"{order.table} with OVERRIDING SYSTEM VALUE and DROP TABLE {partition.table} in one transaction"
+            ) from None
+
+
+def _put_back(
+    database: Database, order: WorkOrder, partition: Partition, drops: Drops, begun: int, work: Coverage | None
+) -> None:
+    """Inserts what is in no checked object into the table and drops the partition: all of it in one transaction."""
+    deleted: dict[int, int] = {}
+    with database.transaction():
+        table = _held(database, partition)
+        lists = work if work and not work.changed() else None
+        shape = describe(database, order.table, order.timestamp_column, order.children)
+        rows = put_back(database, shape, table, partition.oid, lists.keys if lists else None)
+        if lists:
+            found = database.one("partition/compare", {"partition": table, **lists.keys.matching})
+            deleted = lists.progress(found.missing)
+        dropped = Dropped(partition.table, sum(deleted.values()), _drop_table(database, partition, table))
+        drops.ended(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
+    log.warning("%s could not be attached again: %d row(s) of it were put back into %s", partition, rows, order.table)
+    if lists:
+        lists.finish(deleted)
 
 
 def _finalize(database: Database, partition: Partition) -> None:
@@ -258,7 +302,7 @@ def _finalize(database: Database, partition: Partition) -> None:
             database.change("partition/detach_finalize", {"parent": partition.parent, "partition": here.table})
 
 
-def _dropped_at_once(work: _Work, drops: Drops, partition: Partition) -> Dropped | None:
+def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Dropped | None:
     """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
     database = work.database
     with database.transaction():
@@ -280,18 +324,23 @@ def _held(database: Database, partition: Partition) -> TableName:
     here = _whereabouts(database, partition)
     if here is not None:
         database.change("partition/hold", {"partition": here.table})
-        if _whereabouts(database, partition) == here:
+        if here.table == partition.table and _whereabouts(database, partition) == here:
             return here.table
     raise DatabaseInterrupted(f"database {database.name}: {partition} was renamed or dropped by somebody else just now")
 
 
-def _drop_now(work: _Work, partition: Partition, table: TableName, missing: int) -> Dropped:
-    database = work.database
+def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: int) -> Dropped:
+    bytes_ = _drop_table(work.database, partition, table)
+    rows = sum(manifest.rows for manifest in work.manifests) - missing
+    return Dropped(partition.table, rows, bytes_)
+
+
+def _drop_table(database: Database, partition: Partition, table: TableName) -> int:
+    """Returns what its files took."""
     keys_to_wait_for(database, table, partition.oid, ())
     bytes_ = int(database.one("partition/size", oid=partition.oid).bytes)
     database.change("partition/drop", {"partition": table})
-    rows = sum(manifest.rows for manifest in work.manifests) - missing
-    return Dropped(partition.table, rows, bytes_)
+    return bytes_
 
 
 def _attach(database: Database, partition: Partition, table: TableName) -> None:
@@ -301,8 +350,7 @@ def _attach(database: Database, partition: Partition, table: TableName) -> None:
     log.warning("%s is attached again", partition)
 
 
-def _finished(work: _Work, deleted: dict[int, int], dropped: Dropped) -> Dropped:
-    for row in work.rows:
-        finish(work.bucket, work.ledger, row, row.deleted_rows + deleted[row.id])
+def _finished(work: Coverage, deleted: dict[int, int], dropped: Dropped) -> Dropped:
+    work.finish(deleted)
     log.info("%s", dropped)
     return dropped

@@ -15,7 +15,6 @@ from include.archiver.codec import divider
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from include.archiver.failures import Failures
-from include.archiver.kept import note_kept
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.manifest import (
     FORMAT,
@@ -32,10 +31,13 @@ from include.archiver.models import DueWindow, LedgerRow, State, TableShape, Wor
 from include.archiver.overlap import Aside
 from include.archiver.packing import PIECE_BYTES, OpenSink, Packer
 from include.archiver.progress import Pace
+from include.archiver.removal import ELSEWHERE, note_given_up
 from include.archiver.restores import Restores
+from include.archiver.same_table import has_same_parts
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe, identity_of_rows, members
+from include.archiver.windows import bounds
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 _MOST_GENERATIONS = 9999
 # Each try reads the window again; a retry of the task goes on with the next generation.
 _MOST_TRIES = 10
+# How often a window is read again because a partition came or went meanwhile.
+_MOST_CHANGES = 3
 # How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
 _MOST_WAITING = 8
 
@@ -123,7 +127,12 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: Objec
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
         ledger.abandon(last, "more of the window was exported than is due now")
-        note_kept(ledger, store, last)
+        note_given_up(ledger, store, last)
+        return False
+    if last.bucket != store.bucket:
+        ledger.abandon(last, ELSEWHERE)
+        note_given_up(ledger, store, last)
+        log.warning("window %s: %s; it is exported again", window, ELSEWHERE)
         return False
     return True
 
@@ -146,7 +155,8 @@ def _waits(database: Database, order: WorkOrder, window: DueWindow) -> bool:
         "column": order.timestamp_column,
         "unreferenced": Unreferenced("target", shape.waits_for),
     }
-    if database.one("export/any", names, start=window.span.start, end=window.span.end).found:
+    start, end = bounds(window.span, shape.timestamp_kind)
+    if database.one("export/any", names, start=start, end=end).found:
         return False
     log.info("window %s: left alone, other rows point to each of its rows", window)
     return True
@@ -155,10 +165,13 @@ def _waits(database: Database, order: WorkOrder, window: DueWindow) -> bool:
 def _begun(database: Database, store: ObjectStore, order: WorkOrder, window: DueWindow, generation: int) -> Exported:
     """Exports the first generation from this one on whose keys are free; a lost ledger may have used some before.
 
+    One during which the table got or lost a part counts for nothing, and is followed by another.
+
     Raises:
         KeyTaken: the keys of several in a row were not.
+        DatabaseInterrupted: parts came and went all the while.
     """
-    ledger, first = Ledger(database, order), generation
+    ledger, first, changes = Ledger(database, order), generation, 0
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
         try:
@@ -172,8 +185,17 @@ def _begun(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         if manifest is None:
             ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
-        ledger.exported(row, manifest)
-        return _told(window, manifest)
+        if has_same_parts(database, order.table, manifest):
+            ledger.exported(row, manifest)
+            return _told(window, manifest)
+        ledger.void(row, "a partition or child of the table came, went or was rewritten while it was exported")
+        log.warning("window %s: a partition or child of %s came, went or was rewritten meanwhile", window, order.table)
+        generation, changes = generation + 1, changes + 1
+        if changes >= _MOST_CHANGES:
+            raise DatabaseInterrupted(
+                f"window {window}: at each of {changes} tries a partition or child of {order.table} came, went or was "
+                f"rewritten while its rows were read; nothing was deleted. Run this again when that is over"
+            )
     raise CheckFailed(f"window {window.cell} has {_MOST_GENERATIONS} generations; look into the bucket")
 
 
@@ -191,7 +213,7 @@ def _copied(
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _held(database, order, window):
             return None
-        found = members(database, shape.oid)
+        found = members(database, shape.oid, order.timestamp_column, row.span)
         server = _server(database)
         with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
             data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
@@ -230,6 +252,7 @@ def _divided(
         "unreferenced": Unreferenced("target", shape.waits_for),
     }
     divide = divider(len(identity))
+    start, end = bounds(row.span, shape.timestamp_kind)
     lines, pace = 0, Pace()
 
     def pack(halves: tuple[bytes, bytes]) -> None:
@@ -237,7 +260,7 @@ def _divided(
         data.add(halves[1])
 
     with (
-        database.copy_out("export/rows", names, start=row.span.start, end=row.span.end) as copy,
+        database.copy_out("export/rows", names, start=start, end=end) as copy,
         Aside(pack, _MOST_WAITING, "pack") as packing,
     ):
         for rows in copy.batches():

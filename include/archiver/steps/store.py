@@ -18,6 +18,7 @@ from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, manifest_of
 from include.archiver.manifest import Manifest, manifest_key
 from include.archiver.models import Cause, DueWindow, State, WorkOrder
+from include.archiver.removal import ELSEWHERE
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,10 @@ def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWind
     row = ledger.latest(window.cell)
     if row is None or row.state is not State.EXPORTED:
         log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
+        return 0
+    if row.bucket != bucket.bucket:
+        ledger.abandon(row, ELSEWHERE)
+        log.warning("window %s: %s; the next run exports it again", window, ELSEWHERE)
         return 0
     manifest = manifest_of(row, window)
     checks.begin(manifest)

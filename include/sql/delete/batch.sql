@@ -12,8 +12,8 @@ WITH gone AS (
         AND target.xmin OPERATOR(pg_catalog.=) exported.version
         AND ({target_place}) OPERATOR(pg_catalog.=) ({exported_place})
         AND {same_key}
-        AND target.{column} OPERATOR(pg_catalog.>=) %(start)s::timestamp
-        AND target.{column} OPERATOR(pg_catalog.<) %(end)s::timestamp
+        AND target.{column} OPERATOR(pg_catalog.>=) %(start)s
+        AND target.{column} OPERATOR(pg_catalog.<) %(end)s
         AND {unreferenced}
     RETURNING exported.position
 ),

@@ -1,12 +1,35 @@
--- The table itself, and each of its partitions and children: which file holds it right now, and a text that stands for
--- its columns by number, name and type. A rewrite gives a new file; a column that was dropped and added again, another
--- number.
+-- The table itself, and each of its partitions and children that may hold rows of the window: which file holds it right
+-- now, and a text that stands for its columns by number, name and type. A rewrite gives a new file; a column that was
+-- dropped and added again, another number.
+-- Left out is only what cannot hold such a row for certain: what lies below a level that is divided by ranges of the
+-- timestamp column alone, and whose bounds can be read and do not meet the window.
 WITH RECURSIVE family AS (
     SELECT %(oid)s::oid AS oid
     UNION
     SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
+    FROM family
+    JOIN pg_catalog.pg_inherits AS inherits ON inherits.inhparent = family.oid
+    JOIN pg_catalog.pg_class AS part ON part.oid = inherits.inhrelid
+    LEFT JOIN pg_catalog.pg_partitioned_table AS divided
+        ON divided.partrelid = family.oid AND divided.partstrat = 'r' AND divided.partnatts = 1
+    LEFT JOIN pg_catalog.pg_attribute AS column_
+        ON column_.attrelid = divided.partrelid AND column_.attnum = divided.partattrs[0]
+        AND column_.attname = %(column)s
+    CROSS JOIN LATERAL regexp_match(
+        CASE WHEN column_.attnum IS NOT NULL THEN pg_get_expr(part.relpartbound, part.oid) END,
+        '^FOR VALUES FROM [(]''([^'']+)''[)] TO [(]''([^'']+)''[)]$'
+    ) AS bounds
+    WHERE
+        CASE
+            WHEN bounds IS NULL THEN true
+            WHEN column_.atttypid = 'timestamptz'::regtype
+                THEN
+                    bounds[1]::timestamptz < %(end)s::timestamp AT TIME ZONE 'UTC'
+                    AND bounds[2]::timestamptz > %(start)s::timestamp AT TIME ZONE 'UTC'
+            WHEN column_.atttypid IN ('timestamp'::regtype, 'date'::regtype)
+                THEN bounds[1]::timestamp < %(end)s::timestamp AND bounds[2]::timestamp > %(start)s::timestamp
+            ELSE true
+        END
 )
 SELECT
     family.oid::text AS oid,

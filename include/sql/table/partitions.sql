@@ -74,6 +74,24 @@ SELECT
                 AND depend.deptype = 'n' AND key_.conrelid <> ALL(spans.parts) IS NOT FALSE
                 AND NOT (depend.classid = 'pg_class'::regclass AND depend.objid = ANY(spans.parts))
         ) THEN 'views or foreign keys name it'
+        WHEN EXISTS (
+            SELECT FROM pg_catalog.pg_class AS part
+            JOIN pg_catalog.pg_type AS row_type ON row_type.oid = part.reltype
+            JOIN pg_catalog.pg_depend AS depend
+                ON depend.refclassid = 'pg_type'::regclass AND depend.refobjid IN (row_type.oid, row_type.typarray)
+            WHERE part.oid = ANY(spans.parts) AND row_type.oid <> 0 AND depend.refobjid <> 0 AND depend.deptype = 'n'
+        ) THEN 'something uses its row type'
+        WHEN EXISTS (
+            SELECT FROM pg_catalog.pg_depend AS owned
+            JOIN pg_catalog.pg_class AS sequence ON sequence.oid = owned.objid AND sequence.relkind = 'S'
+            JOIN pg_catalog.pg_depend AS depend
+                ON depend.refclassid = 'pg_class'::regclass AND depend.refobjid = sequence.oid
+            LEFT JOIN pg_catalog.pg_attrdef AS value_
+                ON depend.classid = 'pg_attrdef'::regclass AND value_.oid = depend.objid
+            WHERE owned.classid = 'pg_class'::regclass AND owned.refclassid = 'pg_class'::regclass
+                AND owned.refobjid = ANY(spans.parts) AND owned.deptype IN ('a', 'i')
+                AND depend.deptype = 'n' AND value_.adrelid <> ALL(spans.parts) IS NOT FALSE
+        ) THEN 'others use a sequence that it owns'
     END AS hindrance
 FROM spans
 JOIN pg_catalog.pg_namespace AS space ON space.oid = spans.relnamespace

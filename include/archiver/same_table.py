@@ -1,0 +1,67 @@
+"""Whether the table that is there is the one that was exported: columns by number, parts by their files.
+
+Neither names nor files alone tell it. A column that was dropped and added again has its old name, and its rows
+their old versions, in their old file; a rewrite puts rows on the places of others.
+"""
+
+from __future__ import annotations
+
+from include.archiver.database import Database
+from include.archiver.manifest import Manifest, Member
+from include.archiver.models import TableName, TableShape
+from include.archiver.table import columns_of, members
+
+OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
+REPLACED = "another table has its name now"
+# Along which the look-ups here find what the server ships and nothing else.
+OUR_PATH = "pg_catalog, pg_temp"
+CHANGED = "the table was rewritten, or its columns changed, since the export"
+
+
+def table_changed(database: Database, shape: TableShape, manifest: Manifest) -> str | None:
+    """Why rows may not leave the table on account of this manifest; None if it is still what was exported.
+
+    Asked in a transaction that holds a lock on the table, under which neither its name nor its columns can change.
+    """
+    if manifest.members is None:
+        return OLDER
+    if _oid_of(database, shape.table) != shape.oid:
+        return REPLACED
+    now = [(column.number, column.name, column.type) for column in columns_of(database, shape.oid)]
+    if now != [(column.number, column.name, column.type) for column in manifest.columns]:
+        return CHANGED
+    return parts_changed(database, shape.oid, manifest)
+
+
+def parts_changed(database: Database, oid: int, manifest: Manifest) -> str | None:
+    """The same for what can come to be though the table is locked: a part is attached that was rewritten meanwhile.
+
+    A part that is gone took its rows with it, and no row of a new one is on the list; only those that changed matter.
+    """
+    if manifest.members is None:
+        return OLDER
+    now = _essence(members(database, oid, manifest.timestamp_column, manifest.span))
+    then = _essence(manifest.members)
+    return CHANGED if any(now.get(part, what) != what for part, what in then.items()) else None
+
+
+def has_same_parts(database: Database, table: TableName, manifest: Manifest) -> bool:
+    """Whether the table has the very parts that the manifest names, each as it was then, and no other one.
+
+    To be asked when the snapshot of the export has ended: within it, parts that came meanwhile cannot be seen.
+    """
+    oid = _oid_of(database, table)
+    if oid is None or manifest.members is None:
+        return False
+    now = members(database, oid, manifest.timestamp_column, manifest.span)
+    return _essence(now) == _essence(manifest.members)
+
+
+def _essence(parts: dict[str, Member]) -> dict[str, tuple[int, str]]:
+    """Without the names, which may change and mean nothing."""
+    return {oid: (part.file_node, part.columns) for oid, part in parts.items()}
+
+
+def _oid_of(database: Database, table: TableName) -> int | None:
+    found = database.all("table/find", schema=table.schema, table=table.name)
+    return int(found[0].oid) if found else None

@@ -1,0 +1,14 @@
+-- Parts of the table that are not kept as a heap: there a row's version and place may mean something else, or nothing.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT class.oid::regclass::text AS part, method.amname AS method
+FROM family
+JOIN pg_catalog.pg_class AS class ON class.oid = family.oid
+JOIN pg_catalog.pg_am AS method ON method.oid = class.relam
+WHERE class.relkind = 'r' AND method.amname <> 'heap'
+ORDER BY 1
