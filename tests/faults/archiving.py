@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from include.archiver.database import Database
 from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, DueWindow, WorkOrder
+from include.archiver.models import Batch, DueWindow, OnConflict, RestoreOrder, TableName, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
+from include.archiver.steps.restore import Restored, restore
 from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
-from tests.faults.place import NOW, Place
+from tests.faults.place import NOW, Place, hours_ago
 
+LONG_AGO, LATER = hours_ago(24 * 300), hours_ago(-24)
 _MOST_RERUNS = 30
 
 
@@ -79,6 +82,21 @@ class Run:
             step([window for batch in batches for window in batch])
             pause()
         return self.remove(batches)
+
+    def restore(
+        self,
+        into: str | None = None,
+        *,
+        on_conflict: str = "skip",
+        hold_days: int = 0,
+        start: datetime = LONG_AGO,
+        end: datetime = LATER,
+    ) -> Restored:
+        """Restores all that ever left, or a span of it, into the table itself or into another one of its schema."""
+        target = TableName(self.order.table.schema, into) if into else None
+        order = RestoreOrder(self.order, start, end, target, OnConflict(on_conflict), hold_days)
+        with self._session("restore") as database:
+            return restore(database, self.store, order)
 
     def settle(self) -> int:
         """Runs again and again until nothing is due; any error of a rerun is an error of the test."""

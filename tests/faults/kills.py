@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
+from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import Recorder, filled, is_whole, with_partitions, with_table
 
@@ -146,7 +147,7 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     if users_go_on and (shape != "partitioned" or is_whole(table, name)):
         _changed_by_users(table)
     Run.of(table).settle()
-    return account.check()
+    return account.check() + compared(table)
 
 
 class NotReached(Exception):

@@ -15,6 +15,7 @@ from include.archiver.errors import ArchiverError, CheckFailed, StorageInterrupt
 from include.archiver.storage import ObjectStore
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
+from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import filled, with_table
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, Reset, S3Proxy
@@ -221,4 +222,4 @@ def tried(place: Place, proxy: S3Proxy, name: str, trial: Trial) -> Outcome:
         storage.PART_BYTES = small
     account.witness.look(table)
     Run.of(table).settle()
-    return Outcome(error, fault.done, account.check())
+    return Outcome(error, fault.done, account.check() + compared(table))

@@ -19,6 +19,7 @@ from include.archiver.errors import Interrupted, Refused
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
+from tests.faults.comparing import compared
 from tests.faults.place import Place
 from tests.faults.recorder import with_table
 from tests.faults.writers import Stream, Writer
@@ -66,7 +67,7 @@ class Storm:
         self.events["operations that met a row"] = stream.met
         self.events["transactions rolled back"] = stream.rolled_back
         self.events["reruns"] = Run.of(table).settle()
-        return account.check()
+        return account.check() + compared(table)
 
     def _archive(self, table: Place, stream: Stream, number: int) -> None:
         choice = seeded(f"{self.seed} archiver {number}")
