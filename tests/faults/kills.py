@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -67,12 +67,22 @@ class Worker:
             assert process.stdin
             process.stdin.close()
 
-    def run(self, place: Place, kill: Kill | None = None, instant: float | None = None) -> dict[str, Any]:
-        """One archive in a child; with neither kill nor instant it ends by itself, and tells the points it met."""
+    def run(
+        self,
+        place: Place,
+        kill: Kill | None = None,
+        instant: float | None = None,
+        restore: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One archive in a child, or the restore that these settings describe.
+
+        With neither kill nor instant it ends by itself, and tells the points it met.
+        """
         assert self._process.stdin
         with tempfile.TemporaryDirectory() as folder:
             notes = Path(folder) / "points.json"
             order = _order(place) | {"notes": str(notes), "instant": instant}
+            order["restore"] = None if restore is None else dict(restore)
             order["kill"] = [kill.point, kill.occurrence] if kill else None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
@@ -138,11 +148,7 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     shape = kill.shape if kill else choice.choice(SHAPES)
     table = _prepared(place, name, shape, keyed=keyed, compression=compression)
     account = Account(table)
-    answer = worker.run(table, kill, instant)
-    if not answer["killed"]:
-        if answer["status"] or kill:
-            raise AssertionError(f"{kill or instant}: the child ended with status {answer['status']}")
-        raise NotReached
+    refuse_survivor(worker.run(table, kill, instant), kill)
     account.witness.look(table)
     if users_go_on and (shape != "partitioned" or is_whole(table, name)):
         _changed_by_users(table)
@@ -150,8 +156,20 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     return account.check() + compared(table)
 
 
+def refuse_survivor(answer: Mapping[str, Any], kill: Kill | None) -> None:
+    """Makes sure that the child was killed.
+
+    Raises:
+        NotReached: it ended before its instant.
+    """
+    if not answer["killed"]:
+        if answer["status"] or kill:
+            raise AssertionError(f"{kill or 'an instant'}: the child ended with status {answer['status']}")
+        raise NotReached
+
+
 class NotReached(Exception):
-    """The archive was faster than the kill."""
+    """The child was faster than the kill."""
 
 
 def _prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str) -> Place:

@@ -1,7 +1,7 @@
-"""A process that runs one archive and ends itself with SIGKILL at a named point: `python -m tests.faults.worker`.
+"""A process that runs one archive or one restore and ends itself with SIGKILL at a named point: `python -m tests.faults.worker`.
 
 It imports everything once, and then forks a child for each order that comes in as a line of JSON, so that a kill costs
-no more than the archive itself. The answer is a line of JSON. It ends when its input does.
+no more than the work itself. The answer is a line of JSON. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ def _child(order: dict[str, Any]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     instrument(reach, run.store.client)
-    run.archive()
+    if order["restore"] is None:
+        run.archive()
+    else:
+        run.restore(**order["restore"]).refuse_failures()
     Path(order["notes"]).write_text(json.dumps(names))
 
 
