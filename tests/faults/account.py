@@ -61,9 +61,10 @@ def contents(place: Place, table: TableName) -> Counter[Row]:
 
 @dataclass
 class Account:
-    """The account of one table."""
+    """The account of one table. It is `balanced` as long as no restore has put rows back into it."""
 
     place: Place
+    balanced: bool = True
     witness: Witness = field(default_factory=Witness)
     confirmed: set[int] = field(default_factory=set)
 
@@ -80,7 +81,7 @@ class Account:
             *self.witness.look(self.place),
             *_ledger_problems(ledger, objects),
             *_extra(versions, live, objects),
-            *self._balance(versions, live, ledger),
+            *(self._balance(versions, live, ledger) if self.balanced else ()),
         ]
         answering = {stem_of(row["object_key"]) for row in ledger if row["state"] in {"stored", "deleted"}}
         archived = {row for found in objects if found.stem in answering for row in found.rows}

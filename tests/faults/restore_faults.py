@@ -58,6 +58,9 @@ TRIALS: dict[str, Trial] = {"LIST denied": trial_of(_LISTS, DENIED, None), "LIST
 for _deeds, _times in ((_ONCE, 1), (_ALWAYS, _NEVER)):
     TRIALS |= {f"manifest {how}": trial_of(READS, deed, None, 1, _times, "manifest") for how, deed in _deeds.items()}
     TRIALS |= {f"object {how}": trial_of(READS, deed, None, 2, _times, ".csv") for how, deed in _deeds.items()}
+# Whichever it is, no older version of one of its rows may come in its place and stay.
+TRIALS |= {f"manifest {n + 1} shortened": trial_of(READS, shortened, None, n, 1, "manifest") for n in range(8)}
+TRIALS |= {f"object {n + 1} with a bit flipped": trial_of(READS, flipped_out, None, n, 1, ".csv") for n in range(8)}
 TRIALS |= {
     f"read {how} for a moment": trial_of(READS, deed, None, after, 1)
     for how, deed, after in (("reset", reset, 3), ("refused as busy", BUSY, 8), ("broken off", half_then_reset, 8))

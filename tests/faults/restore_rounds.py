@@ -91,27 +91,30 @@ def _piece_by_piece(table: Place, into: str | None) -> Verdict:
 
 
 def killed_and_archived_meanwhile(worker: Worker, table: Place, _copy: str) -> Verdict:
-    """A restore dies between two objects, what it had put back leaves again, and it is run once more."""
+    """A restore dies half-way, what it had put back leaves again, and it is run once more."""
     run = Run.of(table)
     run.settle()
-    _kill(worker, table, None)
+    last = _last_commit(worker, table, None)
+    run.settle()
+    refuse_survivor(worker.run(table, last, restore={"into": None}), last)
     run.settle()
     return _brought(table) + _brought(table, run_id="another run")
 
 
 def killed_and_deleted_meanwhile(worker: Worker, table: Place, copy: str) -> Verdict:
-    """A restore into a copy dies between two objects of which half was deleted, and the delete goes on."""
+    """A restore into a copy dies half-way when half of the rows have left, and the delete goes on."""
     run = Run.of(table)
     delete_half(run)
-    _kill(worker, table, copy)
+    last = _last_commit(worker, table, f"{copy}_whole")
+    refuse_survivor(worker.run(table, last, restore={"into": copy}), last)
     run.settle()
     return _brought(table, copy) + _brought(table, copy, run_id="another run")
 
 
-def _kill(worker: Worker, table: Place, into: str | None) -> None:
-    """Kills a restore when its second object is about to be done."""
-    kill = Kill("before session/unlock", 2)
-    refuse_survivor(worker.run(table, kill, restore={"into": into}), kill)
+def _last_commit(worker: Worker, table: Place, into: str | None) -> Kill:
+    """Where the last of the commits of a whole restore begins, by one that is made for this."""
+    whole = worker.run(table, restore={"into": into})
+    return Kill("before commit", whole["points"].count("before commit"))
 
 
 ROUNDS: dict[str, Round] = {
@@ -134,4 +137,4 @@ def tried(worker: Worker, place: Place, name: str, one: Round, *, keyed: bool) -
     table = _table(place, name, keyed=keyed)
     verdict = one(worker, table, f"{name}_copy")
     Run.of(table).settle()
-    return verdict + Account(table).check()
+    return verdict + Account(table, balanced=False).check()

@@ -1,7 +1,7 @@
 """Restores that are killed and run again, each in a copy of a database whose archive was made once.
 
-The archive holds what makes a restore hard: rows that changed between export and delete, a later generation of the
-same hours, late rows, an hour whose delete stopped half-way, and rows that never left.
+The archive holds what makes a restore hard: rows that changed between export and delete, later generations of the
+same hours, late rows, rows that left in two versions, an hour whose delete stopped half-way, and rows that never left.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ def archived(place: Place, *, keyed: bool) -> Place:
     pauses = iter((lambda: None, lambda: change_by_users(table)))
     run.archive(lambda: next(pauses)())
     run.settle()
+    if keyed:
+        put_back_and_change(table)
     insert(table, range(200, 200 + ROWS_A_WINDOW), HOURS[-1] + 1)
     insert(table, range(300, 302), 1)
     delete_half(run)
@@ -80,6 +82,20 @@ def change_by_users(place: Place) -> None:
         user.move([2], hours_ago(HOURS[1] - 0.5), "moved before the delete")
         user.delete([3])
         user.insert([100], [hours_ago(HOURS[1] - 0.25)], "late", [None])
+
+
+def put_back_and_change(place: Place) -> None:
+    """Rows of both hours come back, one of each is changed, and they leave again: two versions of a row have left.
+
+    Only in a table with a key are they known for versions of one row.
+    """
+    run = Run.of(place)
+    run.restore()
+    with place.server.connect(place.database) as connection:
+        user = Recorder(connection, place)
+        user.update([1, 6], "changed after it came back")
+        user.move([7], hours_ago(HOURS[0] - 0.5), "moved after it came back")
+    run.settle()
 
 
 def insert(place: Place, ids: range, hour: float) -> None:
