@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,10 @@ class Run:
     @classmethod
     def of(cls, place: Place, bucket: ObjectStore | None = None) -> Run:
         return cls(place.connect, place.database, bucket or place.store, place.order, place.policy)
+
+    def children(self) -> list[Run]:
+        """The runs of the tables that leave before this one."""
+        return [replace(self, order=replace(self.order, table=child, children=())) for child in self.order.children]
 
     def plan(self) -> list[DueWindow]:
         return [window for batch in self.batches() for window in batch]
@@ -100,6 +104,8 @@ class Run:
 
     def settle(self) -> int:
         """Runs again and again until nothing is due; any error of a rerun is an error of the test."""
+        for child in self.children():
+            child.settle()
         for rerun in range(_MOST_RERUNS):
             if not self.batches():
                 return rerun

@@ -31,6 +31,10 @@ class Cut:
     made: bool = False
     met: int = 0
 
+    def __str__(self) -> str:
+        words = f" with {self.words.decode()}" if self.words else ""
+        return f"connection cut {'after' if self.delivered else 'before'} message {self.occurrence}{words}"
+
     def meets(self, data: bytes) -> bool:
         if self.made or self.words not in data:
             return False

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from include.archiver.models import TableName
 from tests.faults.chance import seeded
 from tests.faults.place import Place, hours_ago
 
@@ -54,6 +55,8 @@ _PARTITIONED = """
     CREATE INDEX {index} ON {table} (triggered_at);
     CREATE TABLE {new} PARTITION OF {table} FOR VALUES FROM ('{due}') TO ('infinity')
 """
+# Each row belongs to the parent's row of the same number, and a delete of that would take it along.
+_CHILD = "ALTER TABLE {table} ADD FOREIGN KEY (id) REFERENCES {parent} (id) ON DELETE CASCADE"
 _OLD_PARTITION = "CREATE TABLE {old} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{due}')"
 _NOTED = """
     WITH changed AS ({change} RETURNING *)
@@ -88,6 +91,19 @@ def with_partitions(place: Place, name: str, *, keyed: bool, default: bool, **or
     if default:
         made.sql(f"CREATE TABLE {rest} PARTITION OF {made.relation} DEFAULT")
     return made
+
+
+def with_children(place: Place, name: str, **order: Any) -> Place:
+    """The place with a new table with a key, and with one of children that has to leave first."""
+    made = with_table(place, name, keyed=True, children=(TableName("analytics", f"{name}_child"),), **order)
+    child = with_table(made, f"{name}_child", keyed=True, children=())
+    child.sql(_CHILD.format(table=child.relation, parent=made.relation))
+    return made
+
+
+def family(place: Place) -> list[Place]:
+    """The table and those of its children, each after the one that its rows point to."""
+    return [place, *(place.on(child.name, children=()) for child in place.order.children)]
 
 
 def _make_old_partition(place: Place) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +22,7 @@ from tests.faults.s3_faults import (
     BUSY,
     DENIED,
     READS,
+    Outcome,
     Trial,
     answered,
     client_of,
@@ -67,28 +68,21 @@ TRIALS |= {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How often the fault was met, and the verdict after the plain reruns."""
-
-    met: int
-    verdict: Verdict
-
-
 def tried_s3(archive: Place, proxy: S3Proxy, name: str, way: Way, trial: Trial) -> Outcome:
-    """Restores through the faulty proxy, then plainly. A restore that says that it succeeded has to be right at once."""
+    """Restores through the faulty proxy, then plainly; one that says that it succeeded has to be right at once."""
     fault = trial.fault()
     with cloned(archive, name) as place:
         bucket = ObjectStore(client_of(place, proxy), place.bucket)
         verdict = Verdict()
+        error: ArchiverError | None = None
         try:
             with proxy.doing(fault):
                 result = Run.of(place, bucket).restore(**way.settings)
             if not result.failures:
                 verdict += difference(place, way.into)
-        except ArchiverError:
-            pass
-        return Outcome(fault.done, verdict + finished(place, way, name))
+        except ArchiverError as found:
+            error = found
+        return Outcome(error, fault.done, verdict + finished(place, way, name))
 
 
 def counted(archive: Place, way: Way, words: bytes = b"") -> int:

@@ -63,8 +63,11 @@ def archived(place: Place, *, keyed: bool) -> Place:
     table = with_table(opened(place), "things", keyed=keyed, batch_size=BATCH_SIZE)
     filled(table, [hours_ago(hour - minute / 60) for hour in HOURS for minute in range(1, ROWS_A_WINDOW + 1)])
     run = Run.of(table)
-    pauses = iter((lambda: None, lambda: change_by_users(table)))
-    run.archive(lambda: next(pauses)())
+    windows = run.plan()
+    run.export(windows)
+    run.check(windows)
+    change_by_users(table)
+    run.delete(windows)
     run.settle()
     if keyed:
         put_back_and_change(table)
@@ -159,7 +162,7 @@ def killed(
 
 def finished(place: Place, way: Way, name: str) -> Verdict:
     """What is in the target when the restore was run to its end as a retry does, and when another one followed."""
-    others = way.on_conflict == "skip" and seeded(name).random() < 0.5  # noqa: PLR2004
+    others = way.on_conflict == "skip" and seeded(name).random() < 0.5
     first = place.ordered(run_id="another run") if others else place
     verdict = Verdict(problems=restored(Run.of(first), **way.settings)) + difference(place, way.into)
     if way.on_conflict != "fail":
