@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from psycopg import sql
+
+from include.archiver.models import TableName
 from tests.faults.objects import CheckedObject, Row, Witness, checked_objects, stem_of
 from tests.faults.place import Place
 from tests.faults.recorder import CONTENT
@@ -22,36 +25,53 @@ _Versions = dict[int, list[Row | None]]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: how many row versions it followed, which were lost, and what else is wrong."""
+    """What a check found: how many row versions it followed, which were lost, and what else is wrong.
+
+    Of the restores that were compared row by row: which rows did not come back, and which came that should not have.
+    """
 
     rows: int = 0
     lost: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    restores: int = 0
+    missing: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
 
     def __add__(self, other: Verdict) -> Verdict:
-        return Verdict(self.rows + other.rows, self.lost + other.lost, self.problems + other.problems)
+        sums = {name: value + getattr(other, name) for name, value in vars(self).items()}
+        return Verdict(**sums)
 
     @property
     def good(self) -> bool:
-        return not self.lost and not self.problems
+        return not (self.lost or self.problems or self.missing or self.wrong)
 
     def __str__(self) -> str:
-        told = [*self.lost[:_SHOWN], *self.problems[:_SHOWN]]
-        return f"{len(self.lost)} row(s) lost, {len(self.problems)} problem(s): {'; '.join(told)}"
+        told = [line for lines in (self.lost, self.missing, self.wrong, self.problems) for line in lines[:_SHOWN]]
+        counts = f"{len(self.lost)} row(s) lost, {len(self.missing)} missing and {len(self.wrong)} wrong after restores"
+        return f"{counts}, {len(self.problems)} problem(s): {'; '.join(told)}"
+
+
+def contents(place: Place, table: TableName) -> Counter[Row]:
+    """The rows of any table of this kind; none if there is no such table."""
+    relation = sql.Identifier(table.schema, table.name).as_string()
+    if not place.sql("SELECT to_regclass(%s) IS NOT NULL", relation)[0][0]:
+        return Counter()
+    return Counter(tuple(row[0]) for row in place.sql(f"SELECT {CONTENT} FROM {relation}"))
 
 
 @dataclass
 class Account:
-    """The account of one table."""
+    """The account of one table. It is `balanced` as long as no restore has put rows back into it."""
 
     place: Place
+    balanced: bool = True
     witness: Witness = field(default_factory=Witness)
     confirmed: set[int] = field(default_factory=set)
 
     def check(self) -> Verdict:
         """Follows every version; to be called when nobody writes."""
         versions = self._versions()
-        live = Counter(tuple(row[0]) for row in self.place.sql(f"SELECT {CONTENT} FROM {self.place.relation}"))
+        live = contents(self.place, self.place.order.table)
         objects = checked_objects(self.place)
         ledger = self._ledger()
         # Nothing was or will be deleted on account of a generation that was given up, so it may be damaged.
@@ -61,7 +81,7 @@ class Account:
             *self.witness.look(self.place),
             *_ledger_problems(ledger, objects),
             *_extra(versions, live, objects),
-            *self._balance(versions, live, ledger),
+            *(self._balance(versions, live, ledger) if self.balanced else ()),
         ]
         answering = {stem_of(row["object_key"]) for row in ledger if row["state"] in {"stored", "deleted"}}
         archived = {row for found in objects if found.stem in answering for row in found.rows}
@@ -76,6 +96,10 @@ class Account:
         verdict = self.check()
         assert verdict.good, str(verdict)
         return verdict
+
+    def last_versions(self) -> Counter[Row]:
+        """Each row that no user deleted, as it was when it was last written, in the table or not."""
+        return Counter(history[-1] for history in self._versions().values() if history[-1] is not None)
 
     def _versions(self) -> _Versions:
         """The committed versions of each row, oldest first; None stands for its deletion by a user."""

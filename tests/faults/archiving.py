@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from include.archiver.database import Database
 from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, DueWindow, WorkOrder
+from include.archiver.models import Batch, DueWindow, OnConflict, RestoreOrder, TableName, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
+from include.archiver.steps.restore import Restored, restore
 from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
-from tests.faults.place import NOW, Place
+from tests.faults.place import NOW, Place, hours_ago
 
+LONG_AGO, LATER = hours_ago(24 * 300), hours_ago(-24)
 _MOST_RERUNS = 30
 
 
@@ -36,6 +39,10 @@ class Run:
     @classmethod
     def of(cls, place: Place, bucket: ObjectStore | None = None) -> Run:
         return cls(place.connect, place.database, bucket or place.store, place.order, place.policy)
+
+    def children(self) -> list[Run]:
+        """The runs of the tables that leave before this one."""
+        return [replace(self, order=replace(self.order, table=child, children=())) for child in self.order.children]
 
     def plan(self) -> list[DueWindow]:
         return [window for batch in self.batches() for window in batch]
@@ -80,8 +87,25 @@ class Run:
             pause()
         return self.remove(batches)
 
+    def restore(
+        self,
+        into: str | None = None,
+        *,
+        on_conflict: str = "skip",
+        hold_days: int = 0,
+        start: datetime = LONG_AGO,
+        end: datetime = LATER,
+    ) -> Restored:
+        """Restores all that ever left, or a span of it, into the table itself or into another one of its schema."""
+        target = TableName(self.order.table.schema, into) if into else None
+        order = RestoreOrder(self.order, start, end, target, OnConflict(on_conflict), hold_days)
+        with self._session("restore") as database:
+            return restore(database, self.store, order)
+
     def settle(self) -> int:
         """Runs again and again until nothing is due; any error of a rerun is an error of the test."""
+        for child in self.children():
+            child.settle()
         for rerun in range(_MOST_RERUNS):
             if not self.batches():
                 return rerun

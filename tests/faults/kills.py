@@ -7,27 +7,31 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
+from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
-from tests.faults.recorder import Recorder, filled, is_whole, with_partitions, with_table
+from tests.faults.recorder import Recorder, family, filled, is_whole, with_children, with_partitions, with_table
+from tests.faults.worker import NEXT_TABLE
 
 ROOT = Path(__file__).parents[2]
 HOURS = (50, 51)
 ROWS_A_WINDOW = 5
 BATCH_SIZE = 2
+KILLS_AMONG_CHILDREN = 40
+_CHILDLESS = len(HOURS) * ROWS_A_WINDOW
 
 
-# A plain table, or one with partitions: the old one alone, where it is detached concurrently, or beside a default one.
-Shape = Literal["plain", "partitioned", "defaulted"]
+# A plain table, one with partitions (the old one alone, where it is detached concurrently, or beside a default one), or
+# one with children that leave before it.
+Shape = Literal["plain", "partitioned", "defaulted", "children"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
@@ -66,12 +70,22 @@ class Worker:
             assert process.stdin
             process.stdin.close()
 
-    def run(self, place: Place, kill: Kill | None = None, instant: float | None = None) -> dict[str, Any]:
-        """One archive in a child; with neither kill nor instant it ends by itself, and tells the points it met."""
+    def run(
+        self,
+        place: Place,
+        kill: Kill | None = None,
+        instant: float | None = None,
+        restore: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """One archive in a child, or the restore that these settings describe.
+
+        With neither kill nor instant it ends by itself, and tells the points it met.
+        """
         assert self._process.stdin
         with tempfile.TemporaryDirectory() as folder:
             notes = Path(folder) / "points.json"
             order = _order(place) | {"notes": str(notes), "instant": instant}
+            order["restore"] = None if restore is None else dict(restore)
             order["kill"] = [kill.point, kill.occurrence] if kill else None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
@@ -113,17 +127,24 @@ def points(worker: Worker, place: Place, shape: Shape = "plain") -> list[str]:
 def choices(met: list[str], shape: Shape = "plain") -> list[Kill]:
     """Each point once at its first occurrence and, where it occurs again, once at a later one.
 
-    Of an archive with partitions only those from the first look at them on; the others are a plain table's.
+    Of an archive with partitions only those from the first look at them on, and of one with children some of those of
+    the table itself; the others are a plain table's.
     """
-    own = met if shape == "plain" else met[met.index("before partition/state") :]
+    begin = {"plain": 0, "children": _last_index(met, NEXT_TABLE)}.get(shape)
+    if begin is None:
+        begin = met.index("before partition/state")
     found = []
-    for point in dict.fromkeys(own):
+    for point in dict.fromkeys(met[begin:]):
         times = met.count(point)
-        first = 1 if shape == "plain" else met[: met.index("before partition/state")].count(point) + 1
+        first = met[:begin].count(point) + 1
         found.append(Kill(point, first, shape))
         if times > first:
             found.append(Kill(point, seeded(point).randint(first + 1, times), shape))
-    return found
+    return seeded(shape).sample(found, KILLS_AMONG_CHILDREN) if shape == "children" else found
+
+
+def _last_index(met: list[str], point: str) -> int:
+    return len(met) - 1 - met[::-1].index(point)
 
 
 def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, instant: float | None = None) -> Verdict:
@@ -137,30 +158,47 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     shape = kill.shape if kill else choice.choice(SHAPES)
     table = _prepared(place, name, shape, keyed=keyed, compression=compression)
     account = Account(table)
-    answer = worker.run(table, kill, instant)
-    if not answer["killed"]:
-        if answer["status"] or kill:
-            raise AssertionError(f"{kill or instant}: the child ended with status {answer['status']}")
-        raise NotReached
+    refuse_survivor(worker.run(table, kill, instant), kill)
     account.witness.look(table)
     if users_go_on and (shape != "partitioned" or is_whole(table, name)):
         _changed_by_users(table)
     Run.of(table).settle()
-    return account.check()
+    verdict = sum((Account(child).check() for child in family(table)[1:]), account.check())
+    return verdict + compared(*family(table))
+
+
+def refuse_survivor(answer: Mapping[str, Any], kill: Kill | None) -> None:
+    """Makes sure that the child was killed.
+
+    Raises:
+        NotReached: it ended before its instant.
+    """
+    if not answer["killed"]:
+        if answer["status"] or kill:
+            raise AssertionError(f"{kill or 'an instant'}: the child ended with status {answer['status']}")
+        raise NotReached
 
 
 class NotReached(Exception):
-    """The archive was faster than the kill."""
+    """The child was faster than the kill."""
 
 
 def _prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str) -> Place:
     """A new table with a few windows, in a database that has no ledger yet."""
     place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
-    make = with_table if shape == "plain" else partial(with_partitions, default=shape == "defaulted")
-    table = make(place, name, keyed=keyed, batch_size=BATCH_SIZE, compression=compression)
+    order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
+    if shape == "plain":
+        table = with_table(place, name, keyed=keyed, **order)
+    elif shape == "children":
+        table = with_children(place, name, **order)
+    else:
+        table = with_partitions(place, name, keyed=keyed, default=shape == "defaulted", **order)
     moments = [hours_ago(hour - minute / 60) for hour in HOURS for minute in range(1, ROWS_A_WINDOW + 1)]
     # Bytes that do not compress, so that a window's object takes several parts.
     filled(table, moments, noise=600)
+    for child in family(table)[1:]:
+        # The last two rows have none that is due: one has a young child, and one none at all.
+        filled(child, [*moments[:-2], hours_ago(1)])
     return table
 
 
@@ -168,9 +206,16 @@ def _changed_by_users(place: Place) -> None:
     """A change, a move, a deletion and a late row, in whatever the kill left behind."""
     with place.server.connect(place.database) as connection:
         user = Recorder(connection, place)
+        children = [Recorder(connection, child) for child in family(place)[1:]]
         for window, hour in enumerate(HOURS):
             first = window * ROWS_A_WINDOW
             user.update([first + 1], f"changed after the kill {hour}")
             user.move([first + 2], hours_ago(HOURS[0] - 0.5), f"moved after the kill {hour}")
-            user.delete([first + 3])
+            # A row of which a child was archived stays, so that the child has a place to come back to.
+            for one in children or [user]:
+                one.delete([first + 3])
             user.insert([1000 + hour], [hours_ago(hour - 0.25)], f"late after the kill {hour}", [None])
+        for child in children:
+            # Only if its parent is still there, which then has to stay.
+            if connection.execute(f"SELECT FROM {place.relation} WHERE id = {_CHILDLESS} FOR UPDATE".encode()).rowcount:
+                child.insert([_CHILDLESS], [hours_ago(1)], "a first child", [None])

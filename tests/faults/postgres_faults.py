@@ -22,6 +22,7 @@ from include.archiver.models import DueWindow
 from include.archiver.storage import ObjectStore, Upload
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
+from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
 from tests.faults.postgres_proxy import Cut, PostgresProxy
 from tests.faults.recorder import filled, with_table
@@ -251,4 +252,4 @@ def tried(place: Place, name: str, broken: Broken) -> Verdict:
     """Breaks a run on a new table, runs plainly again and checks everything."""
     table = broken(place, name)
     Run.of(table).settle()
-    return Account(table).check()
+    return Account(table).check() + compared(table)

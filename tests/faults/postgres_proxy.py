@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -20,19 +20,26 @@ _SECONDS = 20.0
 
 @dataclass
 class Cut:
-    """Where to cut: at the how-manieth message that holds these bytes, before or after the server has done it."""
+    """Where to cut: at the how-manieth message that holds these bytes, before or after the server has done it.
+
+    `met` counts those messages up to the cut.
+    """
 
     words: bytes
     occurrence: int
     delivered: bool
     made: bool = False
-    _met: int = field(default=0, repr=False)
+    met: int = 0
+
+    def __str__(self) -> str:
+        words = f" with {self.words.decode()}" if self.words else ""
+        return f"connection cut {'after' if self.delivered else 'before'} message {self.occurrence}{words}"
 
     def meets(self, data: bytes) -> bool:
         if self.made or self.words not in data:
             return False
-        self._met += 1
-        self.made = self._met == self.occurrence
+        self.met += 1
+        self.made = self.met == self.occurrence
         return self.made
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from include.archiver.models import TableName
 from tests.faults.chance import seeded
 from tests.faults.place import Place, hours_ago
 
@@ -41,6 +42,7 @@ _TABLE = """
     CREATE INDEX {index} ON {table} (triggered_at)
 """
 # Two partitions: one that is due as a whole, as far as it goes, and one that is not.
+_PARTITIONS_MEET = hours_ago(49)
 _PARTITIONED = """
     CREATE TABLE {table} (
         id bigint NOT NULL,
@@ -51,9 +53,11 @@ _PARTITIONED = """
         {key}
     ) PARTITION BY RANGE (triggered_at);
     CREATE INDEX {index} ON {table} (triggered_at);
-    CREATE TABLE {old} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{due}');
     CREATE TABLE {new} PARTITION OF {table} FOR VALUES FROM ('{due}') TO ('infinity')
 """
+# Each row belongs to the parent's row of the same number, and a delete of that would take it along.
+_CHILD = "ALTER TABLE {table} ADD FOREIGN KEY (id) REFERENCES {parent} (id) ON DELETE CASCADE"
+_OLD_PARTITION = "CREATE TABLE {old} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{due}')"
 _NOTED = """
     WITH changed AS ({change} RETURNING *)
     INSERT INTO account.versions (table_name, row_id, content)
@@ -79,13 +83,39 @@ def with_table(place: Place, name: str, *, keyed: bool, **order: Any) -> Place:
 def with_partitions(place: Place, name: str, *, keyed: bool, default: bool, **order: Any) -> Place:
     """The same, in partitions; the older one holds all that is older than 49 hours, up to 100."""
     made = place.on(name, **order)
-    old, new, rest = (f"analytics.{name}_{part}" for part in ("old", "new", "rest"))
+    new, rest = (f"analytics.{name}_{part}" for part in ("new", "rest"))
     key = ", PRIMARY KEY (id, triggered_at)" if keyed else ""
-    index, first, due = f"{name}_triggered_at", hours_ago(100), hours_ago(49)
-    made.sql(_PARTITIONED.format(table=made.relation, key=key, index=index, old=old, new=new, first=first, due=due))
+    index = f"{name}_triggered_at"
+    made.sql(_PARTITIONED.format(table=made.relation, key=key, index=index, new=new, due=_PARTITIONS_MEET))
+    _make_old_partition(made)
     if default:
         made.sql(f"CREATE TABLE {rest} PARTITION OF {made.relation} DEFAULT")
     return made
+
+
+def with_children(place: Place, name: str, **order: Any) -> Place:
+    """The place with a new table with a key, and with one of children that has to leave first."""
+    made = with_table(place, name, keyed=True, children=(TableName("analytics", f"{name}_child"),), **order)
+    child = with_table(made, f"{name}_child", keyed=True, children=())
+    child.sql(_CHILD.format(table=child.relation, parent=made.relation))
+    return made
+
+
+def family(place: Place) -> list[Place]:
+    """The table and those of its children, each after the one that its rows point to."""
+    return [place, *(place.on(child.name, children=()) for child in place.order.children)]
+
+
+def _make_old_partition(place: Place) -> None:
+    old = f"analytics.{place.order.table.name}_old"
+    place.sql(_OLD_PARTITION.format(table=place.relation, old=old, first=hours_ago(100), due=_PARTITIONS_MEET))
+
+
+def mend_partitions(place: Place) -> None:
+    """Makes the older partition again where it was dropped, as whoever wants its rows back has to."""
+    statement = "SELECT relkind = 'p' AND to_regclass(%s) IS NULL FROM pg_class WHERE oid = %s::regclass"
+    if place.sql(statement, f"analytics.{place.order.table.name}_old", place.relation)[0][0]:
+        _make_old_partition(place)
 
 
 def is_whole(place: Place, name: str) -> bool:

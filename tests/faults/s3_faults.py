@@ -15,6 +15,7 @@ from include.archiver.errors import ArchiverError, CheckFailed, StorageInterrupt
 from include.archiver.storage import ObjectStore
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
+from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import filled, with_table
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, Reset, S3Proxy
@@ -134,7 +135,7 @@ def _flipped(data: bytes) -> bytes:
 _ABOUT_THE_BODY = {"content-length", "x-amz-checksum-sha256", "x-amz-checksum-crc32"}
 
 
-def _trial(
+def trial_of(
     operations: frozenset[str] | set[str],
     deed: Deed,
     says: type[ArchiverError] | None,
@@ -151,45 +152,45 @@ def _half_read(after: int) -> Trial:
     return Trial(fault, StorageInterrupted)
 
 
-_BUSY, _BROKEN, _DENIED = answered(503, "SlowDown"), answered(500, "InternalError"), answered(403, "AccessDenied")
+BUSY, BROKEN, DENIED = answered(503, "SlowDown"), answered(500, "InternalError"), answered(403, "AccessDenied")
 _COMPLETE = {"CompleteMultipartUpload"}
 # In the sidecars' reads the first ones are the check's, and those of the delete follow.
 _DELETES = len(_HOURS)
 
 TRIALS: dict[str, Trial] = {
-    "busy for a moment": _trial(EVERYTHING, _BUSY, None, after=4, times=1),
-    "busy from the first request on": _trial(EVERYTHING, _BUSY, StorageInterrupted),
-    "busy for uploads": _trial(UPLOADS, _BUSY, StorageInterrupted, after=1),
-    "internal error for reads": _trial(READS, _BROKEN, StorageInterrupted, after=2),
-    "internal error at the end of an upload": _trial(_COMPLETE, _BROKEN, StorageInterrupted),
-    "internal error at the manifest": _trial(BODIES, _BROKEN, StorageInterrupted, key="manifest"),
-    "reset before an upload": _trial(BODIES, reset, StorageInterrupted),
+    "busy for a moment": trial_of(EVERYTHING, BUSY, None, after=4, times=1),
+    "busy from the first request on": trial_of(EVERYTHING, BUSY, StorageInterrupted),
+    "busy for uploads": trial_of(UPLOADS, BUSY, StorageInterrupted, after=1),
+    "internal error for reads": trial_of(READS, BROKEN, StorageInterrupted, after=2),
+    "internal error at the end of an upload": trial_of(_COMPLETE, BROKEN, StorageInterrupted),
+    "internal error at the manifest": trial_of(BODIES, BROKEN, StorageInterrupted, key="manifest"),
+    "reset before an upload": trial_of(BODIES, reset, StorageInterrupted),
     "reset in mid-upload": _half_read(after=1),
-    "reset after an upload": _trial({"PutObject"}, reset_after, StorageInterrupted),
-    "answer lost once after an upload": _trial({"PutObject"}, reset_after, None, times=1),
-    "answer lost after the last part": _trial(_COMPLETE, reset_after, StorageInterrupted),
-    "answer lost after the manifest": _trial({"PutObject"}, reset_after, StorageInterrupted, key="manifest"),
-    "stalled upload": _trial(BODIES, stall, StorageInterrupted, after=1),
-    "stalled read": _trial(READS, half_then_stall, StorageInterrupted),
-    "stalled read of a sidecar": _trial(READS, half_then_stall, StorageInterrupted, key=".keys.", after=_DELETES),
-    "read broken off": _trial(READS, half_then_reset, StorageInterrupted),
-    "read broken off in the delete": _trial(READS, half_then_reset, StorageInterrupted, key=".keys.", after=_DELETES),
-    "read shortened": _trial(READS, shortened, CheckFailed, times=1),
-    "sidecar shortened in the delete": _trial(READS, shortened, CheckFailed, key=".keys.", after=_DELETES, times=1),
-    "bit flipped on the way back": _trial(READS, flipped_out, CheckFailed, times=1),
-    "bit flipped on the way back of a sidecar": _trial(READS, flipped_out, CheckFailed, key=".keys.", times=1),
-    "bit flipped for the delete": _trial(READS, flipped_out, CheckFailed, key=".keys.", after=_DELETES, times=1),
-    "bit flipped in the manifest": _trial(READS, flipped_out, CheckFailed, key="manifest", times=1),
-    "bit flipped beside its checksum": _trial(READS, flipped_alone, CheckFailed, key="manifest", times=1),
-    "bit flipped on the way there": _trial(BODIES, flipped_in, CheckFailed, times=1),
-    "bit flipped in every sidecar on the way there": _trial(BODIES, flipped_in, CheckFailed, key=".keys."),
-    "bit flipped in every manifest on the way there": _trial(BODIES, flipped_in, CheckFailed, key="manifest"),
-    "DELETE denied": _trial({"AbortMultipartUpload"}, _DENIED, StorageRefused),
-    "LIST denied": _trial({"HeadBucket", "ListObjects"}, _DENIED, StorageRefused),
-    "LIST denied, so that HEAD of a missing key is": _trial({"HeadObject"}, _DENIED, StorageRefused),
+    "reset after an upload": trial_of({"PutObject"}, reset_after, StorageInterrupted),
+    "answer lost once after an upload": trial_of({"PutObject"}, reset_after, None, times=1),
+    "answer lost after the last part": trial_of(_COMPLETE, reset_after, StorageInterrupted),
+    "answer lost after the manifest": trial_of({"PutObject"}, reset_after, StorageInterrupted, key="manifest"),
+    "stalled upload": trial_of(BODIES, stall, StorageInterrupted, after=1),
+    "stalled read": trial_of(READS, half_then_stall, StorageInterrupted),
+    "stalled read of a sidecar": trial_of(READS, half_then_stall, StorageInterrupted, key=".keys.", after=_DELETES),
+    "read broken off": trial_of(READS, half_then_reset, StorageInterrupted),
+    "read broken off in the delete": trial_of(READS, half_then_reset, StorageInterrupted, key=".keys.", after=_DELETES),
+    "read shortened": trial_of(READS, shortened, CheckFailed, times=1),
+    "sidecar shortened in the delete": trial_of(READS, shortened, CheckFailed, key=".keys.", after=_DELETES, times=1),
+    "bit flipped on the way back": trial_of(READS, flipped_out, CheckFailed, times=1),
+    "bit flipped on the way back of a sidecar": trial_of(READS, flipped_out, CheckFailed, key=".keys.", times=1),
+    "bit flipped for the delete": trial_of(READS, flipped_out, CheckFailed, key=".keys.", after=_DELETES, times=1),
+    "bit flipped in the manifest": trial_of(READS, flipped_out, CheckFailed, key="manifest", times=1),
+    "bit flipped beside its checksum": trial_of(READS, flipped_alone, CheckFailed, key="manifest", times=1),
+    "bit flipped on the way there": trial_of(BODIES, flipped_in, CheckFailed, times=1),
+    "bit flipped in every sidecar on the way there": trial_of(BODIES, flipped_in, CheckFailed, key=".keys."),
+    "bit flipped in every manifest on the way there": trial_of(BODIES, flipped_in, CheckFailed, key="manifest"),
+    "DELETE denied": trial_of({"AbortMultipartUpload"}, DENIED, StorageRefused),
+    "LIST denied": trial_of({"HeadBucket", "ListObjects"}, DENIED, StorageRefused),
+    "LIST denied, so that HEAD of a missing key is": trial_of({"HeadObject"}, DENIED, StorageRefused),
 }
 TRIALS |= {
-    f"{code} from request {number} on": _trial(EVERYTHING, answered(status, code), StorageRefused, after=number)
+    f"{code} from request {number} on": trial_of(EVERYTHING, answered(status, code), StorageRefused, after=number)
     for status, code in ((400, "ExpiredToken"), (403, "AccessDenied"))
     for number in (0, 5, 12, 20, 26, 30)
 }
@@ -221,4 +222,4 @@ def tried(place: Place, proxy: S3Proxy, name: str, trial: Trial) -> Outcome:
         storage.PART_BYTES = small
     account.witness.look(table)
     Run.of(table).settle()
-    return Outcome(error, fault.done, account.check())
+    return Outcome(error, fault.done, account.check() + compared(table))

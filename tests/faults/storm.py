@@ -19,9 +19,10 @@ from include.archiver.errors import Interrupted, Refused
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
+from tests.faults.comparing import compared
 from tests.faults.place import Place
-from tests.faults.recorder import with_table
-from tests.faults.writers import Stream, Writer
+from tests.faults.recorder import family, with_children, with_table
+from tests.faults.writers import ChildWriter, Stream, Writer
 
 WRITERS = 3
 ARCHIVERS = 2
@@ -34,7 +35,8 @@ class Storm:
     """One table under load.
 
     `during`, if given, is called again and again until the writers are done. `unlocked` takes away the lock that keeps
-    two runs off the same window, as if every session had lost it: the lock spares work and guards nothing.
+    two runs off the same window, as if every session had lost it: the lock spares work and guards nothing. With
+    `children` another table's rows belong to those of this one, are written as well, and have to leave first.
     """
 
     place: Place
@@ -44,14 +46,24 @@ class Storm:
     keyed: bool
     during: Callable[[], object] | None = None
     unlocked: bool = False
+    children: bool = False
     events: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> Verdict:
         """The verdict on every version that was committed."""
-        table = with_table(self.place, self.name, keyed=self.keyed)
+        if self.children:
+            table = with_children(self.place, self.name)
+        else:
+            table = with_table(self.place, self.name, keyed=self.keyed)
         stream = Stream(self.operations)
         account = Account(table, confirmed=stream.confirmed)
-        writers = [Writer(table, stream, number, self.seed).work for number in range(1, WRITERS + 1)]
+        numbers = range(1, WRITERS + 1)
+        writers = [Writer(table, stream, number, self.seed, not self.children).work for number in numbers]
+        of_children = []
+        for child in family(table)[1:]:
+            others = Stream(self.operations // WRITERS)
+            writers.append(ChildWriter(child, others, WRITERS + 1, self.seed, parents=stream).work)
+            of_children.append(Account(child, confirmed=others.confirmed))
         archivers = [lambda number=number: self._archive(table, stream, number) for number in range(ARCHIVERS)]
         works = [*writers, *archivers, lambda: self._rewrite(table, stream), lambda: self._witness(account, stream)]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=len(works)) as pool:
@@ -66,7 +78,7 @@ class Storm:
         self.events["operations that met a row"] = stream.met
         self.events["transactions rolled back"] = stream.rolled_back
         self.events["reruns"] = Run.of(table).settle()
-        return account.check()
+        return sum((one.check() for one in of_children), account.check()) + compared(*family(table))
 
     def _archive(self, table: Place, stream: Stream, number: int) -> None:
         choice = seeded(f"{self.seed} archiver {number}")
@@ -77,6 +89,8 @@ class Storm:
                 compression=choice.choice(["gzip", "zstd"]),
             )
             try:
+                for child in Run.of(order).children():
+                    self.events["children deleted"] += child.archive()
                 deleted = Run.of(order).archive(lambda: time.sleep(choice.random() * 0.2))
                 self.events["rows deleted"] += deleted
                 self.events["whole runs"] += 1

@@ -1,7 +1,7 @@
-"""A process that runs one archive and ends itself with SIGKILL at a named point: `python -m tests.faults.worker`.
+"""A process that runs one archive or restore and ends itself at a named point: `python -m tests.faults.worker`.
 
-It imports everything once, and then forks a child for each order that comes in as a line of JSON, so that a kill costs
-no more than the archive itself. The answer is a line of JSON. It ends when its input does.
+The end is by SIGKILL. It imports everything once, and then forks a child for each order that comes in as a line of
+JSON, so that a kill costs no more than the work itself. The answer is a line of JSON. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -32,13 +32,19 @@ _POLL_SECONDS = 0.002
 # Small enough that a few rows make a multipart upload, and that a fresh connection is all a rerun waits for.
 PART_BYTES = 1000
 LOCK_POLL_SECONDS = 0.02
+# A point of its own, so that one can tell a table's points from those of its children.
+NEXT_TABLE = "before the archive of a table"
 
 
 def run_of(order: dict[str, Any]) -> Run:
     """The run that an order describes."""
     s3, dsn = order["s3"], order["dsn"]
     client = boto3.client("s3", **s3, config=Config(s3={"addressing_style": "path"}, proxies={}))
-    work = {**order["work"], "table": TableName(**order["work"]["table"])}
+    work = {
+        **order["work"],
+        "table": TableName(**order["work"]["table"]),
+        "children": tuple(TableName(**child) for child in order["work"]["children"]),
+    }
     policy = TablePolicy.model_validate(order["policy"])
     store = ObjectStore(client, work["bucket"])
     return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], store, WorkOrder(**work), policy)
@@ -58,7 +64,12 @@ def _child(order: dict[str, Any]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     instrument(reach, run.store.client)
-    run.archive()
+    if order["restore"] is None:
+        for one in (*run.children(), run):
+            reach(NEXT_TABLE)
+            one.archive()
+    else:
+        run.restore(**order["restore"]).refuse_failures()
     Path(order["notes"]).write_text(json.dumps(names))
 
 

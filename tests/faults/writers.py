@@ -73,6 +73,8 @@ class Writer:
     stream: Stream
     number: int
     seed: str
+    # A delete of rows that have children would take these along, and nobody would write it down.
+    deletes: bool = True
 
     def __post_init__(self) -> None:
         self._choice = seeded(f"{self.seed} writer {self.number}")
@@ -103,7 +105,7 @@ class Writer:
                 self.stream.rolled_back += 1
                 return
             connection.commit()
-        except (errors.DeadlockDetected, errors.LockNotAvailable):
+        except (errors.DeadlockDetected, errors.LockNotAvailable, errors.ForeignKeyViolation):
             connection.rollback()
             self.stream.rolled_back += 1
             return
@@ -113,21 +115,21 @@ class Writer:
         choice, known = self._choice, self.stream.some
         kind = choice.random()
         if kind < 0.45:
-            ids = [self._new_id() for _ in range(choice.randint(1, 4))]
+            ids = self._new_ids(choice.randint(1, 4))
             return recorder.insert(ids, [self._moment() for _ in ids], self._name(), [self._data() for _ in ids])
         if kind < 0.75:
             return recorder.update(known(choice, 3), self._name())
         if kind < 0.85:
             return recorder.move(known(choice, 2), self._moment(), self._name())
-        if kind < 0.95:
+        if kind < 0.95 and self.deletes:
             return recorder.delete(known(choice, 1))
         lock = f"SELECT 1 FROM {self.place.relation} WHERE id = ANY(%s) FOR UPDATE"
         connection.execute(lock.encode(), [known(choice, 3)])
         return Changed((), ())
 
-    def _new_id(self) -> int:
-        self._next_id += 1
-        return self._next_id
+    def _new_ids(self, count: int) -> list[int]:
+        self._next_id += count
+        return list(range(self._next_id - count + 1, self._next_id + 1))
 
     def _name(self) -> str:
         """A text that no other version has, so that a version is known by its content."""
@@ -142,3 +144,17 @@ class Writer:
         choice = self._choice
         hour = _KEPT_HOUR if choice.random() < 0.1 else choice.choice(DUE_HOURS)
         return hours_ago(hour - choice.randrange(3_600_000) / 3_600_000)
+
+
+@dataclass
+class ChildWriter(Writer):
+    """A user of a table whose rows belong to those of another: each of them to the one of the same number."""
+
+    parents: Stream = field(kw_only=True)
+    _used: set[int] = field(default_factory=set, kw_only=True)
+
+    def _new_ids(self, count: int) -> list[int]:
+        """Parents that were written lately and never had a child; they may be gone, or about to go."""
+        found = sorted(set(self.parents.some(self._choice, count)) - self._used - {0})
+        self._used.update(found)
+        return found
