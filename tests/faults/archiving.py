@@ -13,11 +13,12 @@ from include.archiver.database import Database
 from include.archiver.ledger import Ledger
 from include.archiver.models import Batch, DueWindow, OnConflict, RestoreOrder, TableName, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
+from include.archiver.restored import Restored
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
-from include.archiver.steps.restore import Restored, restore
+from include.archiver.steps.restore import restore
 from include.archiver.steps.store import store_all
 from include.archiver.storage import ObjectStore
 from tests.faults.place import NOW, Place, hours_ago

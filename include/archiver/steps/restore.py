@@ -160,6 +160,9 @@ class _Work:
 
     def _object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
         manifest, gone = self._manifest(found)
+        for note in gone.notes:
+            log.warning("%s", note)
+            self.result.notes.append(note)
         place = f"object {found.number:,} of {self._objects:,}"
         if not gone.upto:
             log.info("%s, %s: none of its rows left the table", place, found.key)
