@@ -40,6 +40,7 @@ MIGRATIONS = [name for name in EVERY if "migrations/" in name]
 TABLE = TableName('odd "schema%s"', "odd {table}")
 PARENT = TableName(TABLE.schema, "odd {parent} %s")
 PARTITION = TableName(TABLE.schema, "odd {partition} %s")
+APART = TableName(TABLE.schema, "apart")
 COLUMN = 'at "100%" {x}'
 # A row that points to itself, by a key of two columns.
 POINTING = ForeignKey(
@@ -97,11 +98,9 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore": {"columns": ["id", COLUMN]},
     "restore/add_text_column": {"column": "gone"},
     "restore/add_column": {"column": "id"},
-    **dict.fromkeys(
-        ("partition/move", "partition/move_all"),
-        {"columns": ["id", "at"], "table": TableName(TABLE.schema, "apart"), "same_key": Same("target", "exported", ())},
-    ),
-    "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
+    "partition/move": {"columns": ["id", "at"], "table": APART, "same_key": Same("target", "exported", ())},
+    "partition/move_all": {"columns": ["id", "at"], "table": APART},
+    "partition/attach": {"partition": APART, "upper": Text("2024-01-03")},
     "inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "inspect/free_space": {"function": TableName("public", "pg_freespace")},
     "inspect/index_density": {"function": TableName("public", "pgstatindex")},
