@@ -91,5 +91,9 @@ def acting_before(place: Place, statement: str, action: Callable[[], object]) ->
     """A session in which something happens once, before a statement."""
     with HookedDatabase.connected(place.connect, place.database, "test") as database:
         assert isinstance(database, HookedDatabase)
-        database.moment, database.action = statement, lambda _statement: action()
+
+        def act(_statement: str) -> None:
+            action()
+
+        database.moment, database.action = statement, act
         yield database
