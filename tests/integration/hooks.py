@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from include.archiver.database import Database, Row
+from include.archiver.statements import Names
 from include.archiver.storage import ObjectStore, Upload
 from tests.integration.place import Place
 
@@ -62,3 +64,36 @@ def between_keys_and_rows(place: Place, action: Callable[[], object]) -> HookedS
             action()
 
     return HookedStore(place.client, place.bucket, before_finish=act)
+
+
+class HookedDatabase(Database):
+    """Does something once, just before a statement of this name is sent; the connection and the server are real."""
+
+    moment = ""
+    action: Act = _nothing
+
+    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        self._act(statement)
+        return super().all(statement, names, **values)
+
+    def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
+        self._act(statement)
+        return super().change(statement, names, **values)
+
+    def _act(self, statement: str) -> None:
+        if statement == self.moment:
+            self.moment = ""
+            self.action(statement)
+
+
+@contextmanager
+def acting_before(place: Place, statement: str, action: Callable[[], object]) -> Generator[HookedDatabase]:
+    """A session in which something happens once, before a statement."""
+    with HookedDatabase.connected(place.connect, place.database, "test") as database:
+        assert isinstance(database, HookedDatabase)
+
+        def act(_statement: str) -> None:
+            action()
+
+        database.moment, database.action = statement, act
+        yield database
