@@ -31,6 +31,8 @@ _IDLE_IN_TRANSACTION_TIMEOUT = "10min"
 _CLIENT_CHECK_INTERVAL = "5s"
 _WINDOW_LOCK_WAIT_SECONDS = 120.0
 _WINDOW_LOCK_POLL_SECONDS = 0.5
+# Statements on the ledger, some of which run after code of users.
+_OF_LEDGER = ("ledger/", "partition/begin", "partition/ended")
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
 
@@ -78,6 +80,7 @@ class Database:
         self._users_path = ""
         self._writes = True
         self._called_users = False
+        self._current_path = ""
 
     @property
     def process(self) -> int:
@@ -261,7 +264,8 @@ class Database:
         the server itself ships still comes first; else a statement must qualify all of its names.
         """
         self._called_users = True
-        self.all("session/path", path=self._path(ours_first=ours_first), local=True)
+        self._current_path = self._path(ours_first=ours_first)
+        self.all("session/path", path=self._current_path, local=True)
 
     def _path(self, *, ours_first: bool) -> str:
         return f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
@@ -270,13 +274,18 @@ class Database:
     def _watched(self, statement: str) -> Generator[None]:
         """Around a statement that makes, changes or drops something: event triggers may look names up meanwhile.
 
-        Every such statement qualifies its own names, and whatever the server itself ships comes first.
+        Every such statement qualifies its own names, and whatever the server itself ships comes first. The ledger is
+        written in transactions in which code of users has run: its settings hold again, but for their path, along
+        which triggers may still look when the transaction commits.
         """
+        if self._called_users and statement.startswith(_OF_LEDGER):
+            self._pin_within(self._current_path)
         if not defines(statement):
             yield
             return
         alone = self._connection.info.transaction_status is TransactionStatus.IDLE
-        before = self.one("session/path", path=self._path(ours_first=True), local=not alone).before
+        path = self._path(ours_first=True)
+        before = self.one("session/path", path=path, local=not alone).before
         self._called_users = True
         try:
             yield
@@ -285,7 +294,13 @@ class Database:
             if alone and status is TransactionStatus.IDLE:
                 self._pin()
             elif status is TransactionStatus.INTRANS:
-                self.all("session/path", path=before, local=True)
+                self._pin_within(before)
+
+    def _pin_within(self, path: str) -> None:
+        """Pins the settings in a transaction that goes on with this path, and with code of users."""
+        self._pin()
+        self._called_users, self._current_path = True, path
+        self.all("session/path", path=path, local=True)
 
     @contextmanager
     def _any_bytes(self) -> Generator[None]:

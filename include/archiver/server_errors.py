@@ -42,6 +42,8 @@ _FINAL = {"53400", "58P01", "58P02", "58P03"}
 # Only this function says that somebody else detaches the partition, whatever the language of the message.
 _BEING_DETACHED = ("55000", "MarkInheritDetached")
 _LIMIT_CLASS = "54"
+# A value of more than 1 GB on its way, which the server's memory manager refuses as an error of its own.
+_TOO_LARGE = ("XX000", "mcxt.c")
 
 
 def ledger_is_newer(name: str, lowest: str) -> DatabaseRefused:
@@ -106,7 +108,7 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
         return ValueRefused(f"{message}; create a partition for those rows, or restore into a new table with 'into'")
     if isinstance(error, errors.IntegrityError | errors.DataError):
         return ValueRefused(message)
-    if str(error.sqlstate).startswith(_LIMIT_CLASS):
+    if str(error.sqlstate).startswith(_LIMIT_CLASS) or (error.sqlstate, error.diag.source_file) == _TOO_LARGE:
         return ValueRefused(
             f"{message}; it is a limit of Postgres itself, so trying again will not help: a row has at most 1 GB as "
             f"text, a table 1,600 columns. Make that row or table smaller"

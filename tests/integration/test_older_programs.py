@@ -19,10 +19,9 @@ from tests.integration.restoring import events, restored
 
 # The statements of release 0750206, which knows nothing of versions of the ledger.
 OLD = Path(__file__).parents[1] / "cases" / "format_1" / "sql"
-WRITES = sorted(
-    path.stem for path in OLD.glob("*.sql") if path.stem not in {"ledger_latest", "ledger_all", "ledger_open_windows"}
-)
 READS = ["ledger_all", "ledger_latest", "ledger_open_windows"]
+WRITES = sorted({path.stem for path in OLD.glob("*.sql")} - set(READS))
+TABLES = ("windows", "partitions", "restores")
 VERSIONED = [number for number, path in migrations() if path.stem.endswith("lowest_version")]
 
 
@@ -78,6 +77,10 @@ def with_windows_in(place: Place, state: str) -> Place:
     return place
 
 
+def everything(place: Place) -> list[list[Any]]:
+    return [place.sql(f"SELECT * FROM archiver.{table} ORDER BY id") for table in TABLES]
+
+
 STATE_FOR = {"ledger_exported": "planned", "ledger_stored": "exported", "ledger_progress": "stored"}
 
 
@@ -86,17 +89,12 @@ def test_every_write_of_the_release_before_this_fails_and_would_not_have_without
     place: Place, statement: str
 ) -> None:
     with_windows_in(place, STATE_FOR.get(statement, "stored"))
-    before = [
-        place.sql(f"SELECT * FROM archiver.{table} ORDER BY id") for table in ("windows", "partitions", "restores")
-    ]
+    before = everything(place)
     with old_worker(place) as connection:
         with pytest.raises(psycopg.Error, match="written only by a later version") as refused:
             written(connection, statement)
         assert refused.value.sqlstate == "AR001"
-        after = [
-            place.sql(f"SELECT * FROM archiver.{table} ORDER BY id") for table in ("windows", "partitions", "restores")
-        ]
-        assert after == before
+        assert everything(place) == before
         place.sql("DROP FUNCTION archiver.refuse_programs_older_than_this_ledger CASCADE")
         assert written(connection, statement) == 1
 
@@ -104,10 +102,13 @@ def test_every_write_of_the_release_before_this_fails_and_would_not_have_without
 def test_its_delete_batch_is_rolled_back_whole(place: Place) -> None:
     with_windows_in(place, "stored")
     rows = place.live()
-    with old_worker(place) as connection:
-        with pytest.raises(psycopg.Error, match="later version"), connection.transaction():
-            assert connection.execute("DELETE FROM analytics.events").rowcount == len(rows)
+    with old_worker(place) as connection, connection.transaction() as batch:
+        assert connection.execute("DELETE FROM analytics.events").rowcount == len(rows)
+        with pytest.raises(psycopg.Error, match="later version"):
             written(connection, "ledger_progress")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            connection.execute("SELECT 1")
+        raise psycopg.Rollback(batch)
     assert place.live() == rows
     assert place.ledger("state, deleted_upto") == [("stored", 0)]
 
