@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from include.archiver.checking import manifest_keys, read_manifest
+from include.archiver.codec import Compression
 from include.archiver.kept import what_left
 from include.archiver.ledger import Ledger
 from include.archiver.models import Batch, TableName
@@ -22,7 +23,7 @@ CASES = Path(__file__).parents[1] / "cases" / "format_1"
 CLIENT = "odd cliënt"
 START, END = datetime(2024, 1, 1), datetime(2025, 1, 1)  # noqa: DTZ001 (column time)
 # Table, column, how its objects are compressed, and where its rows are as they should be.
-TABLES = {
+TABLES: dict[str, tuple[TableName, str, Compression, str]] = {
     "odd": (TableName("Odd schema", 'Odd "table" ä/%'), "at %", "gzip", "public.odd_before"),
     "keyless": (TableName("public", "keyless"), "at", "zstd", "public.keyless_before"),
     "days": (TableName("public", "days"), "at", "gzip", "public.days_before"),

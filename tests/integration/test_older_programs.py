@@ -117,7 +117,7 @@ def test_what_it_reads_it_goes_on_reading(place: Place) -> None:
     with_windows_in(place, "stored")
     with old_worker(place) as connection:
         for statement in READS:
-            changes = {"client": place.database, "schema": "analytics", "table": "events"}
+            changes: dict[str, Any] = {"client": place.database, "schema": "analytics", "table": "events"}
             if statement == "ledger_latest":
                 (row,) = place.sql("SELECT cell_start, cell_end FROM archiver.windows")
                 changes |= {"cell_start": row[0], "cell_end": row[1]}

@@ -139,6 +139,6 @@ def test_an_event_trigger_finds_its_names_when_an_index_is_made(place: Place) ->
     place.sql("DROP INDEX public.notes_at_idx")
     watching(place)
     with place.session() as database:
-        index(database, place.order, lambda: False)
+        index(database, place.order, place.session)
     assert "CREATE INDEX" in logged(place)
     assert place.plan().notes == ()
