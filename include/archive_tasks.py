@@ -172,7 +172,7 @@ class TableWork:
                 OtherTables(self.policies.tables, settings.find_children_kept_for_ever()),
             )
             if order.dry_run:
-                hindrance = ownership.hindrance(adopt)
+                hindrance = ledger.hindrance() or ownership.hindrance(adopt)
                 return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
             if found.batches or adopt or ledger.exists():
                 ledger.migrate()

@@ -1,13 +1,8 @@
-"""The edge to Postgres: one connection, its session settings, and errors in our own words.
-
-psycopg's messages may quote key values and rows (`DETAIL`), so only the primary message, which names objects and
-limits, is ever passed on.
-"""
+"""The edge to Postgres: one connection, its session settings, and errors in our own words."""
 
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -15,21 +10,14 @@ from datetime import timedelta
 from typing import Any, Protocol, cast
 
 import psycopg
-from psycopg import errors
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 
 from include.archiver.codec import Line
-from include.archiver.errors import (
-    Busy,
-    Damaged,
-    DatabaseInterrupted,
-    DatabaseRefused,
-    LockWait,
-    ReferenceRefused,
-    RightMissing,
-    ValueRefused,
-)
-from include.archiver.statements import Names, compose
+from include.archiver.errors import Busy, DatabaseRefused
+from include.archiver.models import LEDGER_VERSION
+from include.archiver.server_errors import refuse_value, translate
+from include.archiver.statements import Names, compose, defines
 
 log = logging.getLogger(__name__)
 
@@ -43,20 +31,10 @@ _IDLE_IN_TRANSACTION_TIMEOUT = "10min"
 _CLIENT_CHECK_INTERVAL = "5s"
 _WINDOW_LOCK_WAIT_SECONDS = 120.0
 _WINDOW_LOCK_POLL_SECONDS = 0.5
+# Statements on the ledger, some of which run after code of users.
+_OF_LEDGER = ("ledger/", "partition/begin", "partition/ended")
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
-_COPY_PLACE = re.compile(r"COPY .*?, line (\d+), column (.*?): ", re.DOTALL)
-_RAISED = re.compile(r"^PL/\S+ function (.+) line (\d+) at (?:RAISE|ASSERT)$", re.MULTILINE)
-
-_INTERRUPTIONS = (
-    errors.OperationalError,
-    errors.InterfaceError,
-    errors.LockNotAvailable,
-    errors.QueryCanceled,
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.IdleInTransactionSessionTimeout,
-)
 
 
 class Row(Protocol):
@@ -96,9 +74,13 @@ class Database:
         """Takes over an open connection; `name` says which database it is in messages, `hosts` is as in `connected`."""
         self._connection = connection
         self._hosts = hosts
+        self._lock_timeout = _LOCK_TIMEOUT
         self._longest = _STATEMENT_TIMEOUT_SECONDS
         self.name = name
         self._users_path = ""
+        self._writes = True
+        self._called_users = False
+        self._current_path = ""
 
     @property
     def process(self) -> int:
@@ -166,18 +148,24 @@ class Database:
                 f"may not hold, and whose pool mode cannot be seen from here; nothing was written. Point the Airflow "
                 f"connection at the Postgres server itself"
             )
-        settings = self.one(
-            "session/settings",
-            application=application,
-            lock_timeout=_LOCK_TIMEOUT,
-            statement_timeout=f"{_STATEMENT_TIMEOUT_SECONDS * 1000:.0f}ms",
-            idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
-        )
+        settings = self.one("session/settings", application=application)
+        self._writes = writes
         if writes:
             self._refuse_unwritable(settings)
-        else:
-            self.one("session/read_only")
         self._users_path = settings.users_path
+        self._pin()
+
+    def _pin(self) -> None:
+        """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
+        self.one(
+            "session/pins",
+            lock_timeout=self._lock_timeout,
+            statement_timeout=_milliseconds(timedelta(seconds=self._longest)),
+            idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
+            read_only="off" if self._writes else "on",
+            ledger_version=str(LEDGER_VERSION),
+        )
+        self._called_users = False
 
     def _refuse_unwritable(self, settings: Row) -> None:
         if settings.standby:
@@ -223,7 +211,7 @@ class Database:
 
     def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Runs a statement and returns its rows."""
-        with self._translated():
+        with self._translated(), self._watched(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
             cursor.execute(compose(statement, names or {}), values)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
@@ -235,14 +223,20 @@ class Database:
 
     def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
-        with self._translated():
+        with self._translated(), self._watched(statement):
             return self._connection.execute(compose(statement, names or {}), values).rowcount
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """A READ COMMITTED transaction; committed at the end, rolled back on any exception."""
-        with self._translated(), self._connection.transaction():
-            yield
+        """A READ COMMITTED transaction; committed at the end, rolled back on any exception.
+
+        Settings that code of users changed in it go with a rollback, but would outlive a commit.
+        """
+        with self._translated():
+            with self._connection.transaction():
+                yield
+            if self._called_users:
+                self._pin()
 
     @contextmanager
     def rehearsal(self) -> Generator[None]:
@@ -269,8 +263,44 @@ class Database:
         For statements that run triggers, or compare values of types that users made. With `ours_first`, whatever
         the server itself ships still comes first; else a statement must qualify all of its names.
         """
-        path = f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
-        self.all("session/path", path=path)
+        self._called_users = True
+        self._current_path = self._path(ours_first=ours_first)
+        self.all("session/path", path=self._current_path, local=True)
+
+    def _path(self, *, ours_first: bool) -> str:
+        return f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
+
+    @contextmanager
+    def _watched(self, statement: str) -> Generator[None]:
+        """Around a statement that makes, changes or drops something: event triggers may look names up meanwhile.
+
+        Every such statement qualifies its own names, and whatever the server itself ships comes first. The ledger is
+        written in transactions in which code of users has run: its settings hold again, but for their path, along
+        which triggers may still look when the transaction commits.
+        """
+        if self._called_users and statement.startswith(_OF_LEDGER):
+            self._pin_within(self._current_path)
+        if not defines(statement):
+            yield
+            return
+        alone = self._connection.info.transaction_status is TransactionStatus.IDLE
+        path = self._path(ours_first=True)
+        before = self.one("session/path", path=path, local=not alone).before
+        self._called_users = True
+        try:
+            yield
+        finally:
+            status = self._connection.info.transaction_status
+            if alone and status is TransactionStatus.IDLE:
+                self._pin()
+            elif status is TransactionStatus.INTRANS:
+                self._pin_within(before)
+
+    def _pin_within(self, path: str) -> None:
+        """Pins the settings in a transaction that goes on with this path, and with code of users."""
+        self._pin()
+        self._called_users, self._current_path = True, path
+        self.all("session/path", path=path, local=True)
 
     @contextmanager
     def _any_bytes(self) -> Generator[None]:
@@ -314,12 +344,13 @@ class Database:
     @contextmanager
     def limits(self, *, lock: timedelta, statement: timedelta) -> Generator[None]:
         """Other limits for the statements of this block: how long one waits for a lock, and how long it takes."""
+        before = self._lock_timeout, timedelta(seconds=self._longest)
         self._limit(_milliseconds(lock), statement)
         try:
             yield
         finally:
             if not self._connection.closed:
-                self._limit(_LOCK_TIMEOUT, timedelta(seconds=_STATEMENT_TIMEOUT_SECONDS))
+                self._limit(*before)
 
     def _limit(self, lock: str, statement: timedelta) -> None:
         self.all(
@@ -328,7 +359,7 @@ class Database:
             statement_timeout=_milliseconds(statement),
             check_interval=_CLIENT_CHECK_INTERVAL,
         )
-        self._longest = statement.total_seconds()
+        self._lock_timeout, self._longest = lock, statement.total_seconds()
 
     @contextmanager
     def locked(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
@@ -362,12 +393,17 @@ class Database:
     @contextmanager
     def patience(self, lock_timeout: str) -> Generator[None]:
         """Waits for locks as long as this, not just briefly: for statements behind which nobody has to queue."""
-        self.all("session/lock_timeout", lock_timeout=lock_timeout)
+        before = self._lock_timeout
+        self._wait_for_locks(lock_timeout)
         try:
             yield
         finally:
             if not self._connection.closed:
-                self.all("session/lock_timeout", lock_timeout=_LOCK_TIMEOUT)
+                self._wait_for_locks(before)
+
+    def _wait_for_locks(self, lock_timeout: str) -> None:
+        self.all("session/lock_timeout", lock_timeout=lock_timeout)
+        self._lock_timeout = lock_timeout
 
     @contextmanager
     def _translated(self, *, loading: bool = False) -> Generator[None]:
@@ -375,9 +411,9 @@ class Database:
         try:
             yield
         except psycopg.Error as error:
-            if loading and (refusal := _unloadable(error, self.name)):
+            if loading and (refusal := refuse_value(error, self.name)):
                 raise refusal from None
-            raise _translation(error, self.name, time.monotonic() - started, self._longest) from None
+            raise translate(error, self.name, time.monotonic() - started, self._longest) from None
 
 
 def _milliseconds(limit: timedelta) -> str:
@@ -390,81 +426,4 @@ def _login(name: str) -> Generator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise _translation(error, name) from None
-
-
-def _translation(
-    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0
-) -> DatabaseRefused | DatabaseInterrupted:
-    message = f"database {name}: {_said(error)}"
-    refused_login = error.sqlstate is None and any(
-        words in message
-        for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
-    )
-    if isinstance(error, errors.InsufficientPrivilege):
-        return RightMissing(f"{message}; grant that right to the role of the Airflow connection")
-    if refused_login:
-        return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
-    if isinstance(error, errors.LockNotAvailable):
-        return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
-    if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest)}")
-    if isinstance(error, _INTERRUPTIONS):
-        return DatabaseInterrupted(message)
-    return _refusal(error, f"{message} (SQLSTATE {error.sqlstate})")
-
-
-def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
-    if isinstance(error, errors.IndexCorrupted | errors.DataCorrupted):
-        return Damaged(message)
-    if isinstance(error, errors.ForeignKeyViolation | errors.RestrictViolation):
-        table = f"{error.diag.schema_name}.{error.diag.table_name}"
-        return ReferenceRefused(message, table, str(error.diag.constraint_name))
-    if isinstance(error, errors.CheckViolation) and not error.diag.constraint_name:
-        return ValueRefused(f"{message}; create a partition for those rows, or restore into a new table with 'into'")
-    if isinstance(error, errors.IntegrityError | errors.DataError):
-        return ValueRefused(message)
-    return DatabaseRefused(message)
-
-
-def _unloadable(error: psycopg.Error, name: str) -> ValueRefused | None:
-    """What a COPY has against a value: one that does not fit, or names a role, a table or a type that is gone.
-
-    The words of the server quote it; only where it stands and the error's number are told.
-    """
-    if isinstance(error, (*_INTERRUPTIONS, errors.InsufficientPrivilege)) or not (error.diag.context or "").startswith(
-        "COPY "
-    ):
-        return None
-    found = _COPY_PLACE.match(error.diag.context or "")
-    place = f"line {found[1]}, column {found[2]}: " if found else ""
-    if isinstance(error, errors.DataError):
-        return ValueRefused(f"database {name}: {place}a value does not fit its column (SQLSTATE {error.sqlstate})")
-    return ValueRefused(f"database {name}: {place}a value names what is gone (SQLSTATE {error.sqlstate})")
-
-
-def _why_cancelled(seconds: float, longest: float) -> str:
-    """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
-    if seconds < longest:
-        return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
-    return f"the limit is {longest:g} seconds a statement"
-
-
-def _said(error: psycopg.Error) -> str:
-    """What the server said, in one line.
-
-    Of a value that does not fit, which it quotes, only where it stands; and of an error that a trigger raises, whose
-    words may hold the row, only which function that was.
-    """
-    if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
-        return (
-            "a name, a value or a parameter of the run holds a character that UTF-8 or the encoding of the database "
-            "does not have; rename it, correct the value, or use a database in UTF8"
-        )
-    if raised := _RAISED.search(error.diag.context or ""):
-        return f"function {raised[1]} raised an error of its own making, in line {raised[2]}"
-    if isinstance(error, errors.DataError):
-        found = _COPY_PLACE.match(error.diag.context or "")
-        place = f"line {found[1]}, column {found[2]}: " if found else ""
-        return f"{place}a value does not fit its column"
-    return " ".join((error.diag.message_primary or str(error)).strip().splitlines())
+        raise translate(error, name) from None

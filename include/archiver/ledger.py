@@ -15,8 +15,9 @@ from pathlib import Path
 from include.archiver.database import Database, Row
 from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
 from include.archiver.manifest import Manifest, object_key
-from include.archiver.models import Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
+from include.archiver.models import LEDGER_VERSION, Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
 from include.archiver.pasts import Past
+from include.archiver.server_errors import ledger_is_newer
 from include.archiver.statements import FOLDER
 
 SCHEMA = "archiver"
@@ -65,16 +66,36 @@ class Ledger:
         """Brings the ledger's tables up to this version; does nothing when they are.
 
         Raises:
-            DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant.
+            DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant. Or only
+                later versions of this program may write to this ledger.
         """
+        self._refuse_newer()
         if self._missing():
             self._refuse_missing_rights()
             with self._database.transaction():
                 self._database.all("ledger/migration_lock")
+                # Another program may have brought it further than this one knows while this one waited.
+                self._refuse_newer()
+                # Event triggers of users fire, and look names up; the migrations qualify theirs.
+                self._database.users_path(ours_first=True)
                 for number, path in self._missing():
                     self._run(number, path)
                     if self._database.one("ledger/schema_exists").migrations:
                         self._database.change("ledger/record_migration", number=number, name=path.stem)
+
+    def hindrance(self) -> str | None:
+        """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
+        try:
+            self._refuse_newer()
+        except DatabaseRefused as refusal:
+            return str(refusal)
+        return None
+
+    def _refuse_newer(self) -> None:
+        if self._database.one("ledger/schema_exists").lowest_version:
+            found = self._database.all("ledger/lowest_version")
+            if not found or found[0].version > LEDGER_VERSION:
+                raise ledger_is_newer(self._database.name, str(found[0].version) if found else "unknown")
 
     def _run(self, number: int, path: Path) -> None:
         try:
@@ -217,7 +238,7 @@ class Ledger:
         ]
 
     def is_current(self) -> bool:
-        """Whether there is a ledger, and it is one of this version."""
+        """Whether there is a ledger, and it is one of this version or a later one, which may be read."""
         return self.exists() and not self._missing()
 
     def has_archived(self) -> bool:

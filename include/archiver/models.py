@@ -8,6 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+# What this program may write into a ledger. A migration that an older program must not write beside raises it, here and
+# in the ledger's own table `lowest_version`; the ledger's triggers then refuse what an older program writes.
+LEDGER_VERSION = 2
+
 
 @dataclass(frozen=True, order=True)
 class TableName:

@@ -24,6 +24,7 @@ _TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
 _TYPE = re.compile(
     rf"{_TYPE_PART}(?:\.{_TYPE_PART}|(?: [a-z]+)*)(?:\([\w, -]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
 )
+_DEFINES = re.compile(r"(?:--[^\n]*\n|\s)*(?:CREATE|ALTER|DROP|REINDEX)\b")
 _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
 
@@ -127,6 +128,11 @@ def compose(statement: str, names: Names) -> sql.Composed:
     if wanted != set(names):
         raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
     return sql.SQL(text).format(**{key: _quoted(name) for key, name in names.items()})
+
+
+def defines(statement: str) -> bool:
+    """Whether this statement makes, changes or drops something, so that event triggers of users may fire."""
+    return bool(_DEFINES.match(_read(statement)[0]))
 
 
 @cache

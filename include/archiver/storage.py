@@ -149,6 +149,7 @@ class ObjectStore:
                 **self.address,
                 Key=key,
                 Body=content,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=digest,
                 IfNoneMatch="*",
                 **cast(Any, self.settings),
@@ -365,6 +366,7 @@ class Upload:
                 UploadId=self._id,
                 PartNumber=number,
                 Body=cast(bytes, part),
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=digest,
             )
         entry: dict[str, Any] = {"PartNumber": number, "ETag": sent["ETag"]}

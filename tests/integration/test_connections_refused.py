@@ -71,14 +71,10 @@ def test_a_server_that_is_not_there_is_worth_another_try(place: Place) -> None:
 
 def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place: Place) -> None:
     filled(place)
-    with place.session() as database:
-        database.all(
-            "session/settings", application="test", lock_timeout="50ms", statement_timeout="0", idle_timeout="0"
-        )
-        with place.connect() as user:
-            user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), database.transaction():
-                database.change("delete/hold", {"table": place.order.table})
+    with place.session() as database, database.patience("50ms"), place.connect() as user:
+        user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), database.transaction():
+            database.change("delete/hold", {"table": place.order.table})
 
 
 def test_a_missing_bucket_is_refused_by_its_name(place_on_both: Place) -> None:

@@ -2,6 +2,7 @@
 -- since the export has another version; when a concurrent change commits first, the server checks all of this
 -- again on the new version, and leaves it. A row to which a child points stays too. What was left is told by its
 -- number on the list.
+-- The bounds come with the column's own type, so that a trigger that sets the time zone moves no bound of this statement.
 -- Triggers fire under the database's own search path, so nothing here may be looked up along it.
 WITH gone AS (
     DELETE FROM {table} AS target

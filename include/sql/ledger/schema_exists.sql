@@ -6,7 +6,8 @@ SELECT
     coalesce(bool_or(class.relname = 'restores'), false) AS restores,
     coalesce(bool_or(class.relname = 'partitions'), false) AS partitions,
     coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before,
-    coalesce(bool_or(class.relname = 'owners'), false) AS owners
+    coalesce(bool_or(class.relname = 'owners'), false) AS owners,
+    coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
 WHERE space.nspname = 'archiver' AND class.relkind = 'r'

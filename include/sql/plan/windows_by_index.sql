@@ -2,11 +2,11 @@
 -- on. Each step is one probe of the index, so the time grows with the hours that hold rows, not with the rows.
 WITH RECURSIVE firsts AS (
     SELECT (
-        SELECT min({column}) FROM {table} WHERE {column} >= %(start)s AND {column} < %(end)s
+        SELECT min({column}) FROM {table} AS target WHERE {column} >= %(start)s AND {column} < %(end)s
     )::timestamp AS first
     UNION ALL
     SELECT (
-        SELECT min({column}) FROM {table}
+        SELECT min({column}) FROM {table} AS target
         WHERE {column} >= date_bin(%(step)s, firsts.first, %(origin)s) + %(step)s AND {column} < %(end)s
     )::timestamp
     FROM firsts

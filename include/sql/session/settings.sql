@@ -1,33 +1,8 @@
--- Pins all that changes how values are written as text or read, which rows are seen and what names mean, and the
--- limits of the session. Until it has run, names may mean anything, so every one here is qualified. The database's
--- own search path is read first. row_security = off makes the server refuse to hide rows instead of hiding them.
--- Each statement of a delete batch has to see what was committed before it, whatever isolation the database prefers.
+-- Reads what the database, the role or the connection prefers, before any of it is pinned. Until then names may mean
+-- anything, so every one here is qualified.
 SELECT
     pg_catalog.current_setting('search_path') AS users_path,
-    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) AS search_path,
     pg_catalog.set_config('application_name', %(application)s, false) AS application_name,
-    pg_catalog.set_config('lock_timeout', %(lock_timeout)s, false) AS lock_timeout,
-    pg_catalog.set_config('statement_timeout', %(statement_timeout)s, false) AS statement_timeout,
-    pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, false)
-        AS idle_in_transaction_session_timeout,
-    pg_catalog.set_config('idle_session_timeout', '0', false) AS idle_session_timeout,
-    CASE
-        WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-            THEN pg_catalog.set_config('transaction_timeout', '0', false)
-    END AS transaction_timeout,
-    pg_catalog.set_config('default_transaction_isolation', 'read committed', false) AS default_transaction_isolation,
-    pg_catalog.set_config('client_encoding', 'UTF8', false) AS client_encoding,
-    pg_catalog.set_config('row_security', 'off', false) AS row_security,
-    pg_catalog.set_config('TimeZone', 'UTC', false) AS TimeZone,
-    pg_catalog.set_config('DateStyle', 'ISO, YMD', false) AS DateStyle,
-    pg_catalog.set_config('IntervalStyle', 'postgres', false) AS IntervalStyle,
-    pg_catalog.set_config('extra_float_digits', '1', false) AS extra_float_digits,
-    pg_catalog.set_config('bytea_output', 'hex', false) AS bytea_output,
-    pg_catalog.set_config('xmloption', 'content', false) AS xmloption,
-    pg_catalog.set_config('lc_monetary', 'C', false) AS lc_monetary,
-    pg_catalog.set_config('array_nulls', 'on', false) AS array_nulls,
-    pg_catalog.set_config('quote_all_identifiers', 'off', false) AS quote_all_identifiers,
-    pg_catalog.set_config('synchronize_seqscans', 'off', false) AS synchronize_seqscans,
     pg_catalog.pg_is_in_recovery() AS standby,
     pg_catalog.current_setting('default_transaction_read_only') AS read_only,
     pg_catalog.current_setting('session_replication_role') AS replication_role

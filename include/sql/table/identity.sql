@@ -1,5 +1,6 @@
 -- The primary key, or else the narrowest unique index over plain NOT NULL columns that is in force at once. A table's
--- index knows nothing of the rows of its children, unless they are partitions.
+-- index knows nothing of the rows of its children, unless they are partitions. From Postgres 18 on a column may be NOT
+-- NULL for new rows only, by a constraint that was not validated: the older ones may hold NULL.
 SELECT
     index.indisprimary AS is_primary,
     array_agg(column_.attname ORDER BY key.place)::text[] AS columns
@@ -18,6 +19,14 @@ WHERE
         WHERE inherits.inhparent = index.indrelid AND class.relkind = 'r'
     )
 GROUP BY index.indexrelid, index.indisprimary, index.indnkeyatts
-HAVING bool_and(column_.attnotnull)
+HAVING
+    bool_and(
+        column_.attnotnull AND NOT EXISTS (
+            SELECT FROM pg_catalog.pg_constraint AS not_null
+            WHERE
+                not_null.conrelid = column_.attrelid AND not_null.contype = 'n' AND NOT not_null.convalidated
+                AND not_null.conkey = ARRAY[column_.attnum]
+        )
+    )
 ORDER BY index.indisprimary DESC, index.indnkeyatts, index.indexrelid
 LIMIT 1

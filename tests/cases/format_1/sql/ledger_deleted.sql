@@ -1,0 +1,4 @@
+-- The end of a generation: all of its rows were deleted, or found changed since and left.
+UPDATE archiver.windows
+SET state = 'deleted', deleted_at = clock_timestamp(), deleted_by_run_id = %(run_id)s, note = %(note)s
+WHERE id = %(id)s AND state = 'stored'
