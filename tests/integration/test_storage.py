@@ -170,3 +170,22 @@ def test_keys_are_listed_in_order_and_from_a_key_on_if_asked(place_on_both: Plac
     assert list(place_on_both.store.keys("folder/", after="folder/1")) == ["folder/2", "folder/3"]
     assert list(place_on_both.store.keys("folder/", after="folder/0")) == ["folder/1", "folder/2", "folder/3"]
     assert list(place_on_both.store.keys("folder/", after="folder/3")) == []
+
+
+def test_a_bucket_that_keeps_every_object_for_a_while_takes_small_and_large_ones(moto_place: Place) -> None:
+    """Default retention (object lock): every upload must name the algorithm of its checksum there."""
+    name = f"{moto_place.bucket}-locked"
+    moto_place.client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    moto_place.client.put_object_lock_configuration(
+        Bucket=name,
+        ObjectLockConfiguration={
+            "ObjectLockEnabled": "Enabled",
+            "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+        },
+    )
+    store = ObjectStore(moto_place.client, name)
+    store.check("", writing=True)
+    for key, content in (("small", b"x"), ("large", os.urandom(PART_BYTES + 1))):
+        uploaded(store, key, content, 3 << 20)
+        with store.reading(key) as answer:
+            assert answer.body.read() == content

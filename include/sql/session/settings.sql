@@ -1,6 +1,7 @@
 -- Reads what the database, the role or the connection prefers, before any of it is pinned. Until then names may mean
--- anything, so every one here is qualified.
+-- anything, so every one here is qualified. The encoding comes first: without it names would not arrive as text.
 SELECT
+    pg_catalog.set_config('client_encoding', 'UTF8', false) AS client_encoding,
     pg_catalog.current_setting('search_path') AS users_path,
     pg_catalog.set_config('application_name', %(application)s, false) AS application_name,
     pg_catalog.pg_is_in_recovery() AS standby,
