@@ -14,7 +14,7 @@ ui: $(VENV)/installed
 test: lint
 	$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
 
-# The faults of the tests at full size: about ten minutes.
+# The faults of the tests at full size: about twenty minutes.
 faults: $(VENV)/installed
 	$(RUN) -m tests.faults
 
@@ -31,9 +31,12 @@ lint: $(VENV)/installed
 # Half an hour, on an idle machine. SCALE=small: a few minutes, and nothing is written to the docs.
 bench: $(VENV)/installed
 	$(RUN) -m bench.archive
+	$(RUN) -m bench.restore
 
+# The restores take most of it, a quarter of an hour. SCALE=small: a tenth of the windows, and nothing is written.
 bench-memory: $(VENV)/installed
 	$(RUN) -m bench.memory
+	$(RUN) -m bench.restore_memory
 
 # SCALE=small: a tenth of the rows, two minutes; nothing is written to the docs.
 bench-reclaim: $(VENV)/installed

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
+MEASURED = "measured"
+BEGIN, END = f"<!-- {MEASURED}: begin -->\n", f"<!-- {MEASURED}: end -->\n"
 ROW_HEIGHT, BAR_WIDTH = 22, 250
 
 
@@ -16,16 +17,22 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def put_between_marks(page: Path, content: str) -> None:
-    """Replaces what stands between the marks of the page."""
-    head, rest = page.read_text(encoding="utf-8").split(BEGIN)
-    _, tail = rest.split(END)
-    page.write_text(f"{head}{BEGIN}\n{content}\n{END}{tail}", encoding="utf-8")
+def put_between_marks(page: Path, content: str, name: str = MEASURED) -> None:
+    """Replaces what stands between the marks of this name in the page."""
+    begin, end = _marks(name)
+    head, rest = page.read_text(encoding="utf-8").split(begin)
+    _, tail = rest.split(end)
+    page.write_text(f"{head}{begin}\n{content}\n{end}{tail}", encoding="utf-8")
 
 
-def between_marks(page: Path) -> str:
-    """What stands between the marks of the page, without the lines around it."""
-    return page.read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0].strip() + "\n"
+def between_marks(page: Path, name: str = MEASURED) -> str:
+    """What stands between the marks of this name in the page, without the lines around it."""
+    begin, end = _marks(name)
+    return page.read_text(encoding="utf-8").split(begin)[1].split(end)[0].strip() + "\n"
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return BEGIN.replace(MEASURED, name), END.replace(MEASURED, name)
 
 
 def picture(width: int, height: int, parts: Sequence[str]) -> str:

@@ -53,9 +53,28 @@ def run_peer(
         ProcessError: it failed, or left other rows than it should.
     """
     fresh_copy(place.postgres, loaded)
+    run = time_peer(place, loaded, python, module, environment or {})
+    place.empty_bucket()
+    refuse_other_rows(place.postgres, module)
+    return run
+
+
+def time_peer(
+    place: Place,
+    loaded: Loaded,
+    python: Path,
+    module: str,
+    environment: Mapping[str, str],
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """Runs `module` on the table as it is, with these settings besides the usual ones; what it did is not looked at.
+
+    Raises:
+        ProcessError: it failed.
+    """
     log = place.folder / f"{module.rpartition('.')[2]}.log"
-    with _process(python, module, environment or {}, log) as process:
-        _say(process, json.dumps(place.task()))
+    with _process(python, module, environment, log) as process:
+        _say(process, json.dumps(place.task() | dict(settings or {})))
         _hear(process, "ready", log)
         wal = wal_bytes(place.postgres)
         started = time.monotonic()
@@ -64,8 +83,6 @@ def run_peer(
         seconds = time.monotonic() - started
         peak = peak_mb(process.pid)
         wal = wal_bytes(place.postgres) - wal
-    place.empty_bucket()
-    refuse_other_rows(place.postgres, module)
     return Run(seconds, loaded.load.rows, loaded.csv_bytes, peak, wal)
 
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,18 @@ BUCKET = "bench"
 FEW = 20
 # The peak at ten years of hours is reckoned from the other two, since the restore of so many takes most of an hour.
 TEN_YEARS = 87_600
+ORDER = WorkOrder(
+    client="bench",
+    table=TableName("analytics", "events"),
+    timestamp_column="triggered_at",
+    timezone="UTC",
+    run_id="bench",
+    dry_run=False,
+    batch_size=10_000,
+    bucket=BUCKET,
+    prefix="",
+    compression="gzip",
+)
 SCALES = {"full": (1_000, 10_000), "small": (100, 1_000)}
 TABLE = """
     CREATE SCHEMA analytics;
@@ -63,6 +76,7 @@ def main() -> int:
             connection.execute(TABLE.encode())
         task = {
             "postgres": server.dsn("bench"),
+            "bucket": BUCKET,
             "s3": {
                 "endpoint_url": s3.endpoint_url,
                 "aws_access_key_id": s3.access_key,
@@ -72,7 +86,7 @@ def main() -> int:
         }
         started = time.monotonic()
         with Database.connected(lambda: server.connect("bench"), "bench", "bench") as database:
-            ManyWindows(_order(), sizes[-1]).make(database, s3.bucket_folder(BUCKET))
+            ManyWindows(ORDER, sizes[-1]).make(database, s3.bucket_folder(BUCKET))
         print(f"{sizes[-1]:,} windows made in {time.monotonic() - started:.0f} s", flush=True)
         runs = [_in_process(task | {"windows": size, "dry_run": dry}) for dry in (True, False) for size in sizes]
     result = _figures(runs)
@@ -121,13 +135,12 @@ def _reckoned(runs: list[dict[str, Any]]) -> float:
     return float(round(more["peak_mb"] + growth * (TEN_YEARS - more["windows"]), 1))
 
 
-def restore_here(task: dict[str, Any]) -> None:
-    """Restores the first so many windows into a new table, and prints the peak of this process."""
-    logging.disable(logging.WARNING)
-    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), BUCKET)
+def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Restores the first so many windows into a new table; the peak of this process."""
+    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), task["bucket"])
     windows, dry = task["windows"], task["dry_run"]
     into = TableName("analytics", f"back_{windows}")
-    order = RestoreOrder(replace(_order(), dry_run=dry), FIRST, FIRST + windows * HOUR, into)
+    order = RestoreOrder(replace(ORDER, bucket=bucket.bucket, dry_run=dry), FIRST, FIRST + windows * HOUR, into)
 
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])
@@ -141,22 +154,7 @@ def restore_here(task: dict[str, Any]) -> None:
         assert result.restored == windows * ROWS_A_WINDOW, result.lines()
     except ArchiverError as error:
         figures["error"] = str(error)
-    print(json.dumps({**figures, "peak_mb": _peak_mb(), "seconds": round(time.monotonic() - started, 1)}))
-
-
-def _order() -> WorkOrder:
-    return WorkOrder(
-        client="bench",
-        table=TableName("analytics", "events"),
-        timestamp_column="triggered_at",
-        timezone="UTC",
-        run_id="bench",
-        dry_run=False,
-        batch_size=10_000,
-        bucket=BUCKET,
-        prefix="",
-        compression="gzip",
-    )
+    return {**figures, "peak_mb": _peak_mb(), "seconds": round(time.monotonic() - started, 1)}
 
 
 def _peak_mb() -> float:
@@ -165,6 +163,7 @@ def _peak_mb() -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["one"]:
-        restore_here(json.loads(sys.stdin.read()))
+        logging.disable(logging.WARNING)
+        print(json.dumps(restored_here(json.loads(sys.stdin.read()))))
     else:
         sys.exit(main())

@@ -37,7 +37,7 @@ FAMILY_OPERATIONS = 5_000
 RANDOM_KILLS = 100
 RANDOM_KILLS_OF_RESTORES = 40
 STRICTER_KILLS = 15
-CUTS_OF_RESTORES = 10
+CUTS_OF_RESTORES = 6
 _MOST_SECONDS_OF_A_CHILD = 0.9
 _LINE_SECONDS = 5.0
 SETTINGS = {"deadlock_timeout": "50ms"}
@@ -85,12 +85,14 @@ def kill_points(account: Account, place: Place, worker: kills.Worker) -> None:
 
 def random_kills(account: Account, place: Place, worker: kills.Worker) -> None:
     say(f"SIGKILL at {RANDOM_KILLS} random instants")
-    kill_at_random(
-        account, RANDOM_KILLS, lambda number, instant: kills.tried(worker, place, f"instant{number}", None, instant)
-    )
+
+    def at_random(number: int, instant: float) -> Verdict:
+        return kills.tried(worker, place, f"instant{number}", None, instant)
+
+    kill_at_random(account, "archive", RANDOM_KILLS, at_random)
 
 
-def kill_at_random(account: Account, kills_wanted: int, tried: Callable[[int, float], Verdict]) -> None:
+def kill_at_random(account: Account, what: str, kills_wanted: int, tried: Callable[[int, float], Verdict]) -> None:
     """So many kills, each at an instant before the child's end."""
     choice = seeded("instants")
     longest, reached, number = _MOST_SECONDS_OF_A_CHILD, 0, 0
@@ -98,7 +100,7 @@ def kill_at_random(account: Account, kills_wanted: int, tried: Callable[[int, fl
         number += 1
         instant = choice.uniform(0.02, longest)
         try:
-            account.add(f"killed after {instant:.3f} s", partial(tried, number, instant))
+            account.add(f"{what} killed after {instant:.3f} s", partial(tried, number, instant))
             reached += 1
         except kills.NotReached:
             # The machine is faster today than the guess.
@@ -124,7 +126,7 @@ def restore_kills(account: Account, archives: Mapping[bool, Place], worker: kill
         return restores.killed(worker, archive, f"instant{number}", way, None, instant)
 
     say(f"SIGKILL of restores at {RANDOM_KILLS_OF_RESTORES} random instants")
-    kill_at_random(account, RANDOM_KILLS_OF_RESTORES, at_random)
+    kill_at_random(account, "restore", RANDOM_KILLS_OF_RESTORES, at_random)
 
 
 def restore_breaks(account: Account, archives: Mapping[bool, Place], proxy: S3Proxy) -> None:

@@ -161,10 +161,11 @@ def killed(
 
 
 def finished(place: Place, way: Way, name: str) -> Verdict:
-    """What is in the target when the restore was run to its end as a retry does, and when another one followed."""
-    others = way.on_conflict == "skip" and seeded(name).random() < 0.5
-    first = place.ordered(run_id="another run") if others else place
+    """What is in the target when the restore was run to its end as a retry does, and at times once more."""
+    choice = seeded(name)
+    anew = way.on_conflict == "skip" and choice.random() < 0.5
+    first = place.ordered(run_id="another run") if anew else place
     verdict = Verdict(problems=restored(Run.of(first), **way.settings)) + difference(place, way.into)
-    if way.on_conflict != "fail":
+    if way.on_conflict != "fail" and choice.random() < 0.5:
         verdict += Verdict(problems=restored(Run.of(place), **way.settings)) + difference(place, way.into)
     return verdict

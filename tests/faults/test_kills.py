@@ -9,6 +9,7 @@ from tests.faults.kills import Kill, Shape, Worker, choices, points, tried
 from tests.faults.place import Place
 
 FEWEST_POINTS = 80
+CHILDREN = 4
 # Around all that writes, and some that does not; `python -m tests.faults` tries every point, early and late.
 SAMPLE = (
     *(
@@ -61,6 +62,13 @@ def test_no_row_is_lost_by_a_kill_while_a_partition_is_dropped(
     sample = [kill for kill in choices(points(worker, place, shape), shape) if kill.point in drop]
     assert {kill.point for kill in sample} == set(drop)
     assert tried_all(worker, place, shape, sample).rows
+
+
+def test_no_row_is_lost_by_a_kill_while_rows_leave_whose_children_left_before(place: Place, worker: Worker) -> None:
+    kills = choices(points(worker, place, "children"), "children")
+    sample = [kill for kill in kills if kill.point.startswith(("before delete/", "after delete/"))][:CHILDREN]
+    assert len(sample) == CHILDREN
+    assert tried_all(worker, place, "children", sample).rows
 
 
 def tried_all(worker: Worker, place: Place, name: str, sample: list[Kill]) -> Verdict:

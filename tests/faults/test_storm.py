@@ -25,3 +25,11 @@ def test_no_version_is_lost_even_if_every_run_loses_its_lock_on_the_window(place
     verdict = storm.run()
     assert verdict.good, f"{verdict} ({dict(storm.events)})"
     assert storm.events["Superseded"]
+
+
+def test_no_version_is_lost_of_a_table_and_of_the_children_that_leave_before_its_rows(place: Place) -> None:
+    storm = Storm(place, "family", "family", OPERATIONS, keyed=True, children=True)
+    verdict = storm.run()
+    assert verdict.good, f"{verdict} ({dict(storm.events)})"
+    assert storm.events["children deleted"]
+    assert verdict.restores == 4

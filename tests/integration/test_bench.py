@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from bench import restore, restore_memory
 from bench.archive_data import DATABASE, Load, Loaded, drop, fresh_copy, load_template, refuse_other_rows
+from bench.many_windows import ROWS_A_WINDOW, ManyWindows
 from bench.peer_runs import Run, run_peer
 from bench.place import BUCKET, Place, written_policies
 from bench.requests_counted import counted
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
-from dev.s3 import S3Server
+from dev.s3 import RcloneS3, S3Server
+from include.archiver.database import Database
 
 ROWS, HOURS = 400, 2
 
@@ -45,6 +48,37 @@ def test_each_peer_archives_all_rows_but_todays_and_is_measured(bench: Place, lo
         assert run.peak_mb > 10
         assert run.wal_bytes > ROWS * 50
         assert bench.s3.empty_bucket(BUCKET) == 0, "the next peer must begin with an empty bucket"
+
+
+def test_rows_are_brought_back_in_each_way_and_compared(bench: Place) -> None:
+    found = restore.measured(bench, restore.Scale(ROWS, HOURS, repeats=1))
+    assert all(found["runs"][key][0]["csv_bytes"] > ROWS * 1460 for key in restore.WAYS)
+    assert found["restore_of_copy_from"] == round(found["restore_mb_s"] / found["copy_from_mb_s"], 3)
+    assert [line.split(" | ")[0] for line in restore.table(found).splitlines()[-3:]] == [
+        f"| {name}" for name in restore.WAYS.values()
+    ]
+    for name in (DATABASE, restore.ARCHIVED):
+        drop(bench.postgres, name)
+
+
+def test_an_archive_of_many_windows_is_one_that_a_restore_reads(bench: Place, rclone: RcloneS3) -> None:
+    bench.postgres.create_database("many_windows")
+    # One that rclone has not looked into: it remembers for a while what it saw.
+    rclone.create_bucket("many-windows")
+    with bench.postgres.connect("many_windows") as connection:
+        connection.execute(restore_memory.TABLE.encode())
+        order = replace(restore_memory.ORDER, bucket="many-windows")
+        with Database.connected(lambda: bench.postgres.connect("many_windows"), "many_windows", "bench") as database:
+            ManyWindows(order, 3).make(database, rclone.bucket_folder("many-windows"))
+        task = bench.task() | {
+            "postgres": bench.postgres.dsn("many_windows"),
+            "bucket": "many-windows",
+            "dry_run": False,
+        }
+        figures = [restore_memory.restored_here(task | {"windows": windows}) for windows in (1, 3)]
+        assert [(found["windows"], "error" in found) for found in figures] == [(1, False), (3, False)]
+        assert connection.execute("SELECT count(*) FROM analytics.back_3").fetchone() == (3 * ROWS_A_WINDOW,)
+    drop(bench.postgres, "many_windows")
 
 
 def test_requests_are_counted_and_scaled_to_a_million_rows(bench: Place, loaded: Loaded) -> None:

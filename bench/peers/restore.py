@@ -1,0 +1,40 @@
+"""Ours the other way: everything that was archived comes back, into a new table or into the table itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+
+from bench.peers.protocol import serve
+from include.archiver.database import Database
+from include.archiver.models import RestoreOrder, TableName
+from include.archiver.policy import load
+from include.archiver.steps.restore import restore
+from include.archiver.storage import CLIENT, ObjectStore
+from include.orders import work_order
+
+TEN_YEARS = timedelta(days=3652)
+
+
+def work(task: dict[str, Any]) -> None:
+    """Restores all of the policy file's one table."""
+    (client,) = load(Path(task["policies"])).clients
+    (policy,) = client.tables
+    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
+    now = datetime.now(UTC)
+    into = TableName(*task["into"]) if task["into"] else None
+    order = RestoreOrder(work_order(client, policy, "bench", dry_run=False), now - TEN_YEARS, now, into)
+
+    def connect() -> psycopg.Connection[Any]:
+        return psycopg.connect(**task["postgres"])
+
+    with Database.connected(connect, client.database, "archiver bench restore") as database:
+        restore(database, bucket, order).refuse_failures()
+
+
+if __name__ == "__main__":
+    serve(work)
