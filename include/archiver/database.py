@@ -35,6 +35,8 @@ _WINDOW_LOCK_POLL_SECONDS = 0.5
 _OF_LEDGER = ("ledger/", "partition/begin", "partition/ended")
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
+# Along which names are found that the server itself ships, and nothing else.
+_OWN_PATH = "pg_catalog, pg_temp"
 
 
 class Row(Protocol):
@@ -266,6 +268,11 @@ class Database:
         self._called_users = True
         self._current_path = self._path(ours_first=ours_first)
         self.all("session/path", path=self._current_path, local=True)
+
+    def own_path(self) -> None:
+        """From here to the end of the transaction names mean what the server itself ships, whatever users' code did."""
+        self._current_path = _OWN_PATH
+        self.all("session/path", path=_OWN_PATH, local=True)
 
     def _path(self, *, ours_first: bool) -> str:
         return f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path

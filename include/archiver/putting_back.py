@@ -9,7 +9,6 @@ from include.archiver.database import Database
 from include.archiver.errors import DatabaseRefused, TableRefused
 from include.archiver.models import TableName, TableShape
 from include.archiver.removal import KeyList
-from include.archiver.same_table import OUR_PATH
 from include.archiver.statements import Names
 from include.archiver.table import columns_of
 
@@ -43,7 +42,7 @@ def put_back(database: Database, shape: TableShape, partition: TableName, oid: i
             found = database.one("partition/move", {**names, **keys.matching})
         else:
             found = database.one("partition/move_all", names)
-        database.all("session/path", path=OUR_PATH)
+        database.own_path()
     except DatabaseRefused as refusal:
         raise TableRefused(f"{refusal}; so rows of {partition} cannot be put back into {shape.table}") from None
     if found.different or found.moved != found.rows:

@@ -13,8 +13,6 @@ from include.archiver.table import columns_of, members
 
 OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
 REPLACED = "another table has its name now"
-# Along which the look-ups here find what the server ships and nothing else.
-OUR_PATH = "pg_catalog, pg_temp"
 CHANGED = "the table was rewritten, or its columns changed, since the export"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import zip_longest
 
 from include.archiver.database import Database
@@ -18,7 +17,7 @@ from include.archiver.errors import Busy, CheckFailed, Stopped
 from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
-from include.archiver.models import DueWindow, LedgerRow, State, TableShape, TimestampKind, WorkOrder
+from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
 from include.archiver.progress import Pace
 from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
 from include.archiver.removal import (
@@ -30,7 +29,7 @@ from include.archiver.removal import (
     refuse_in_dry_run,
     refuse_replaced,
 )
-from include.archiver.same_table import OLDER, OUR_PATH, parts_changed, table_changed
+from include.archiver.same_table import OLDER, parts_changed, table_changed
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
@@ -235,16 +234,10 @@ def _batch(work: _Work, after: int, upto: int) -> int:
             database.one("delete/lock_parents", names, **values)
         database.users_path(ours_first=False)
         names = {**names, "unreferenced": Unreferenced("target", keys)}
-        result = database.one("delete/batch", names, **{**values, **_bounds(work)})
+        result = database.one("delete/batch", names, **values)
         work.ledger.progress(row, after, upto, result.deleted, result.kept)
         # Triggers have run, under the path of the users, along which anything may lie.
-        database.all("session/path", path=OUR_PATH)
+        database.own_path()
         if reason := parts_changed(database, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
     return int(result.deleted)
-
-
-def _bounds(work: _Work) -> dict[str, datetime]:
-    """The window's bounds in the column's own type: what the time zone is set to means nothing to them."""
-    zone = UTC if work.shape.timestamp_kind is TimestampKind.TIMESTAMPTZ else None
-    return {"start": work.row.span.start.replace(tzinfo=zone), "end": work.row.span.end.replace(tzinfo=zone)}
