@@ -107,6 +107,8 @@ class Archived:
         work = order.work
         self._folder = table_folder("", work.client, work.table)
         self._prefix = f"{work.prefix}/" if work.prefix else ""
+        # The windows of which a manifest could not be read, so that nobody knows which rows its object holds.
+        self.unreadable: set[Window] = set()
         self._subject = {"client": work.client, "schema": work.table.schema, "table": work.table.name}
 
     def find(self) -> list[str]:
@@ -199,6 +201,8 @@ class Archived:
         except CheckFailed as failure:
             log.error("%s", failure)  # noqa: TRY400 (the message is whole)
             failures.append(str(failure))
+            if cell := cell_of_key(key):
+                self.unreadable.add(cell)
         else:
             self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest)
 

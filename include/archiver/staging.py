@@ -186,6 +186,23 @@ class Staging:
             found = self.database.one("restore/drop_conflicts", names, own=list(own))
         return Met(found.rows, found.own)
 
+    def remember_listed(self, sidecar: ReadBack, key: Sequence[str]) -> None:
+        """Remembers the keys of an object's rows from the list beside it: those that had left, for which it is asked.
+
+        Raises:
+            CheckFailed: the list is not what was sent.
+            DatabaseRefused: a key of it cannot be read any more.
+        """
+        places = [f"{name}{'_' * len(max(key, key=len))}" for name in ("version", "part", "place")]
+        types = {name: type_name(kind) for name, kind in self.target.types.items()}
+        columns = [Typed(name, types.get(name, TypeName("text"))) for name in (*places, *key)]
+        self.database.change("restore/drop_staged")
+        self.database.change("restore/create_staged", {"columns": columns, "position": self.position})
+        with self.database.transaction(), closing(sidecar.chunks()) as chunks:
+            self.database.copy_in("restore/load_staged", {"columns": [*places, *key]}, chunks)
+        self.drop_kept()
+        self.database.change("restore/remember_keys", {"key": self.key})
+
     def left(self) -> Left:
         """What is still to come in."""
         found = self.database.one("restore/left_staged", {"position": self.position})

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from include.archiver.errors import Unfinished
-from include.archiver.manifest import manifest_key
+from include.archiver.manifest import keys_key, manifest_key
 from include.archiver.restored import Restored
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
@@ -94,6 +94,55 @@ def test_while_the_newest_object_of_a_window_is_damaged_older_versions_do_not_co
     place.write(new, whole)
     assert restored(place).failures == []
     assert place.sql("SELECT name FROM analytics.events") == [("new",)]
+
+
+@pytest.mark.parametrize("hours", [(60, 70), (70, 60)])
+def test_while_an_object_is_damaged_an_older_version_of_its_row_does_not_come_from_another_window(
+    place: Place, hours: tuple[int, int]
+) -> None:
+    """The list beside the object tells which rows it holds."""
+    place.sql(EVENTS)
+    for version, hour in zip(("old", "new"), hours, strict=True):
+        place.sql(
+            "INSERT INTO analytics.events OVERRIDING SYSTEM VALUE VALUES (1, %s, %s, NULL), (%s, %s, %s, NULL)",
+            hours_ago(hour), version, hour, hours_ago(hour), version,
+        )  # fmt: skip
+        place.archive()
+    new = next(manifest.data.key for manifest in place.manifests() if manifest.cell.start == hours_ago(hours[1]))
+    whole = place.read(new)
+    flip_a_bit(place, new)
+    result = restored(place)
+    assert (result.restored, result.superseded) == (1, 1)
+    assert new in refusal(result)
+    place.write(new, whole)
+    assert restored(place).failures == []
+    assert place.sql("SELECT id, name FROM analytics.events ORDER BY id") == sorted(
+        [(1, "new"), (hours[0], "old"), (hours[1], "new")]
+    )
+
+
+def test_where_that_list_is_damaged_too_it_is_told(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    bad = place.data_keys()[1]
+    place.remove(bad)
+    place.remove(keys_key(bad))
+    result = restored(place)
+    assert result.restored == 60
+    assert "older versions of its rows may have come in from other windows" in refusal(result)
+
+
+def test_where_a_manifest_cannot_be_read_older_versions_of_its_window_wait(place: Place) -> None:
+    place.sql(EVENTS)
+    for version in ("old", "new"):
+        place.sql(
+            "INSERT INTO analytics.events OVERRIDING SYSTEM VALUE VALUES (1, %s, %s, NULL)", hours_ago(60), version
+        )
+        place.archive()
+    place.write(manifest_key(place.data_keys()[1]), b"{}")
+    place.sql("DROP SCHEMA archiver CASCADE")
+    assert "waits until the newer object" in refusal(restored(place))
+    assert place.live().total() == 0
 
 
 def test_an_object_without_a_manifest_does_not_exist_where_no_ledger_knows_it(place: Place) -> None:

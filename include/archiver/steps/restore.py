@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from include.archiver.archived import Archived, ArchivedObject, Span
-from include.archiver.checking import data_of, read_manifest
+from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.database import Database
-from include.archiver.errors import Busy, CheckFailed, Conflict, SettingError, StorageRefused, ValueRefused
+from include.archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
 from include.archiver.inserting import Inserting
 from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, manifest_key
+from include.archiver.manifest import Manifest, keys_key, manifest_key
 from include.archiver.models import OnConflict, RestoreOrder, Window
 from include.archiver.refused import Refusals
 from include.archiver.restored import Restored
@@ -77,6 +78,7 @@ class _Work:
         if not order.work.dry_run:
             self._migrate()
         result.failures += self.archived.find()
+        self._damaged |= self.archived.unreadable
         self._objects = self.archived.count()
         if not self._objects:
             result.notes.append(self._say_nothing())
@@ -151,12 +153,33 @@ class _Work:
             with self.database.locked(self.ledger.lock_name(found.cell), f"window {found.cell}"):
                 self._object(found, target, only)
         except Busy as busy:
-            log.warning("%s", busy)
+            log.warning("%s%s", busy, self._keep_older_out(found, target, everything=True))
             self._busy.append(str(busy))
             self._damaged.add(found.cell)
         except (CheckFailed, ValueRefused, StorageRefused) as failure:
             self._damaged.add(found.cell)
-            self._failed(f"{found.key}: {failure}")
+            self._failed(f"{found.key}: {failure}{self._keep_older_out(found, target)}")
+
+    def _keep_older_out(self, found: ArchivedObject, target: Target, *, everything: bool = False) -> str:
+        """An older version of a row of this object must not come in its place, whatever window that lies in.
+
+        The list beside the object tells its rows' keys. Returns what is to be said where it cannot be read.
+        """
+        if not target.key:
+            return ""
+        try:
+            manifest, gone = self._manifest(found)
+            span = self.span.within(manifest)
+            if not gone.upto or span is None or not set(target.key) <= set(manifest.identity_columns):
+                return ""
+            gone = replace(gone, upto=manifest.rows, kept=()) if everything else gone
+            store, key = self._where(found)
+            at = manifest.model_copy(update={"keys": manifest.sidecar.model_copy(update={"key": keys_key(key)})})
+            staging = Staging(self.database, target, manifest, self.order.work.timezone, span, gone)
+            staging.remember_listed(sidecar_of(store, at), manifest.identity_columns)
+        except Refused as refusal:
+            return f"; older versions of its rows may have come in from other windows, since {refusal}"
+        return ""
 
     def _object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
         manifest, gone = self._manifest(found)
