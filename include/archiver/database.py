@@ -83,6 +83,7 @@ class Database:
         self._writes = True
         self._called_users = False
         self._current_path = ""
+        self._event_triggers = False
 
     @property
     def process(self) -> int:
@@ -155,6 +156,7 @@ class Database:
         if writes:
             self._refuse_unwritable(settings)
         self._users_path = settings.users_path
+        self._event_triggers = settings.event_triggers
         self._pin()
 
     def _pin(self) -> None:
@@ -287,7 +289,7 @@ class Database:
         """
         if self._called_users and statement.startswith(_OF_LEDGER):
             self._pin_within(self._current_path)
-        if not defines(statement):
+        if not (self._event_triggers and defines(statement)):
             yield
             return
         alone = self._connection.info.transaction_status is TransactionStatus.IDLE

@@ -240,4 +240,6 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         database.own_path()
         if reason := parts_changed(database, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
+        # Deferred triggers run at the commit, and count on theirs.
+        database.users_path(ours_first=False)
     return int(result.deleted)
