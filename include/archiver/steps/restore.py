@@ -13,18 +13,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from include.archiver.archived import Archived, ArchivedObject, Span
-from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
 from include.archiver.inserting import Inserting
-from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest, keys_key, manifest_key
 from include.archiver.models import OnConflict, RestoreOrder, Window
 from include.archiver.refused import Refusals
 from include.archiver.restored import Restored
 from include.archiver.restores import Restores
 from include.archiver.sequences import Sequences
+from include.archiver.sources import Sources
 from include.archiver.staging import Met, Staging
 from include.archiver.statements import Typed, TypeName
 from include.archiver.storage import ObjectStore
@@ -64,6 +62,7 @@ class _Work:
         self.span = span
         self.ledger = Ledger(database, order.work)
         self.restores = Restores(database, order.work)
+        self.sources = Sources(self.ledger, bucket, order.work)
         self.archived = Archived(database, bucket, order, span)
         self.result = Restored(dry_run=order.work.dry_run)
         self.sequences: Sequences | None = None
@@ -106,6 +105,7 @@ class _Work:
         for found in self.archived.objects():
             self._try(found, target)
         self._bring_those_that_waited(target)
+        result.notes += self.sources.notes
         if self.sequences:
             result.sequences += self.sequences.settle(move=order.set_sequences)
 
@@ -168,24 +168,19 @@ class _Work:
         if not target.key:
             return ""
         try:
-            manifest, gone = self._manifest(found)
+            manifest, gone = self.sources.describe(found)
             span = self.span.within(manifest)
             if not gone.upto or span is None or not set(target.key) <= set(manifest.identity_columns):
                 return ""
             gone = replace(gone, upto=manifest.rows, kept=()) if everything else gone
-            store, key = self._where(found)
-            at = manifest.model_copy(update={"keys": manifest.sidecar.model_copy(update={"key": keys_key(key)})})
             staging = Staging(self.database, target, manifest, self.order.work.timezone, span, gone)
-            staging.remember_listed(sidecar_of(store, at), manifest.identity_columns)
+            staging.remember_listed(self.sources.sidecar(found, manifest), manifest.identity_columns)
         except Refused as refusal:
             return f"; older versions of its rows may have come in from other windows, since {refusal}"
         return ""
 
     def _object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
-        manifest, gone = self._manifest(found)
-        for note in gone.notes:
-            log.warning("%s", note)
-            self.result.notes.append(note)
+        manifest, gone = self.sources.describe(found)
         place = f"object {found.number:,} of {self._objects:,}"
         if not gone.upto:
             log.info("%s, %s: none of its rows left the table", place, found.key)
@@ -214,45 +209,10 @@ class _Work:
             *(say_count(counts.rows_read, "row"), self.result.verb),
         )
 
-    def _manifest(self, found: ArchivedObject) -> tuple[Manifest, Gone]:
-        """The manifest, and which of the object's rows had left: from the ledger if it knows, else from S3."""
-        row = self.ledger.of_object(found.bucket, found.key)
-        if found.known and row is not None:
-            manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
-            self._note_damage(found, manifest)
-            return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept_positions)
-        store = self.bucket.elsewhere(found.bucket)
-        if found.listed_key is None and row is not None:
-            manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
-        else:
-            manifest = read_manifest(store, self.order.work, manifest_key(found.key))
-        return manifest, what_left(self.ledger, store, manifest)
-
-    def _note_damage(self, found: ArchivedObject, manifest: Manifest) -> None:
-        """A manifest that is damaged or gone keeps no row from coming back, as long as the ledger has it as well."""
-        store, key = self._where(found)
-        try:
-            with store.reading(manifest_key(key)) as answer:
-                same = Manifest.parse(answer.body.read(), key) == manifest
-        except (CheckFailed, StorageRefused):
-            same = False
-        if not same:
-            note = f"s3://{store.bucket}/{manifest_key(key)} is missing or damaged; the ledger's own copy was used"
-            log.warning("%s", note)
-            self.result.notes.append(note)
-
-    def _where(self, found: ArchivedObject) -> tuple[ObjectStore, str]:
-        """Where the object is to be read: where the policy says, if it is there, else where the ledger has it."""
-        if found.listed_key is not None:
-            return self.bucket, found.listed_key
-        return self.bucket.elsewhere(found.bucket), found.key
-
     def _staged(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
         """Fills the staging table and takes out what is not to be restored."""
         manifest, target = staging.manifest, staging.target
-        store, key = self._where(found)
-        at = manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})})
-        counts = Restored(objects=1, rows_read=staging.load(lambda: data_of(store, at)))
+        counts = Restored(objects=1, rows_read=staging.load(lambda: self.sources.data(found, manifest)))
         counts.kept = staging.drop_kept()
         before = self.restores.before(manifest, target.table, target.oid or 0)
         if not staging.key:
