@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.archiver.errors import Busy, Unfinished
+from include.archiver.errors import Busy, DatabaseInterrupted, Unfinished
 from include.archiver.ledger import Ledger
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, restored
@@ -130,3 +131,44 @@ def test_a_bucket_that_refuses_is_told_by_the_object(place: Place) -> None:
     result = restored(place)
     with pytest.raises(Unfinished, match="no-such-bucket"):
         result.refuse_failures()
+
+
+def test_a_disk_that_is_full_half_way_ends_the_restore_and_another_try_brings_the_rest(place: Place) -> None:
+    place = keyless(place, rows=150)
+    place.archive()
+    place.sql(
+        "CREATE FUNCTION public.full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.note = 'note 70' THEN RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full'; END IF;"
+        " RETURN NEW; END $$;"
+        "CREATE TRIGGER full_disk BEFORE INSERT ON public.notes FOR EACH ROW EXECUTE FUNCTION public.full()"
+    )
+    with pytest.raises(DatabaseInterrupted):
+        restored(place)
+    assert place.live().total() == 60
+    place.sql("DROP TRIGGER full_disk ON public.notes")
+    result = restored(place)
+    assert (result.restored, result.already, result.failures) == (240, 60, [])
+    assert differences(place) == []
+
+
+def test_wall_times_that_came_twice_are_in_every_span_that_may_mean_them(place: Place) -> None:
+    """Clocks were put back at 03:00: each time from 02:00 on may be of summer or of winter time."""
+    place.sql("CREATE TABLE public.notes (id int PRIMARY KEY, at timestamp)")
+    place = place.on("public.notes", "at", timezone="Europe/Berlin").with_policy(timezone="Europe/Berlin")
+    moments = ["01:30", "02:15", "02:45", "03:30"]
+    for number, moment in enumerate(moments):
+        place.sql("INSERT INTO public.notes VALUES (%s, %s)", number, f"2025-10-26 {moment}")
+    place.archive()
+    summer = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    winter = datetime(2025, 10, 26, 1, 30, tzinfo=UTC)
+
+    def back(start: datetime, end: datetime) -> list[str]:
+        restored(place, start, end, hold_days=0)
+        found = [moments[row[0]] for row in place.sql("SELECT id FROM public.notes ORDER BY id")]
+        place.sql("DELETE FROM public.notes")
+        return found
+
+    assert back(summer - timedelta(hours=2), summer) == ["01:30", "02:15"]
+    assert back(summer, summer + timedelta(hours=5)) == ["02:15", "02:45", "03:30"]
+    assert back(summer - timedelta(hours=2), winter) == ["01:30", "02:15", "02:45"]
+    assert back(winter, winter + timedelta(hours=5)) == ["02:45", "03:30"]

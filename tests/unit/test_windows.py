@@ -19,7 +19,9 @@ from include.archiver.windows import (
     cell_of,
     cutoff,
     due_windows,
+    earliest_wall_time,
     in_column_time,
+    latest_wall_time,
     least_windows_per_task,
     most_tasks,
     windows_per_task,
@@ -238,3 +240,19 @@ def test_a_column_with_a_time_zone_is_reckoned_in_utc_whatever_the_policy_says(i
 def test_a_window_that_does_not_start_before_it_ends_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="must start before it ends"):
         Window(GRID_ORIGIN, GRID_ORIGIN)
+
+
+@pytest.mark.parametrize(
+    ("instant", "earliest", "latest"),
+    [
+        ("2026-10-25T00:30", "02:00", "02:30"),
+        ("2026-10-25T01:30", "02:30", "03:00"),
+        ("2026-10-25T05:00", "06:00", "06:00"),
+        ("2026-03-29T00:30", "01:30", "01:30"),
+        ("2026-03-29T01:30", "03:30", "03:30"),
+    ],
+)
+def test_the_wall_times_that_may_mean_a_moment_where_clocks_change(instant: str, earliest: str, latest: str) -> None:
+    moment = datetime.fromisoformat(instant).replace(tzinfo=UTC)
+    assert f"{earliest_wall_time(moment, 'Europe/Berlin'):%H:%M}" == earliest
+    assert f"{latest_wall_time(moment, 'Europe/Berlin'):%H:%M}" == latest
