@@ -136,7 +136,7 @@ def try_archives(tally: Tally, place: Place, durable: Place, worker: kills.Worke
 
 
 def main() -> int:
-    """Tries the archive here and the restores in another process, which is this program with a file for its findings."""
+    """Tries the archive here, and the restores in a process of this program that is given a file for its findings."""
     logging.disable(logging.WARNING)
     database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     tally = Tally()

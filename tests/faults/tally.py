@@ -54,12 +54,10 @@ class Tally:
     def read(self, file: Path) -> None:
         """Takes in what another process has found."""
         found: dict[str, Any] = json.loads(file.read_text())
-        total: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in found["total"].items()
-        }
+        lists = {name: tuple(value) for name, value in found["total"].items() if isinstance(value, list)}
         self.faults += found["faults"]
         self.failures += found["failures"]
-        self.total += Verdict(**total)
+        self.total += Verdict(**found["total"] | lists)
 
 
 def say(line: str) -> None:
