@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import archive_page, drawing
+from bench import archive_page, drawing, restore
 from bench.requests_counted import price
 
 LATEST = archive_page.latest()
@@ -39,6 +40,11 @@ def made_up() -> dict[str, Any]:
 
 def test_the_table_in_the_docs_is_the_measured_one() -> None:
     assert drawing.between_marks(archive_page.PAGE) == archive_page.content(LATEST)
+
+
+def test_the_table_of_restores_in_the_docs_is_the_measured_one() -> None:
+    measured = json.loads(restore.RESULTS.read_text(encoding="utf-8"))
+    assert drawing.between_marks(restore.PAGE, restore.MARKS) == restore.table(measured)
 
 
 def test_the_plot_in_the_docs_is_the_measured_one() -> None:
