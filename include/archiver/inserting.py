@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from include.archiver.database import Database, Row
 from include.archiver.errors import CheckFailed, DatabaseRefused, ReferenceRefused, RightMissing
-from include.archiver.models import OnConflict
+from include.archiver.models import OnConflict, TableName
 from include.archiver.staging import Staging
 from include.archiver.statements import Name, Names, Of
 
@@ -43,12 +43,16 @@ class _ChangedError(Exception):
 
 @dataclass
 class Inserting:
-    """The rows of one object, within one transaction; `triggers` are the names of those that fire for them."""
+    """The rows of one object, within one transaction.
+
+    `triggers` are the names of those that fire for them, `source` is the table that they came from.
+    """
 
     database: Database
     staging: Staging
     on_conflict: OnConflict
     triggers: Sequence[str]
+    source: TableName
     _left_out: set[int] = field(default_factory=set)
 
     def put(self) -> Put:
@@ -125,9 +129,14 @@ class Inserting:
             return 0
 
     def _say(self, refusal: ReferenceRefused) -> str:
+        """Rows that point to others can come back only after those."""
         found = self.database.all("restore/points_to", table=refusal.table, name=refusal.constraint)
-        parents = ", ".join(sorted(f"{row.schema}.{row.table}" for row in found))
-        return f"{refusal}; it points to a row of {parents} that is not there" if parents else str(refusal)
+        parents = {TableName(row.schema, row.table) for row in found}
+        if not parents or parents == {self.source}:
+            remedy = "its rows point to rows outside the span, restore a span that holds those too, or into a new table"
+        else:
+            remedy = f"restore {', '.join(map(str, sorted(parents)))} for the same span first, and then this again"
+        return f"{refusal}; {remedy}"
 
     def _leave_out(self, number: int, reason: str) -> None:
         if number not in self._left_out:

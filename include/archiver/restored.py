@@ -16,10 +16,11 @@ class Restored:
     """What a restore did. Of the rows read, those not restored were one of the things counted below.
 
     `skipped` met a row in the target that stayed; `in_conflict` met one at all; `superseded` came in a newer
-    version; `kept` never left the table; `already` were put into the target before; `refused` could not come in, and
-    `refusals` says why. `into` is the target, `held` says how long the archive leaves the rows there. `failures` are
-    objects that were left out, `sequences` those that stand behind the restored values, `lacks` the statements for what
-    a new table has not of the original. In a dry run all of it is what would be.
+    version; `kept` never left the table; `already` were put into the target before; `refused` could not come in.
+    `into` is the target, `held` says how long the archive leaves the rows there. `failures` tells of objects that were
+    left out and, in `row_failures` of its lines, of refused rows; `sequences` of those that stand behind the restored
+    values; `lacks` are the statements for what a new table has not of the original. In a dry run all of it is what
+    would be.
     """
 
     dry_run: bool = False
@@ -35,10 +36,10 @@ class Restored:
     outside: int = 0
     already: int = 0
     refused: int = 0
+    row_failures: int = 0
     notes: list[str] = field(default_factory=list)
     sequences: list[str] = field(default_factory=list)
     lacks: list[str] = field(default_factory=list)
-    refusals: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -52,14 +53,14 @@ class Restored:
         Raises:
             Unfinished: it names them.
         """
-        if not (self.failures or self.refusals):
+        if not self.failures:
             return
         parts = []
-        if self.failures:
-            parts.append(f"{len(self.failures):,} object(s)")
-        if self.refusals:
+        if objects := len(self.failures) - self.row_failures:
+            parts.append(f"{objects:,} object(s)")
+        if self.refused:
             parts.append(f"{self.refused:,} row(s)")
-        named = "; ".join([*self.failures, *self.refusals][:_MOST_NAMED])
+        named = "; ".join(self.failures[:_MOST_NAMED])
         what = " and ".join(parts)
         if self.dry_run:
             raise Unfinished(f"{what} would not be restored, everything else would be: {named}")
@@ -68,7 +69,7 @@ class Restored:
     def as_dict(self) -> dict[str, object]:
         """Plain values only; a dry run's has no `restored`, but `would_be_restored`. Long lists are cut."""
         found = asdict(self)
-        for name in ("notes", "sequences", "refusals", "failures"):
+        for name in ("notes", "sequences", "failures"):
             found[name] = found[name][: 2 * _MOST_NAMED]
         found["lacks"] = found["lacks"][:_MOST_STATEMENTS]
         if self.dry_run:
@@ -90,8 +91,8 @@ class Restored:
             lines.append(f"{self.into} lacks what the original has besides; to add it:")
             lines += [f"    {statement};" for statement in self.lacks[:_MOST_STATEMENTS]]
         failed = f"not {self.verb}"
-        wrong = [*self.failures[:_MOST_NAMED], *self.refusals[:_MOST_NAMED]]
-        return lines + self.notes[:_MOST_NAMED] + self.sequences + [f"{failed}: {line}" for line in wrong]
+        wrong = [f"{failed}: {line}" for line in self.failures[:_MOST_NAMED]]
+        return lines + self.notes[:_MOST_NAMED] + self.sequences + wrong
 
     @property
     def verb(self) -> str:
@@ -103,4 +104,4 @@ class Restored:
         for name, value in vars(other).items():
             if type(value) is int:
                 setattr(self, name, getattr(self, name) + value)
-        self.refusals += other.refusals
+        self.failures += other.failures

@@ -234,6 +234,6 @@ def test_rows_that_point_to_what_is_not_there_are_told_and_the_others_come_back(
     result = restored(place)
     assert (result.restored, result.refused) == (7, 2)
     assert "rows 8, 9: " in refusal(result)
-    assert "points to a row of public.parents that is not there" in refusal(result)
+    assert "restore public.parents for the same span first, and then this again" in refusal(result)
     place.sql("INSERT INTO public.parents VALUES (8), (9)")
     assert restored(place).restored == 2

@@ -196,12 +196,12 @@ class _Work:
             )
         counts = self._staged(staging, found, only)
         self._put(staging, found, counts)
-        counts.refusals = staging.refusals.lines(found.key)
-        counts.refused = staging.refusals.rows
+        counts.failures, counts.refused = staging.refusals.lines(found.key), staging.refusals.rows
+        counts.row_failures = len(counts.failures)
         if only is not None:
             counts.objects = counts.rows_read = counts.outside = counts.kept = counts.already = 0
         self.result.add(counts)
-        for line in counts.refusals:
+        for line in counts.failures:
             log.error("%s", line)
         log.info(
             "%s, %s: %s of %s %s",
@@ -252,7 +252,7 @@ class _Work:
                 f"{counts.in_conflict} row(s) of {found.key} are in {order.target} already; nothing of this "
                 f"object was restored. Set on_conflict to 'skip' or 'newest', or restore into a new table"
             )
-        inserting = Inserting(self.database, staging, order.on_conflict, self.triggers)
+        inserting = Inserting(self.database, staging, order.on_conflict, self.triggers, order.work.table)
         left = staging.left()
         if order.on_conflict is OnConflict.NEWEST and staging.key and target.oid is not None:
             counts.in_conflict = inserting.conflicts()
@@ -301,9 +301,9 @@ class _Work:
             refusals = Refusals()
             for reason, numbers in rows.items():
                 for number in numbers:
-                    refusals.add(number, f"{reason}; restore that row's span first, or restore into a new table")
+                    refusals.add(number, reason)
             lines = refusals.lines(found.key)
-            self.result.add(Restored(refused=refusals.rows, refusals=lines))
+            self.result.add(Restored(refused=refusals.rows, row_failures=len(lines), failures=lines))
             for line in lines:
                 log.error("%s", line)
 
