@@ -27,6 +27,8 @@ from include.archiver.target import Target
 
 # Of rows that are loaded piece by piece because one of them cannot be read.
 _PIECE_BYTES = 1 << 18
+# The module takes no field of more than 128 KiB otherwise; the server's have up to 1 GB.
+csv.field_size_limit(1 << 30)
 
 
 @dataclass(frozen=True)

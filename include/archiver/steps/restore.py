@@ -299,9 +299,13 @@ class _Work:
                 break
         for found, rows in self._waiting.items():
             refusals = Refusals()
-            for reason, numbers in rows.items():
-                for number in numbers:
-                    refusals.add(number, f"{reason}; restore that row's span first, or restore into a new table")
+            try:
+                for reason, numbers in rows.items():
+                    for number in numbers:
+                        refusals.add(number, f"{reason}; restore that row's span first, or restore into a new table")
+            except CheckFailed as failure:
+                self._failed(f"{found.key}: {failure}")
+                continue
             lines = refusals.lines(found.key)
             self.result.add(Restored(refused=refusals.rows, refusals=lines))
             for line in lines:
