@@ -89,9 +89,21 @@ class Span:
 def _moment(moment: datetime, zone: str, zoned: bool, *, earliest: bool) -> datetime:
     if moment.tzinfo is None:
         return moment
-    if zoned:
-        return moment.astimezone(tz=UTC).replace(tzinfo=None)
-    return earliest_wall_time(moment, zone) if earliest else latest_wall_time(moment, zone)
+    try:
+        if zoned:
+            return moment.astimezone(tz=UTC).replace(tzinfo=None)
+        return earliest_wall_time(moment, zone) if earliest else latest_wall_time(moment, zone)
+    except OverflowError:
+        # At either end of the calendar, where a zone's clocks show a year that there is not.
+        return moment.replace(tzinfo=None)
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    """The moment, moved, but not over the end of the calendar."""
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
 
 
 class Archived:
@@ -172,7 +184,7 @@ class Archived:
 
     def _list(self, failures: list[str], *, known: bool) -> None:
         widest = self._span.widest
-        reach = Window(widest.start - _FARTHEST_ZONE, widest.end + _FARTHEST_ZONE)
+        reach = Window(_moved(widest.start, -_FARTHEST_ZONE), _moved(widest.end, _FARTHEST_ZONE))
         keys = manifest_keys(self._bucket, self._order.work, reach)
         while page := list(islice(keys, _PAGE)):
             mine = self._first_hand(page) if known else set()

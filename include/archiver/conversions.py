@@ -19,6 +19,8 @@ _ZONED = re.compile(r"timestamp(\(\d\))? with time zone")
 # The words by which a type that has a time zone, or an array of it, is known.
 _OF_A_ZONE = "with time zone"
 _TEXT = re.compile(r"text|character varying(\(\d+\))?")
+# The types of which the server's cast to text gives something else than what it writes in a COPY.
+_CAST_OTHERWISE = re.compile(r"boolean|character(\(\d+\))?|inet")
 # The same value, though it is written in another way.
 _SAME_VALUE = {("json", "jsonb")}
 
@@ -58,7 +60,10 @@ def type_exists(database: Database, text: str) -> bool:
 
 
 def is_text(kind: str) -> bool:
-    """Whether a column of this type takes every value as it was archived, or refuses it."""
+    """Whether a column of this type takes every value as it was archived, or refuses it.
+
+    Of a few types a change of the column's type, and so a conversion here, writes values otherwise: true for t.
+    """
     return bool(_TEXT.fullmatch(kind))
 
 
@@ -78,7 +83,7 @@ def conversion_of(
         CheckFailed: the one type has a time zone and the other has none, and which zone was meant is not known.
     """
     before = column.type
-    if before == now or is_text(now):
+    if before == now or (is_text(now) and not _CAST_OTHERWISE.fullmatch(before)):
         return None
     zone = None
     if (_OF_A_ZONE in before) != (_OF_A_ZONE in now) and not is_text(before):

@@ -179,9 +179,11 @@ class Inserting:
             "table": staging.target.table,
             "columns": staging.inserted_columns,
             "position": staging.position,
-            "column": staging.manifest.timestamp_column,
         }
-        return self.database.all("restore/not_equal", names)
+        column = staging.manifest.timestamp_column
+        if column not in staging.target.types:
+            return self.database.all("restore/not_equal_at_any_time", names)
+        return self.database.all("restore/not_equal", {**names, "column": column})
 
     def _generated_anew(self) -> int:
         staging = self.staging

@@ -57,6 +57,7 @@ class Ledger:
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._past: Past | None = None
+        self._found = False
 
     def exists(self) -> bool:
         """Whether this database has a ledger; before the first run it has none."""
@@ -144,6 +145,10 @@ class Ledger:
 
     def of_object(self, bucket: str, key: str) -> LedgerRow | None:
         """The generation that took this key, None if the ledger has none."""
+        # A dry run may find no ledger at all, and makes none.
+        self._found = self._found or self.exists()
+        if not self._found:
+            return None
         rows = self._database.all("ledger/generation", bucket=bucket, object_key=key)
         return _ledger_row(rows[0]) if rows else None
 

@@ -121,6 +121,8 @@ class Restores:
 
     def made(self, target: TableName, oid: int) -> bool:
         """Whether a restore of this table made the target."""
+        if not self._database.one("ledger/schema_exists").restore_targets:
+            return False
         return bool(self._database.one("ledger/is_target", **self._target(target, oid)).made)
 
     def _target(self, target: TableName, oid: int) -> dict[str, object]:

@@ -27,6 +27,8 @@ from include.archiver.target import Target
 
 # Of rows that are loaded piece by piece because one of them cannot be read.
 _PIECE_BYTES = 1 << 18
+# The module takes no field of more than 128 KiB otherwise; the server's have up to 1 GB.
+csv.field_size_limit(1 << 30)
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,9 @@ class Met:
 class Staging:
     """The temporary table. Every method that drops something says how many rows it were.
 
-    `timezone` is the policy's, `span` what the restore and the object have in common, `gone` says which rows had left.
-    `refusals` collects the rows that cannot come in.
+    `timezone` is the policy's, `span` what the restore and the object have in common, `gone` says which rows had left,
+    `as_text` names columns of a new table that take their values as they were archived. `refusals` collects the rows
+    that cannot come in.
     """
 
     database: Database
@@ -60,6 +63,7 @@ class Staging:
     timezone: str
     span: Window
     gone: Gone
+    as_text: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
     _conversions: list[Conversion] = field(default_factory=list)
 
@@ -119,7 +123,12 @@ class Staging:
         """Gives columns the types of today; rows of which a value would become another one are refused."""
         for conversion in self._conversions:
             self._check(conversion)
-        for conversion in self._conversions:
+        self._convert(self._conversions)
+        if self._conversions:
+            self.database.change("restore/analyze_staged")
+
+    def _convert(self, conversions: Sequence[Conversion]) -> None:
+        for conversion in conversions:
             converted = conversion.converted
             names: Names = {"column": converted.column, "type": converted.now, "converted": converted}
             try:
@@ -128,8 +137,6 @@ class Staging:
                     self.database.change("restore/convert", names)
             except DatabaseRefused:
                 raise self._unconvertible(conversion) from None
-        if self._conversions:
-            self.database.change("restore/analyze_staged")
 
     def drop_outside(self) -> int:
         """Takes out the rows outside the span, in the types in which they were archived."""
@@ -194,13 +201,16 @@ class Staging:
             DatabaseRefused: a key of it cannot be read any more.
         """
         places = [f"{name}{'_' * len(max(key, key=len))}" for name in ("version", "part", "place")]
+        conversions = [one for one in self._find_conversions() if one.column in key]
         types = {name: type_name(kind) for name, kind in self.target.types.items()}
+        types |= {conversion.column: conversion.converted.before for conversion in conversions}
         columns = [Typed(name, types.get(name, TypeName("text"))) for name in (*places, *key)]
         self.database.change("restore/drop_staged")
         self.database.change("restore/create_staged", {"columns": columns, "position": self.position})
         with self.database.transaction(), closing(sidecar.chunks()) as chunks:
             self.database.copy_in("restore/load_staged", {"columns": [*places, *key]}, chunks)
         self.drop_kept()
+        self._convert(conversions)
         self.database.change("restore/remember_keys", {"key": self.key})
 
     def left(self) -> Left:
@@ -221,7 +231,7 @@ class Staging:
         found = (
             conversion_of(self.database, self.manifest, column, types[column.name], self.timezone)
             for column in self.manifest.columns
-            if column.name in types
+            if column.name in types and column.name not in self.as_text
         )
         return [conversion for conversion in found if conversion]
 

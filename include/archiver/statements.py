@@ -174,6 +174,9 @@ def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
 
 def _converted(name: Converted) -> sql.Composed:
     column, now = _identifier(name.column), _quoted(name.now)
+    if _is_text(name.now):
+        # By way of text, as the server does it when a column's type is changed.
+        return sql.SQL("{}::text::{}").format(column, now)
     if name.zone is None:
         return sql.SQL("{}::{}").format(column, now)
     # The server takes a date for a moment of the session's zone, unless it is made one of a wall clock first.
@@ -184,6 +187,9 @@ def _converted(name: Converted) -> sql.Composed:
 
 def _inexact(name: Converted) -> sql.Composed:
     there = _converted(name)
+    if _is_text(name.now):
+        # The other way round a part of a word may be read as the whole one.
+        return sql.SQL("{}::text IS DISTINCT FROM ({})::text").format(_identifier(name.column), there)
     back = sql.SQL("({})::{}").format(there, _quoted(name.before))
     if name.zone is not None:
         middle = sql.SQL("({})::timestamp").format(there) if name.now.text == "date" else sql.SQL("({})").format(there)
@@ -191,6 +197,10 @@ def _inexact(name: Converted) -> sql.Composed:
     return sql.SQL("ROW({})::pg_catalog.text IS DISTINCT FROM ROW({})::pg_catalog.text").format(
         back, _identifier(name.column)
     )
+
+
+def _is_text(kind: TypeName) -> bool:
+    return kind.text == "text" or kind.text.startswith("character varying")
 
 
 def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:

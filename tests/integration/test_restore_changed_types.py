@@ -8,7 +8,7 @@ import pytest
 
 from include.archiver.errors import Unfinished
 from tests.integration.place import Place, hours_ago
-from tests.integration.restoring import restored
+from tests.integration.restoring import differences, remembered, restored
 
 SUMMER, WINTER = datetime(2025, 7, 1, 12, 30), datetime(2025, 1, 1, 12, 30)  # noqa: DTZ001 (column time)
 
@@ -129,3 +129,35 @@ def test_a_column_that_was_dropped_and_added_again_with_another_type_is_told(pla
     result = restored(place)
     assert result.refused == 1
     assert "column v was text and is integer: its values are read as that" in result.notes
+
+
+@pytest.mark.parametrize(("before", "value"), [("char(5)", "a"), ("boolean", "true"), ("inet", "10.0.0.1")])
+@pytest.mark.parametrize("now", ["text", "varchar(30)"])
+@pytest.mark.parametrize("on_conflict", ["skip", "newest"])
+def test_a_key_that_became_text_meets_the_row_that_has_it(
+    place: Place, before: str, value: str, now: str, on_conflict: str
+) -> None:
+    """The server writes some values otherwise when their column becomes text: true for t."""
+    place.sql(f"CREATE TABLE public.things (id {before} PRIMARY KEY, at timestamp, note text)")
+    place = place.on("public.things", "at")
+    place.sql(f"INSERT INTO public.things VALUES ('{value}', %s, 'old')", hours_ago(80))
+    place.archive()
+    place.sql(f"INSERT INTO public.things VALUES ('{value}', %s, 'new')", hours_ago(1))
+    place.sql(f"ALTER TABLE public.things ALTER id TYPE {now}")
+    remembered(place)
+    result = restored(place, on_conflict=on_conflict)
+    assert (result.restored, result.skipped, differences(place)) == (0, 1, [])
+
+
+def test_a_word_that_the_new_type_would_cut_stays_out(place: Place) -> None:
+    place = things(place, "boolean", "true", "false")
+    place.sql("ALTER TABLE public.things ALTER v TYPE varchar(4)")
+    result = restored(place)
+    assert (result.restored, result.refused) == (1, 1)
+    assert place.sql("SELECT v FROM public.things") == [("true",)]
+
+
+def test_a_column_taken_as_text_has_its_values_as_they_were_archived(place: Place) -> None:
+    place = things(place, "boolean", "true")
+    assert restored(place, into="public.copy", text_columns=("v",)).restored == 1
+    assert place.sql("SELECT v FROM public.copy") == [("t",)]

@@ -16,7 +16,9 @@ from include.archiver.archived import Archived, ArchivedObject, Span
 from include.archiver.database import Database
 from include.archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
 from include.archiver.inserting import Inserting
+from include.archiver.kept import Gone
 from include.archiver.ledger import Ledger
+from include.archiver.manifest import Manifest
 from include.archiver.models import OnConflict, RestoreOrder, Window
 from include.archiver.refused import Refusals
 from include.archiver.restored import Restored
@@ -173,7 +175,7 @@ class _Work:
             if not gone.upto or span is None or not set(target.key) <= set(manifest.identity_columns):
                 return ""
             gone = replace(gone, upto=manifest.rows, kept=()) if everything else gone
-            staging = Staging(self.database, target, manifest, self.order.work.timezone, span, gone)
+            staging = self._staging(target, manifest, span, gone)
             staging.remember_listed(self.sources.sidecar(found, manifest), manifest.identity_columns)
         except Refused as refusal:
             return f"; older versions of its rows may have come in from other windows, since {refusal}"
@@ -188,7 +190,7 @@ class _Work:
         span = self.span.within(manifest)
         if span is None:
             return
-        staging = Staging(self.database, target, manifest, self.order.work.timezone, span, gone)
+        staging = self._staging(target, manifest, span, gone)
         if not (gone.known or staging.key) and self.order.into_itself:
             raise CheckFailed(
                 "no ledger says which of its rows left the table, and without a key they cannot be told from those "
@@ -208,6 +210,10 @@ class _Work:
             *(place, found.key, f"{counts.restored:,}"),
             *(say_count(counts.rows_read, "row"), self.result.verb),
         )
+
+    def _staging(self, target: Target, manifest: Manifest, span: Window, gone: Gone) -> Staging:
+        order = self.order
+        return Staging(self.database, target, manifest, order.work.timezone, span, gone, order.text_columns)
 
     def _staged(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
         """Fills the staging table and takes out what is not to be restored."""
@@ -299,9 +305,13 @@ class _Work:
                 break
         for found, rows in self._waiting.items():
             refusals = Refusals()
-            for reason, numbers in rows.items():
-                for number in numbers:
-                    refusals.add(number, reason)
+            try:
+                for reason, numbers in rows.items():
+                    for number in numbers:
+                        refusals.add(number, reason)
+            except CheckFailed as failure:
+                self._failed(f"{found.key}: {failure}")
+                continue
             lines = refusals.lines(found.key)
             self.result.add(Restored(refused=refusals.rows, row_failures=len(lines), failures=lines))
             for line in lines:

@@ -4,6 +4,7 @@ SELECT
     coalesce(bool_or(class.relname = 'migrations'), false) AS migrations,
     coalesce(bool_or(class.relname = 'windows'), false) AS windows,
     coalesce(bool_or(class.relname = 'restores'), false) AS restores,
+    coalesce(bool_or(class.relname = 'restore_targets'), false) AS restore_targets,
     coalesce(bool_or(class.relname = 'partitions'), false) AS partitions,
     coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before,
     coalesce(bool_or(class.relname = 'owners'), false) AS owners,
