@@ -68,6 +68,18 @@ def test_a_span_comes_back_and_the_next_run_leaves_it_there(tenants: Tenants, re
     assert "held by a restore until" in again.log("plan")
 
 
+def test_a_span_of_which_nothing_was_archived_is_skipped_and_says_what_there_is(
+    tenants: Tenants, returned: Tenant
+) -> None:
+    run_id, state = run(
+        tenants, "restore", **form(returned, start="1999-01-31T00:00:00+00:00", end="1999-02-01T00:00:00+00:00")
+    )
+    task_id = f"restore_{DATABASE_CONNECTION}"
+    (one,) = [one for one in tenants.api.task_instances("restore", run_id) if one["task_id"] == task_id]
+    assert (state, one["state"]) == ("success", "skipped")
+    assert "no archived object of this table overlaps the span" in tenants.api.task_log("restore", run_id, task_id)
+
+
 def test_a_table_that_the_policy_does_not_list_fails_with_the_reason(tenants: Tenants, returned: Tenant) -> None:
     run_id, state = run(tenants, "restore", **form(returned, table="analytics.nothing"))
     assert state == "failed"
