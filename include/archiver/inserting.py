@@ -150,7 +150,8 @@ class Inserting:
             "columns": list(staging.inserted_columns),
             "position": staging.position,
         }
-        changed = [name for name in staging.inserted_columns if name not in staging.key]
+        key = staging.key
+        changed = [name for name in staging.inserted_columns if name not in key]
         values = {"after": after, "upto": upto}
         # Triggers fire, and they may count on it.
         self.database.users_path(ours_first=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from include.archiver.archived import Shape
 from include.archiver.conversions import type_exists, type_name
@@ -27,7 +28,7 @@ class Target:
     columns: tuple[Column, ...]
     key: tuple[str, ...]
 
-    @property
+    @cached_property
     def types(self) -> dict[str, str]:
         """Each column's type by its name."""
         return {column.name: column.type for column in self.columns}

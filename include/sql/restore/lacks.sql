@@ -14,7 +14,7 @@ statements AS (
     SELECT
         2, column_.attnum,
         format(
-            '%%s ALTER COLUMN %%I SET DEFAULT %%s', head, column_.attname, pg_get_expr(expression.adbin, expression.adrelid)
+            '%%s ALTER COLUMN %%I SET DEFAULT %%s', head, column_.attname, pg_get_expr(expression.adbin, 0)
         )
     FROM source
     JOIN pg_catalog.pg_attribute AS column_ ON column_.attrelid = source.oid
