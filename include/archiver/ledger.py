@@ -274,10 +274,9 @@ class Ledger:
     def past(self) -> Past:
         """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
         if self._past is None:
-            allowed = self._ask("ledger/may_identify")
-            identity = self._ask("export/system_identifier") if allowed and allowed.may_identify else None
-            timeline = self._ask("export/timeline")
-            self._past = Past(identity.identifier if identity else None, int(timeline.timeline) if timeline else None)
+            allowed = _ask(self._database, "ledger/may_identify")
+            identity = _ask(self._database, "export/system_identifier") if allowed and allowed.may_identify else None
+            self._past = Past(identity.identifier if identity else None, timeline_of(self._database))
         return self._past
 
     def moment(self) -> datetime:
@@ -320,23 +319,30 @@ class Ledger:
         table = self._order.table
         return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
 
-    def _ask(self, statement: str) -> Row | None:
-        """What a server may keep to itself, as a standby or a service that hides its log does; then None."""
-        try:
-            # A savepoint where a transaction is open, so that its error ends nothing else.
-            with self._database.transaction():
-                return self._database.one(statement)
-        except (DatabaseRefused, DatabaseInterrupted):
-            if self._database.closed:
-                raise
-            return None
-
     def _moved(self, row: LedgerRow, changed: int) -> None:
         if changed != 1:
             raise Superseded(
                 f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
                 f"worked on it; nothing was deleted on this run's account"
             )
+
+
+def timeline_of(database: Database) -> int | None:
+    """The server's timeline; None where it does not tell it."""
+    row = _ask(database, "export/timeline")
+    return int(row.timeline) if row else None
+
+
+def _ask(database: Database, statement: str) -> Row | None:
+    """What a server may keep to itself, as a standby or a service that hides its log does; then None."""
+    try:
+        # A savepoint where a transaction is open, so that its error ends nothing else.
+        with database.transaction():
+            return database.one(statement)
+    except (DatabaseRefused, DatabaseInterrupted):
+        if database.closed:
+            raise
+        return None
 
 
 def _ledger_row(row: Row) -> LedgerRow:

@@ -22,10 +22,10 @@ def put_back(database: Database, shape: TableShape, partition: TableName, oid: i
     Raises:
         TableRefused: the rows would not be there as they were, or the server refuses them; the message says what of.
     """
-    if hooks := database.all("partition/insert_hooks", oid=shape.oid):
-        raise TableRefused(
-            f"{', '.join(hook.name for hook in hooks)} would act on rows that are put back into {shape.table}"
-        )
+    triggers = [f"trigger {row.name}" for row in database.all("restore/triggers", oid=shape.oid) if row.on_insert]
+    rules = [f"rule {row.name}" for row in database.all("restore/insert_rules", oid=shape.oid)]
+    if triggers or rules:
+        raise TableRefused(f"{', '.join(triggers + rules)} would act on rows that are put back into {shape.table}")
     columns = {(column.name, column.type, column.is_generated) for column in shape.columns}
     own = columns_of(database, oid)
     if {(column.name, column.type, column.is_generated) for column in own} != columns:

@@ -15,7 +15,7 @@ from include.archiver.ledger import SCHEMA
 from include.archiver.manifest import table_folder
 from include.archiver.models import TableShape, WorkOrder
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe
+from include.archiver.table import describe, find
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def check_database(database: Database, order: WorkOrder) -> tuple[list[Check], T
         "preview/asking", schema=order.table.schema, table=order.table.name, column=order.timestamp_column
     )
     checks = [_check_writable(asking)]
-    for found in database.all("table/find", schema=order.table.schema, table=order.table.name):
+    if (found := find(database, order.table)) is not None:
         checks += _check_rights(found, asking, order)
     shape, check = _check_shape(database, order)
     checks.append(check)

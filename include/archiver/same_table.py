@@ -9,7 +9,7 @@ from __future__ import annotations
 from include.archiver.database import Database
 from include.archiver.manifest import Manifest, Member
 from include.archiver.models import TableName, TableShape
-from include.archiver.table import columns_of, members
+from include.archiver.table import columns_of, find, members
 
 OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
 REPLACED = "another table has its name now"
@@ -23,7 +23,8 @@ def table_changed(database: Database, shape: TableShape, manifest: Manifest) -> 
     """
     if manifest.members is None:
         return OLDER
-    if _oid_of(database, shape.table) != shape.oid:
+    found = find(database, shape.table)
+    if found is None or found.oid != shape.oid:
         return REPLACED
     now = [(column.number, column.name, column.type) for column in columns_of(database, shape.oid)]
     if now != [(column.number, column.name, column.type) for column in manifest.columns]:
@@ -48,18 +49,13 @@ def has_same_parts(database: Database, table: TableName, manifest: Manifest) -> 
 
     To be asked when the snapshot of the export has ended: within it, parts that came meanwhile cannot be seen.
     """
-    oid = _oid_of(database, table)
-    if oid is None or manifest.members is None:
+    found = find(database, table)
+    if found is None or manifest.members is None:
         return False
-    now = members(database, oid, manifest.timestamp_column, manifest.span)
+    now = members(database, found.oid, manifest.timestamp_column, manifest.span)
     return _essence(now) == _essence(manifest.members)
 
 
 def _essence(parts: dict[str, Member]) -> dict[str, tuple[int, str]]:
     """Without the names, which may change and mean nothing."""
     return {oid: (part.file_node, part.columns) for oid, part in parts.items()}
-
-
-def _oid_of(database: Database, table: TableName) -> int | None:
-    found = database.all("table/find", schema=table.schema, table=table.name)
-    return int(found[0].oid) if found else None

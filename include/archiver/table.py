@@ -67,14 +67,20 @@ def describe(
         )
 
 
+def find(database: Database, table: TableName) -> Row | None:
+    """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
+    rows = database.all("table/find", schema=table.schema, table=table.name)
+    return rows[0] if rows else None
+
+
 def column_of(row: Row) -> Column:
     """A column from the catalog's row."""
     return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
 
 
 def _found(database: Database, table: TableName, to_delete: bool) -> Row:
-    rows = database.all("table/find", schema=table.schema, table=table.name)
-    if not rows:
+    found = find(database, table)
+    if found is None:
         if not database.one("table/schema", schema=table.schema).found:
             raise TableRefused(
                 f"database {database.name} has no schema {table.schema!r}; correct 'table' in the policy file "
@@ -84,7 +90,6 @@ def _found(database: Database, table: TableName, to_delete: bool) -> Row:
             f"schema {table.schema!r} of database {database.name} has no table {table.name!r}; correct 'table' "
             f"in the policy file (names are taken exactly as written, capitals too)"
         )
-    (found,) = rows
     if found.kind not in {_ORDINARY, _PARTITIONED}:
         raise TableRefused(
             f"{table} in database {database.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "

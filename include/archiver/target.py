@@ -13,7 +13,7 @@ from include.archiver.errors import SettingError, TableRefused
 from include.archiver.models import Column, OnConflict, RestoreOrder, RowIdentity, TableName
 from include.archiver.restores import Restores
 from include.archiver.statements import Typed, TypeName
-from include.archiver.table import column_of, identity_of
+from include.archiver.table import column_of, find, identity_of
 
 _FILLABLE = {"r", "p"}
 _TEXT = TypeName("text")
@@ -50,14 +50,14 @@ def describe_target(database: Database, table: TableName) -> Target | None:
         TableRefused: it is a view or another thing that rows cannot be put into.
     """
     with database.transaction():
-        found = database.all("table/find", schema=table.schema, table=table.name)
-        if not found:
+        found = find(database, table)
+        if found is None:
             return None
-        if found[0].kind not in _FILLABLE:
+        if found.kind not in _FILLABLE:
             raise TableRefused(f"{table} in database {database.name} is no table; rows cannot be restored into it")
-        columns = tuple(map(column_of, database.all("table/columns", oid=found[0].oid)))
-        identity, key = identity_of(database, found[0].oid)
-        return Target(found[0].oid, table, columns, () if identity is RowIdentity.PLACE else key)
+        columns = tuple(map(column_of, database.all("table/columns", oid=found.oid)))
+        identity, key = identity_of(database, found.oid)
+        return Target(found.oid, table, columns, () if identity is RowIdentity.PLACE else key)
 
 
 def ready_target(database: Database, restores: Restores, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:

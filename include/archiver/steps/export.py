@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from include.archiver.codec import divider
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
+from include.archiver.errors import CheckFailed, DatabaseInterrupted, KeyTaken
 from include.archiver.failures import Failures
-from include.archiver.ledger import Ledger, rewrite_lock
+from include.archiver.ledger import Ledger, rewrite_lock, timeline_of
 from include.archiver.manifest import (
     FORMAT,
     TOOL_VERSION,
@@ -287,20 +287,8 @@ def _server(database: Database) -> ServerDescription:
         version=server.version,
         snapshot=server.snapshot,
         read_at=server.read_at,
-        timeline=_timeline(database),
+        timeline=timeline_of(database),
     )
-
-
-def _timeline(database: Database) -> int | None:
-    """None where the server does not tell it, as a standby or a service that hides its log."""
-    try:
-        # Within the snapshot it is a savepoint, so an error of it ends nothing else.
-        with database.transaction():
-            return int(database.one("export/timeline").timeline)
-    except (DatabaseRefused, DatabaseInterrupted):
-        if database.closed:
-            raise
-        return None
 
 
 def _manifest(
