@@ -22,8 +22,12 @@ def put_back(database: Database, shape: TableShape, partition: TableName, oid: i
     Raises:
         TableRefused: the rows would not be there as they were, or the server refuses them; the message says what of.
     """
-    triggers = [f"trigger {row.name}" for row in database.all("restore/triggers", oid=shape.oid) if row.on_insert]
-    rules = [f"rule {row.name}" for row in database.all("restore/insert_rules", oid=shape.oid)]
+    triggers = [
+        f"trigger {row.name} of {row.tables}"
+        for row in database.all("restore/triggers", oid=shape.oid)
+        if row.on_insert
+    ]
+    rules = [f"rule {row.name} of {shape.table}" for row in database.all("restore/insert_rules", oid=shape.oid)]
     if triggers or rules:
         raise TableRefused(f"{', '.join(triggers + rules)} would act on rows that are put back into {shape.table}")
     columns = {(column.name, column.type, column.is_generated) for column in shape.columns}

@@ -9,6 +9,7 @@ WITH RECURSIVE family AS (
 )
 SELECT
     trigger.tgname AS name,
+    string_agg(family.oid::regclass::text, ', ' ORDER BY family.oid) AS tables,
     bool_or(trigger.tgtype & 4 <> 0) AS on_insert,
     bool_or(trigger.tgtype & 16 <> 0) AS on_update
 FROM family
