@@ -53,18 +53,18 @@ env:
 env-demo:
 	@$(PYTHON) -m dev.dotenv --demo
 
-# Writes the lock file anew from the requirements; uv is needed for this alone and is not installed by default.
-lock:
-	uv pip compile --universal --python-version 3.11 requirements-dev.txt -o constraints.txt \
+# Writes the lock file anew from the requirements.
+lock: $(VENV)/installed
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 requirements-dev.txt -o constraints.txt \
 		--no-header --no-emit-index-url --no-annotate
 
 clean:
 	rm -rf $(VENV) .state .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
+$(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt dev/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11 to 3.13 is needed, as PYTHON=python3.x")'
-	@echo "installing the pinned packages into $(VENV) (one to three minutes)"
+	@echo "installing the pinned packages into $(VENV) (a minute or less)"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt --constraint constraints.txt
+	@sh dev/install.sh $(VENV)
 	@touch $@
