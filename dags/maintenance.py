@@ -22,13 +22,13 @@ from airflow.sdk import (
 from include import dag_texts, wiring
 from include.approval import RewriteApproval, describe_rejection
 from include.archiver.maintenance_settings import Strategy
-from include.archiver.naming import maintenance_pool_name
+from include.archiver.naming import maintenance_pool_name, with_prefix
 from include.archiver.policy import Policies
 from include.maintenance_tasks import ACTIONS, Maintenance, Subject, chooser_of, group_of, subjects
 from include.task_settings import TAG, task_settings
 
-DAG_ID = "maintenance"
-ASSET = Asset(name="maintenance", uri="x-archiver://maintenance", group="archiver")
+DAG_ID = with_prefix("maintenance")
+ASSET = Asset(name=DAG_ID, uri=f"x-archiver://{DAG_ID}", group="archiver")
 STEPS = ("inspect", "index", "validate", "vacuum", "approve", "reclaim", "report")
 WEIGHT = {name: number for number, name in enumerate(STEPS, start=1)}
 

@@ -13,12 +13,12 @@ from airflow.sdk import DAG, Param, get_parsing_context, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from include import dag_texts, wiring
-from include.archiver.naming import pool_name
+from include.archiver.naming import pool_name, with_prefix
 from include.archiver.policy import Policies
 from include.preview_tasks import choose_client, look_for_pool, probe_state, probe_task, read_form, run_preview
 from include.task_settings import TAG, task_settings
 
-DAG_ID = "preview"
+DAG_ID = with_prefix("preview")
 LOOK_FOR_POOL = "look_for_pool"
 # Before all that an archive does in the pool: it takes a second, and a person waits for it.
 PROBE = 100

@@ -13,12 +13,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include import dag_texts, wiring
 from include.archiver.models import OnConflict
-from include.archiver.naming import pool_name
+from include.archiver.naming import pool_name, with_prefix
 from include.archiver.policy import Policies
 from include.restore_tasks import MOST_HOLD_DAYS, chosen, restore_order, run_restore, task_of
 from include.task_settings import TAG, task_settings
 
-DAG_ID = "restore"
+DAG_ID = with_prefix("restore")
 # Airflow refuses a date-time without one.
 OFFSET = "with an offset, such as 2026-01-31T00:00:00+01:00"
 

@@ -11,11 +11,12 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context, task
 
 from include import dag_texts, wiring
+from include.archiver.naming import with_prefix
 from include.archiver.policy import Policies
 from include.task_settings import TAG, task_settings
 from include.verify_tasks import Subject, run_verify, subjects
 
-DAG_ID = "verify"
+DAG_ID = with_prefix("verify")
 # It reads S3 and hardly touches the databases, so it runs in no server's pool; this bounds it instead.
 AT_ONCE = 4
 

@@ -14,9 +14,10 @@ from dev.demo_checks import Check, Evidence, checks
 from dev.demo_clients import BANK, CLIENTS, DemoClient
 from dev.demo_objects import in_bucket
 from dev.demo_pgbench import Pgbench
-from dev.demo_report import closing_lines, table_lines
+from dev.demo_report import closing_lines, proof_line, table_lines
 from dev.demo_rows import Rows, in_table
-from dev.demo_runs import DAGS, DemoRuns, Outcome, prepare
+from dev.demo_runs import DAGS, DemoRuns, Outcome, count_deleted, prepare
+from dev.phases import Phases
 from dev.processes import ProcessError
 from dev.stack import BUCKET, PROJECT_ROOT, Stack
 
@@ -26,20 +27,22 @@ POLICIES = PROJECT_ROOT / "include" / "policies.yaml"
 def run_demo() -> int:
     """Load, archive, check and report; return 0 when every check passed, else 1."""
     started = time.monotonic()
+    phases = Phases()
     try:
-        say("starting Postgres, S3 and Airflow (longest the first time)")
+        phases.begin("starting Postgres, S3 and Airflow (longest the first time)")
         with Stack(policies=POLICIES) as stack:
-            failed = _demonstrate(stack)
-            say("stopping")
+            failed = _demonstrate(stack, phases)
+            phases.begin("stopping")
     except (ProcessError, AirflowApiError, TimeoutError, requests.RequestException) as error:
         print(f"the demo failed: {error}", flush=True)
         return 1
+    print("\n".join(["", *phases.lines()]), flush=True)
     verdict = f"{len(failed)} CHECKS FAILED: {'; '.join(failed)}" if failed else "all checks passed"
     print(f"{verdict} ({time.monotonic() - started:.0f} s in all)", flush=True)
     return 1 if failed else 0
 
 
-def set_up(stack: Stack) -> datetime:
+def set_up(stack: Stack, phases: Phases) -> datetime:
     """Prepare Airflow and load the data; return the moment that the events count back from.
 
     Raises ProcessError when a DAG file cannot be imported.
@@ -49,50 +52,48 @@ def set_up(stack: Stack) -> datetime:
     if errors := api.import_errors():
         raise ProcessError(f"DAG files that cannot be imported: {errors}")
     prepare(api, POLICIES)
-    say("loading the demo data")
+    phases.begin("loading the demo data")
     return demo_data.load(stack)
 
 
-def say(text: str) -> None:
-    """Print the title of a part of the demo."""
-    print(f"\n=== {datetime.now(UTC):%H:%M:%S} {text}", flush=True)
-
-
-def _demonstrate(stack: Stack) -> list[str]:
+def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
     """Return the names of the checks that failed."""
-    loaded_at = set_up(stack)
-    say("reading every table from outside, to compare with later")
+    loaded_at = set_up(stack, phases)
+    phases.begin("reading every table from outside, to compare with later")
     before = {client.name: _table(stack, client) for client in CLIENTS}
-    say("a run of a client that nobody has enabled yet: it must not touch anything")
+    phases.begin("a run of a client that nobody has enabled yet: it must not touch anything")
     failed = _verdicts(rehearsal.CLIENT.name, rehearsal.rehearse(stack))
-    say("enabling all clients: from here on rows leave")
+    phases.begin("enabling all clients: from here on rows leave")
     rehearsal.enable(stack)
     pgbench = Pgbench(stack)
     filled = pgbench.transactions
     try:
-        outcomes = _archive(stack, pgbench, before, loaded_at)
+        moment = datetime.now(UTC).replace(tzinfo=None)
+        phases.begin(f"archiving as of {moment:%Y-%m-%d %H:%M:%S} UTC, all clients at once")
+        outcomes = _archive(stack, pgbench, before, loaded_at, moment)
         pgbench.finish()
     finally:
         pgbench.stop()
-    say("reading tables and objects from outside")
+    phases.begin("reading tables and objects from outside")
     added = pgbench.transactions - filled
     seen = []
     for client in CLIENTS:
         seen.append(_evidence(stack, client, before[client.name], outcomes[client.name], loaded_at, added))
         print(f"{client.name}: {seen[-1].after.count:,} rows, {seen[-1].archive.objects:,} objects", flush=True)
-    say("checking")
+    phases.begin("checking")
     failed += [name for one in seen for name in _verdicts(one.client.name, checks(one))]
-    say("what was done")
-    print("\n".join([*table_lines(seen), "", *closing_lines(stack, seen)]), flush=True)
+    phases.begin("what was done")
+    proof = [] if failed else [proof_line(seen), ""]
+    print("\n".join([*proof, *table_lines(seen), "", *closing_lines(stack, seen)]), flush=True)
     return failed
 
 
-def _archive(stack: Stack, pgbench: Pgbench, before: Mapping[str, Rows], loaded_at: datetime) -> dict[str, Outcome]:
+def _archive(
+    stack: Stack, pgbench: Pgbench, before: Mapping[str, Rows], loaded_at: datetime, moment: datetime
+) -> dict[str, Outcome]:
     """Run all DAGs while pgbench writes to the bank; return the outcome by client."""
-    runs = DemoRuns(stack.airflow.api())
+    runs = DemoRuns(stack.airflow.api(), lambda client: count_deleted(stack, client))
     pgbench.keep_writing()
-    moment = datetime.now(UTC).replace(tzinfo=None)
-    say(f"archiving as of {moment:%Y-%m-%d %H:%M:%S} UTC, all clients at once")
     for client in CLIENTS:
         print(_prospect(client, before[client.name].count, client.expected(loaded_at, moment)), flush=True)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dev.airflow_api import AirflowApi
 from dev.airflow_session import Record
-from dev.demo_clients import CLIENTS, VARIABLES
+from dev.demo_clients import CLIENTS, VARIABLES, DemoClient
+from dev.stack import Stack
 from include.archiver.naming import dag_id
 from include.archiver.policy import load
 from include.pools import pools
@@ -21,7 +22,6 @@ TIMEOUT_SECONDS = 900.0
 _POLL_SECONDS = 2.0
 _PROGRESS_SECONDS = 5.0
 _MOST_FAILURES = 5
-_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,26 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     api.set_pools(pools(load(policies)))
 
 
+def count_deleted(stack: Stack, client: DemoClient) -> int:
+    """Return how many rows have left the client's table so far, by the ledger; for progress, never for a check."""
+    with stack.postgres.connect(client.database) as connection:
+        there = connection.execute("SELECT to_regclass('archiver.windows') IS NOT NULL").fetchone()
+        if there != (True,):
+            return 0
+        found = connection.execute("SELECT coalesce(sum(deleted_rows), 0) FROM archiver.windows").fetchone()
+        return int(found[0]) if found else 0
+
+
 class DemoRuns:
     """One run of every client's DAG for the same moment."""
 
-    def __init__(self, api: AirflowApi) -> None:
-        """Remember which runs there are already: they are none of ours."""
+    def __init__(self, api: AirflowApi, count_deleted: Callable[[DemoClient], int]) -> None:
+        """Remember which runs there are already: they are none of ours.
+
+        `count_deleted` says how many rows of a client have left its table so far.
+        """
         self._api = api
+        self._count_deleted = count_deleted
         self._former = {dag: {run["dag_run_id"] for run in api.runs(dag)} for dag in DAGS.values()}
 
     def start(self, moment: datetime) -> None:
@@ -84,7 +98,7 @@ class DemoRuns:
             meanwhile(at_work)
             passed = time.monotonic() - started
             if time.monotonic() > next_line or not at_work:
-                parts = [self._line(client, at_work) for client in DAGS]
+                parts = [self._line(client, at_work) for client in CLIENTS]
                 print(f"{passed:4.0f} s  " + "   ".join(parts), flush=True)
                 next_line = time.monotonic() + _PROGRESS_SECONDS
             if not at_work:
@@ -108,17 +122,11 @@ class DemoRuns:
     def _runs(self, dag: str) -> list[Record]:
         return [run for run in self._api.runs(dag) if run["dag_run_id"] not in self._former[dag]]
 
-    def _line(self, client: str, at_work: set[str]) -> str:
-        """Return the client's state and, while it is at work, how many of its task instances have ended."""
-        runs = self._runs(DAGS[client])
-        states = "/".join(sorted({run["state"] for run in runs}))
-        if client not in at_work:
-            return f"{client} {states}"
-        counts: list[tuple[str, int]] = []
-        for run in runs:
-            counts += self._api.task_states(DAGS[client], run["dag_run_id"]).items()
-        ended = sum(count for state, count in counts if state in _ENDED)
-        return f"{client} {states} {ended} of {sum(count for _, count in counts)}"
+    def _line(self, client: DemoClient, at_work: set[str]) -> str:
+        """Return how many rows of the client have left so far and, once it is, that it is done."""
+        states = sorted({run["state"] for run in self._runs(DAGS[client.name])})
+        ended = "" if client.name in at_work else ", done" if states == ["success"] else f", {'/'.join(states)}"
+        return f"{client.name} {self._count_deleted(client):,} rows out{ended}"
 
 
 def _outcome(runs: Sequence[Record]) -> Outcome:

@@ -10,21 +10,23 @@ def main() -> int:
     """Start, tell where to look, and wait."""
     from dev import demo_data, demo_main  # noqa: PLC0415  # a second of imports, in which Ctrl-C counts too
     from dev.adopting import adopt_after_move  # noqa: PLC0415
+    from dev.phases import Phases  # noqa: PLC0415
     from dev.processes import ProcessError  # noqa: PLC0415
     from dev.stack import Stack  # noqa: PLC0415
 
-    demo_main.say("starting Postgres, S3 and Airflow")
+    phases = Phases()
+    phases.begin("starting Postgres, S3 and Airflow")
     try:
         with Stack(policies=demo_main.POLICIES) as stack:
             if not demo_data.is_loaded(stack):
                 print("there are no demo data yet, so they are loaded first; nothing is archived", flush=True)
-                demo_main.set_up(stack)
+                demo_main.set_up(stack, phases)
             elif stack.postgres.moved:
                 clients = adopt_after_move(stack.postgres, stack.s3, demo_main.POLICIES)
                 print(f"Postgres's port was taken; adopted at the new one: {', '.join(clients) or 'none'}", flush=True)
             print("\n".join(["", *stack.status_lines(), "", "up until Ctrl-C"]), flush=True)
             _wait()
-            demo_main.say("stopping")
+            phases.begin("stopping")
     except ProcessError as error:
         print(f"failed: {error}", flush=True)
         return 1

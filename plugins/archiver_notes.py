@@ -6,6 +6,7 @@ report has left a line for it as an XCom. Lines that a person wrote into the not
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
@@ -14,8 +15,6 @@ from airflow.plugins_manager import AirflowPlugin
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
-# Of this project's own; the note of any other DAG's run is left alone.
-DAGS = "archive__"
 KEY = "note"
 OURS = "archiver: "
 LONGEST = 1000
@@ -41,7 +40,9 @@ def write_note(dag_run: DagRun) -> None:
     from sqlalchemy.orm import object_session
 
     session = object_session(dag_run)
-    if session is None or not dag_run.dag_id.startswith(DAGS):
+    # The note of any other DAG's run is left alone.
+    ours = os.environ.get("ARCHIVER_NAME_PREFIX", "") + "archive__"
+    if session is None or not dag_run.dag_id.startswith(ours):
         return
     from airflow.models.xcom import XComModel
 

@@ -8,10 +8,16 @@ not allowed becomes an escape that cannot be mistaken for a plain name.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from urllib.parse import quote
 
+from include.archiver.errors import SettingError
 from include.archiver.models import TableName
 
+# The environment variable that sets our DAGs, pools and assets apart from others of the same Airflow.
+NAME_PREFIX = "ARCHIVER_NAME_PREFIX"
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]{0,60}")
 _LONGEST_ID = 160
 # Postgres cuts names off after so many bytes.
 _LONGEST_IDENTIFIER = 63
@@ -31,9 +37,24 @@ def client_id(client: str) -> str:
     return _shortened("".join(parts))
 
 
+def with_prefix(name: str) -> str:
+    """The name of a DAG, pool or asset in this Airflow: with ARCHIVER_NAME_PREFIX in front, if that is set.
+
+    Raises:
+        SettingError: Airflow would not allow it in a DAG's id.
+    """
+    prefix = os.environ.get(NAME_PREFIX, "")
+    if not _PREFIX.fullmatch(prefix):
+        raise SettingError(
+            f"the environment variable {NAME_PREFIX} is {prefix!r}; no DAG was made. Set it to at most 60 letters, "
+            f"digits, '_', '-' and '.', the same in each service of Airflow, or leave it out"
+        )
+    return prefix + name
+
+
 def dag_id(client: str) -> str:
     """The id of the client's archive DAG."""
-    return f"archive__{client_id(client)}"
+    return with_prefix(f"archive__{client_id(client)}")
 
 
 def keep_days_variable(client: str) -> str:
@@ -53,12 +74,12 @@ def group_id(table: TableName) -> str:
 
 def pool_name(conn_id: str) -> str:
     """The Airflow pool that bounds the work on one Postgres instance."""
-    return f"archive_{conn_id}"
+    return with_prefix(f"archive_{conn_id}")
 
 
 def maintenance_pool_name(conn_id: str) -> str:
     """The Airflow pool whose one slot lets one maintenance task at a time work on a Postgres instance."""
-    return f"maintenance_{conn_id}"
+    return with_prefix(f"maintenance_{conn_id}")
 
 
 def key_segment(name: str) -> str:

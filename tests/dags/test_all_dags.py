@@ -37,6 +37,23 @@ def test_what_has_a_schedule_is_paused_when_it_is_new_and_what_has_none_is_not(b
     assert {dag_id for dag_id in OTHERS if bag.dags[dag_id].schedule} == {"maintenance", "verify"}
 
 
+def test_with_a_prefix_no_dag_pool_or_asset_has_a_name_that_others_may_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "policies.yaml"
+    path.write_text(yaml.safe_dump(POLICIES), encoding="utf-8")
+    monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
+    monkeypatch.setenv("ARCHIVER_NAME_PREFIX", "ours_")
+    found = DagBag(str(DAGS), bundle_name="dags-folder")
+    assert found.import_errors == {}
+    assert set(found.dags) == {"ours_" + name for name in (*OTHERS, "preview", "archive__acme", "archive__globex")}
+    tasks = [task for dag in found.dags.values() for task in dag.tasks]
+    assert {task.pool for task in tasks} <= {"ours_archive_rds_main", "ours_maintenance_rds_main", "default_pool"}
+    assets = [outlet for task in tasks for outlet in task.outlets]
+    assert assets
+    assert all(asset.name.startswith("ours_") for asset in assets)
+
+
 def test_what_has_a_schedule_takes_no_backfill(bag: DagBag) -> None:
     for dag_id in ("maintenance", "verify"):
         assert {kind.value for kind in bag.dags[dag_id].allowed_run_types} == {

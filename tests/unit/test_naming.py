@@ -9,8 +9,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from include.archiver.errors import SettingError
 from include.archiver.models import TableName
-from include.archiver.naming import client_id, dag_id, group_id, keep_days_variable, key_segment, pool_name
+from include.archiver.naming import (
+    client_id,
+    dag_id,
+    group_id,
+    keep_days_variable,
+    key_segment,
+    maintenance_pool_name,
+    pool_name,
+    with_prefix,
+)
 
 # What trips escapes up, among all the rest.
 CHARACTERS = st.one_of(
@@ -106,3 +116,17 @@ def test_a_key_segment_holds_no_slash_and_can_be_decoded(name: str) -> None:
 
 def test_a_pool_is_named_after_its_connection() -> None:
     assert pool_name("postgres_eu") == "archive_postgres_eu"
+
+
+def test_a_prefix_sets_dags_and_pools_apart_and_leaves_variables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVER_NAME_PREFIX", "ours.")
+    names = [with_prefix("verify"), dag_id("acme"), pool_name("rds"), maintenance_pool_name("rds")]
+    assert names == ["ours.verify", "ours.archive__acme", "ours.archive_rds", "ours.maintenance_rds"]
+    assert keep_days_variable("acme") == "archive_keep_days__acme"
+
+
+@pytest.mark.parametrize("prefix", ["a b", "ä", "x" * 61, "a/", "a\n"])
+def test_a_prefix_that_airflow_would_not_take_is_refused_by_name(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVER_NAME_PREFIX", prefix)
+    with pytest.raises(SettingError, match=r"ARCHIVER_NAME_PREFIX is .*no DAG was made"):
+        with_prefix("verify")
