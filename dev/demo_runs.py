@@ -22,6 +22,7 @@ TIMEOUT_SECONDS = 900.0
 _POLL_SECONDS = 2.0
 _PROGRESS_SECONDS = 5.0
 _MOST_FAILURES = 5
+_ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,17 @@ class DemoRuns:
         return [run for run in self._api.runs(dag) if run["dag_run_id"] not in self._former[dag]]
 
     def _line(self, client: DemoClient, at_work: set[str]) -> str:
-        """Return how many rows of the client have left so far and, once it is, that it is done."""
-        states = sorted({run["state"] for run in self._runs(DAGS[client.name])})
-        ended = "" if client.name in at_work else ", done" if states == ["success"] else f", {'/'.join(states)}"
-        return f"{client.name} {self._count_deleted(client):,} rows out{ended}"
+        """Return how many rows of the client have left so far, and how far its tasks are."""
+        runs = self._runs(DAGS[client.name])
+        rows = f"{self._count_deleted(client):,} rows out"
+        if client.name not in at_work:
+            states = sorted({run["state"] for run in runs})
+            return f"{client.name} {'done' if states == ['success'] else '/'.join(states)}, {rows}"
+        counts: list[tuple[str, int]] = []
+        for run in runs:
+            counts += self._api.task_states(DAGS[client.name], run["dag_run_id"]).items()
+        ended = sum(count for state, count in counts if state in _ENDED)
+        return f"{client.name} {ended} of {sum(count for _, count in counts)} tasks, {rows}"
 
 
 def _outcome(runs: Sequence[Record]) -> Outcome:
