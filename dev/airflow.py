@@ -83,7 +83,7 @@ class Airflow(Running):
             **self._extra_environment,
         }
 
-    def cli(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
         """Run `airflow` with `arguments` and return its captured output, whatever its exit status."""
         return subprocess.run(
             _command(*arguments),
@@ -158,7 +158,7 @@ class Airflow(Running):
         """Return a client of the running API server, logged in as the admin."""
         return AirflowApi(self.base_url, self.user, self.password)
 
-    def wait_for_dags(self, dag_ids: Iterable[str], timeout: float = 60.0) -> None:
+    def wait_for_dags(self, dag_ids: Iterable[str], timeout: float = 300.0) -> None:
         """Wait until the DAGs are known; raises ProcessError naming the import errors when they are not."""
         wanted = set(dag_ids)
         api = self.api()

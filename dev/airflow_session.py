@@ -6,11 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 Record = dict[str, Any]
 
 _PAGE_SIZE = 100
-_TIMEOUT_SECONDS = 30.0
+# On a busy machine the server may take this long, and a question may be asked again; what changes something may not.
+_TIMEOUT_SECONDS = 90.0
+_RETRIES = Retry(total=3, backoff_factor=1, allowed_methods={"GET"})
 
 
 class AirflowApiError(RuntimeError):
@@ -36,6 +40,7 @@ class AirflowSession:
         self._credentials = {"username": user, "password": password}
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: the server is on this machine
+        self._session.mount("http://", HTTPAdapter(max_retries=_RETRIES))
 
     def request(
         self,

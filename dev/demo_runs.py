@@ -16,7 +16,7 @@ from include.pools import pools
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
 
-TIMEOUT_SECONDS = 900.0
+TIMEOUT_SECONDS = 2700.0
 """How long the runs may take, all together."""
 
 _POLL_SECONDS = 2.0

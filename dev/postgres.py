@@ -98,7 +98,7 @@ class PostgresServer(Running):
         )
         try:
             self._server.start()
-            self._server.wait_until(self._answers, "accepting connections", timeout=60)
+            self._server.wait_until(self._answers, "accepting connections", timeout=180)
         except BaseException:
             self.stop()
             raise
