@@ -30,7 +30,7 @@ from dev.waiting import wait_until
 
 API_SERVER = "api-server"
 SCHEDULER = "scheduler"
-START_TIMEOUT_SECONDS = 180.0
+START_TIMEOUT_SECONDS = 300.0
 STOP_PATIENCE_SECONDS = {"dag-processor": 5.0, "triggerer": 2.0, SCHEDULER: 10.0, API_SERVER: 10.0}
 """How long each gets to stop, in this order: the API server last, since ending tasks report to it.
 
