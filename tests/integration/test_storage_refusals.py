@@ -104,10 +104,7 @@ def test_a_listing_that_is_no_xml_is_worth_another_try(place: Place, proxy: S3Pr
         return Answer(200, [("Content-Type", "text/html"), ("Content-Length", "9")], b"<p>Log in")
 
     store = through(place, proxy.endpoint_url)
-    with (
-        proxy.doing(Fault(frozenset({"ListObjects"}), page)),
-        pytest.raises(StorageInterrupted, match="was not understood"),
-    ):
+    with proxy.doing(Fault(frozenset({"ListObjects"}), page)), pytest.raises(StorageInterrupted):
         list(store.keys(""))
 
 
