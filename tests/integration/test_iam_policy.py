@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_the_policy_allows_the_calls_that_are_made_and_no_more(place: Place, mon
 
 
 def test_no_other_call_is_in_the_code() -> None:
-    code = "".join(Path(module.__file__).read_text(encoding="utf-8") for module in (storage, uploads))
+    code = "".join(inspect.getsource(module) for module in (storage, uploads))
     called = set(re.findall(r"client\.(\w+)\(", code))
     snakes = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in NEEDED} - {"list_objects_v2"}
     assert called == snakes | {"get_paginator"}

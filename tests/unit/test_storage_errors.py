@@ -228,7 +228,7 @@ def test_the_owner_is_a_suspect_where_s3_forbids() -> None:
     assert "bucket_owner" not in str(translate(answer(400, "InvalidRequest"), EVERY_SETTING, NOW))
 
 
-UNTRUSTED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+UNTRUSTED = OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,11 @@ UNTRUSTED = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-si
             StorageRefused,
             r"not trusted \(self-signed certificate\)",
         ),
-        (SSLError(endpoint_url="https://s3", error="[SSL: WRONG_VERSION_NUMBER]"), StorageInterrupted, "WRONG_VERSION"),
+        (
+            SSLError(endpoint_url="https://s3", error=OSError("[SSL: WRONG_VERSION_NUMBER]")),
+            StorageInterrupted,
+            "WRONG_VERSION",
+        ),
         (ConnectTimeoutError(endpoint_url="https://s3"), StorageInterrupted, "timeout"),
         (EndpointConnectionError(endpoint_url="https://s3"), StorageInterrupted, "Could not connect"),
         (ResponseParserError("<html>"), StorageInterrupted, "was not understood"),
