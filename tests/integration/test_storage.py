@@ -37,7 +37,9 @@ def test_parts_grow_so_that_few_of_them_hold_a_large_object(place: Place) -> Non
     assert sizes.capacity == 1000 * (1 + 1 + 2 + 2 + 4 + 4 + 4 + 4)
     store = ObjectStore(place.client, place.bucket, parts=sizes)
     sent: list[int] = []
-    place.client.meta.events.register("before-call.s3.UploadPart", lambda params, **_: sent.append(len(params["body"])))
+    place.client.meta.events.register(
+        "provide-client-params.s3.UploadPart", lambda params, **_: sent.append(len(params["Body"]))
+    )
     for size in (*range(990, 1020), 2000, 2001, 3999, 4000, 4001, 6001, 9999, sizes.capacity):
         content = os.urandom(size)
         sent.clear()
