@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from include.archiver.storage import PART_BYTES
+from include.archiver.part_sizes import PartSizes
 
 # US dollars, list price of S3 Standard in us-east-1, 2026: without discounts, other storage classes, KMS or transfer.
 PRICES = "list price of S3 Standard in us-east-1, 2026"
@@ -106,6 +106,7 @@ def format_dollars(amount: float) -> str:
 
 def _upload(size: float) -> Requests:
     """One object under a free key: the key is looked at first, and a large object goes in parts."""
-    if size < PART_BYTES:
+    parts = PartSizes()
+    if size < parts.first:
         return Requests(put=1, head=1)
-    return Requests(put=-(-int(size) // PART_BYTES), post=2, head=1)
+    return Requests(put=parts.count(size), post=2, head=1)

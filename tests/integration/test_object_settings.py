@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from include import wiring
-from include.archiver import storage
 from include.archiver.errors import StorageRefused
+from include.archiver.part_sizes import SMALLEST, PartSizes
 from include.archiver.steps.verify import verify
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import Place, hours_ago
@@ -41,7 +42,7 @@ def wired(place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch, **setti
     }
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = wiring.object_store(place.policy.model_copy(update=settings))
+    store = replace(wiring.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
     monkeypatch.setattr(Place, "store", property(lambda _: store))
     return place.ordered(prefix=PREFIX)
 
@@ -58,7 +59,6 @@ def test_key_class_owner_and_checksum_go_with_every_object(
     moto_place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = wired(moto_place, proxy, monkeypatch, kms_key_id=KEY_ID, storage_class="STANDARD_IA", bucket_owner=OWNER)
-    monkeypatch.setattr(storage, "PART_BYTES", 5 << 20)
     place.sql("CREATE TABLE public.things (id int PRIMARY KEY, at timestamp, noise text)")
     place.sql(
         "INSERT INTO public.things SELECT n, %s, (SELECT string_agg(md5(random()::text || n || m), '')"
