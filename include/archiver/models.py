@@ -164,7 +164,7 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One generation of one window, as the ledger holds it."""
+    """One generation of one window, as the ledger holds it; the last two only where they were asked for."""
 
     id: int
     generation: int
@@ -184,6 +184,8 @@ class LedgerRow:
     kept_positions: tuple[int, ...] = ()
     note: str | None = None
     rebuilt: bool = False
+    sha256: str | None = None
+    deleted_by_run_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """verify: reads the whole archive of one table back and compares it with its manifests and with the ledger.
 
-Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
+Changes nothing. The ledger's own lines are looked at too: whether they fit together, and whether rows that left by them
+are in the table all the same, since triggers of the table can write there. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
 own copy of the manifest; then whatever else lies where the policy points now. The ledger is read first, so that what a
 run adds in between is no finding. In memory stay a few bytes for each object, and what was found.
 """
@@ -15,12 +16,14 @@ from itertools import groupby
 
 from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, ObjectMissing, StorageRefused, Unfinished
+from include.archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
 from include.archiver.kept import has_kept, has_note, knows_object, read_notes, tell_contradictions, weigh_notes
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, data_keys, manifest_key, table_folder
-from include.archiver.models import LedgerRow, RowIdentity, State, WorkOrder
+from include.archiver.models import LedgerRow, RowIdentity, State, TableShape, WorkOrder
 from include.archiver.storage import ObjectStore
+from include.archiver.table import describe, find
+from include.archiver.vouching import contradictions, still_there
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
@@ -93,8 +96,10 @@ class _Verification:
 
     def __init__(self, database: Database, bucket: ObjectStore, order: WorkOrder) -> None:
         self.result = Verified()
+        self._database = database
         self._bucket = bucket
         self._order = order
+        self._shape: TableShape | None = None
         self._folder = table_folder(order.prefix, order.client, order.table)
         ledger = Ledger(database, order)
         self._ledger = ledger if ledger.exists() else None
@@ -106,6 +111,8 @@ class _Verification:
 
     def check_ledger(self) -> None:
         """What the ledger vouches for must be where it says, and be the same."""
+        if self._ledger:
+            self._shape = self._described()
         for row in self._ledger.vouched_for() if self._ledger else ():
             self._check_row(row)
 
@@ -150,6 +157,9 @@ class _Verification:
             if faults and not damages:
                 faults.append("its object is whole by the ledger's own copy of the manifest")
             faults += damages
+            faults += contradictions(row, written, bucket)
+            if not damages:
+                faults += self._compare_table(bucket, row, written)
             faults += self._compare_notes(bucket, row, written)
         except CheckFailed as failure:
             faults = [str(failure)]
@@ -158,6 +168,36 @@ class _Verification:
             return
         if faults:
             self.result.note_problem("; ".join(faults))
+
+    def _described(self) -> TableShape | None:
+        """The table, where its rows can be looked up by their time; None where it is gone."""
+        if find(self._database, self._order.table) is None:
+            return None
+        why = f"no index begins with {self._order.timestamp_column}"
+        try:
+            shape = describe(self._database, self._order.table, self._order.timestamp_column, to_delete=False)
+        except Refused as refusal:
+            why = str(refusal)
+        else:
+            if shape.timestamp_index:
+                return shape
+        self.result.notes.append(
+            f"whether rows that left by the ledger are in the table all the same was not looked for: {why}"
+        )
+        return None
+
+    def _compare_table(self, bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+        """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
+        if self._shape is None:
+            return []
+        count = still_there(self._database, bucket, self._shape, row, written)
+        if not count:
+            return []
+        return [
+            f"by the ledger {row.deleted_rows} of the {row.rows} rows of s3://{row.bucket}/{row.object_key} left the "
+            f"table, and {count} of those are in it as they were: the ledger was written to by somebody else, as by a "
+            f"trigger of the table. Set that line's state to 'void', and the next run archives the window anew"
+        ]
 
     def _check_folder(self, keys: list[str]) -> list[str]:
         """The manifests of one folder that the ledger has not led to; the keys that belong to no manifest."""
