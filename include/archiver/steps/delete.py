@@ -246,7 +246,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         database.own_path()
         if reason := parts_changed(database, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
-        if others := _rows_gone(work, triggers) - before - int(result.deleted):
+        if triggers and (others := _rows_gone(work, triggers) - before - int(result.deleted)):
             raise TriggerRefused(
                 f"{others} rows of {order.table} went besides those that the archive deleted; nothing of this batch "
                 f"was deleted: {_meddling(triggers)}"

@@ -254,9 +254,9 @@ class _Work:
     def _note_versions(self, staging: Staging, superseded: int) -> None:
         if superseded and staging.manifest.identity is RowIdentity.UNIQUE_INDEX:
             self.result.notes.append(
-                f"{say_count(superseded, 'row')} of {staging.manifest.data.key} count as older versions of later rows, by "
-                f"the unique index over {', '.join(staging.key)}; if its values are used one after the other, they were "
-                f"rows of their own, and come back with an end before the later ones"
+                f"{say_count(superseded, 'row')} of {staging.manifest.data.key} count as older versions of later rows, "
+                f"by the unique index over {', '.join(staging.key)}; if its values are used one after the other, they "
+                f"were rows of their own, and come back with an end before the later ones"
             )
 
     def _put(self, staging: Staging, found: ArchivedObject, counts: Restored) -> None:

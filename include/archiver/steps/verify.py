@@ -1,9 +1,10 @@
 """verify: reads the whole archive of one table back and compares it with its manifests and with the ledger.
 
-Changes nothing. The ledger's own lines are looked at too: whether they fit together, and whether rows that left by them
-are in the table all the same, since triggers of the table can write there. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
-own copy of the manifest; then whatever else lies where the policy points now. The ledger is read first, so that what a
-run adds in between is no finding. In memory stay a few bytes for each object, and what was found.
+Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
+own copy of the manifest; then whatever else lies where the policy points now. The ledger's lines are looked at as well,
+since triggers of the table can write to it: whether they fit together, and whether rows that left by them are in the
+table all the same. The ledger is read first, so that what a run adds in between is no finding. In memory stay a few
+bytes for each object, and what was found.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ class _Verification:
         self._places: Counter[str] = Counter()
         # What S3 refused: how often, and the first object.
         self._refused: dict[str, tuple[int, str]] = {}
+        self._unknown = 0
 
     def check_ledger(self) -> None:
         """What the ledger vouches for must be where it says, and be the same."""
@@ -135,6 +137,11 @@ class _Verification:
         """Tells what is known only at the end."""
         for refusal, (count, where) in self._refused.items():
             self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+        if self._unknown:
+            self.result.notes.append(
+                f"the ledger has no line of {say_count(self._unknown, 'object')} with a manifest: it was brought back "
+                f"to an earlier moment, or lines were taken out of it; rebuild_ledger puts them in"
+            )
         self.result.elsewhere = self._places.total()
         for place, count in sorted(self._places.items()):
             self.result.notes.append(
@@ -224,6 +231,7 @@ class _Verification:
                     # It was stored since the ledger was read.
                     self._check_row(row)
                     return candidates
+                self._unknown += row is None and self._ledger is not None
                 faults = self._read_back(self._bucket, manifest)
                 faults += self._weigh_notes(manifest, row)
             except CheckFailed as failure:
