@@ -257,6 +257,7 @@ class Ledger:
 
         A ledger that no run of this version has met yet does not hold the note of it, but still tells.
         """
+        refuse_foreign(self._database)
         there = self._database.one("ledger/schema_exists")
         if not there.windows:
             return False

@@ -88,12 +88,12 @@ def refuse_value(error: psycopg.Error, name: str) -> ValueRefused | None:
     """
     if isinstance(error, errors.InsufficientPrivilege) or _may_pass(error) or not is_in_copy(error):
         return None
-    said = "names what is gone"
+    place, state = f"database {name}: {copy_place(error)}", f"(SQLSTATE {error.sqlstate})"
     if isinstance(error, errors.DataError):
-        said = "does not fit its column"
-    elif is_of_users(error, in_copy=True):
-        said = "is refused by a function"
-    return ValueRefused(f"database {name}: {copy_place(error)}a value {said} (SQLSTATE {error.sqlstate})")
+        return ValueRefused(f"{place}a value does not fit its column {state}")
+    if is_of_users(error, in_copy=True):
+        return ValueRefused(f"{place}a value is refused by a function {state}")
+    return ValueRefused(f"{place}a value names what is gone {state}")
 
 
 def _refusal_of(error: psycopg.Error, name: str, message: str) -> DatabaseRefused:
