@@ -42,6 +42,7 @@ _RAISING = frozenset(
 # Classes of SQLSTATE whose texts name objects and limits: connections, constraints, states of a transaction, triggers
 # in each other's way, serialization, resources, limits, states of an object, interventions, the system.
 _NAMING = frozenset({"08", "23", "25", "27", "40", "53", "54", "55", "57", "58"})
+_SYNTAX = "42601"
 _NAME = r'(?:"(?:[^"\n]|"")+"|[^\W\d][\w$]*)'
 # A call with its arguments' types and the line in it, as PL/pgSQL has it in any language of the server.
 _CALL = re.compile(
@@ -76,7 +77,7 @@ def words_of(error: psycopg.Error, *, users: bool = False) -> str:
         return f"function {function[0]} raised an error of its own making{function[1]} ({said})"
     if isinstance(error, errors.DataError):
         return f"{copy_place(error)}a value does not fit its column"
-    if words in _FIXED or not (is_of_users(error) or (users and _may_name_a_value(error))):
+    if words in _FIXED or not (is_of_users(error) or _may_name_a_value(error, users=users)):
         return words
     return f"an error whose words may hold a row, and are in the server's log (SQLSTATE {error.sqlstate})"
 
@@ -127,12 +128,13 @@ def _function(error: psycopg.Error) -> tuple[str, str] | None:
     return None
 
 
-def _may_name_a_value(error: psycopg.Error) -> bool:
+def _may_name_a_value(error: psycopg.Error, *, users: bool) -> bool:
     """Whether a value may be in the words of an error that the core raised while a statement ran.
 
     A name that is missing in the statement itself is told with its place there. A right that lacks is one on an object.
+    Syntax without a place is always that of a value, as of a column that is generated when it is read.
     """
     state = error.sqlstate or ""
     if not state or error.diag.statement_position is not None or isinstance(error, errors.InsufficientPrivilege):
         return False
-    return state[:2] not in _NAMING
+    return state == _SYNTAX or (users and state[:2] not in _NAMING)

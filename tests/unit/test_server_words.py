@@ -139,6 +139,11 @@ def test_a_name_that_a_value_names_is_not_told_where_checks_of_users_ran(state: 
     assert SECRET not in words_of(raised(state, f'relation "{SECRET}" does not exist'), users=True)
 
 
+def test_syntax_without_a_place_in_the_statement_is_that_of_a_value() -> None:
+    assert SECRET not in words_of(raised("42601", f'syntax error in tsquery: "{SECRET}"'))
+    assert words_of(raised("42601", 'syntax error at or near "x"', statement_position="3")).endswith('near "x"')
+
+
 def test_a_foreign_key_of_the_table_is_told_by_its_names() -> None:
     names = {"schema_name": "public", "table_name": "lines", "constraint_name": "lines_fkey"}
     told = translate(raised("23503", "violates foreign key constraint", **names), "d", users=True)

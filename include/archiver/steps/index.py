@@ -22,6 +22,7 @@ from include.archiver.patience import Patience
 from include.archiver.statements import Names
 from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
 from include.archiver.watching import OpenSession, watched
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ def index(
         with Upkeep(database, order).going_on(Action.INDEX, sizes_of(database, order.table)) as entry:
             work.entry = entry
             name = work.ensured(root.oid, order.table, root.kind)
+            work.note_room()
             done = Indexed(name, tuple(work.built), tuple(work.dropped), order.dry_run, tuple(work.notes))
             entry.after = sizes_of(database, order.table)
             entry.ending = Ending.DONE if done.built or done.dropped else Ending.SKIPPED
@@ -124,6 +126,8 @@ class _Work:
         self.built: list[str] = []
         self.dropped: list[str] = []
         self.notes: list[str] = []
+        # Bytes of all indexes that were built, or would be.
+        self.planned = 0
 
     def ensured(self, oid: int, table: TableName, kind: str) -> str:
         """The name of a valid index of this table that begins with the column; what is missing is built."""
@@ -212,14 +216,20 @@ class _Work:
         parts = [row for row in self.database.all("inspect/parts", oid=oid) if row.oid == oid]
         rows = sum(max(int(part.live) + int(part.dead), int(part.counted)) for part in parts)
         size = size_of_new_index(rows, sum(int(part.main_bytes) for part in parts))
+        self.planned += size
+        if not self.order.dry_run and self.space is not UNKNOWN_SPACE:
+            refuse_without_room(f"index {index.name}", size, self.space, rebuilt=False)
+
+    def note_room(self) -> None:
+        """Where nothing was asked on the way: what all of it needs, and in a dry run whether there is room now."""
+        if not self.planned or not (self.order.dry_run or self.space is UNKNOWN_SPACE):
+            return
+        what = f"index {self.built[0]}" if len(self.built) == 1 else say_count(len(self.built), "index", "indexes")
         try:
-            note = refuse_without_room(f"index {index.name}", size, self.space, rebuilt=False)
+            note = refuse_without_room(what, self.planned, self.space, rebuilt=False)
         except MaintenanceRefused as refusal:
-            if not self.order.dry_run:
-                raise
             note = f"would be refused now: {refusal}"
-        if note:
-            self.notes.append(note)
+        self.notes += [note] if note else []
 
     def _drop_leftovers(self, found: list[Row]) -> None:
         for row in found:
