@@ -164,3 +164,14 @@ def test_a_table_that_was_rewritten_or_restored_into_is_no_problem(place: Place,
     restored(place)
     found = verified(place)
     assert (found.problems, found.notes) == ([], [])
+
+
+def test_where_rows_cannot_be_looked_up_by_their_time_that_is_told(place: Place) -> None:
+    place.sql(EVENTS)
+    place.events(hours_ago(60))
+    place.archive()
+    place.sql("DROP INDEX analytics.events_triggered_at")
+    (note,) = verified(place).notes
+    assert "all the same was not looked for: no index begins with triggered_at" in note
+    place.sql("DROP TABLE analytics.events")
+    assert (verified(place).problems, verified(place).notes) == ([], [])

@@ -110,11 +110,13 @@ class _Verification:
         # What S3 refused: how often, and the first object.
         self._refused: dict[str, tuple[int, str]] = {}
         self._unknown = 0
+        # Whether rows left that could not be looked for in the table, and why not; it is empty where there is no table.
+        self._left_unseen, self._why_not = False, ""
 
     def check_ledger(self) -> None:
         """What the ledger vouches for must be where it says, and be the same."""
         if self._ledger:
-            self._shape = self._described()
+            self._shape = self._describe()
         for row in self._ledger.vouched_for() if self._ledger else ():
             self._check_row(row)
 
@@ -137,6 +139,11 @@ class _Verification:
         """Tells what is known only at the end."""
         for refusal, (count, where) in self._refused.items():
             self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+        if self._left_unseen and self._why_not:
+            self.result.notes.append(
+                "whether rows that left by the ledger are in the table all the same was not looked for: "
+                f"{self._why_not}"
+            )
         if self._unknown:
             self.result.notes.append(
                 f"the ledger has no line of {say_count(self._unknown, 'object')} with a manifest: it was brought back "
@@ -176,26 +183,22 @@ class _Verification:
         if faults:
             self.result.note_problem("; ".join(faults))
 
-    def _described(self) -> TableShape | None:
-        """The table, where its rows can be looked up by their time; None where it is gone."""
+    def _describe(self) -> TableShape | None:
+        """The table, where its rows can be looked up by their time; None where it is gone, or why they cannot be."""
         if find(self._database, self._order.table) is None:
             return None
-        why = f"no index begins with {self._order.timestamp_column}"
+        self._why_not = f"no index begins with {self._order.timestamp_column}"
         try:
             shape = describe(self._database, self._order.table, self._order.timestamp_column, to_delete=False)
         except Refused as refusal:
-            why = str(refusal)
-        else:
-            if shape.timestamp_index:
-                return shape
-        self.result.notes.append(
-            f"whether rows that left by the ledger are in the table all the same was not looked for: {why}"
-        )
-        return None
+            self._why_not = str(refusal)
+            return None
+        return shape if shape.timestamp_index else None
 
     def _compare_table(self, bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
         """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
         if self._shape is None:
+            self._left_unseen |= row.deleted_upto > 0
             return []
         count = still_there(self._database, bucket, self._shape, row, written)
         if not count:
