@@ -234,9 +234,9 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             database.one("delete/lock_parents", names, **values)
+        before = _rows_gone(work, triggers)
         database.users_path(ours_first=False)
         names = {**names, "unreferenced": Unreferenced("target", keys)}
-        before = _rows_gone(work, triggers)
         try:
             result = database.one("delete/batch", names, **values)
         except TriggerRefused as refusal:
