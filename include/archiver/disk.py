@@ -15,6 +15,8 @@ _MARGIN = {Method.MEASURED: 10, Method.FREE_SPACE_MAP: 25, Method.STATISTICS: 50
 _MARGIN_OF_KNOWN_INDEX, _MARGIN_OF_NEW_INDEX = 10, 50
 # An entry of a b-tree for eight bytes, with its line pointer, on pages that are filled to nine tenths.
 _BYTES_AN_ENTRY = (8 + 8 + 4) / 0.9
+# Its root, and what tells where that is, whatever the rows.
+_LEAST_INDEX_BYTES = 3 * 8192
 # Of a table that nobody has analyzed, rows are taken to be no longer than this.
 _SHORT_ROW = 60
 
@@ -115,4 +117,4 @@ def refuse_without_room(what: str, index: int, space: FreeSpace, *, rebuilt: boo
 
 def size_of_new_index(rows: int, heap: int) -> int:
     """Bytes of a b-tree over one timestamp; `rows` may be 0 where the heap of so many bytes was never analyzed."""
-    return ceil((rows or heap / _SHORT_ROW) * _BYTES_AN_ENTRY)
+    return _LEAST_INDEX_BYTES + ceil((rows or heap / _SHORT_ROW) * _BYTES_AN_ENTRY)
