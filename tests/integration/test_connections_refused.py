@@ -177,3 +177,9 @@ def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place
     with place.session() as database:
         assert "is not of this program" in str(Ledger(database, place.order).hindrance())
     assert place.keys() == []
+
+
+def test_what_was_dropped_between_two_looks_is_told_and_worth_another_try(place: Place) -> None:
+    filled(place)
+    with place.session() as database, pytest.raises(DatabaseInterrupted, match="what was there a moment ago is gone"):
+        database.one("compact/sizes", oid=1)
