@@ -151,14 +151,18 @@ class Maintenance:
         if not self.chosen(Action.INDEX):
             return NOT_CHOSEN
         with self._session(Action.INDEX) as database:
-            return self._say(index(database, self.order, self._watcher))
+            return self._say(index(database, self.order, self._watcher, space=free_space(self.client)))
 
     def validate(self) -> str:
         """Looks through the indexes."""
         if not self.chosen(Action.VALIDATE):
             return NOT_CHOSEN
         parameters = self.parameters
-        how = Thoroughness(heapallindexed=bool(parameters["heapallindexed"]), reindex=bool(parameters["reindex"]))
+        how = Thoroughness(
+            heapallindexed=bool(parameters["heapallindexed"]),
+            reindex=bool(parameters["reindex"]),
+            space=free_space(self.client),
+        )
         with self._session(Action.VALIDATE) as database:
             return self._say(validate(database, self.order, self._watcher, how))
 

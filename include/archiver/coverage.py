@@ -14,6 +14,7 @@ from include.archiver.removal import ELSEWHERE, KeyList, finish, refuse_replaced
 from include.archiver.restores import Restores
 from include.archiver.same_table import OLDER, parts_changed
 from include.archiver.storage import ObjectStore
+from include.archiver.subscribers import subscribers_without_publication
 from include.archiver.table import describe
 
 log = logging.getLogger(__name__)
@@ -82,10 +83,10 @@ def load_coverage(database: Database, bucket: ObjectStore, order: WorkOrder, par
     if any(row.state is not State.STORED for row in rows):
         log.warning("%s is not dropped: not all of its windows are checked yet", partition)
         return None
-    if Restores(database, order).holds(partition.span):
-        log.warning("%s is not dropped: a restore holds rows of it", partition)
-        return None
     shape = describe(database, order.table, order.timestamp_column)
+    if reason := _reason_to_stay(database, order, partition, shape):
+        log.warning("%s is not dropped: %s", partition, reason)
+        return None
     manifests = [manifest_of(row, row.span) for row in rows]
     if reason := _outdated(bucket, rows, manifests):
         log.warning("%s is not dropped: of one of its windows, %s", partition, reason)
@@ -101,6 +102,14 @@ def load_coverage(database: Database, bucket: ObjectStore, order: WorkOrder, par
             return None
     keys.ready()
     return Coverage(database, bucket, ledger, order, partition, shape, rows, manifests, keys)
+
+
+def _reason_to_stay(database: Database, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
+    """Why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
+    if Restores(database, order).holds(partition.span):
+        return "a restore holds rows of it"
+    others = subscribers_without_publication(database, shape.oid)
+    return f"its subscribers would keep the rows ({others})" if others else None
 
 
 def _outdated(bucket: ObjectStore, rows: Sequence[LedgerRow], manifests: Sequence[Manifest]) -> str | None:

@@ -14,7 +14,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 
 from include.archiver.codec import Line
-from include.archiver.errors import Busy, DatabaseRefused
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused
 from include.archiver.models import LEDGER_VERSION
 from include.archiver.server_errors import refuse_value, translate
 from include.archiver.statements import Names, compose, defines
@@ -221,9 +221,17 @@ class Database:
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
     def one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
-        """Runs a statement that gives exactly one row."""
-        (row,) = self.all(statement, names, **values)
-        return row
+        """Runs a statement that gives exactly one row.
+
+        Raises:
+            DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
+        """
+        rows = self.all(statement, names, **values)
+        if len(rows) != 1:
+            raise DatabaseInterrupted(
+                f"database {self.name}: what was there a moment ago is gone ({statement}); run the task again"
+            )
+        return rows[0]
 
     def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
@@ -422,7 +430,8 @@ class Database:
         except psycopg.Error as error:
             if loading and (refusal := refuse_value(error, self.name)):
                 raise refusal from None
-            raise translate(error, self.name, time.monotonic() - started, self._longest) from None
+            seconds = time.monotonic() - started
+            raise translate(error, self.name, seconds, self._longest, users=self._called_users) from None
 
 
 def _milliseconds(limit: timedelta) -> str:

@@ -54,6 +54,10 @@ class ReferenceRefused(ValueRefused):
         self.constraint = constraint
 
 
+class TriggerRefused(DatabaseRefused):
+    """A trigger of the table does to other rows, or to the row itself, what would be lost or cannot be told apart."""
+
+
 class Damaged(DatabaseRefused):
     """An index or a table is damaged on the server's disk."""
 

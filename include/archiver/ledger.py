@@ -62,6 +62,7 @@ class Ledger:
 
     def exists(self) -> bool:
         """Whether this database has a ledger; before the first run it has none."""
+        refuse_foreign(self._database)
         return bool(self._database.one("ledger/schema_exists").windows)
 
     def migrate(self) -> None:
@@ -69,7 +70,7 @@ class Ledger:
 
         Raises:
             DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant. Or only
-                later versions of this program may write to this ledger.
+                later versions of this program may write to this ledger. Or tables of its names are others'.
         """
         self._refuse_newer()
         if self._missing():
@@ -94,6 +95,7 @@ class Ledger:
         return None
 
     def _refuse_newer(self) -> None:
+        refuse_foreign(self._database)
         if self._database.one("ledger/schema_exists").lowest_version:
             found = self._database.all("ledger/lowest_version")
             if not found or found[0].version > LEDGER_VERSION:
@@ -255,6 +257,7 @@ class Ledger:
 
         A ledger that no run of this version has met yet does not hold the note of it, but still tells.
         """
+        refuse_foreign(self._database)
         there = self._database.one("ledger/schema_exists")
         if not there.windows:
             return False
@@ -327,6 +330,20 @@ class Ledger:
             )
 
 
+def refuse_foreign(database: Database) -> None:
+    """Makes sure that what goes by the ledger's names in this database is the ledger.
+
+    Raises:
+        DatabaseRefused: it is somebody else's.
+    """
+    if found := database.all("ledger/foreign"):
+        named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
+        raise DatabaseRefused(
+            f"{named} in database {database.name} is not of this program, which keeps its ledger under that name; "
+            f"nothing was archived or deleted. Move it out of the way with ALTER TABLE ... RENAME TO or SET SCHEMA"
+        )
+
+
 def timeline_of(database: Database) -> int | None:
     """The server's timeline; None where it does not tell it."""
     row = _ask(database, "export/timeline")
@@ -365,4 +382,6 @@ def _ledger_row(row: Row) -> LedgerRow:
         kept_positions=tuple(row.kept_positions),
         note=row.note,
         rebuilt=row.rebuilt_at is not None,
+        sha256=getattr(row, "sha256", None),
+        deleted_by_run_id=getattr(row, "deleted_by_run_id", None),
     )

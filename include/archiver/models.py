@@ -164,7 +164,7 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One generation of one window, as the ledger holds it.
+    """One generation of one window, as the ledger holds it; the last two only where they were asked for.
 
     `handed_over` is told of a new one alone: whether a person handed the archive to this database, so that objects may
     lie there of which this ledger does not know.
@@ -189,6 +189,8 @@ class LedgerRow:
     note: str | None = None
     rebuilt: bool = False
     handed_over: bool = False
+    sha256: str | None = None
+    deleted_by_run_id: str | None = None
 
 
 @dataclass(frozen=True)

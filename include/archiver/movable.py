@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from include.archiver.database import Database, Row
 from include.archiver.errors import DatabaseRefused, TableRefused
 from include.archiver.models import TableName
+from include.archiver.subscribers import subscribers_without_publication
 
 _ORDINARY, _FOREIGN = "r", "f"
 _TEMPORARY = "t"
@@ -58,6 +59,7 @@ def _part(database: Database, table: TableName, row: Row, muted: bool) -> Part:
     _refuse_kind(name, row)
     _refuse_rights(database, name, row)
     _refuse_hooks(database, name, row.oid, muted)
+    _refuse_computed_anew(database, name, row.oid)
     published = sorted(
         {
             found.name
@@ -76,7 +78,9 @@ def _part(database: Database, table: TableName, row: Row, muted: bool) -> Part:
             f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
             f"role lacks rights; grant SELECT on the table and UPDATE on one plain column of it, or {_OTHERWISE}"
         )
-    notes = (f"subscribers of {', '.join(published)} get every move as an update",) if published else ()
+    others = subscribers_without_publication(database, row.oid)
+    told = [*published, *others.names]
+    notes = (f"subscribers of {', '.join(told)} get every move as an update",) if told else ()
     return Part(row.oid, name, columns[0].name, muted, notes)
 
 
@@ -116,3 +120,14 @@ def _refuse_hooks(database: Database, name: TableName, oid: int, muted: bool) ->
         f"connection keep them from it (from Postgres 15 on GRANT SET ON PARAMETER session_replication_role, on RDS "
         f"the role rds_superuser), or {_OTHERWISE}"
     )
+
+
+def _refuse_computed_anew(database: Database, name: TableName, oid: int) -> None:
+    found = database.one("compact/computed_anew", oid=oid)
+    if found.columns and found.triggers:
+        raise TableRefused(
+            f"the stored generated columns of {name} ({', '.join(found.columns)}) would be computed anew with every "
+            f"move, because there are row triggers BEFORE UPDATE ({', '.join(found.triggers)}), whether enabled or "
+            f"not; where a function or a rule of sorting has changed since, values would become others. Drop those "
+            f"triggers for the time being, or {_OTHERWISE}"
+        )

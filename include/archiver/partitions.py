@@ -9,6 +9,7 @@ from datetime import timedelta
 from include.archiver.database import Database, Row
 from include.archiver.errors import Superseded
 from include.archiver.models import Partition, TableName, TableShape, Window, WorkOrder
+from include.archiver.subscribers import subscribers_without_publication
 from include.archiver.windows import GRID_ORIGIN
 
 
@@ -41,12 +42,13 @@ def whole_partitions(database: Database, shape: TableShape, due: Window, hours: 
     rows = database.all("table/partitions", oid=shape.oid, column=shape.timestamp_column, start=due.start, end=due.end)
     step = timedelta(hours=hours)
     fitting = [row for row in rows if not any((bound - GRID_ORIGIN) % step for bound in (row.span_start, row.span_end))]
+    others = subscribers_without_publication(database, shape.oid) if fitting else None
     partitions: dict[int, Partition] = {}
     notes: list[str] = []
     for row in fitting:
-        if row.hindrance:
+        if hindrance := row.hindrance or (f"its subscribers would keep the rows ({others})" if others else ""):
             notes.append(
-                f"partition {row.schema}.{row.name} is due as a whole, but {row.hindrance}: its rows are deleted in "
+                f"partition {row.schema}.{row.name} is due as a whole, but {hindrance}: its rows are deleted in "
                 f"batches and the empty partition stays"
             )
         elif not partitions.keys() & set(row.above):

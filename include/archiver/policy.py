@@ -69,7 +69,8 @@ def parse_keep_days(value: object, source: str) -> int:
     """
     text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
     days = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
-    if days is None or not (days == KEEP_EVERYTHING or 0 <= days <= MOST_KEEP_DAYS):
+    # "-0" may be a slip of the pen for -1, which keeps everything.
+    if days is None or not (text == str(KEEP_EVERYTHING) or (0 <= days <= MOST_KEEP_DAYS and text[0] != "-")):
         raise SettingError(
             f"{source} is {value!r}, which is not a number of days to keep. Set it to -1 to keep everything, "
             f"or to a whole number of days from 0 to {MOST_KEEP_DAYS}. Nothing was archived or deleted."

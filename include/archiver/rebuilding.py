@@ -35,7 +35,7 @@ def rebuild_bloated(
     oid: int,
     bloat: Bloat,
     shrunk: float,
-    room: Callable[[], int],
+    no_room: Callable[[int], str | None],
     stopping: Callable[[], bool],
 ) -> list[str]:
     """Rebuilds each bloated index CONCURRENTLY, the smallest first, and says what it did and left.
@@ -45,7 +45,7 @@ def rebuild_bloated(
         oid: the heap.
         bloat: what counts as bloated.
         shrunk: the heap's size now, by its size before; it decides where an index's fresh size is not known.
-        room: bytes that a new index may take on the disk.
+        no_room: why a new index of so many bytes has no room on the disk, None if it has.
         stopping: asked before each index.
 
     Raises:
@@ -58,7 +58,7 @@ def rebuild_bloated(
             continue
         if stopping():
             raise Stopped(f"stopped before the rebuild of index {index.name}; run it again to go on")
-        notes.append(_rebuilt(database, oid, index, room()))
+        notes.append(_rebuilt(database, oid, index, no_room))
     return notes
 
 
@@ -68,15 +68,12 @@ def _is_bloated(index: Row, bloat: Bloat, shrunk: float) -> bool:
     return bool(index.bytes > index.fresh_bytes * bloat.factor and index.bytes - index.fresh_bytes > bloat.least_bytes)
 
 
-def _rebuilt(database: Database, oid: int, index: Row, room: int) -> str:
+def _rebuilt(database: Database, oid: int, index: Row, no_room: Callable[[int], str | None]) -> str:
     needed = index.bytes if index.fresh_bytes is None else min(index.bytes, index.fresh_bytes)
     if index.is_exclusion:
         return f"index {index.name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"
-    if needed > room:
-        return (
-            f"index {index.name} is bloated, but a new one may take {needed} bytes beside it, and {room} are known "
-            f"to be free"
-        )
+    if hindrance := no_room(int(needed)):
+        return f"index {index.name} is bloated, but a new one {hindrance}"
     log.info("rebuilding index %s of %d bytes", index.name, index.bytes)
     try:
         database.change("compact/reindex", {"index": TableName(index.schema, index.name)})

@@ -18,15 +18,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import IO
 
 from include.archiver.condition import Part
 from include.archiver.database import Database, Row
 from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, Stopped
 from include.archiver.models import TableName
 from include.archiver.patience import Patience
+from include.archiver.repack_output import Output
 from include.archiver.watching import Watch, look
 
 log = logging.getLogger(__name__)
@@ -45,13 +45,6 @@ _SESSION = (
     " -c client_connection_check_interval=5s"
 )
 _PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "KRB5CCNAME", "KRB5_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")
-_LEVEL = re.compile(r"(?:INFO|NOTICE|LOG|WARNING|ERROR|FATAL|PANIC): .*")
-_QUERY_FAILED = re.compile(r"(.*query failed: )(.*)")
-# Of what the server answers to a statement, only words that cannot hold a row's content.
-_HARMLESS = re.compile(
-    r"ERROR:\s+(?:permission denied .*|must be .*|canceling statement .*|deadlock detected|could not extend file .*|"
-    r"could not write .*|.*No space left on device)|FATAL:\s+terminating connection .*|server closed the connection .*"
-)
 _MAY_NOT = re.compile(r"permission denied|must be (?:superuser|a superuser|owner)")
 _SKIPPED = re.compile(r"timed out, do not cancel|due to timeout")
 _PR_SET_PDEATHSIG = 1
@@ -64,21 +57,6 @@ class Repacker:
 
     program: str | None = None
     stop_requested: Callable[[], AbstractContextManager[Callable[[], bool]]] = lambda: nullcontext(lambda: False)
-
-
-@dataclass
-class _Output:
-    """What the client said; the threads that read it and those that judge it do so one after the other."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def said(self, pattern: re.Pattern[str]) -> bool:
-        return any(pattern.search(line) for line in self.lines)
-
-    @property
-    def last(self) -> str:
-        troubles = [line for line in self.lines if line.startswith(("ERROR", "FATAL", "WARNING", "PANIC"))]
-        return troubles[-1] if troubles else "it did not say why"
 
 
 def in_the_way(database: Database, repacker: Repacker) -> tuple[str, ...]:
@@ -229,7 +207,7 @@ def repack(database: Database, part: Part, repacker: Repacker, longest: timedelt
     command = [repacker.program, "--no-password", "--no-order", "--no-kill-backend", "--no-superuser-check"]
     command += [f"--wait-timeout={_LOCK_SECONDS}", f"--table={before.quoted}"]
     what = f"pg_repack of {part.table}"
-    output = _Output()
+    output = Output()
     with subprocess.Popen(
         command,
         env=_environment(environment),
@@ -243,7 +221,7 @@ def repack(database: Database, part: Part, repacker: Repacker, longest: timedelt
         preexec_fn=_end_with_us,  # noqa: PLW1509  # one system call
     ) as process:
         reader = threading.Thread(
-            target=_read, args=(process.stdout, output, what, environment.get("PGPASSWORD", "")), daemon=True
+            target=output.read, args=(process.stdout, what, environment.get("PGPASSWORD", "")), daemon=True
         )
         reader.start()
         try:
@@ -298,7 +276,7 @@ def _ended(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def _judge(database: Database, part: Part, before: Row, status: int, output: _Output) -> None:
+def _judge(database: Database, part: Part, before: Row, status: int, output: Output) -> None:
     """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
     if database.one("repack/table", oid=part.oid).file_node != before.file_node:
         if status:
@@ -310,24 +288,12 @@ def _judge(database: Database, part: Part, before: Row, status: int, output: _Ou
             f"nobody was cut off, and the table is as it was (see pg_locks)"
         )
     message = f"pg_repack of {part.table} ended with status {status}, and the table is as it was: {output.last}"
-    raise (DatabaseRefused if output.said(_MAY_NOT) else DatabaseInterrupted)(message)
-
-
-def _read(stream: IO[str], output: _Output, what: str, secret: str) -> None:
-    for line in stream:
-        if told := _told(line.rstrip("\n"), secret):
-            output.lines.append(told)
-            log.info("%s: %s", what, told)
-
-
-def _told(line: str, secret: str) -> str | None:
-    """What of a line goes to the log: no further lines of a message, which quote statements and rows, and no secret."""
-    if not _LEVEL.fullmatch(line):
-        return None
-    if failed := _QUERY_FAILED.fullmatch(line):
-        words = failed[2] if _HARMLESS.fullmatch(failed[2]) else "the server's words are in its own log"
-        line = f"{failed[1]}{words}"
-    return line.replace(secret, "***") if secret else line
+    if output.lasting and not output.said(_MAY_NOT):
+        message += (
+            ". Trying again would copy the whole table once more, most likely for nothing, so it is not tried; where "
+            "the reason does not stand here, the server's log has it"
+        )
+    raise (DatabaseRefused if output.lasting else DatabaseInterrupted)(message)
 
 
 def _environment(connection: Mapping[str, str]) -> dict[str, str]:

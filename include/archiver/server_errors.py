@@ -1,12 +1,10 @@
 """The server's errors in our own words, sorted by what helps.
 
 psycopg's messages may quote key values and rows (`DETAIL`), so only the primary message, which names objects and
-limits, is ever passed on.
+limits, is ever passed on, and that only where it cannot be a row's content either (`server_words`).
 """
 
 from __future__ import annotations
-
-import re
 
 import psycopg
 from psycopg import errors
@@ -18,14 +16,14 @@ from include.archiver.errors import (
     LockWait,
     ReferenceRefused,
     RightMissing,
+    TriggerRefused,
     ValueRefused,
 )
 from include.archiver.models import LEDGER_VERSION
+from include.archiver.server_words import copy_place, is_in_copy, is_in_function, is_of_users, words_of
 
-_COPY_PLACE = re.compile(r"COPY .*?, line (\d+), column (.*?): ", re.DOTALL)
-_RAISED = re.compile(r"^PL/\S+ function (.+) line (\d+) at (?:RAISE|ASSERT)$", re.MULTILINE)
 # What the ledger's triggers raise, with the lowest version that may write to it alone in the DETAIL.
-_OLDER_PROGRAM = "AR001"
+_OLDER_PROGRAM = ("AR001", "refuse_programs_older_than_this_ledger")
 # Classes of SQLSTATE, and single ones, that time may mend: lost connections (08), transactions that met others (40),
 # a server short of something (53), somebody's intervention (57), the system around the server (58).
 _PASSING_CLASSES = {"08", "40", "53", "57", "58"}
@@ -56,7 +54,7 @@ def ledger_is_newer(name: str, lowest: str) -> DatabaseRefused:
 
 
 def translate(
-    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0
+    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0, *, users: bool = False
 ) -> DatabaseRefused | DatabaseInterrupted:
     """The error in our words.
 
@@ -65,8 +63,9 @@ def translate(
         name: the database, for the message.
         seconds: how long the statement took.
         longest: how long one may take in this session.
+        users: whether code of users may have run in the statement.
     """
-    message = f"database {name}: {_said(error)}"
+    message = f"database {name}: {words_of(error, users=users)}"
     refused_login = error.sqlstate is None and any(
         words in message
         for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
@@ -87,21 +86,22 @@ def refuse_value(error: psycopg.Error, name: str) -> ValueRefused | None:
 
     The words of the server quote it; only where it stands and the error's number are told. None if it is not the value.
     """
-    context = error.diag.context or ""
-    if isinstance(error, errors.InsufficientPrivilege) or _may_pass(error) or not context.startswith("COPY "):
+    if isinstance(error, errors.InsufficientPrivilege) or _may_pass(error) or not is_in_copy(error):
         return None
-    found = _COPY_PLACE.match(context)
-    place = f"line {found[1]}, column {found[2]}: " if found else ""
+    place, state = f"database {name}: {copy_place(error)}", f"(SQLSTATE {error.sqlstate})"
     if isinstance(error, errors.DataError):
-        return ValueRefused(f"database {name}: {place}a value does not fit its column (SQLSTATE {error.sqlstate})")
-    return ValueRefused(f"database {name}: {place}a value names what is gone (SQLSTATE {error.sqlstate})")
+        return ValueRefused(f"{place}a value does not fit its column {state}")
+    if is_of_users(error, in_copy=True):
+        return ValueRefused(f"{place}a value is refused by a function {state}")
+    return ValueRefused(f"{place}a value names what is gone {state}")
 
 
 def _refusal_of(error: psycopg.Error, name: str, message: str) -> DatabaseRefused:
-    if error.sqlstate == _OLDER_PROGRAM:
+    if error.sqlstate == _OLDER_PROGRAM[0] and is_in_function(error, _OLDER_PROGRAM[1]):
         lowest = error.diag.message_detail or ""
         return ledger_is_newer(name, lowest if lowest.isdigit() else "unknown")
-    return _refusal(error, f"{message} (SQLSTATE {error.sqlstate})")
+    state = f"(SQLSTATE {error.sqlstate})"
+    return _refusal(error, message if message.endswith(state) else f"{message} {state}")
 
 
 def _may_pass(error: psycopg.Error) -> bool:
@@ -117,10 +117,17 @@ def _may_pass(error: psycopg.Error) -> bool:
 def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
     if isinstance(error, errors.IndexCorrupted | errors.DataCorrupted):
         return Damaged(message)
-    if isinstance(error, errors.ForeignKeyViolation | errors.RestrictViolation):
+    if isinstance(error, errors.TriggeredDataChangeViolation):
+        return TriggerRefused(message)
+    # Below a function of users it may be anything, whatever it says that it is and whatever it names.
+    return _refusal_of_names(error, message, cores=not is_of_users(error))
+
+
+def _refusal_of_names(error: psycopg.Error, message: str, *, cores: bool) -> DatabaseRefused:
+    if cores and isinstance(error, errors.ForeignKeyViolation | errors.RestrictViolation):
         table = f"{error.diag.schema_name}.{error.diag.table_name}"
         return ReferenceRefused(message, table, str(error.diag.constraint_name))
-    if isinstance(error, errors.CheckViolation) and not error.diag.constraint_name:
+    if cores and isinstance(error, errors.CheckViolation) and not error.diag.constraint_name:
         return ValueRefused(f"{message}; create a partition for those rows, or restore into a new table with 'into'")
     if isinstance(error, errors.IntegrityError | errors.DataError):
         return ValueRefused(message)
@@ -137,23 +144,3 @@ def _why_cancelled(seconds: float, longest: float) -> str:
     if seconds < longest:
         return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
     return f"the limit is {longest:g} seconds a statement"
-
-
-def _said(error: psycopg.Error) -> str:
-    """What the server said, in one line.
-
-    Of a value that does not fit, which it quotes, only where it stands; and of an error that a trigger raises, whose
-    words may hold the row, only which function that was.
-    """
-    if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
-        return (
-            "a name, a value or a parameter of the run holds a character that UTF-8 or the encoding of the database "
-            "does not have; rename it, correct the value, or use a database in UTF8"
-        )
-    if raised := _RAISED.search(error.diag.context or ""):
-        return f"function {raised[1]} raised an error of its own making, in line {raised[2]}"
-    if isinstance(error, errors.DataError):
-        found = _COPY_PLACE.match(error.diag.context or "")
-        place = f"line {found[1]}, column {found[2]}: " if found else ""
-        return f"{place}a value does not fit its column"
-    return " ".join((error.diag.message_primary or str(error)).strip().splitlines())

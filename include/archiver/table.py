@@ -9,6 +9,7 @@ from include.archiver.errors import TableRefused
 from include.archiver.manifest import Member
 from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind, Window
 from include.archiver.references import keys_to_wait_for, notes_on
+from include.archiver.subscribers import notes_on_subscribers
 
 _ORDINARY, _PARTITIONED = "r", "p"
 _OTHER_KINDS = {
@@ -61,6 +62,7 @@ def describe(
             timestamp_index=index[0].name if index else None,
             notes=(
                 *_notes(database, found.oid, timestamp_column, bool(index)),
+                *_notes_on_identity(identity, identity_columns),
                 *(notes_on(keys, children) if children else ()),
             ),
             waits_for=keys,
@@ -177,15 +179,41 @@ def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -
     """What an operator should know before rows are deleted."""
     notes = []
     if not indexed:
-        notes.append(
-            f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
-            f"the DAG maintenance, or CREATE INDEX CONCURRENTLY on it"
+        notes.append(_note_on_index(database, oid, timestamp_column))
+    if triggers := delete_triggers(database, oid):
+        notes.append(f"delete triggers fire: {', '.join(triggers)}")
+    return (*notes, *notes_on_subscribers(database, oid))
+
+
+def _note_on_index(database: Database, oid: int, timestamp_column: str) -> str:
+    if brin := database.all("index/brin", oid=oid, column=timestamp_column):
+        return (
+            f"no valid b-tree begins with {timestamp_column}; by the BRIN index {brin[0].name} a window's rows are "
+            f"found, but not which hours there are, so every plan reads the whole table. If that takes long, CREATE "
+            f"INDEX CONCURRENTLY on it"
         )
-    if triggers := database.all("table/delete_triggers", oid=oid):
-        notes.append(f"delete triggers fire: {', '.join(trigger.name for trigger in triggers)}")
-    if published := database.all("table/publications", oid=oid):
-        notes.append(f"subscribers get the deletes: {', '.join(row.name for row in published)}")
-    return tuple(notes)
+    return (
+        f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
+        f"the DAG maintenance, or CREATE INDEX CONCURRENTLY on it"
+    )
+
+
+def _notes_on_identity(identity: RowIdentity, columns: Sequence[str]) -> tuple[str, ...]:
+    if identity is not RowIdentity.UNIQUE_INDEX:
+        return ()
+    return (
+        f"there is no primary key, so rows are told apart by the unique index over {', '.join(columns)}: where one of "
+        f"its values is used again, a restore takes the earlier row for an older version of the later one, and brings "
+        f"only the later one back",
+    )
+
+
+def delete_triggers(database: Database, oid: int) -> list[str]:
+    """The triggers of users that fire when rows are deleted, each with the partition or child that has it alone."""
+    return [
+        row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"
+        for row in database.all("table/delete_triggers", oid=oid)
+    ]
 
 
 def columns_of(database: Database, oid: int) -> tuple[Column, ...]:

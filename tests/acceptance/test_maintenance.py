@@ -67,7 +67,7 @@ def test_the_disk_is_given_back_after_an_archive(maintained: Tenants) -> None:
     assert state == "success"
     assert size(tenant) >= full
     would = {step: said(maintained, run_id, step) for step in ("index", "vacuum", "reclaim")}
-    assert would["index"] == "dry run: would build events_triggered_at_archiver"
+    assert would["index"].startswith("dry run: would build events_triggered_at_archiver")
     assert would["vacuum"].startswith("dry run: VACUUM would look at ")
     assert would["reclaim"].startswith("dry run: vacuum_full: ")
     assert "; would give back about " in would["reclaim"]

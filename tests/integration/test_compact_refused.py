@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.archiver.errors import TableRefused
+from include.archiver.models import TableName
 from tests.integration.compacting import EVENTS, bloated, compacted, content, owned
 from tests.integration.place import Place
 
@@ -169,3 +170,48 @@ def test_a_foreign_key_is_neither_checked_nor_followed(place: Place) -> None:
     assert compacted(place).rows > 0
     assert place.sql("SELECT ctid, xmin, * FROM analytics.clicks") == clicks
     assert place.sql("SELECT ctid, xmin, xmax, * FROM analytics.kinds") == kinds
+
+
+GENERATED = """
+    CREATE FUNCTION public.told(touched integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT touched + 1';
+    ALTER TABLE analytics.events ADD g integer GENERATED ALWAYS AS (public.told(touched)) STORED;
+    CREATE OR REPLACE FUNCTION public.told(touched integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 7'
+"""
+
+
+@pytest.mark.parametrize("enabled", ["ENABLE", "DISABLE", "ENABLE REPLICA"])
+def test_generated_columns_that_would_be_computed_anew_are_refused_by_name(place: Place, enabled: str) -> None:
+    bloated(place)
+    place.sql(GENERATED)
+    place.sql(NOTING.format(event="BEFORE UPDATE OF touched", level="ROW"))
+    place.sql(f"ALTER TABLE analytics.events {enabled} TRIGGER noting")
+    words = ["enabled ALWAYS"] if enabled == "ENABLE REPLICA" else ["generated columns of", "(g)", "(noting)"]
+    refused(place, *words)
+
+
+def test_generated_columns_without_such_a_trigger_stay_as_they_were(place: Place) -> None:
+    bloated(place, kept="true")
+    place.sql(GENERATED)
+    place.sql(NOTING.format(event="AFTER UPDATE", level="ROW"))
+    place.sql("DELETE FROM analytics.events WHERE id <= 3600")
+    before = content(place)
+    assert compacted(place).rows > 0
+    assert content(place) == before
+
+
+def test_the_trigger_of_a_child_and_of_a_partitioned_table_count_too(place: Place) -> None:
+    bloated(place)
+    place.sql(GENERATED)
+    place.sql("CREATE TABLE analytics.heirs () INHERITS (analytics.events)")
+    place.sql(NOTING.format(event="BEFORE UPDATE", level="ROW").replace("ON analytics.events", "ON analytics.heirs"))
+    refused(place, "generated columns of analytics.heirs")
+    place.sql(
+        """
+        CREATE TABLE analytics.parts (id int, at timestamp, g int GENERATED ALWAYS AS (id + 1) STORED)
+            PARTITION BY RANGE (at);
+        CREATE TABLE analytics.part PARTITION OF analytics.parts DEFAULT;
+        CREATE TRIGGER over BEFORE UPDATE ON analytics.parts FOR EACH ROW EXECUTE FUNCTION public.note()
+        """
+    )
+    with pytest.raises(TableRefused, match=r"generated columns of analytics\.part .*\(over\)"):
+        compacted(place, TableName("analytics", "parts"))

@@ -21,6 +21,7 @@ from include.archiver.errors import (
     StorageInterrupted,
     StorageRefused,
 )
+from include.archiver.ledger import Ledger
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -154,3 +155,31 @@ def test_a_bucket_that_may_not_be_written_to_loses_nothing(read_only: Place) -> 
 def test_a_dry_run_needs_no_right_to_write(read_only: Place) -> None:
     assert read_only.ordered(dry_run=True).plan().windows == 2
     assert not read_only.has_ledger()
+
+
+FOREIGN = {
+    "windows": "CREATE TABLE archiver.windows (handle int)",
+    "migrations": "CREATE TABLE archiver.migrations (version text)",
+    "a view": "CREATE VIEW archiver.windows AS SELECT 1 AS id",
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place: Place, foreign: str) -> None:
+    filled(place)
+    place.sql("CREATE SCHEMA archiver")
+    place.sql(FOREIGN[foreign])
+    for work in (place.windows, place.plan):
+        if foreign == "migrations" and work == place.plan:
+            continue
+        with pytest.raises(DatabaseRefused, match=r"^archiver\.\w+ in database .* is not of this program.*RENAME TO"):
+            work()
+    with place.session() as database:
+        assert "is not of this program" in str(Ledger(database, place.order).hindrance())
+    assert place.keys() == []
+
+
+def test_what_was_dropped_between_two_looks_is_told_and_worth_another_try(place: Place) -> None:
+    filled(place)
+    with place.session() as database, pytest.raises(DatabaseInterrupted, match="what was there a moment ago is gone"):
+        database.one("compact/sizes", oid=1)

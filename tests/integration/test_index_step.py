@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from include.archiver import watching
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, TableRefused
+from include.archiver.disk import FreeSpace, size_of_new_index
+from include.archiver.errors import (
+    Busy,
+    DatabaseInterrupted,
+    DatabaseRefused,
+    LockWait,
+    MaintenanceRefused,
+    TableRefused,
+)
 from include.archiver.naming import index_name
 from include.archiver.table import describe
 from tests.integration.place import Place
@@ -66,7 +74,6 @@ def test_an_index_that_is_there_is_left_alone(place: Place) -> None:
     "unfit",
     [
         "(name, triggered_at)",
-        "USING brin (triggered_at)",
         "(triggered_at) WHERE id > 5",
         "((triggered_at + interval '1 hour'))",
     ],
@@ -75,6 +82,47 @@ def test_an_index_that_does_not_lead_to_all_rows_by_time_does_not_count(place: P
     filled(place, 10)
     place.sql(f"CREATE INDEX ON analytics.events {unfit}")
     assert indexed(place).built == (OURS,)
+
+
+def test_beside_a_brin_index_nothing_is_built_and_that_is_said(place: Place) -> None:
+    filled(place, 10)
+    place.sql("CREATE INDEX small ON analytics.events USING brin (triggered_at)")
+    done = indexed(place)
+    assert (done.name, done.built) == ("small", ())
+    assert "index small is valid; it is a BRIN index, beside which no b-tree was built" in str(done)
+    assert "CREATE INDEX CONCURRENTLY ON analytics.events (triggered_at)" in str(done)
+    assert upkeep(place) == [("index", None, "skipped")]
+
+
+def of(free: int | None) -> FreeSpace:
+    return FreeSpace(lambda: free, "the test")
+
+
+@pytest.mark.parametrize("analyzed", [True, False])
+def test_an_index_for_which_the_disk_has_no_room_is_not_built(place: Place, analyzed: bool) -> None:
+    filled(place)
+    if analyzed:
+        place.sql("ANALYZE analytics.events")
+    else:
+        place.sql("SELECT pg_stat_reset()")
+    built = indexed(place.ordered(dry_run=True), space=of(100_000))
+    assert "would be refused now: index" in str(built)
+    with pytest.raises(MaintenanceRefused, match=r"as much WAL again, and 50% .* 100\.0 kB are free \(the test\)"):
+        indexed(place, space=of(100_000))
+    with pytest.raises(MaintenanceRefused, match="how much is free is not known"):
+        indexed(place, space=of(None))
+    assert indexes(place) == indexes(place, valid=False) == []
+    assert upkeep(place) == [("index", None, "failed")] * 2
+    assert indexed(place, space=of(10_000_000)).built == (OURS,)
+    ((size,),) = place.sql("SELECT pg_relation_size('analytics.events_triggered_at_archiver')")
+    assert size <= size_of_new_index(4000, 0) < 2 * size
+
+
+def test_where_the_policy_says_nothing_of_the_disk_it_is_built_and_the_room_is_told(place: Place) -> None:
+    filled(place)
+    done = indexed(place)
+    assert done.built == (OURS,)
+    assert "how much is free is not known (disk is not set for this instance)" in str(done)
 
 
 @contextmanager
@@ -222,7 +270,7 @@ def test_a_dry_run_builds_nothing(place: Place) -> None:
     filled(place, 10)
     done = indexed(place.ordered(dry_run=True))
     assert done.built == (OURS,)
-    assert str(done) == f"would build {OURS}"
+    assert str(done).startswith(f"would build {OURS}; index {OURS} needs about ")
     assert indexes(place) == []
     assert not place.has_ledger()
 
@@ -235,7 +283,7 @@ def test_a_dry_run_says_what_it_would_drop_or_that_there_is_nothing_to_do(
     place.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'analytics.broken'::regclass")
     with caplog.at_level("INFO"):
         done = indexed(place.ordered(dry_run=True))
-    assert str(done) == f"would drop what broken builds have left: broken; would build {OURS}"
+    assert str(done).startswith(f"would drop what broken builds have left: broken; would build {OURS}; index ")
     assert f"dry run: {done}" in caplog.text
     assert "dropping index" not in caplog.text
     assert indexed(place).dropped == ("broken",)

@@ -6,6 +6,7 @@ import pytest
 
 from include.archiver.steps.delete import Deleted
 from tests.integration.place import EVENTS, Place, hours_ago
+from tests.integration.restoring import restored
 
 TRIGGERS = """
     CREATE FUNCTION public.passes() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
@@ -58,7 +59,7 @@ def test_publications_that_carry_deletes_are_named(place: Place) -> None:
         "",
         "CREATE INDEX ON analytics.events (name, triggered_at)",
         "CREATE INDEX ON analytics.events (triggered_at) WHERE id > 0",
-        "CREATE INDEX ON analytics.events USING brin (triggered_at)",
+        "CREATE INDEX ON analytics.events USING brin (triggered_at timestamp_bloom_ops)",
         "CREATE INDEX ON analytics.events (date_trunc('hour', triggered_at))",
     ],
 )
@@ -71,3 +72,28 @@ def test_a_table_without_an_index_that_serves_is_told_and_archived_all_the_same(
     assert "no valid index begins with triggered_at" in note
     assert "CREATE INDEX CONCURRENTLY" in note
     assert place.archive() == [Deleted(1, 0)]
+
+
+def test_a_brin_index_is_told_with_what_it_cannot_do(place: Place) -> None:
+    filled(place)
+    place.sql("DROP INDEX analytics.events_triggered_at")
+    place.sql("CREATE INDEX small ON analytics.events USING brin (name, triggered_at timestamp_minmax_multi_ops)")
+    (note,) = place.plan().notes
+    assert "by the BRIN index small a window's rows are found" in note
+    assert "every plan reads the whole table" in note
+    assert place.archive() == [Deleted(1, 0)]
+
+
+def test_a_unique_index_in_the_place_of_a_primary_key_is_told(place: Place) -> None:
+    place.sql("CREATE TABLE public.slots (slot int NOT NULL UNIQUE, at timestamp)")
+    place.sql("CREATE INDEX ON public.slots (at)")
+    place.sql("INSERT INTO public.slots VALUES (7, %s)", hours_ago(60))
+    place = place.on("public.slots", "at")
+    (note,) = place.plan().notes
+    assert "told apart by the unique index over slot: where one of its values is used again" in note
+    place.archive()
+    place.sql("INSERT INTO public.slots VALUES (7, %s)", hours_ago(55))
+    place.archive()
+    found = restored(place)
+    assert (found.restored, found.superseded) == (1, 1)
+    assert any("used one after the other" in told for told in found.notes)

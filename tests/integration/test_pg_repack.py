@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 from collections import Counter
@@ -25,6 +26,7 @@ from include.archiver.errors import (
     ArchiverError,
     Busy,
     DatabaseInterrupted,
+    DatabaseRefused,
     LockWait,
     MaintenanceRefused,
     Stopped,
@@ -32,6 +34,7 @@ from include.archiver.errors import (
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.off_hours import OffHours
 from include.archiver.repack import Repacker
+from include.archiver.repack_output import Output
 from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
 from include.archiver.watching import Watch
 from tests.integration.place import Place
@@ -202,23 +205,64 @@ def test_the_password_is_in_no_process_list_and_no_log(
     assert secret not in str(upkeep(place, "note"))
 
 
-def test_what_quotes_a_row_or_a_secret_does_not_reach_the_log() -> None:
-    told = {line: repack._told(line, "s3cret") for line in (
-        'INFO: repacking table "a.b"',
-        "DETAIL: Key (id)=(5) is duplicated.",
-        'ERROR: query failed: ERROR:  invalid input syntax for type integer: "5"',
-        "ERROR: query failed: ERROR:  permission denied for schema repack",
-        'ERROR: could not connect to database with "password=s3cret": FATAL: no',
-        "(id, name) = (5, x)",
-    )}  # fmt: skip
-    assert list(told.values()) == [
-        'INFO: repacking table "a.b"',
-        None,
-        "ERROR: query failed: the server's words are in its own log",
-        "ERROR: query failed: ERROR:  permission denied for schema repack",
-        'ERROR: could not connect to database with "password=***": FATAL: no',
-        None,
-    ]
+_LONG = "(SELECT string_agg(md5(n::text || i::text), '') FROM generate_series(1, 100) AS i)"
+UNTOLD = "the server's words may hold a row, and are in its own log"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('INFO: repacking table "a.b"', 'INFO: repacking table "a.b"'),
+        ("DETAIL: Key (id)=(5) is duplicated.", None),
+        ("(id, name) = (5, x)", None),
+        (
+            'ERROR: could not connect to database with "s3cret": no',
+            'ERROR: could not connect to database with "***": no',
+        ),
+        ("WARNING:  what a user's function raises", f"WARNING: {UNTOLD}"),
+        ("WARNUNG:  was eine Funktion meldet", None),
+    ],
+)
+def test_what_quotes_a_row_or_a_secret_does_not_reach_the_log(line: str, told: str | None) -> None:
+    output = Output()
+    output.read(io.StringIO(f"{line}\n"), "pg_repack", "s3cret")
+    assert output.lines == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "lasting"),
+    [
+        ('ERROR:  invalid input syntax for type integer: "5"', False, True),
+        ("FEHLER:  Zeile ist zu gross", False, True),
+        ("ERROR:  row is too big: size 12904, maximum size 8160", True, True),
+        ("ERROR:  permission denied for schema repack", True, True),
+        ("ERROR:  deadlock detected", True, False),
+        ("ERROR:  canceling statement due to lock timeout", True, False),
+        ('ERROR:  could not extend file "base/5/1": No space left on device', True, False),
+        ("FATAL:  terminating connection due to administrator command", True, False),
+    ],
+)
+def test_words_that_cannot_hold_a_row_are_told_and_what_lasts_is_known(words: str, told: bool, lasting: bool) -> None:
+    output = Output()
+    output.read(io.StringIO(f"ERROR: query failed: {words}\n"), "pg_repack", "")
+    assert output.last == f"ERROR: query failed: {words if told else UNTOLD}"
+    assert output.lasting is lasting
+
+
+def test_a_row_that_no_page_can_hold_is_told_and_not_tried_again(place: Place, client: Repacker) -> None:
+    wide = place.on("public.wide", "at")
+    place.sql(
+        f"""
+        CREATE TABLE public.wide (id int PRIMARY KEY, at timestamp, {", ".join(f"c{n} text" for n in range(12))});
+        INSERT INTO public.wide SELECT n, now(), {", ".join([_LONG] * 12)}
+            FROM generate_series(1, 300) AS n;
+        DELETE FROM public.wide WHERE id % 3 <> 0
+        """
+    )
+    for number in range(12):
+        place.sql(f"ALTER TABLE public.wide ALTER c{number} SET STORAGE PLAIN")
+    with pytest.raises(DatabaseRefused, match=r"row is too big: size \d+, maximum size \d+.* so it is not tried"):
+        reclaimed(wide, client, min_percent=1)
 
 
 def refusal(place: Place, client: Repacker, space: FreeSpace = PLENTY, **changes: Any) -> str:

@@ -293,6 +293,12 @@ def furnished(place: Place) -> Place:
     place.sql(f"CREATE TABLE {apart} (id int, at timestamp)")
     for extension in ("pgstattuple", "pg_freespacemap", "amcheck"):
         place.sql(f"CREATE EXTENSION {extension}")
+    # As far as sets go, of pglogical.
+    place.sql(
+        "CREATE SCHEMA pglogical;"
+        "CREATE TABLE pglogical.replication_set (set_id oid, set_name name, replicate_delete boolean);"
+        "CREATE TABLE pglogical.replication_set_table (set_id oid, set_reloid regclass)"
+    )
     place.sql(f"CREATE INDEX {sql.Identifier('an index %s').as_string()} ON {identifier} (id)")
     place.sql(f'CREATE INDEX "a part\'s" ON {partition} (at)')
     place.sql(f'CREATE INDEX "old frame" ON ONLY {parent} (at)')

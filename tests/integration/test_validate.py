@@ -10,6 +10,7 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
+from include.archiver.disk import FreeSpace
 from include.archiver.errors import Damaged
 from include.archiver.steps.validate import Thoroughness, Validated, validate
 from tests.integration.place import Place
@@ -116,3 +117,13 @@ def test_a_damaged_index_fails_by_its_name_and_is_rebuilt_when_asked(own_place: 
         assert done.rebuilt == ("by_time",)
         assert validated(own_place).rebuilt == ()
         assert states() == [("done",), ("failed",), ("done",), ("done",)]
+
+
+def test_a_damaged_index_is_not_rebuilt_without_room(own_place: Place) -> None:
+    filled(own_place, 2000)
+    own_place.sql("CREATE INDEX by_time ON analytics.events (triggered_at)")
+    damaged_file(own_place, "analytics.by_time")
+    scarce = FreeSpace(lambda: 1000, "the test")
+    with pytest.raises(Damaged, match=r"by_time: .*is not built: it needs about .* 1\.0 kB are free \(the test\)"):
+        validated(own_place, reindex=True, space=scarce)
+    assert validated(own_place, reindex=True, space=FreeSpace(lambda: 10**9, "the test")).rebuilt == ("by_time",)

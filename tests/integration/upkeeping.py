@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from include.archiver.condition import Inspection
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
 from include.archiver.measuring import inspection_of
 from include.archiver.patience import Patience
 from include.archiver.steps.index import BuildLimits, Indexed, index
@@ -40,9 +41,9 @@ def inspected(place: Place) -> Inspection:
         return inspection_of(database, place.order.table, place.order.timestamp_column)
 
 
-def indexed(place: Place, limits: BuildLimits = BUILD) -> Indexed:
+def indexed(place: Place, limits: BuildLimits = BUILD, space: FreeSpace = UNKNOWN_SPACE) -> Indexed:
     with place.session() as database:
-        return index(database, place.order, place.session, limits)
+        return index(database, place.order, place.session, limits, space)
 
 
 def upkeep(place: Place, columns: str = "action, strategy, state") -> list[tuple[Any, ...]]:

@@ -18,10 +18,12 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from include.archiver.condition import Sizes, in_words
-from include.archiver.database import Database
-from include.archiver.errors import Stopped
+from include.archiver.database import Database, Row
+from include.archiver.disk import IndexRoom
+from include.archiver.errors import DatabaseRefused, Stopped
 from include.archiver.horizon import wait_until_free
 from include.archiver.models import TableName
 from include.archiver.movable import Part, parts_of
@@ -40,6 +42,7 @@ _STRETCHES = 10
 _LEAST_STRETCH_PAGES = 1024
 _FRUITLESS_CUTS = 3
 _STATEMENT_TIMEOUT = "12h"
+_MARGIN_PERCENT = 10
 _NOT_CUT = (
     "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock; "
     "run it again at a quieter time"
@@ -102,7 +105,23 @@ def compact(
         "compact/limits", statement_timeout=_STATEMENT_TIMEOUT, cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms"
     )
     parts = parts_of(database, table)
-    return _added([_Compaction(database, part, effort, stopping).run() for part in parts])
+    return _added([_compacted(_Compaction(database, part, effort, stopping)) for part in parts])
+
+
+class _GoneError(Exception):
+    """The part is not there any more."""
+
+
+def _compacted(work: _Compaction) -> Compacted:
+    """The work on one part; one that somebody drops meanwhile, as the archive does when it is due, keeps no other."""
+    try:
+        return work.run()
+    except _GoneError:
+        return work.gone()
+    except DatabaseRefused:
+        if work.is_there():
+            raise
+        return work.gone()
 
 
 class _Compaction:
@@ -141,13 +160,24 @@ class _Compaction:
             before, after, tally.rows, tally.batches, tally.longest_ms, ended, self._held, tuple(self._notes)
         )
 
+    def is_there(self) -> bool:
+        """Whether the part still exists."""
+        return bool(self._database.all("compact/sizes", oid=self._part.oid))
+
+    def gone(self) -> Compacted:
+        """What it came to where the part was dropped in the middle of the work."""
+        tally = self._mover.tally
+        ended = f"{self._part.name} was dropped meanwhile"
+        log.info("%s", ended)
+        return Compacted(Sizes(), Sizes(), tally.rows, tally.batches, tally.longest_ms, ended, held=False, notes=())
+
     def _ended(self) -> str:
         """Does the work if there is any to do and nobody is in the way, and says why it ended."""
         if held := self._held_back():
             return f"nothing was moved: {held}"
         self._vacuum()
         self._database.change("compact/analyze", {"table": self._part.name})
-        blocks, needed = self._blocks(), self._database.one("compact/room", oid=self._part.oid).pages
+        blocks, needed = self._blocks(), self._row("compact/room").pages
         if blocks <= 1:
             return "nothing to move: the rows are on one page"
         if needed is not None and blocks - needed < _least_cut(blocks):
@@ -191,13 +221,20 @@ class _Compaction:
     def _rebuild(self, before: Sizes) -> None:
         self._database.change("compact/analyze", {"table": self._part.name})
         shrunk = self._sizes().heap / max(1, before.heap)
+        no_room = partial(self._no_room, before)
         self._notes += rebuild_bloated(
-            self._database, self._part.oid, self._effort.bloat, shrunk, lambda: self._room(before), self._stopping
+            self._database, self._part.oid, self._effort.bloat, shrunk, no_room, self._stopping
         )
 
-    def _room(self, before: Sizes) -> int:
-        free = self._effort.free_bytes()
-        return max(0, before.total - self._sizes().total) if free is None else free
+    def _no_room(self, before: Sizes, index: int) -> str | None:
+        """Why a new index of so many bytes has no room; where nobody knows, it gets what was given back before."""
+        given = max(0, before.total - self._sizes().total)
+        room = IndexRoom(index, _MARGIN_PERCENT, self._effort.free_bytes(), "by the policy's disk")
+        if room.free is None and index > given:
+            return (
+                f"may take {in_words(index)} beside it, and only the {in_words(given)} given back are known to be free"
+            )
+        return f"{room}" if room.free is not None and room.free < room.needed else None
 
     def _vacuum(self) -> None:
         """In two steps: while the end is cut off others wait, so nothing may be left to do or to flush by then."""
@@ -206,12 +243,18 @@ class _Compaction:
         self._database.change("compact/cut", {"table": self._part.name})
 
     def _sizes(self) -> Sizes:
-        row = self._database.one("compact/sizes", oid=self._part.oid)
+        row = self._row("compact/sizes")
         return Sizes(row.heap, row.indexes, row.toast)
 
     def _blocks(self) -> int:
-        row = self._database.one("compact/sizes", oid=self._part.oid)
+        row = self._row("compact/sizes")
         return int(row.heap // row.block_size)
+
+    def _row(self, statement: str) -> Row:
+        rows = self._database.all(statement, oid=self._part.oid)
+        if not rows:
+            raise _GoneError
+        return rows[0]
 
     def _teller(self, blocks: int, needed: int) -> Callable[[int], None]:
         def tell(beyond: int) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from include.archiver.database import Database
-from include.archiver.errors import Busy, CheckFailed, Stopped
+from include.archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
 from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
@@ -32,7 +32,7 @@ from include.archiver.removal import (
 from include.archiver.same_table import OLDER, parts_changed, table_changed
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import describe
+from include.archiver.table import delete_triggers, describe
 from include.archiver.windows import bounds
 
 log = logging.getLogger(__name__)
@@ -216,6 +216,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
 
     Raises:
         _OtherTableError: the table is another now; nothing was done.
+        TriggerRefused: triggers removed rows by themselves; nothing was done.
     """
     database, order, row = work.database, work.order, work.row
     with rows_that_are_pointed_to(order.table), database.transaction():
@@ -223,6 +224,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         if reason := table_changed(database, work.shape, work.manifest):
             raise _OtherTableError(reason)
         keys = keys_to_wait_for(database, order.table, work.shape.oid, order.children)
+        triggers = delete_triggers(database, work.shape.oid)
         names: Names = {
             "table": order.table,
             "column": order.timestamp_column,
@@ -232,14 +234,49 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             database.one("delete/lock_parents", names, **values)
+        before = _rows_gone(work, triggers)
         database.users_path(ours_first=False)
         names = {**names, "unreferenced": Unreferenced("target", keys)}
-        result = database.one("delete/batch", names, **values)
+        try:
+            result = database.one("delete/batch", names, **values)
+        except TriggerRefused as refusal:
+            raise TriggerRefused(f"{refusal}: {_meddling(triggers)}") from None
         work.ledger.progress(row, after, upto, result.deleted, result.kept)
         # Triggers have run, under the path of the users, along which anything may lie.
         database.own_path()
         if reason := parts_changed(database, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
+        if triggers and (others := _rows_gone(work, triggers) - before - int(result.deleted)):
+            raise TriggerRefused(
+                f"{others} rows of {order.table} went besides those that the archive deleted; nothing of this batch "
+                f"was deleted: {_meddling(triggers)}"
+            )
         # Deferred triggers run at the commit, and count on theirs.
         database.users_path(ours_first=False)
     return int(result.deleted)
+
+
+def _rows_gone(work: _Work, triggers: Sequence[str]) -> int:
+    """How many rows of the table this session has deleted of late, whoever asked for it; 0 where no trigger can.
+
+    Triggers may not delete rows of this very table. A row that its own trigger deletes while it keeps the archive from
+    doing so looks as if it had stayed; others were archived by nobody, or will look as if a user had deleted them. No
+    restore would bring any of them back.
+    """
+    if not triggers:
+        return 0
+    found = work.database.one("table/deleted_rows", oid=work.shape.oid)
+    if not found.counted:
+        raise TriggerRefused(
+            f"whether the triggers of {work.order.table} delete rows of it themselves cannot be seen, since "
+            f"track_counts is off; nothing of this batch was deleted. Set track_counts to on, or disable "
+            f"{', '.join(triggers)}"
+        )
+    return int(found.rows)
+
+
+def _meddling(triggers: Sequence[str]) -> str:
+    return (
+        f"a trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
+        f"it. Let it return OLD, or disable the one that does it ({', '.join(triggers)})"
+    )

@@ -13,7 +13,8 @@ from datetime import timedelta
 from itertools import count
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, TableRefused
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, refuse_without_room, size_of_new_index
+from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, MaintenanceRefused, TableRefused
 from include.archiver.measuring import sizes_of, table_oid
 from include.archiver.models import TableName, WorkOrder
 from include.archiver.naming import index_name
@@ -21,6 +22,7 @@ from include.archiver.patience import Patience
 from include.archiver.statements import Names
 from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
 from include.archiver.watching import OpenSession, watched
+from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
@@ -50,20 +52,30 @@ class Indexed:
     built: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     dry_run: bool = False
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return "; ".join([*self._told(), *self.notes])
+
+    def _told(self) -> list[str]:
         if self.dry_run:
             told = [] if self.built else [f"index {self.name} is valid"]
             told += [f"would drop what broken builds have left: {', '.join(self.dropped)}"] if self.dropped else []
             told += [f"would build {', '.join(self.built)}"] if self.built else []
-            return "; ".join(told)
+            return told
         told = [f"index {self.name} is valid"]
         told += [f"built {', '.join(self.built)}"] if self.built else []
         told += [f"dropped what broken builds had left: {', '.join(self.dropped)}"] if self.dropped else []
-        return "; ".join(told)
+        return told
 
 
-def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: BuildLimits | None = None) -> Indexed:
+def index(
+    database: Database,
+    order: WorkOrder,
+    watcher: OpenSession,
+    limits: BuildLimits | None = None,
+    space: FreeSpace = UNKNOWN_SPACE,
+) -> Indexed:
     """Builds what is missing; in a dry run, says what it would build.
 
     Args:
@@ -71,15 +83,17 @@ def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: Bu
         order: which table of whom.
         watcher: opens the connection that looks on.
         limits: how long a build may take and wait.
+        space: how the free space of the disk is known.
 
     Raises:
         TableRefused: there is no such table or column.
         DatabaseRefused: the role may not create indexes on it.
+        MaintenanceRefused: the disk has no room for it; what was built before stays.
         Busy: somebody else is building an index on it, or maintains it.
         DatabaseInterrupted: a transaction older than the build did not end in time; the next run mends what is left.
     """
     with database.locked(maintenance_lock(order), f"maintenance of {order.table}"):
-        work = _Work(database, order, watcher, limits or BuildLimits())
+        work = _Work(database, order, watcher, limits or BuildLimits(), space)
         root = table_oid(database, order.table)
         if not database.one("index/column", oid=root.oid, column=order.timestamp_column).found:
             raise TableRefused(
@@ -88,7 +102,8 @@ def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: Bu
         with Upkeep(database, order).going_on(Action.INDEX, sizes_of(database, order.table)) as entry:
             work.entry = entry
             name = work.ensured(root.oid, order.table, root.kind)
-            done = Indexed(name, tuple(work.built), tuple(work.dropped), order.dry_run)
+            work.note_room()
+            done = Indexed(name, tuple(work.built), tuple(work.dropped), order.dry_run, tuple(work.notes))
             entry.after = sizes_of(database, order.table)
             entry.ending = Ending.DONE if done.built or done.dropped else Ending.SKIPPED
             entry.add(str(done))
@@ -99,14 +114,20 @@ def index(database: Database, order: WorkOrder, watcher: OpenSession, limits: Bu
 class _Work:
     """One run over a table and its partitions."""
 
-    def __init__(self, database: Database, order: WorkOrder, watcher: OpenSession, limits: BuildLimits) -> None:
+    def __init__(
+        self, database: Database, order: WorkOrder, watcher: OpenSession, limits: BuildLimits, space: FreeSpace
+    ) -> None:
         self.database = database
         self.order = order
         self.watcher = watcher
         self.limits = limits
+        self.space = space
         self.entry = Entry()
         self.built: list[str] = []
         self.dropped: list[str] = []
+        self.notes: list[str] = []
+        # Bytes of all indexes that were built, or would be.
+        self.planned = 0
 
     def ensured(self, oid: int, table: TableName, kind: str) -> str:
         """The name of a valid index of this table that begins with the column; what is missing is built."""
@@ -115,11 +136,18 @@ class _Work:
             if kind != _PARTITIONED and self._rights(oid)[0]:
                 self._drop_leftovers(found)
             return str(valid[0].name)
+        if brin := self.database.all("index/brin", oid=oid, column=self.order.timestamp_column):
+            self.notes.append(
+                f"it is a BRIN index, beside which no b-tree was built: by it the archive finds a window's rows, and "
+                f"only its plan reads the whole table. If that takes too long, CREATE INDEX CONCURRENTLY ON {table} "
+                f"({self.order.timestamp_column})"
+            )
+            return str(brin[0].name)
         self._refuse_without_rights(oid, table)
         if kind == _PARTITIONED:
             return self._ensured_on_partitions(oid, table, found).name
         self._drop_leftovers(found)
-        return self._built(table).name
+        return self._built(oid, table).name
 
     def _ensured_on_partitions(self, oid: int, table: TableName, found: list[Row]) -> TableName:
         frames = [row for row in found if row.alone]
@@ -143,7 +171,7 @@ class _Work:
         if child.kind == _PARTITIONED:
             return self._ensured_on_partitions(child.oid, part, [row for row in own if row.parent in {None, frame}])
         self._drop_leftovers(own)
-        return self._built(part)
+        return self._built(child.oid, part)
 
     def _frame(self, table: TableName) -> TableName:
         """The index of the partitioned table itself, empty and invalid so far."""
@@ -174,14 +202,34 @@ class _Work:
             patience.tried(lambda: self.database.change(statement, names), what)
         self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
-    def _built(self, table: TableName) -> TableName:
+    def _built(self, oid: int, table: TableName) -> TableName:
         index = self._free_name(table)
+        self._ask_for_room(oid, index)
         if not self.order.dry_run:
             log.info("%s: building index %s", table, index.name)
             names: Names = {"index": index.name, "table": table, "column": self.order.timestamp_column}
             self._concurrently("index/create", names, f"CREATE INDEX CONCURRENTLY {index.name}")
         self.built.append(index.name)
         return index
+
+    def _ask_for_room(self, oid: int, index: TableName) -> None:
+        parts = [row for row in self.database.all("inspect/parts", oid=oid) if row.oid == oid]
+        rows = sum(max(int(part.live) + int(part.dead), int(part.counted)) for part in parts)
+        size = size_of_new_index(rows, sum(int(part.main_bytes) for part in parts))
+        self.planned += size
+        if not self.order.dry_run and self.space is not UNKNOWN_SPACE:
+            refuse_without_room(f"index {index.name}", size, self.space, rebuilt=False)
+
+    def note_room(self) -> None:
+        """Where nothing was asked on the way: what all of it needs, and in a dry run whether there is room now."""
+        if not self.planned or not (self.order.dry_run or self.space is UNKNOWN_SPACE):
+            return
+        what = f"index {self.built[0]}" if len(self.built) == 1 else say_count(len(self.built), "index", "indexes")
+        try:
+            note = refuse_without_room(what, self.planned, self.space, rebuilt=False)
+        except MaintenanceRefused as refusal:
+            note = f"would be refused now: {refusal}"
+        self.notes += [note] if note else []
 
     def _drop_leftovers(self, found: list[Row]) -> None:
         for row in found:

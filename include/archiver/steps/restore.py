@@ -19,7 +19,7 @@ from include.archiver.inserting import Inserting
 from include.archiver.kept import Gone
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
-from include.archiver.models import OnConflict, RestoreOrder, Window
+from include.archiver.models import OnConflict, RestoreOrder, RowIdentity, Window
 from include.archiver.refused import Refusals
 from include.archiver.restored import Restored
 from include.archiver.restores import Restores
@@ -242,6 +242,7 @@ class _Work:
             return counts
         if only is None:
             counts.superseded = staging.drop_superseded()
+            self._note_versions(staging, counts.superseded)
         if self.order.on_conflict is not OnConflict.NEWEST and target.oid is not None:
             met = staging.drop_conflicts(before.own)
             if self.order.on_conflict is OnConflict.FAIL:
@@ -249,6 +250,14 @@ class _Work:
                 counts.already, met = met.own, Met(met.rows - met.own, 0)
             counts.in_conflict = counts.skipped = met.rows
         return counts
+
+    def _note_versions(self, staging: Staging, superseded: int) -> None:
+        if superseded and staging.manifest.identity is RowIdentity.UNIQUE_INDEX:
+            self.result.notes.append(
+                f"{say_count(superseded, 'row')} of {staging.manifest.data.key} count as older versions of later rows, "
+                f"by the unique index over {', '.join(staging.key)}; if its values are used one after the other, they "
+                f"were rows of their own, and come back with an end before the later ones"
+            )
 
     def _put(self, staging: Staging, found: ArchivedObject, counts: Restored) -> None:
         """Puts the rows that are left into the target and notes them, or only counts what would become of them."""

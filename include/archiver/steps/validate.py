@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import Damaged, DatabaseRefused
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, refuse_without_room
+from include.archiver.errors import Damaged, DatabaseRefused, MaintenanceRefused
 from include.archiver.measuring import table_oid
 from include.archiver.models import TableName, WorkOrder
 from include.archiver.statements import Names
@@ -25,14 +26,15 @@ class Thoroughness:
     """What the check does besides looking at each index by itself.
 
     `heapallindexed` looks for every row of the table in the index, which costs a read of the table. `reindex` rebuilds
-    a damaged index CONCURRENTLY and checks it again. `longest` bounds each check, and `old_transactions` the time for
-    which a rebuild waits for transactions older than itself.
+    a damaged index CONCURRENTLY and checks it again, if by `space` the disk has room for a second one. `longest` bounds
+    each check, and `old_transactions` the time for which a rebuild waits for transactions older than itself.
     """
 
     heapallindexed: bool = False
     reindex: bool = False
     longest: timedelta = timedelta(hours=12)
     old_transactions: timedelta = timedelta(hours=1)
+    space: FreeSpace = UNKNOWN_SPACE
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,15 @@ class _Work:
         self.how = how
         self.function = function
         self.longest_wait = 0.0
+        self.notes: list[str] = []
 
     def checked(self, oid: int) -> Validated:
         """Checks all indexes of the table before it says which are damaged."""
         indexes = self.database.all("validate/indexes", oid=oid)
-        sound, rebuilt, damaged, invalid = [], [], {}, []
+        sound: list[str] = []
+        rebuilt: list[str] = []
+        invalid: list[str] = []
+        damaged: dict[str, str] = {}
         for row in indexes:
             if not row.valid:
                 invalid.append(row.name)
@@ -134,12 +140,7 @@ class _Work:
             damage = self._damage(row)
             if damage is not None and self.how.reindex and not self.order.dry_run:
                 log.warning("index %s is damaged and will be rebuilt: %s", row.name, damage)
-                self._rebuild(row)
-                # The new index bears the old one's name, not its oid.
-                indexes_now = self.database.all("validate/indexes", oid=oid)
-                (renewed,) = (one for one in indexes_now if (one.schema, one.name) == (row.schema, row.name))
-                damage = self._damage(renewed)
-                rebuilt.append(row.name)
+                damage = self._rebuilt(oid, row, damage, rebuilt)
             if damage is None:
                 sound.append(row.name)
             else:
@@ -151,7 +152,24 @@ class _Work:
                 f"collation after an upgrade of the system), then run again with reindex: {told}"
             )
         notes = [f"not checked, because invalid: {', '.join(invalid)}"] if invalid else []
+        notes += self.notes
         return Validated(tuple(sound), tuple(rebuilt), tuple(notes))
+
+    def _rebuilt(self, oid: int, row: Row, damage: str, rebuilt: list[str]) -> str | None:
+        """What is still wrong with the index after its rebuild, or why it was not rebuilt; None if it is sound."""
+        try:
+            note = refuse_without_room(f"a new index {row.name}", int(row.bytes), self.how.space, rebuilt=True)
+        except MaintenanceRefused as refusal:
+            return f"{damage}; {refusal}"
+        if note:
+            self.notes.append(note)
+        self._rebuild(row)
+        rebuilt.append(row.name)
+        # The new index bears the old one's name, not its oid.
+        for one in self.database.all("validate/indexes", oid=oid):
+            if (one.schema, one.name) == (row.schema, row.name):
+                return self._damage(one)
+        return f"{damage}; after its rebuild somebody dropped or renamed it"
 
     def _damage(self, row: Row) -> str | None:
         log.info("checking index %s", row.name)

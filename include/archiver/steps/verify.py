@@ -1,8 +1,10 @@
 """verify: reads the whole archive of one table back and compares it with its manifests and with the ledger.
 
 Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
-own copy of the manifest; then whatever else lies where the policy points now. The ledger is read first, so that what a
-run adds in between is no finding. In memory stay a few bytes for each object, and what was found.
+own copy of the manifest; then whatever else lies where the policy points now. The ledger's lines are looked at as well,
+since triggers of the table can write to it: whether they fit together, and whether rows that left by them are in the
+table all the same. The ledger is read first, so that what a run adds in between is no finding. In memory stay a few
+bytes for each object, and what was found.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from itertools import groupby
 from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.condition import in_words
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, ObjectMissing, StorageRefused, Unfinished
+from include.archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
 from include.archiver.kept import has_kept, has_note, knows_object, read_notes, tell_contradictions, weigh_notes
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, data_keys, manifest_key, table_folder
-from include.archiver.models import LedgerRow, RowIdentity, State, WorkOrder
+from include.archiver.models import LedgerRow, RowIdentity, State, TableShape, WorkOrder
 from include.archiver.storage import Listed, ObjectStore
+from include.archiver.table import describe, find
+from include.archiver.vouching import contradictions, still_there
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
@@ -96,8 +100,10 @@ class _Verification:
 
     def __init__(self, database: Database, bucket: ObjectStore, order: WorkOrder) -> None:
         self.result = Verified()
+        self._database = database
         self._bucket = bucket
         self._order = order
+        self._shape: TableShape | None = None
         self._folder = table_folder(order.prefix, order.client, order.table)
         ledger = Ledger(database, order)
         self._ledger = ledger if ledger.exists() else None
@@ -106,9 +112,14 @@ class _Verification:
         self._places: Counter[str] = Counter()
         # What S3 refused: how often, and the first object.
         self._refused: dict[str, tuple[int, str]] = {}
+        self._unknown = 0
+        # Whether rows left that could not be looked for in the table, and why not; it is empty where there is no table.
+        self._left_unseen, self._why_not = False, ""
 
     def check_ledger(self) -> None:
         """What the ledger vouches for must be where it says, and be the same."""
+        if self._ledger:
+            self._shape = self._describe()
         for row in self._ledger.vouched_for() if self._ledger else ():
             self._check_row(row)
 
@@ -134,6 +145,16 @@ class _Verification:
         """Tells what is known only at the end."""
         for refusal, (count, where) in self._refused.items():
             self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+        if self._left_unseen and self._why_not:
+            self.result.notes.append(
+                "whether rows that left by the ledger are in the table all the same was not looked for: "
+                f"{self._why_not}"
+            )
+        if self._unknown:
+            self.result.notes.append(
+                f"the ledger has no line of {say_count(self._unknown, 'object')} with a manifest: it was brought back "
+                f"to an earlier moment, or lines were taken out of it; rebuild_ledger puts them in"
+            )
         self.result.elsewhere = self._places.total()
         for place, count in sorted(self._places.items()):
             self.result.notes.append(
@@ -156,6 +177,9 @@ class _Verification:
             if faults and not damages:
                 faults.append("its object is whole by the ledger's own copy of the manifest")
             faults += damages
+            faults += contradictions(row, written, bucket)
+            if not damages:
+                faults += self._compare_table(bucket, row, written)
             faults += self._compare_notes(bucket, row, written)
         except CheckFailed as failure:
             faults = [str(failure)]
@@ -164,6 +188,32 @@ class _Verification:
             return
         if faults:
             self.result.note_problem("; ".join(faults))
+
+    def _describe(self) -> TableShape | None:
+        """The table, where its rows can be looked up by their time; None where it is gone, or why they cannot be."""
+        if find(self._database, self._order.table) is None:
+            return None
+        self._why_not = f"no index begins with {self._order.timestamp_column}"
+        try:
+            shape = describe(self._database, self._order.table, self._order.timestamp_column, to_delete=False)
+        except Refused as refusal:
+            self._why_not = str(refusal)
+            return None
+        return shape if shape.timestamp_index else None
+
+    def _compare_table(self, bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+        """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
+        if self._shape is None:
+            self._left_unseen |= row.deleted_upto > 0
+            return []
+        count = still_there(self._database, bucket, self._shape, row, written)
+        if not count:
+            return []
+        return [
+            f"by the ledger {row.deleted_rows} of the {row.rows} rows of s3://{row.bucket}/{row.object_key} left the "
+            f"table, and {count} of those are in it as they were: the ledger was written to by somebody else, as by a "
+            f"trigger of the table. Set that line's state to 'void', and the next run archives the window anew"
+        ]
 
     def _check_folder(self, found: list[Listed]) -> list[Listed]:
         """The manifests of one folder that the ledger has not led to; what belongs to no manifest, and to no run."""
@@ -196,6 +246,7 @@ class _Verification:
                     # It was stored since the ledger was read.
                     self._check_row(row)
                     return candidates
+                self._unknown += row is None and self._ledger is not None
                 faults = self._read_back(self._bucket, manifest)
                 faults += self._weigh_notes(manifest, row)
             except CheckFailed as failure:

@@ -2,7 +2,7 @@
 -- version may not have every column, and whoever only looks does not add it.
 SELECT
     id, generation, state, cell_start, cell_end, span_start, span_end, bucket, object_key, run_id, rows, csv_bytes,
-    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, note,
+    object_bytes, sha256, etag, manifest, deleted_upto, deleted_rows, kept_positions, deleted_by_run_id, note,
     (to_jsonb(windows) ->> 'rebuilt_at')::timestamptz AS rebuilt_at
 FROM archiver.windows
 WHERE bucket = %(bucket)s AND object_key = %(object_key)s

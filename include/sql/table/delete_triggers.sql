@@ -1,5 +1,25 @@
--- Triggers of the users (not of foreign keys) that will fire for each row or statement deleted. Bit 8 is DELETE.
-SELECT tgname AS name
-FROM pg_catalog.pg_trigger
-WHERE tgrelid = %(oid)s AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 8 <> 0
-ORDER BY tgname
+-- Triggers of the users (not of foreign keys) that will fire for each row deleted, or for the statement: of the table
+-- itself, and the row triggers of its partitions and children. Of bits, 1 is a row's, 8 is DELETE. In an ordinary
+-- session those that are enabled for replicas alone do not fire.
+WITH RECURSIVE family AS (
+    SELECT %(oid)s::oid AS oid
+    UNION
+    SELECT inherits.inhrelid
+    FROM pg_catalog.pg_inherits AS inherits
+    JOIN family ON inherits.inhparent = family.oid
+)
+SELECT
+    trigger.tgname AS name,
+    bool_or(trigger.tgrelid = %(oid)s) AS own,
+    count(*) AS tables,
+    min(trigger.tgrelid::regclass::text) AS first
+FROM pg_catalog.pg_trigger AS trigger
+JOIN family ON family.oid = trigger.tgrelid
+WHERE
+    trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & 8 <> 0
+    AND (trigger.tgrelid = %(oid)s OR trigger.tgtype & 1 <> 0)
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint AS key_ WHERE key_.oid = trigger.tgconstraint AND key_.contype = 'f'
+    )
+GROUP BY trigger.tgname
+ORDER BY trigger.tgname

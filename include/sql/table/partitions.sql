@@ -57,7 +57,7 @@ SELECT
         WHEN EXISTS (
             SELECT FROM pg_catalog.pg_trigger AS trigger
             WHERE trigger.tgrelid = ANY(spans.above || spans.parts)
-                AND NOT trigger.tgisinternal AND trigger.tgenabled <> 'D' AND trigger.tgtype & 8 <> 0
+                AND NOT trigger.tgisinternal AND trigger.tgenabled IN ('O', 'A') AND trigger.tgtype & 8 <> 0
         ) THEN 'its delete triggers would not fire'
         WHEN EXISTS (
             SELECT FROM pg_catalog.pg_publication_tables AS published

@@ -16,7 +16,12 @@ tables AS (
     WHERE class.reltoastrelid <> 0
 )
 
-SELECT class.oid, space.nspname AS schema, class.relname AS name, index.indisvalid AND index.indisready AS valid
+SELECT
+    class.oid,
+    space.nspname AS schema,
+    class.relname AS name,
+    index.indisvalid AND index.indisready AS valid,
+    pg_relation_size(class.oid) AS bytes
 FROM tables
 JOIN pg_catalog.pg_index AS index ON index.indrelid = tables.oid
 JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid
