@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from include.archiver import database
+from include.archiver import database, session
 from include.archiver.codec import Line
 from include.archiver.errors import DatabaseInterrupted
 from include.archiver.models import DueWindow
@@ -210,7 +210,7 @@ def limits(**values: str | float) -> Generator[None]:
     """Other limits for the sessions that are opened meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
-            patch.setattr(database, name, value)
+            patch.setattr(session, name, value)
         yield
 
 
