@@ -12,9 +12,10 @@ import psycopg
 
 from include.archiver.codec import Line
 from include.archiver.errors import Busy, DatabaseRefused
-from include.archiver.server_errors import translate
-from include.archiver.session import Row, Session
+from include.archiver.poolers import login, refuse_shared
+from include.archiver.session import ALIVE, Row, Session, SessionLimits
 from include.archiver.statements import Names, compose
+from include.archiver.stopping import Stop
 
 __all__ = ["CopyOut", "Database", "Row"]
 
@@ -54,16 +55,22 @@ class Database(Session):
     """One connection to a client database, for one task."""
 
     def __init__(
-        self, connection: psycopg.Connection[Any], name: str, hosts: Callable[[], tuple[str, str] | None] | None = None
+        self,
+        connection: psycopg.Connection[Any],
+        name: str,
+        hosts: Callable[[], tuple[str, str] | None] | None = None,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
     ) -> None:
-        """Takes over an open connection; `name` says which database it is in messages, `hosts` is as in `connected`."""
-        super().__init__(connection, name)
+        """Takes over an open connection; `name` says which database it is in messages; the rest as in `connected`."""
+        super().__init__(connection, name, limits, stop)
         self._hosts = hosts
+        self._process = connection.info.backend_pid
 
     @property
     def process(self) -> int:
         """The server's process that serves this connection, as `pg_stat_activity` shows it."""
-        return self._connection.info.backend_pid
+        return self._process
 
     @property
     def endpoint(self) -> tuple[str, str]:
@@ -88,6 +95,9 @@ class Database(Session):
         application: str,
         writes: bool = True,
         hosts: Callable[[], tuple[str, str] | None] | None = None,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
+        one_session_proxy: bool = False,
     ) -> Generator[Database]:
         """Opens a connection, pins its session settings and closes it at the end.
 
@@ -99,46 +109,60 @@ class Database(Session):
                 every write in it.
             hosts: tells a list of hosts and its ports, None if there is but one host. psycopg tries those of a list
                 one by one, and the connection then knows only the one that answered.
+            limits: how long its statements may take and wait, where those are not the usual ones.
+            stop: tells when the process was asked to end. When its time is over, the statement that runs is
+                cancelled, and the block ends with `Stopped`.
+            one_session_proxy: a person vouches for a proxy in front that gives each client a server process of its
+                own; what can be seen of that is looked at.
 
         Raises:
             DatabaseRefused: wrong host, user, password, database or kind of server.
-            DatabaseInterrupted: the server cannot be reached.
+            DatabaseInterrupted: the server cannot be reached, or is a standby although this session is to write.
         """
-        with _login(name):
+        with login(name):
             connection = connect()
         try:
             connection.autocommit = True
             connection.prepare_threshold = None
-            database = cls(connection, name, hosts)
-            database._settle(application, writes)
-            yield database
+            database = cls(connection, name, hosts, limits, stop)
+            with database.stop.breaking_off(database.cancel):
+                database._settle(application, writes, connect if one_session_proxy else None)
+                yield database
         finally:
             connection.close()
 
-    def _settle(self, application: str, writes: bool) -> None:
+    def _settle(self, application: str, writes: bool, another: Callable[[], psycopg.Connection[Any]] | None) -> None:
+        """Looks who answers, and pins the settings; `another` opens a further connection through a proxy to try."""
+        info = self._connection.info
+        self._address = f"{info.host or 'a local socket'}:{info.port}"
         server = self.one("session/server")
         if server.version < OLDEST_VERSION:
             raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
         # A pooler tells a number of its own at the login, and lends sessions whose numbers are the server's.
-        if server.process != self._connection.info.backend_pid:
-            raise DatabaseRefused(
-                f"database {self.name} is reached through a connection pooler, behind which session locks and settings "
-                f"may not hold, and whose pool mode cannot be seen from here; nothing was written. Point the Airflow "
-                f"connection at the Postgres server itself"
-            )
+        if server.process != self._process:
+            if another is None:
+                raise DatabaseRefused(
+                    f"database {self.name} is reached through a connection pooler, behind which session locks and "
+                    f"settings may not hold, and whose pool mode cannot be seen from here; nothing was written. Point "
+                    f"the Airflow connection at the Postgres server itself. If what is in between gives each client a "
+                    f"server process of its own for as long as it is connected, as Neon's proxy or a pooler in "
+                    f"session mode does, set one_session_proxy: true at the instance in the policy file"
+                )
+            self._process = server.process
+            refuse_shared(self, another)
         settings = self.one("session/settings", application=application)
         self._writes = writes
         if writes:
             self._refuse_unwritable(settings)
         self._users_path = settings.users_path
         self._event_triggers = settings.event_triggers
+        alive = self.all("session/alive", names=list(ALIVE), settings=list(ALIVE.values()))
+        self._check_interval = next(row.setting for row in alive if row.name == "client_connection_check_interval")
         self._pin()
 
     def _refuse_unwritable(self, settings: Row) -> None:
         if settings.standby:
-            raise DatabaseRefused(
-                f"database {self.name} is on a standby, which is read-only; point the connection at the primary"
-            )
+            raise self._on_standby()
         if settings.read_only == "on":
             raise DatabaseRefused(
                 f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it; "
@@ -185,6 +209,7 @@ class Database(Session):
     @contextmanager
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
+        self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
         with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
             with cursor.copy(text, values or _NO_VALUES) as copy:
@@ -198,10 +223,13 @@ class Database(Session):
         Raises:
             ValueRefused: the server does not take a value, whatever it has against it.
         """
+        self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
         with self._translated(loading=True), self._any_bytes(), self._connection.cursor() as cursor:
             with cursor.copy(text, _NO_VALUES) as copy:
                 for chunk in chunks:
+                    # The server's answer to a cancelled COPY would be read only at its end.
+                    self.stop.refuse()
                     copy.write(chunk)
             return cursor.rowcount
 
@@ -219,6 +247,7 @@ class Database(Session):
         waiting = False
         kind = "_shared" if shared else ""
         while not self.one(f"session/lock{kind}", name=name).taken:
+            self.stop.refuse()
             if not waiting:
                 log.info("%s is in the hands of another run; waiting for it", what)
                 waiting = True
@@ -233,11 +262,3 @@ class Database(Session):
         finally:
             if not self._connection.closed:
                 self.all(f"session/unlock{kind}", name=name)
-
-
-@contextmanager
-def _login(name: str) -> Generator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise translate(error, name) from None

@@ -153,23 +153,31 @@ class Ledger:
         return _ledger_row(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> LedgerRow:
-        """Starts a generation: from now on its key is taken, whatever becomes of it."""
+        """Starts a generation: from now on its key is taken, whatever becomes of it.
+
+        Raises:
+            Superseded: another run has begun the same one just now.
+        """
         order = self._order
         key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
-        return _ledger_row(
-            self._database.one(
-                "ledger/begin",
-                **self._subject,
-                cell_start=window.cell.start,
-                cell_end=window.cell.end,
-                span_start=window.span.start,
-                span_end=window.span.end,
-                generation=generation,
-                bucket=order.bucket,
-                object_key=key,
-                run_id=order.run_id,
-            )
+        rows = self._database.all(
+            "ledger/begin",
+            **self._subject,
+            cell_start=window.cell.start,
+            cell_end=window.cell.end,
+            span_start=window.span.start,
+            span_end=window.span.end,
+            generation=generation,
+            bucket=order.bucket,
+            object_key=key,
+            run_id=order.run_id,
         )
+        if not rows:
+            raise Superseded(
+                f"window {window.cell}: another run began generation {generation} at the same moment, or its key is "
+                f"taken in this ledger; nothing was exported on this run's account"
+            )
+        return _ledger_row(rows[0])
 
     def exported(self, row: LedgerRow, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""

@@ -56,7 +56,7 @@ def ledger_is_newer(name: str, lowest: str) -> DatabaseRefused:
 
 
 def translate(
-    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0
+    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0, setting: str = ""
 ) -> DatabaseRefused | DatabaseInterrupted:
     """The error in our words.
 
@@ -65,6 +65,7 @@ def translate(
         name: the database, for the message.
         seconds: how long the statement took.
         longest: how long one may take in this session.
+        setting: what says so.
     """
     message = f"database {name}: {_said(error)}"
     refused_login = error.sqlstate is None and any(
@@ -78,7 +79,7 @@ def translate(
     if isinstance(error, errors.LockNotAvailable):
         return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest)}")
+        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest, setting)}")
     return DatabaseInterrupted(message) if _may_pass(error) else _refusal_of(error, name, message)
 
 
@@ -132,11 +133,11 @@ def _refusal(error: psycopg.Error, message: str) -> DatabaseRefused:
     return DatabaseRefused(message)
 
 
-def _why_cancelled(seconds: float, longest: float) -> str:
+def _why_cancelled(seconds: float, longest: float, setting: str) -> str:
     """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
     if seconds < longest:
         return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
-    return f"the limit is {longest:g} seconds a statement"
+    return f"the limit is {longest:g} seconds a statement, by {setting}; what it had done is rolled back"
 
 
 def _said(error: psycopg.Error) -> str:

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, cast
 
 import psycopg
+from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row
 
+from include.archiver.errors import DatabaseInterrupted
 from include.archiver.models import LEDGER_VERSION
 from include.archiver.server_errors import refuse_value, translate
 from include.archiver.statements import Names, compose, defines
+from include.archiver.stopping import Stop
 
-# Limits of every session. A lock is waited for briefly, so that writers never queue behind us for long.
-_LOCK_TIMEOUT = "10s"
-_STATEMENT_TIMEOUT_SECONDS = 3600.0
-_IDLE_IN_TRANSACTION_TIMEOUT = "10min"
-# A long statement whose client is gone ends after this time.
-_CLIENT_CHECK_INTERVAL = "5s"
+# By these a server finds out that nobody listens any more, and ends the statement: at once where the process has died,
+# after two minutes where its machine or the way to it is gone. They keep that way open while a statement says nothing,
+# too. What the options of the Airflow connection say counts more.
+ALIVE = {
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+_CANCEL_SECONDS = 1.0
 # Statements on the ledger, some of which run after code of users.
 _OF_LEDGER = ("ledger/", "partition/begin", "partition/ended")
+# What may still be begun by a process that was told to end: brief, and on the way out.
+_ON_THE_WAY_OUT = ("session/", "upkeep/end", "repack/unlock")
 # Along which names are found that the server itself ships, and nothing else.
 _OWN_PATH = "pg_catalog, pg_temp"
 
@@ -34,14 +44,39 @@ class Row(Protocol):
     def __getattr__(self, name: str) -> Any: ...
 
 
+@dataclass(frozen=True)
+class SessionLimits:
+    """How long a statement may take, wait for a lock, and leave a transaction idle; `setting` says what bounds it.
+
+    A lock is waited for briefly, so that writers never queue behind us for long.
+    """
+
+    statement: timedelta = timedelta(hours=1)
+    setting: str = "statement_timeout in the policy file"
+    lock: timedelta = timedelta(seconds=10)
+    idle: timedelta = timedelta(minutes=10)
+
+
 class Session:
     """A connection with its settings pinned, whatever code of users ran in it."""
 
-    def __init__(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Takes over an open connection; `name` says which database it is in messages."""
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        name: str,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        """Takes over an open connection; `name` says which database it is in messages.
+
+        When `stop` says that the time is over, a statement that still runs is cancelled, and none is begun.
+        """
         self._connection = connection
-        self._lock_timeout = _LOCK_TIMEOUT
-        self._longest = _STATEMENT_TIMEOUT_SECONDS
+        self._limits = limits or SessionLimits()
+        self.stop = stop or Stop()
+        self._address = "an address that is not known"
+        self._leaving = False
+        self._check_interval = ALIVE["client_connection_check_interval"]
         self.name = name
         self._users_path = ""
         self._writes = True
@@ -53,9 +88,10 @@ class Session:
         """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
         self.one(
             "session/pins",
-            lock_timeout=self._lock_timeout,
-            statement_timeout=_milliseconds(timedelta(seconds=self._longest)),
-            idle_timeout=_IDLE_IN_TRANSACTION_TIMEOUT,
+            lock_timeout=_milliseconds(self._limits.lock),
+            statement_timeout=_milliseconds(self._limits.statement),
+            idle_timeout=_milliseconds(self._limits.idle),
+            check_interval=self._check_interval,
             read_only="off" if self._writes else "on",
             ledger_version=str(LEDGER_VERSION),
         )
@@ -68,6 +104,7 @@ class Session:
 
     def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Runs a statement and returns its rows."""
+        self._begin(statement)
         with self._translated(), self._watched(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
             cursor.execute(compose(statement, names or {}), values)
@@ -80,6 +117,7 @@ class Session:
 
     def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
+        self._begin(statement)
         with self._translated(), self._watched(statement):
             return self._connection.execute(compose(statement, names or {}), values).rowcount
 
@@ -172,37 +210,48 @@ class Session:
     @contextmanager
     def limits(self, *, lock: timedelta, statement: timedelta) -> Generator[None]:
         """Other limits for the statements of this block: how long one waits for a lock, and how long it takes."""
-        before = self._lock_timeout, timedelta(seconds=self._longest)
-        self._limit(_milliseconds(lock), statement)
+        before = self._limits
+        self._limit(replace(before, lock=lock, statement=statement, setting="which this step sets itself"))
         try:
             yield
         finally:
             if not self._connection.closed:
-                self._limit(*before)
+                self._limit(before)
 
-    def _limit(self, lock: str, statement: timedelta) -> None:
+    def _limit(self, limits: SessionLimits) -> None:
         self.all(
             "session/limits",
-            lock_timeout=lock,
-            statement_timeout=_milliseconds(statement),
-            check_interval=_CLIENT_CHECK_INTERVAL,
+            lock_timeout=_milliseconds(limits.lock),
+            statement_timeout=_milliseconds(limits.statement),
         )
-        self._lock_timeout, self._longest = lock, statement.total_seconds()
+        self._limits = limits
 
     @contextmanager
-    def patience(self, lock_timeout: str) -> Generator[None]:
+    def patience(self, lock: timedelta) -> Generator[None]:
         """Waits for locks as long as this, not just briefly: for statements behind which nobody has to queue."""
-        before = self._lock_timeout
-        self._wait_for_locks(lock_timeout)
+        before = self._limits
+        self._limit(replace(before, lock=lock))
         try:
             yield
         finally:
             if not self._connection.closed:
-                self._wait_for_locks(before)
+                self._limit(before)
 
-    def _wait_for_locks(self, lock_timeout: str) -> None:
-        self.all("session/lock_timeout", lock_timeout=lock_timeout)
-        self._lock_timeout = lock_timeout
+    def _begin(self, statement: str) -> None:
+        """Before each statement.
+
+        Raises:
+            Stopped: the process has to end, and this one is no part of that.
+        """
+        self._leaving = statement.startswith(_ON_THE_WAY_OUT)
+        if not self._leaving:
+            self.stop.refuse()
+
+    def cancel(self) -> None:
+        """Cancels the statement that runs, if one does that is no part of ending; for another thread."""
+        if not self._leaving and self._connection.info.transaction_status is TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     @contextmanager
     def _translated(self, *, loading: bool = False) -> Generator[None]:
@@ -210,9 +259,22 @@ class Session:
         try:
             yield
         except psycopg.Error as error:
+            if isinstance(error, errors.QueryCanceled):
+                self.stop.refuse()
+            if self._writes and isinstance(error, errors.ReadOnlySqlTransaction):
+                raise self._on_standby() from None
             if loading and (refusal := refuse_value(error, self.name)):
                 raise refusal from None
-            raise translate(error, self.name, time.monotonic() - started, self._longest) from None
+            limits = self._limits
+            seconds = time.monotonic() - started
+            raise translate(error, self.name, seconds, limits.statement.total_seconds(), limits.setting) from None
+
+    def _on_standby(self) -> DatabaseInterrupted:
+        return DatabaseInterrupted(
+            f"database {self.name} at {self._address} is on a standby, which is read-only. After a failover the "
+            f"writer's address may lead to one for a while, so this is tried again. If it stays so, point the "
+            f"Airflow connection at the primary (on Aurora the cluster's writer endpoint)"
+        )
 
 
 def _milliseconds(limit: timedelta) -> str:
