@@ -60,6 +60,9 @@ class ReadBack:
         head = bytearray()
         with self.bucket.reading(self.expected.key) as answer:
             self._download = answer
+            if self._broken_off:
+                # Whoever broke it off had no download to wake yet.
+                raise CancelledError
             reader = TalliedReader(answer.body)
             try:
                 unpacked = decompressed(cast(IO[bytes], reader), self.compression)

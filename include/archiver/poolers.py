@@ -23,7 +23,7 @@ from include.archiver.session import Row, Session
 from include.archiver.statements import compose
 
 # A proxy that has no process left makes the second client wait, which shows as well that it lends out none.
-_SECOND_CLIENT_SECONDS = 5.0
+SECOND_CLIENT_SECONDS = 5.0
 
 
 @contextmanager
@@ -51,11 +51,13 @@ def refuse_shared(session: Session, another: Callable[[], psycopg.Connection[Any
         second = another()
     try:
         # Its transaction stays open, so that what serves it is free for nobody else.
-        others = _process_of(second)
+        if _process_of(second) == process:
+            # This session would wait for it now.
+            raise _lent(session)
         kept = [session.one("session/server").process for _ in range(2)]
         with session.transaction():
             kept += [session.one("session/server").process for _ in range(2)]
-        if others == process or set(kept) != {process}:
+        if set(kept) != {process}:
             raise _lent(session)
         _refuse_forgetful(session, process)
     finally:
@@ -73,7 +75,7 @@ def _process_of(connection: psycopg.Connection[Any]) -> int | None:
 
     asking = threading.Thread(target=ask, name="second client", daemon=True)
     asking.start()
-    asking.join(_SECOND_CLIENT_SECONDS)
+    asking.join(SECOND_CLIENT_SECONDS)
     if asking.is_alive():
         with socket.socket(fileno=os.dup(connection.fileno())) as line, suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)

@@ -347,10 +347,13 @@ def _told(line: str, secret: str) -> str | None:
 def _environment(connection: Mapping[str, str]) -> dict[str, str]:
     """All that the client gets: nothing of Airflow's own settings, and a name by which it knows its like."""
     ours = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    # Of options that are given twice the last one counts.
+    return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": client_options(connection), "PGAPPNAME": "pg_repack"}
+
+
+def client_options(connection: Mapping[str, str]) -> str:
+    """What the server is told when the client logs in. Of an option that is given twice the last one counts."""
     alive = " ".join(f"-c {name}={setting}" for name, setting in ALIVE.items())
-    options = " ".join(filter(None, (alive, connection.get("PGOPTIONS"), _SESSION)))
-    return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": options, "PGAPPNAME": "pg_repack"}
+    return " ".join(filter(None, (alive, connection.get("PGOPTIONS"), _SESSION)))
 
 
 def _end_with_us() -> None:
