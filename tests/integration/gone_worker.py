@@ -38,7 +38,8 @@ def main() -> None:
     os.environ["AIRFLOW_CONN_RDS_MAIN"] = order["connection"]
     client = Client(order["client"], "rds_main", order["client"], ())
     with wiring.session(client, order["what"], writes=True) as database:
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         {"delete": delete, "vacuum": vacuum}[order["what"]](database)
 
 
