@@ -24,10 +24,9 @@ def test_a_task_may_take_as_long_as_its_statements(tmp_path: Path, monkeypatch: 
     path.write_text(yaml.safe_dump(policies), encoding="utf-8")
     monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
     bag = DagBag(str(ROOT / "dags"), bundle_name="dags-folder")
-    found = {
-        name: {task.execution_timeout for task in bag.dags[f"archive__{name}"].tasks} for name in ("usual", "large")
-    }
-    assert found == {"usual": {timedelta(hours=4)}, "large": {timedelta(hours=18)}}
+    for name, hours in (("usual", 4), ("large", 18)):
+        tasks = bag.dags[f"archive__{name}"].tasks
+        assert {task.execution_timeout for task in tasks} == {timedelta(hours=hours)}
 
 
 def test_the_longest_that_a_policy_allows_is_less_than_the_broker_waits() -> None:

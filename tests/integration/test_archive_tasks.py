@@ -265,9 +265,8 @@ def test_a_batch_that_outlasts_the_stop_of_its_task_is_rolled_back(
     def stop() -> None:
         # As Airflow does it, while the main thread waits for the server.
         with filled.server.connect(filled.database) as looking:
-            until(
-                lambda: bool(looking.execute(b"SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'").fetchall())
-            )
+            sleeping = b"SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            until(lambda: bool(looking.execute(sleeping).fetchall()))
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, lambda *_: None)

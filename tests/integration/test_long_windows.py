@@ -1,4 +1,4 @@
-"""Windows that take longer than a statement may: one clear error that names the setting, and no error once it is raised."""
+"""Windows that take longer than a statement may: one error that names the setting, and none once it is raised."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLOW = """
 """
 COPYING = """
     SELECT FROM pg_stat_activity
-    WHERE application_name = 'test' AND query LIKE 'COPY (SELECT%%' AND clock_timestamp() - query_start > %s
+    WHERE application_name = 'test' AND query LIKE '%%COPY (%%' AND clock_timestamp() - query_start > %s
 """
 
 

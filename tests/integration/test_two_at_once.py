@@ -32,8 +32,8 @@ def test_two_exports_of_one_window_at_once_make_one_object(place: Place) -> None
     place.sql(EVENTS)
     place.events(*(hours_ago(60 - minute / 60) for minute in range(1, ROWS + 1)))
     window = place.window()
-    for export in at_once([lambda: place.export(window)] * 2):
-        export.result()
+    for exporting in at_once([lambda: place.export(window)] * 2):
+        exporting.result()
     assert len(place.data_keys()) == 1
     assert place.ledger("generation, state") == [(1, State.EXPORTED)]
 
