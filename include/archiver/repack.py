@@ -328,10 +328,11 @@ def _judge(database: Database, part: Part, before: Row, status: int, output: _Ou
 
 
 def _read(stream: IO[str], output: _Output, what: str, secret: str) -> None:
-    for line in stream:
-        if told := _told(line.rstrip("\n"), secret):
-            output.lines.append(told)
-            log.info("%s: %s", what, told)
+    with stream:
+        for line in stream:
+            if told := _told(line.rstrip("\n"), secret):
+                output.lines.append(told)
+                log.info("%s: %s", what, told)
 
 
 def _told(line: str, secret: str) -> str | None:
