@@ -30,7 +30,7 @@ from include.archiver.manifest import table_folder
 from include.archiver.naming import dag_id, group_id, pool_name
 from include.archiver.policy import Client, Policies
 from include.batches import BatchJson
-from include.task_settings import NOTE, TAG, task_settings
+from include.task_settings import NOTE, TAG, longest_of, task_settings
 
 TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
@@ -87,7 +87,9 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         max_active_runs=1,
         is_paused_upon_creation=True,
         tags=[*TAGS, client.conn_id],
-        default_args=task_settings(pool_name(client.conn_id)),
+        default_args=task_settings(
+            pool_name(client.conn_id), longest_of(max(policy.longest_statement for policy in client.tables))
+        ),
     ) as dag:
         for policy in client.tables:
             with TaskGroup(group_id=group_id(policy.name), tooltip=f"{policy.table} of {client.name}"):

@@ -35,13 +35,16 @@ _CACHE = Path(__file__).absolute().parent.parent / ".state" / "debian"
 
 
 class PgBouncer(Running):
-    """One pooler for all databases and the superuser of a running server, with one connection to each database."""
+    """One pooler for all databases and the superuser of a running server."""
 
-    def __init__(self, server: PostgresServer, pool_mode: Literal["session", "transaction"]) -> None:
-        """`pool_mode` says for how long a client keeps the connection that it was given."""
+    def __init__(
+        self, server: PostgresServer, pool_mode: Literal["session", "transaction"], pool_size: int = 1
+    ) -> None:
+        """`pool_mode` says for how long a client keeps one of the `pool_size` connections to each database."""
         self.port = 0
         self._server = server
         self._pool_mode = pool_mode
+        self._pool_size = pool_size
         self._folder: Path | None = None
         self._child: Child | None = None
 
@@ -90,7 +93,7 @@ class PgBouncer(Running):
             f"[databases]\n* = host={self._server.host} port={self._server.port}\n"
             f"[pgbouncer]\nlisten_addr = {LOCALHOST}\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {users}\n"
-            f"pool_mode = {self._pool_mode}\ndefault_pool_size = 1\n"
+            f"pool_mode = {self._pool_mode}\ndefault_pool_size = {self._pool_size}\n"
         )
         return settings
 

@@ -62,7 +62,7 @@ def _by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, 
     """A run that was cleared may have archived what its plan does not name any more."""
     order = work.order(context, dry_run=False)
     policy = work.policy
-    with wiring.session(work.client, "report", writes=False) as database:
+    with wiring.session(work.client, "report", writes=False, policy=work.policy) as database:
         if not ends and not Ledger(database, order).is_current():
             return Report.of_nothing()
         result = report(database, order, ends)

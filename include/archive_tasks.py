@@ -7,7 +7,7 @@ may be cleared and run again, alone or with its neighbours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +79,7 @@ class TableWork:
         """Exports the batch's windows one after the other; in a dry run, only reads them."""
         order = self.order(context, dry_run=is_dry(batch))
         bucket = wiring.object_store(self.policy)
-        with wiring.session(self.client, "export", writes=not order.dry_run) as database:
+        with wiring.session(self.client, "export", writes=not order.dry_run, policy=self.policy) as database:
             done = export_all(database, bucket, order, from_json(batch).windows)
         return {
             "batch": _map_index(context),
@@ -97,13 +97,14 @@ class TableWork:
             log.info("dry run: nothing was sent, so there is nothing to read back")
             return {"rows": 0}
         bucket = wiring.object_store(self.policy)
-        with wiring.session(self.client, "store", writes=True) as database:
+        with wiring.session(self.client, "store", writes=True, policy=self.policy) as database:
             return {"rows": store_all(database, bucket, order, from_json(batch).windows)}
 
     def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
 
-        A drop is over in a moment; deletes end between two delete batches.
+        Deletes end between two delete batches; a statement that takes longer than two seconds by then is cancelled,
+        and what it did is rolled back.
 
         Raises:
             NotEnabled: the client was enabled when the run was planned, and is not any more.
@@ -117,12 +118,12 @@ class TableWork:
                 return {"deleted": 0, "changed": 0}
             settings = self._settings()
             bucket = wiring.object_store(self.policy)
-            with wiring.session(self.client, "delete", writes=True) as database:
+            with wiring.session(self.client, "delete", writes=True, policy=self.policy) as database:
                 self._refuse_if_disabled(settings, database, order)
                 return self._deleted(batch, database, bucket, order, asked)
 
     def _deleted(
-        self, batch: BatchJson, database: Database, bucket: ObjectStore, order: WorkOrder, asked: wiring.Asked
+        self, batch: BatchJson, database: Database, bucket: ObjectStore, order: WorkOrder, asked: Callable[[], bool]
     ) -> dict[str, int]:
         ownership = Ownership(database, bucket, order)
         ownership.confirm()
@@ -160,7 +161,7 @@ class TableWork:
             end=wiring.moment_parameter(context, "end"),
         )
         bucket = wiring.object_store(self.policy)
-        with wiring.session(self.client, "plan", writes=not order.dry_run) as database:
+        with wiring.session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as database:
             ownership, ledger = Ownership(database, bucket, order), Ledger(database, order)
             found = plan(
                 database,
@@ -183,7 +184,7 @@ class TableWork:
     def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
         """Takes the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
         order = self.order(context, dry_run=False)
-        with wiring.session(self.client, "plan", writes=True) as database:
+        with wiring.session(self.client, "plan", writes=True, policy=self.policy) as database:
             Ledger(database, order).migrate()
             Ownership(database, wiring.object_store(self.policy), order).claim(adopt)
 
@@ -200,7 +201,7 @@ class TableWork:
 
     def _had_deleted(self, context: Mapping[str, Any]) -> bool:
         """Whether rows of this client had left before a client had to be enabled, by its ledger."""
-        with wiring.session(self.client, "plan", writes=False) as database:
+        with wiring.session(self.client, "plan", writes=False, policy=self.policy) as database:
             return Ledger(database, self.order(context, dry_run=True)).had_deleted_before_enabling()
 
     def _refuse_if_disabled(self, settings: ClientSettings, database: Database, order: WorkOrder) -> None:

@@ -36,7 +36,8 @@ Variable `archive_keep_days`; 2. `-1` keeps everything.
 Set Variable `{enabled_variable(client.name)}` to `false`: no delete task begins any more.
 
 Pause the DAG for the runs to come. Mark the run as failed for the deletes that are going on: each ends after its
-current batch, and Airflow kills it five seconds after it asked; a batch that takes longer is rolled back. The `report`
+current batch; one that takes longer than two seconds more is cancelled and rolled back, and so is whatever else is at
+work. Airflow kills a task that has not ended five seconds after it asked. The `report`
 of a run that is marked as failed is skipped; what had left is in the ledger. Whatever was begun is safe as it is, and
 the next run goes on from there.
 """
@@ -92,9 +93,8 @@ the original (indexes, checks, defaults). It may be filled by further restores. 
 another one is restored after that one. Triggers of the table fire; rows that they would change stay out and are named.
 
 ### How to stop it
-Mark the run as failed; Airflow kills its process five seconds later. A statement that is running on the server may go
-on for up to an hour, and is rolled back then; `pg_terminate_backend` ends it at once. Each object's rows are in the
-table as a whole or not at all; run it again to go on.
+Mark the run as failed; what is at work is cancelled two seconds later and rolled back, and Airflow kills its process
+after five. Each object's rows are in the table as a whole or not at all; run it again to go on.
 
 This DAG has no schedule and is not paused when it is new: a run of a paused DAG would wait for ever.
 """
@@ -116,9 +116,9 @@ within twelve hours. If it is rejected, or nobody answers, `reclaim` is skipped 
 count: approve within the window, or start the run with `force`.
 
 ### How to stop it
-Mark the run as failed; Airflow kills its process five seconds later. The server ends an index build, a check, a VACUUM
-or a VACUUM FULL within a few seconds more, and the table is as it was. `compact` ends after its batch; a VACUUM within
-it may go on. What a broken index build has left is repaired by the next run.
+Mark the run as failed; an index build, a check, a VACUUM or a VACUUM FULL is cancelled two seconds later, and the table
+is as it was; Airflow kills its process after five. `compact` ends after its batch, or in the midst of its VACUUM; what
+it gave back stays so. What a broken index build, or a pg_repack that was killed, has left is repaired by the next run.
 """
 
 VERIFY = """

@@ -268,7 +268,7 @@ class Maintenance:
 
     def _session(self, action: Action, *, writes: bool | None = None) -> AbstractContextManager[Database]:
         writes = not self.order.dry_run if writes is None else writes
-        return wiring.session(self.client, f"maintenance {action}", writes=writes)
+        return wiring.session(self.client, f"maintenance {action}", writes=writes, policy=self.policy)
 
     def _watcher(self) -> AbstractContextManager[Database]:
         return wiring.session(self.client, "watch", writes=False)

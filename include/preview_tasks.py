@@ -195,7 +195,7 @@ def _look_at(
         of_bucket = [Check("bucket", ok=False, told=str(error))]
     readable = all(check.ok for check in of_bucket)
     try:
-        with wiring.session(client, "preview", writes=False) as database:
+        with wiring.session(client, "preview", writes=False, policy=policy) as database:
             found, shape = check_database(database, order)
             checks += found
             if settings:

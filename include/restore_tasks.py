@@ -73,7 +73,7 @@ def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
     """Restores what the form asks for."""
     client, policy = chosen(policies, context)
     order = restore_order(client, policy, context)
-    with wiring.session(client, "restore", writes=True) as database:
+    with wiring.session(client, "restore", writes=True, policy=policy) as database:
         return restore(database, wiring.object_store(policy), order)
 
 

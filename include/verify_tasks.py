@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from include import wiring
-from include.archiver.errors import ArchiverError, Interrupted, SettingError, Unfinished
+from include.archiver.errors import ArchiverError, Interrupted, SettingError, Stopped, Unfinished
 from include.archiver.policy import MOST_MAPPED_WINDOWS, Client, Policies, TablePolicy
 from include.archiver.steps.rebuild import Rebuilt, rebuild
 from include.archiver.steps.verify import Verified, verify
@@ -60,6 +60,8 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
             rebuilt, result = _verified(client, policy, context)
             reports[name] = result.as_dict() | ({"rebuilt": rebuilt.as_dict()} if rebuilt else {})
             failures += [f"client {name}: {told}" for told in _tell_problems(rebuilt, result)]
+        except Stopped:
+            raise
         except Interrupted as error:
             interrupted = error
             log.warning("client %s: %s", name, error)
@@ -78,7 +80,7 @@ def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -
     rebuilding = bool(read_parameters(context)["rebuild_ledger"])
     order = work_order(client, policy, read_run_id(context), dry_run=not rebuilding)
     bucket = wiring.object_store(policy)
-    with wiring.session(client, "verify", writes=rebuilding) as database:
+    with wiring.session(client, "verify", writes=rebuilding, policy=policy) as database:
         rebuilt = rebuild(database, bucket, order) if rebuilding else None
         return rebuilt, verify(database, bucket, order)
 

@@ -5,6 +5,7 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -18,20 +19,31 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.policy import Client, Policies, TablePolicy, load
+from include.archiver.session import SessionLimits
+from include.archiver.stopping import Stop
 from include.archiver.storage import CLIENT, ObjectStore
 from include.pools import policies_path
 
 if TYPE_CHECKING:
     import psycopg
 
-Asked = Callable[[], bool]
 AWS_CONNECTION = "aws_default"
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
 _S3_READ_SECONDS = 60
+# A connection that has gone dead is noticed after two minutes, not after the two hours or more of the system's own
+# settings, and routers that forget a silent connection after some minutes see something go by. In seconds, but for the
+# last one. What the Airflow connection's extra says of these counts more.
+KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
 
-_stop = threading.Event()
+_stop = Stop()
 
 
 def policies() -> Policies:
@@ -40,17 +52,36 @@ def policies() -> Policies:
 
 
 @contextmanager
-def session(client: Client, step: str, *, writes: bool) -> Generator[Database]:
-    """A connection to the client's database, for one task.
+def session(client: Client, step: str, *, writes: bool, policy: TablePolicy | None = None) -> Generator[Database]:
+    """A connection to the client's database, for one task; the policy says how long a statement may take.
+
+    When Airflow asks the task to end, a statement that goes on for more than two seconds is cancelled.
 
     Raises:
         SettingError: Airflow has no connection of the policy's `conn_id`.
         DatabaseRefused: the server does not let us in.
+        Stopped: Airflow asked the task to end.
     """
-    application = f"archiver {step} {client.name}"
-    hosts = partial(_hosts, client.conn_id)
-    with Database.connected(_connect(client), client.database, application, writes, hosts) as database:
+    with (
+        stop_requested() as stop,
+        Database.connected(
+            _connect(client),
+            client.database,
+            f"archiver {step} {client.name}",
+            writes,
+            partial(_hosts, client.conn_id),
+            _limits(policy),
+            stop,
+            client.one_session_proxy,
+        ) as database,
+    ):
         yield database
+
+
+def _limits(policy: TablePolicy | None) -> SessionLimits:
+    if policy is None:
+        return SessionLimits()
+    return SessionLimits(policy.longest_statement, f"statement_timeout of {policy.table} in the policy file")
 
 
 def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
@@ -59,6 +90,7 @@ def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
 
         try:
             hook = PostgresHook(postgres_conn_id=client.conn_id, database=client.database)
+            hook.connection.extra = json.dumps({**KEEPALIVES, **hook.connection.extra_dejson})
             return cast("psycopg.Connection[Any]", hook.get_conn())
         except AirflowNotFoundException:
             raise SettingError(
@@ -137,19 +169,27 @@ def moment_parameter(context: Mapping[str, Any], name: str) -> datetime | None:
 
 def note_stop() -> None:
     """For a task's `on_kill`: Airflow's own handler calls it for a stop that comes before the task has set its own."""
-    _stop.set()
+    _stop.request()
 
 
 @contextmanager
-def stop_requested() -> Generator[Callable[[], bool]]:
-    """Tells a step whether Airflow asked its process to end, so that it can end between two batches.
+def stop_requested() -> Generator[Stop]:
+    """Tells a step whether Airflow asked its process to end, so that it can end in time.
 
-    Airflow's own handler would let the step run on until it is killed, five seconds later. To be entered first, before
-    anything that takes time.
+    Airflow's own handler would let the step run on until it is killed, five seconds later. Each session does this; a
+    task whose stop has to be seen before it has a session enters this first, before anything that takes time.
     """
-    before = signal.signal(signal.SIGTERM, lambda *_: _stop.set())
+    # Only the main thread gets signals; a session that looks on in another one knows of them all the same.
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is _ask_to_stop:
+        yield _stop
+        return
+    before = signal.signal(signal.SIGTERM, _ask_to_stop)
     try:
-        yield _stop.is_set
+        yield _stop
     finally:
         signal.signal(signal.SIGTERM, before)
-        _stop.clear()
+        _stop.forget()
+
+
+def _ask_to_stop(_number: int, _frame: object) -> None:
+    _stop.request()

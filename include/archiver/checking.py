@@ -7,16 +7,17 @@ import io
 import logging
 from collections.abc import Generator, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import IO, Self, cast
 
 from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, decompressed
-from include.archiver.errors import CheckFailed
+from include.archiver.errors import CheckFailed, StorageInterrupted
 from include.archiver.manifest import Manifest, ObjectDescription, cell_of_key, manifest_key, table_folder
 from include.archiver.models import Window, WorkOrder
 from include.archiver.overlap import ahead
 from include.archiver.progress import Pace
+from include.archiver.stopping import Stop
 from include.archiver.storage import Download, ObjectStore
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,9 @@ class ReadBack:
         head = bytearray()
         with self.bucket.reading(self.expected.key) as answer:
             self._download = answer
+            if self._broken_off:
+                # Whoever broke it off had no download to wake yet.
+                raise CancelledError
             reader = TalliedReader(answer.body)
             try:
                 unpacked = decompressed(cast(IO[bytes], reader), self.compression)
@@ -139,21 +143,23 @@ def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
 class Checks:
     """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
 
-    def __init__(self, bucket: ObjectStore) -> None:
-        """Begins nothing yet."""
+    def __init__(self, bucket: ObjectStore, stop: Stop | None = None) -> None:
+        """Begins nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
         self._bucket = bucket
+        self._stop = stop or Stop()
+        self._watch = ExitStack()
         self._threads = ThreadPoolExecutor(1, "check")
         self._begun: dict[str, list[tuple[ReadBack, Future[str]]]] = {}
 
     def __enter__(self) -> Self:
-        """Starts no thread yet."""
+        """Begins nothing yet."""
+        self._watch.enter_context(self._stop.breaking_off(self._break_off))
         return self
 
     def __exit__(self, *_: object) -> None:
         """Breaks off what nobody has asked for, and ends the threads."""
-        for check in self._begun.values():
-            for content, _future in check:
-                content.break_off()
+        self._watch.close()
+        self._break_off()
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, manifest: Manifest) -> None:
@@ -168,10 +174,21 @@ class Checks:
         Raises:
             CheckFailed: one of them is not.
             ObjectMissing: one of them is not there.
+            Stopped: the process has to end.
         """
         self.begin(manifest)
-        etag, _ = [future.result() for _content, future in self._begun[manifest.data.key]]
+        try:
+            etag, _ = [future.result() for _content, future in self._begun[manifest.data.key]]
+        except (CancelledError, CheckFailed, StorageInterrupted):
+            # What was broken off looks like an object that is not whole.
+            self._stop.refuse()
+            raise
         return etag
+
+    def _break_off(self) -> None:
+        for check in list(self._begun.values()):
+            for content, _future in check:
+                content.break_off()
 
 
 def manifest_keys(bucket: ObjectStore, order: WorkOrder, span: Window | None = None) -> Iterator[str]:

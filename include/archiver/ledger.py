@@ -156,10 +156,14 @@ class Ledger:
         return _ledger_row(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> LedgerRow:
-        """Starts a generation: from now on its key is taken, whatever becomes of it."""
+        """Starts a generation: from now on its key is taken, whatever becomes of it.
+
+        Raises:
+            Superseded: another run has begun the same one just now.
+        """
         order = self._order
         key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
-        row = self._database.one(
+        rows = self._database.all(
             "ledger/begin",
             **self._subject,
             cell_start=window.cell.start,
@@ -171,7 +175,12 @@ class Ledger:
             object_key=key,
             run_id=order.run_id,
         )
-        return replace(_ledger_row(row), handed_over=row.handed_over)
+        if not rows:
+            raise Superseded(
+                f"window {window.cell}: another run began generation {generation} at the same moment, or its key is "
+                f"taken in this ledger; nothing was exported on this run's account"
+            )
+        return replace(_ledger_row(rows[0]), handed_over=rows[0].handed_over)
 
     def exported(self, row: LedgerRow, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
@@ -27,6 +28,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.archiver.durations import duration_of
 from include.archiver.errors import PolicyError, SettingError
 from include.archiver.maintenance_settings import Disk, MaintenanceSettings
 from include.archiver.models import TableName
@@ -121,6 +123,11 @@ def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _statement_timeout(value: object) -> object:
+    duration_of(value)
+    return value
+
+
 class Settings(MaintenanceSettings):
     """The settings of a table; any level of the file may give them, and the innermost wins."""
 
@@ -131,6 +138,7 @@ class Settings(MaintenanceSettings):
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    statement_timeout: Annotated[str, BeforeValidator(_statement_timeout)] = "1h"
     drop_partitions: bool = True
     schedule: Annotated[str | None, BeforeValidator(_cron)] = "0 1 * * *"
     bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
@@ -139,6 +147,11 @@ class Settings(MaintenanceSettings):
     kms_key_id: str | None = None
     storage_class: str | None = None
     bucket_owner: Annotated[str | None, BeforeValidator(_account)] = None
+
+    @property
+    def longest_statement(self) -> timedelta:
+        """How long one statement of the archive, of a restore or of a plan may take."""
+        return duration_of(self.statement_timeout)
 
     @field_validator("timezone")
     @classmethod
@@ -227,6 +240,7 @@ class _InstanceEntry(BaseModel):
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
     disk: Disk | None = None
     pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
+    one_session_proxy: bool = False
     clients: list[Any]
 
 
@@ -241,6 +255,8 @@ class Client:
     disk: Disk | None = None
     enabled: bool | None = None
     """Whether a person has said that rows of this client may really leave; each table may say it too."""
+    one_session_proxy: bool = False
+    """Whether a person vouches for a proxy before the server that gives each client a server process of its own."""
 
     @property
     def schedule(self) -> str | None:
@@ -368,7 +384,15 @@ def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
     _refuse_odd_children(tables, where)
-    return Client(entry.name, instance.conn_id, entry.database or entry.name, tables, instance.disk, entry.enabled)
+    return Client(
+        entry.name,
+        instance.conn_id,
+        entry.database or entry.name,
+        tables,
+        instance.disk,
+        entry.enabled,
+        instance.one_session_proxy,
+    )
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:

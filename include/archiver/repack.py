@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,6 +27,7 @@ from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, 
 from include.archiver.models import TableName
 from include.archiver.patience import Patience
 from include.archiver.repack_output import Output
+from include.archiver.session import ALIVE
 from include.archiver.watching import Watch, look
 
 log = logging.getLogger(__name__)
@@ -38,11 +39,12 @@ _LOCK_SECONDS = 60
 _POLL_SECONDS = 0.5
 # Removing what it made needs a lock, too.
 _CLEANING_SECONDS = 30.0
+# Airflow kills this process five seconds after it asked it to end; the client goes on tidying up by itself.
+_STOPPING_SECONDS = 1.5
 _VERSION_SECONDS = 10.0
 # Whatever a role or a database sets by itself would end or hinder it in the middle.
 _SESSION = (
     "-c statement_timeout=0 -c lock_timeout=10s -c idle_in_transaction_session_timeout=0 -c client_min_messages=warning"
-    " -c client_connection_check_interval=5s"
 )
 _PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "KRB5CCNAME", "KRB5_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _MAY_NOT = re.compile(r"permission denied|must be (?:superuser|a superuser|owner)")
@@ -208,7 +210,7 @@ def repack(database: Database, part: Part, repacker: Repacker, longest: timedelt
     command += [f"--wait-timeout={_LOCK_SECONDS}", f"--table={before.quoted}"]
     what = f"pg_repack of {part.table}"
     output = Output()
-    with subprocess.Popen(
+    process = subprocess.Popen(
         command,
         env=_environment(environment),
         stdin=subprocess.DEVNULL,
@@ -219,17 +221,17 @@ def repack(database: Database, part: Part, repacker: Repacker, longest: timedelt
         # A signal to the whole group of this task would end it before it has cleaned up.
         start_new_session=True,
         preexec_fn=_end_with_us,  # noqa: PLW1509  # one system call
-    ) as process:
-        reader = threading.Thread(
-            target=output.read, args=(process.stdout, what, environment.get("PGPASSWORD", "")), daemon=True
-        )
-        reader.start()
+    )
+    reader = threading.Thread(
+        target=output.read, args=(process.stdout, what, environment.get("PGPASSWORD", "")), daemon=True
+    )
+    reader.start()
+    with repacker.stop_requested() as stopping:
         try:
-            with repacker.stop_requested() as stopping:
-                reason = _awaited(process, database, part, stopping, longest, watch)
+            reason = _awaited(process, database, part, stopping, longest, watch)
         finally:
-            _ended(process)
-            reader.join()
+            if _ended(process, stopping):
+                reader.join()
     if reason is not None:
         raise reason
     _judge(database, part, before, process.returncode, output)
@@ -264,16 +266,28 @@ def _awaited(
             told[row.pid] = look(database, row.pid, f"pg_repack of {part.table}", watch, told.get(row.pid, ""))
 
 
-def _ended(process: subprocess.Popen[str]) -> None:
-    """Ends a client that still runs: by the signal at which it tidies up, and by force if that takes long."""
+def _ended(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool:
+    """Ends a client that still runs: by the signal at which it tidies up, and by force if that takes long.
+
+    Where this process has to end itself, the client is left to its tidying up, which it goes on with alone. Returns
+    whether it has ended.
+    """
     if process.poll() is not None:
-        return
+        return True
     process.send_signal(signal.SIGINT)
-    try:
-        process.wait(_CLEANING_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    deadline = time.monotonic() + _CLEANING_SECONDS
+    patience: float | None = None
+    while time.monotonic() < deadline:
+        if stopping():
+            patience = time.monotonic() + _STOPPING_SECONDS if patience is None else patience
+            if time.monotonic() > patience:
+                return False
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_SECONDS)
+            return True
+    process.kill()
+    process.wait()
+    return True
 
 
 def _judge(database: Database, part: Part, before: Row, status: int, output: Output) -> None:
@@ -299,8 +313,13 @@ def _judge(database: Database, part: Part, before: Row, status: int, output: Out
 def _environment(connection: Mapping[str, str]) -> dict[str, str]:
     """All that the client gets: nothing of Airflow's own settings, and a name by which it knows its like."""
     ours = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    options = " ".join(filter(None, (connection.get("PGOPTIONS"), _SESSION)))
-    return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": options, "PGAPPNAME": "pg_repack"}
+    return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": client_options(connection), "PGAPPNAME": "pg_repack"}
+
+
+def client_options(connection: Mapping[str, str]) -> str:
+    """What the server is told when the client logs in. Of an option that is given twice the last one counts."""
+    alive = " ".join(f"-c {name}={setting}" for name, setting in ALIVE.items())
+    return " ".join(filter(None, (alive, connection.get("PGOPTIONS"), _SESSION)))
 
 
 def _end_with_us() -> None:

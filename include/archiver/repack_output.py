@@ -52,10 +52,11 @@ class Output:
 
     def read(self, stream: IO[str], what: str, secret: str) -> None:
         """Takes in all lines until the client has ended, and puts those into the log that may be told."""
-        for line in stream:
-            if told := self._told(line.rstrip("\n"), secret):
-                self.lines.append(told)
-                log.info("%s: %s", what, told)
+        with stream:
+            for line in stream:
+                if told := self._told(line.rstrip("\n"), secret):
+                    self.lines.append(told)
+                    log.info("%s: %s", what, told)
 
     def _told(self, line: str, secret: str) -> str | None:
         """What of a line may be told: no further lines of a message, which quote statements and rows, and no secret."""

@@ -54,7 +54,13 @@ def ledger_is_newer(name: str, lowest: str) -> DatabaseRefused:
 
 
 def translate(
-    error: psycopg.Error, name: str, seconds: float = 0.0, longest: float = 0.0, *, users: bool = False
+    error: psycopg.Error,
+    name: str,
+    seconds: float = 0.0,
+    longest: float = 0.0,
+    setting: str = "",
+    *,
+    users: bool = False,
 ) -> DatabaseRefused | DatabaseInterrupted:
     """The error in our words.
 
@@ -63,6 +69,7 @@ def translate(
         name: the database, for the message.
         seconds: how long the statement took.
         longest: how long one may take in this session.
+        setting: what says so.
         users: whether code of users may have run in the statement.
     """
     message = f"database {name}: {words_of(error, users=users)}"
@@ -77,7 +84,7 @@ def translate(
     if isinstance(error, errors.LockNotAvailable):
         return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest)}")
+        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest, setting)}")
     return DatabaseInterrupted(message) if _may_pass(error) else _refusal_of(error, name, message)
 
 
@@ -139,8 +146,8 @@ def _refusal_of_names(error: psycopg.Error, message: str, *, cores: bool) -> Dat
     return DatabaseRefused(message)
 
 
-def _why_cancelled(seconds: float, longest: float) -> str:
+def _why_cancelled(seconds: float, longest: float, setting: str) -> str:
     """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
     if seconds < longest:
         return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
-    return f"the limit is {longest:g} seconds a statement"
+    return f"the limit is {longest:g} seconds a statement, by {setting}; what it had done is rolled back"

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import ArchiverError
+from include.archiver.errors import ArchiverError, Stopped
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,9 @@ def _look_on(open_session: OpenSession, process: int, what: str, watch: Watch, o
             told = ""
             while not over.wait(_POLL_SECONDS):
                 told = look(database, process, what, watch, told)
+    except Stopped:
+        # So is what it looks at.
+        return
     except ArchiverError as error:
         log.warning("%s goes on unwatched: %s", what, error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from include.archiver.ledger import Ledger
 from include.archiver.models import Batch, DueWindow, OnConflict, RestoreOrder, TableName, WorkOrder
 from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.restored import Restored
+from include.archiver.session import SessionLimits
 from include.archiver.steps.delete import delete_all
 from include.archiver.steps.drop import drop
 from include.archiver.steps.export import export
@@ -36,6 +37,7 @@ class Run:
     store: ObjectStore
     order: WorkOrder
     policy: TablePolicy
+    limits: SessionLimits = field(default_factory=SessionLimits)
 
     @classmethod
     def of(cls, place: Place, bucket: ObjectStore | None = None) -> Run:
@@ -114,4 +116,4 @@ class Run:
         raise AssertionError(f"after {_MOST_RERUNS} reruns something is still due: {self.batches()[:3]}")
 
     def _session(self, step: str) -> Any:
-        return Database.connected(self.connect, self.database, f"archiver {step} faults")
+        return Database.connected(self.connect, self.database, f"archiver {step} faults", limits=self.limits)

@@ -42,8 +42,8 @@ def _statements(reach: Reach) -> None:
         reach(f"after {statement}")
         return rows
 
-    Database.all = reaching_all  # type: ignore[method-assign]
-    Database.change = reaching_change  # type: ignore[method-assign]
+    Database.all = reaching_all  # type: ignore[method-assign,assignment]
+    Database.change = reaching_change  # type: ignore[method-assign,assignment]
 
 
 def _commits(reach: Reach) -> None:
@@ -57,7 +57,7 @@ def _commits(reach: Reach) -> None:
             reach("before commit")
         reach("after commit")
 
-    Database.transaction = reaching  # type: ignore[method-assign]
+    Database.transaction = reaching  # type: ignore[method-assign,assignment]
 
 
 def _copies(reach: Reach) -> None:

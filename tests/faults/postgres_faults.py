@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from include.archiver import database
 from include.archiver.codec import Line
 from include.archiver.errors import DatabaseInterrupted
 from include.archiver.models import DueWindow
+from include.archiver.session import SessionLimits
 from include.archiver.storage import ObjectStore
 from include.archiver.uploads import Upload
 from tests.faults.account import Account, Verdict
@@ -171,8 +173,9 @@ def idle_too_long(place: Place, name: str) -> Place:
     """S3 takes its time while the snapshot is open, and the server ends a transaction that does nothing."""
     table = table_of(place, name)
     bucket = BreakingStore(table.client, table.bucket, breaking=[lambda: time.sleep(0.5)])
-    with limits(_IDLE_IN_TRANSACTION_TIMEOUT="100ms"), pytest.raises(DatabaseInterrupted):
-        Run.of(table, bucket).archive()
+    limits = SessionLimits(idle=timedelta(milliseconds=100))
+    with pytest.raises(DatabaseInterrupted):
+        replace(Run.of(table, bucket), limits=limits).archive()
     return table
 
 
@@ -204,15 +207,6 @@ def holding(place: Place, statement: str) -> Generator[None]:
 def waiting(place: Place) -> bool:
     """Whether a session of the archiver waits for somebody's lock."""
     return bool(place.sql(f"SELECT 1 FROM pg_stat_activity WHERE {_OURS} AND wait_event_type = 'Lock'"))
-
-
-@contextmanager
-def limits(**values: str | float) -> Generator[None]:
-    """Other limits for the sessions that are opened meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setattr(database, name, value)
-        yield
 
 
 FAULTS: dict[str, Broken] = {

@@ -32,7 +32,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return rows
 
-    Database.all = fatal  # type: ignore[method-assign]
+    Database.all = fatal  # type: ignore[method-assign,assignment]
     with Database.connected(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as database:
         compact(database, EVENTS, lambda: False, EFFORT)
 

@@ -26,6 +26,7 @@ from include.batches import BatchJson
 from include.variables import ClientVariables
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
+from tests.integration.together import in_background, until
 
 
 @pytest.fixture
@@ -249,6 +250,32 @@ def test_a_misspelt_variable_stops_a_delete_that_is_under_way(filled: Place, mon
     with pytest.raises(SettingError, match="names no client"):
         work_on(filled, enabled=True).delete(batch, context_of())
     assert count(filled) == 3
+
+
+def test_a_batch_that_outlasts_the_stop_of_its_task_is_rolled_back(
+    filled: Place, request: pytest.FixtureRequest
+) -> None:
+    batch = exported_and_stored(filled)
+    filled.sql(
+        "CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(600); RETURN OLD; END $$;"
+        "CREATE TRIGGER dawdling BEFORE DELETE ON analytics.events FOR EACH ROW EXECUTE FUNCTION public.dawdle()"
+    )
+
+    def stop() -> None:
+        # As Airflow does it, while the main thread waits for the server.
+        with filled.server.connect(filled.database) as looking:
+            sleeping = b"SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            until(lambda: bool(looking.execute(sleeping).fetchall()))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
+    with in_background(stop), pytest.raises(Stopped, match="stopped after 0 of 1 rows; run the task again to go on"):
+        work_on(filled, enabled=True).delete(batch, context_of())
+    assert count(filled) == 3
+    filled.sql("DROP TRIGGER dawdling ON analytics.events")
+    assert work_on(filled, enabled=True).delete(batch, context_of()) == {"deleted": 1, "changed": 0}
 
 
 def test_a_stop_that_comes_while_the_task_makes_its_connections_is_seen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_a_server_that_is_not_there_is_worth_another_try(place: Place) -> None:
 
 def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place: Place) -> None:
     filled(place)
-    with place.session() as database, database.patience("50ms"), place.connect() as user:
+    with place.session() as database, database.patience(timedelta(milliseconds=50)), place.connect() as user:
         user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), database.transaction():
             database.change("delete/hold", {"table": place.order.table})

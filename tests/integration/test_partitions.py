@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import CheckFailed, DatabaseInterrupted
+from include.archiver import detaching
+from include.archiver.errors import CheckFailed, DatabaseInterrupted, LockWait
 from include.archiver.models import Batch, Partition
 from include.archiver.partitions import Dropped
 from include.archiver.steps import drop as drop_step
 from include.archiver.steps.drop import drop
+from tests.integration.hooks import acting_before
 from tests.integration.place import NOW, Place, hours_ago
 from tests.integration.restoring import restored
-from tests.integration.together import at_once, in_background, wait_for_blocked
+from tests.integration.together import at_once, in_background, until, wait_for_blocked
 
 DAY = timedelta(days=1)
 ROWS = 8
@@ -243,17 +245,55 @@ def _terminate(application: str) -> str:
 def test_a_detach_that_a_reader_holds_up_is_ended_by_the_next_try(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(drop_step, "_DETACH_LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(detaching, "DETACH_LOCK_TIMEOUT", timedelta(milliseconds=200))
     partitioned(place, 5)
     partition = only(checked(place))
     with place.connect() as reader:
-        reader.execute("SELECT count(*) FROM analytics.events")
-        with pytest.raises(DatabaseInterrupted, match="lock"):
-            dropped(place, partition)
+        # He comes when it was found that nobody was there.
+        coming = acting_before(
+            place, "partition/detach_concurrently", lambda: reader.execute("SELECT count(*) FROM analytics.events")
+        )
+        with coming as database, pytest.raises(LockWait, match="half detached, and its rows are out of sight"):
+            drop(database, place.store, place.order, partition)
     found = dropped(place, partition)
     assert found is not None
     assert found.rows == ROWS
     assert partitions(place) == set()
+
+
+def test_a_detach_is_not_begun_while_somebody_holds_the_table_for_long(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detaching, "READER_SECONDS", 0.5)
+    # Only how long this hangs where it is begun all the same.
+    monkeypatch.setattr(detaching, "DETACH_LOCK_TIMEOUT", timedelta(seconds=2))
+    partitioned(place, 5)
+    partition = only(checked(place))
+    with place.connect() as reader:
+        reader.execute("SET application_name = 'pg_dump'")
+        reader.commit()
+        reader.execute("LOCK TABLE analytics.events IN ACCESS SHARE MODE")
+        named = r"pid .*user .*application 'pg_dump', in a transaction since .* has had a lock on analytics\.events"
+        with pytest.raises(LockWait, match=f"was not detached, since .*{named}"):
+            dropped(place, partition)
+        assert len(place.live()) == ROWS, "its rows are in everybody's sight"
+        assert partitions(place) == {name_of(5)}
+        assert place.sql("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == [(0,)]
+        assert drops(place) == [("attached", None)]
+    assert [one.rows for one in run(place)] == [ROWS]
+
+
+def test_a_detach_waits_for_whoever_is_there_and_soon_gone(place: Place) -> None:
+    partitioned(place, 5)
+    partition = only(checked(place))
+    with place.connect() as reader:
+        reader.execute("SELECT count(*) FROM analytics.events")
+        with in_background(lambda: dropped(place, partition)) as dropping:
+            until(lambda: drops(place) == [("detaching", None)])
+            reader.rollback()
+            found = dropping.result()
+    assert found is not None
+    assert found.rows == ROWS
 
 
 def test_a_writer_that_is_in_the_middle_of_it_is_waited_for_and_its_row_stays(

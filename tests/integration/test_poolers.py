@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import psycopg
@@ -12,6 +13,7 @@ import pytest
 
 from dev.pgbouncer import PgBouncer
 from dev.postgres import PostgresServer
+from include.archiver import poolers
 from include.archiver.database import Database
 from include.archiver.errors import DatabaseRefused
 from include.archiver.steps.delete import delete
@@ -28,10 +30,16 @@ class PooledPlace(Place):
     """A place whose steps reach their database through a pooler."""
 
     pooler: PgBouncer | None = None
+    acknowledged: bool = False
 
     def connect(self) -> psycopg.Connection[Any]:
         assert self.pooler is not None
         return psycopg.connect(**self.pooler.dsn(self.database))
+
+    @contextmanager
+    def session(self) -> Generator[Database]:
+        with Database.connected(self.connect, self.database, "test", one_session_proxy=self.acknowledged) as database:
+            yield database
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -79,6 +87,30 @@ def test_no_setting_of_ours_is_left_in_a_session_that_others_get(pooled: PooledP
     with pooled.connect() as user:
         assert user.execute("SELECT pg_backend_pid()").fetchall() == backend, "the pool holds one session"
         assert user.execute(SETTINGS).fetchall() == before
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_proxy_that_a_person_vouches_for_is_taken_at_his_word_unless_it_lends_out_processes(
+    direct: Place, server: PostgresServer, monkeypatch: pytest.MonkeyPatch, mode: Literal["session", "transaction"],
+    processes: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(poolers, "SECOND_CLIENT_SECONDS", 1.0)
+    before = direct.live()
+    with PgBouncer(server, mode, processes) as pooler:
+        parts = {field.name: getattr(direct, field.name) for field in fields(direct)}
+        pooled = PooledPlace(**parts, pooler=pooler, acknowledged=True)
+        refused(replace(pooled, acknowledged=False), DatabaseRefused, "connection pooler", "one_session_proxy: true")
+        if mode == "transaction":
+            refused(pooled, DatabaseRefused, "lends its server processes to other clients", "one_session_proxy: true")
+            assert direct.live() == before
+            return
+        with pooled.session() as database:
+            shown = database.one("session/server").process
+            assert database.process == shown, "as pg_stat_activity shows it"
+            assert database.process != database._connection.info.backend_pid
+        assert sum(one.rows for one in pooled.archive()) == len(before)
+        assert not direct.live()
 
 
 def test_a_pooler_is_known_at_every_login(pooled: PooledPlace) -> None:

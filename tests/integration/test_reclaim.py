@@ -25,6 +25,7 @@ from include.archiver.errors import (
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.off_hours import OffHours
+from include.archiver.session import ALIVE
 from include.archiver.steps import reclaim as step
 from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -269,7 +270,7 @@ def test_a_connection_that_breaks_in_mid_rewrite_leaves_the_table_as_it_was(plac
 
 
 def test_a_client_that_vanishes_takes_its_rewrite_with_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_CLIENT_CHECK_INTERVAL", "100ms")
+    monkeypatch.setitem(ALIVE, "client_connection_check_interval", "100ms")
     bloated(place)
     held_in_mid_rewrite(place)
     node, connections = file_node(place), []

@@ -202,6 +202,8 @@ VALUES: Mapping[str, object] = {
     "everything": True,
     "cost_limit": "200",
     "check_interval": "1s",
+    "names": ["tcp_keepalives_idle"],
+    "settings": ["60"],
     "first": "(0,0)",
     "beyond": "(1,0)",
     "places": ["(0,1)"],

@@ -6,9 +6,12 @@ from collections import Counter
 
 import pytest
 
-from include.archiver.errors import Busy, Interrupted
+from include.archiver.errors import Busy, Interrupted, Superseded
+from include.archiver.ledger import Ledger
 from include.archiver.models import State
 from include.archiver.steps.delete import Deleted
+from include.archiver.steps.export import export
+from tests.integration.hooks import acting_before
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import at_once
 
@@ -29,8 +32,8 @@ def test_two_exports_of_one_window_at_once_make_one_object(place: Place) -> None
     place.sql(EVENTS)
     place.events(*(hours_ago(60 - minute / 60) for minute in range(1, ROWS + 1)))
     window = place.window()
-    for export in at_once([lambda: place.export(window)] * 2):
-        export.result()
+    for exporting in at_once([lambda: place.export(window)] * 2):
+        exporting.result()
     assert len(place.data_keys()) == 1
     assert place.ledger("generation, state") == [(1, State.EXPORTED)]
 
@@ -49,6 +52,27 @@ def test_a_delete_that_meets_another_runs_next_generation_is_worth_another_try(p
     second.check(window)
     assert place.delete(window) == Deleted(1, 0)
     assert place.live() == Counter()
+
+
+def test_two_runs_that_begin_one_generation_without_their_lock_make_one_object(place: Place) -> None:
+    """As when a connection, and its lock with it, was lost without a word."""
+    place.sql(EVENTS)
+    place.events(hours_ago(60.5))
+    window = place.window()
+
+    def begin() -> None:
+        with place.session() as other:
+            Ledger(other, place.ordered(run_id="run 2").order).begin(window, 1)
+
+    with (
+        acting_before(place, "ledger/begin", begin) as database,
+        pytest.raises(Superseded, match="another run began generation 1 at the same moment"),
+    ):
+        export(database, place.store, place.order, window)
+    assert place.keys() == []
+    assert place.ledger("generation, state, run_id") == [(1, State.PLANNED, "run 2")]
+    place.export(window)
+    assert len(place.data_keys()) == 1
 
 
 def test_two_first_runs_at_once_create_one_ledger(place: Place) -> None:

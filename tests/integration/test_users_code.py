@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from include.archiver.steps.delete import Deleted
@@ -18,7 +20,8 @@ SPOILED = """
         set_config('array_nulls', 'off', false), set_config('standard_conforming_strings', 'off', false),
         set_config('search_path', 'nowhere', false), set_config('row_security', 'on', false),
         set_config('default_transaction_isolation', 'serializable', false),
-        set_config('archiver.ledger_version', '0', false), set_config('statement_timeout', '0', false);
+        set_config('archiver.ledger_version', '0', false), set_config('statement_timeout', '0', false),
+        set_config('client_connection_check_interval', '0', false);
 """
 # A trigger can do without the path that the next one needs.
 SPOILED_BUT_PATH = SPOILED.replace("set_config('search_path', 'nowhere', false), ", "")
@@ -89,7 +92,7 @@ def test_every_setting_is_back_after_the_transaction_and_limits_are_as_they_were
     shown = "SELECT name, setting FROM pg_settings WHERE name <> 'lock_timeout' AND name NOT LIKE 'plpgsql.%'"
     shown += " UNION ALL SELECT 'ledger version', current_setting('archiver.ledger_version') ORDER BY name"
     place.sql(f"CREATE FUNCTION public.spoil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {SPOILED} RETURN 1; END $$")
-    with place.session() as database, database.patience("77s"):
+    with place.session() as database, database.patience(timedelta(seconds=77)):
         before = database._connection.execute(shown.encode()).fetchall()
         with database.transaction():
             database.users_path(ours_first=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -186,7 +187,11 @@ def test_a_wait_that_the_server_ended_is_told_in_its_words(place: Place) -> None
     window = place.stored_window()
     with place.connect() as other:
         other.execute("UPDATE public.things SET name = 'x'")
-        with place.session() as database, database.patience("100ms"), pytest.raises(DatabaseInterrupted) as wait:
+        with (
+            place.session() as database,
+            database.patience(timedelta(milliseconds=100)),
+            pytest.raises(DatabaseInterrupted) as wait,
+        ):
             database.run_script("DELETE FROM public.things")
     assert "canceling statement due to lock timeout; another session holds a lock" in str(wait.value)
     assert window
@@ -198,7 +203,11 @@ def test_a_wait_below_a_function_is_told_in_the_same_words(place: Place) -> None
     trigger(place, "DELETE", "UPDATE public.log SET one = 2;")
     with place.connect() as other:
         other.execute("UPDATE public.log SET one = 3")
-        with place.session() as database, database.patience("100ms"), pytest.raises(DatabaseInterrupted) as wait:
+        with (
+            place.session() as database,
+            database.patience(timedelta(milliseconds=100)),
+            pytest.raises(DatabaseInterrupted) as wait,
+        ):
             database.run_script("DELETE FROM public.things")
     assert "function public.telling() raised" in str(wait.value)
     assert "(canceling statement due to lock timeout)" in str(wait.value)

@@ -18,6 +18,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from include.archiver.condition import Sizes, in_words
@@ -41,7 +42,8 @@ _CUT_SHARE = 16
 _STRETCHES = 10
 _LEAST_STRETCH_PAGES = 1024
 _FRUITLESS_CUTS = 3
-_STATEMENT_TIMEOUT = "12h"
+_STATEMENT_TIMEOUT = timedelta(hours=12)
+_LOCK_TIMEOUT = timedelta(seconds=10)
 _MARGIN_PERCENT = 10
 _NOT_CUT = (
     "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock; "
@@ -101,11 +103,11 @@ def compact(
         DatabaseInterrupted: a connection was lost, or somebody held a lock on the table for too long.
     """
     effort = effort or Effort()
-    database.all(
-        "compact/limits", statement_timeout=_STATEMENT_TIMEOUT, cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms"
-    )
-    parts = parts_of(database, table)
-    return _added([_compacted(_Compaction(database, part, effort, stopping)) for part in parts])
+    database.all("compact/pace", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
+    # VACUUM and REINDEX take as long as the table is large.
+    with database.limits(lock=_LOCK_TIMEOUT, statement=_STATEMENT_TIMEOUT):
+        parts = parts_of(database, table)
+        return _added([_compacted(_Compaction(database, part, effort, stopping)) for part in parts])
 
 
 class _GoneError(Exception):

@@ -64,7 +64,7 @@ def delete(
     Raises:
         Busy: another run has begun the window's next generation and not checked it yet.
         CheckFailed: an object is not the one that was checked; nothing more is deleted.
-        Stopped: `stopping` said so; progress is kept.
+        Stopped: `stopping` said so, or a batch was broken off because it took too long; progress is kept.
         Superseded: another process deleted the same batch first; this one's was rolled back.
     """
     (deleted,) = delete_all(database, bucket, order, [window], stopping)
@@ -194,6 +194,10 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
         after, upto = upto, min(upto + work.order.batch_size, rows)
         try:
             batch = _batch(work, after, upto)
+        except Stopped as stopped:
+            raise Stopped(
+                f"window {row.span}: stopped after {after} of {rows} rows; run the task again to go on ({stopped})"
+            ) from None
         except _OtherTableError as reason:
             return _given_up(work.bucket, work.ledger, work.ledger.latest(row.cell) or row, str(reason))
         deleted += batch

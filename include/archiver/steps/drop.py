@@ -8,13 +8,13 @@ and the ledger. If a row turns out to be in no object, the partition is attached
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 from include.archiver.coverage import Coverage, load_coverage
 from include.archiver.database import Database
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
+from include.archiver.detaching import Whereabouts, detach, finalize, turn, whereabouts
+from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
 from include.archiver.ledger import rewrite_lock
 from include.archiver.models import Partition, TableName, WorkOrder
 from include.archiver.partitions import Dropped, Drops
@@ -26,11 +26,6 @@ from include.archiver.storage import ObjectStore
 from include.archiver.table import describe
 
 log = logging.getLogger(__name__)
-
-# A concurrent detach waits for transactions that still see the partition; meanwhile it is in nobody's way.
-_DETACH_LOCK_TIMEOUT = "5min"
-# How often another detach from the same table is waited for, two minutes each time.
-_DETACH_TURNS = 8
 
 
 def nothing_more_to_ask() -> None:
@@ -63,7 +58,7 @@ def drop(
         database.locked(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         begun, partition = _line(drops, partition)
-        here = _whereabouts(database, partition)
+        here = whereabouts(database, partition)
         if here is None or here.table != partition.table:
             return _gone(database, drops, begun, partition, here)
         if here.attached:
@@ -76,12 +71,12 @@ def drop(
                 confirm()
                 return _dropped_at_once(work, drops, partition)
             begun = drops.begin(partition)
-            _detach(database, drops, partition, here.table, begun)
+            detach(database, drops, partition, here.table, begun)
             return _dropped(database, order, partition, drops, begun, lambda: work, confirm)
         if begun is None:
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
-        with _turn(database, drops, partition):
-            _finalize(database, partition)
+        with turn(database, drops, partition):
+            finalize(database, partition)
         return _dropped(
             database, order, partition, drops, begun, lambda: load_coverage(database, bucket, order, partition), confirm
         )
@@ -98,7 +93,7 @@ def bring_back(database: Database, order: WorkOrder, partition: Partition) -> No
     drops = Drops(database, order)
     with database.locked(drops.lock_name(partition.oid), str(partition)):
         begun, partition = _line(drops, partition)
-        here = _whereabouts(database, partition)
+        here = whereabouts(database, partition)
         if begun is None:
             return
         if here is None or here.table != partition.table:
@@ -107,25 +102,9 @@ def bring_back(database: Database, order: WorkOrder, partition: Partition) -> No
         if here.attached:
             drops.ended(begun, "attached", "the detach never took place, and it is not due any more")
             return
-        with _turn(database, drops, partition):
-            _finalize(database, partition)
+        with turn(database, drops, partition):
+            finalize(database, partition)
         _returned(database, order, partition, drops, begun, None, "it is not due any more")
-
-
-@dataclass(frozen=True)
-class _Whereabouts:
-    """Where the partition is now: its name, and whether it is a part of its table."""
-
-    table: TableName
-    attached: bool
-    pending: bool
-
-
-def _whereabouts(database: Database, partition: Partition) -> _Whereabouts | None:
-    rows = database.all("partition/state", oid=partition.oid)
-    if not rows:
-        return None
-    return _Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
 
 
 def _line(drops: Drops, partition: Partition) -> tuple[int | None, Partition]:
@@ -137,7 +116,7 @@ def _line(drops: Drops, partition: Partition) -> tuple[int | None, Partition]:
 
 
 def _gone(
-    database: Database, drops: Drops, begun: int | None, partition: Partition, here: _Whereabouts | None
+    database: Database, drops: Drops, begun: int | None, partition: Partition, here: Whereabouts | None
 ) -> Dropped | None:
     """Ends what cannot be gone on with; `here` is what goes by the partition's oid now, under another name.
 
@@ -165,55 +144,6 @@ def _may_hold_rows(database: Database, table: TableName) -> bool:
         return bool(database.one("partition/holds_rows", {"partition": table}).found)
     except DatabaseRefused:
         return True
-
-
-@contextmanager
-def _turn(database: Database, drops: Drops, partition: Partition) -> Generator[None]:
-    """Partitions of one parent are detached one after the other: the server refuses a second one at once.
-
-    A reader holds up the first of them for minutes, so the others have patience.
-    """
-    with ExitStack() as turn:
-        for left in reversed(range(_DETACH_TURNS)):
-            try:
-                turn.enter_context(
-                    database.locked(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
-                )
-                break
-            except Busy:
-                if not left:
-                    raise
-        yield
-
-
-def _end_other_detaches(database: Database, drops: Drops, partition: Partition) -> None:
-    """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
-    ours = {one.oid: one.table for one in drops.unfinished().values()}
-    parent = partition.parent
-    for other in database.all("partition/pending", schema=parent.schema, table=parent.name):
-        table = TableName(other.schema, other.name)
-        if other.oid == partition.oid:
-            continue
-        if ours.get(other.oid) != table:
-            raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else; {partition} waits")
-        log.info("ending the detach of %s first", table)
-        with database.patience(_DETACH_LOCK_TIMEOUT):
-            database.change("partition/detach_finalize", {"parent": parent, "partition": table})
-
-
-def _detach(database: Database, drops: Drops, partition: Partition, table: TableName, begun: int) -> None:
-    """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
-    log.info("%s: detaching it", partition)
-    try:
-        with _turn(database, drops, partition):
-            _end_other_detaches(database, drops, partition)
-            with database.patience(_DETACH_LOCK_TIMEOUT):
-                database.change("partition/detach_concurrently", {"parent": partition.parent, "partition": table})
-    except Refused as refusal:
-        now = _whereabouts(database, partition)
-        if now and now.attached:
-            drops.ended(begun, "attached", str(refusal))
-        raise
 
 
 def _dropped(
@@ -294,14 +224,6 @@ def _put_back(
         lists.finish(deleted)
 
 
-def _finalize(database: Database, partition: Partition) -> None:
-    """Ends a detach that was broken off."""
-    here = _whereabouts(database, partition)
-    if here and here.pending:
-        with database.patience(_DETACH_LOCK_TIMEOUT):
-            database.change("partition/detach_finalize", {"parent": partition.parent, "partition": here.table})
-
-
 def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Dropped | None:
     """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
     database = work.database
@@ -321,10 +243,10 @@ def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Drop
 
 def _held(database: Database, partition: Partition) -> TableName:
     """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
-    here = _whereabouts(database, partition)
+    here = whereabouts(database, partition)
     if here is not None:
         database.change("partition/hold", {"partition": here.table})
-        if here.table == partition.table and _whereabouts(database, partition) == here:
+        if here.table == partition.table and whereabouts(database, partition) == here:
             return here.table
     raise DatabaseInterrupted(f"database {database.name}: {partition} was renamed or dropped by somebody else just now")
 

@@ -46,7 +46,7 @@ def store_all(database: Database, bucket: ObjectStore, order: WorkOrder, windows
     """
     ledger, rows = Ledger(database, order), 0
     failures = Failures(database)
-    with Checks(bucket) as checks:
+    with Checks(bucket, database.stop) as checks:
         for window, following in zip_longest(windows, windows[1:]):
             with failures.of(window), database.locked(ledger.lock_name(window.cell), f"window {window}"):
                 rows += _stored(ledger, bucket, checks, window, following)

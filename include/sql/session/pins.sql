@@ -11,6 +11,8 @@ SELECT
     pg_catalog.set_config('idle_in_transaction_session_timeout', %(idle_timeout)s, false)
         AS idle_in_transaction_session_timeout,
     pg_catalog.set_config('idle_session_timeout', '0', false) AS idle_session_timeout,
+    pg_catalog.set_config('client_connection_check_interval', %(check_interval)s, false)
+        AS client_connection_check_interval,
     CASE
         WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
             THEN pg_catalog.set_config('transaction_timeout', '0', false)
