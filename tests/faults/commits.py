@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -32,9 +32,9 @@ class Lost:
         return f"{self.shape} table, answer lost to {self.words.decode()} {self.number}"
 
 
-def trials(place: Place) -> Iterator[Lost]:
+def trials(place: Place, shapes: Sequence[kills.Shape] = kills.SHAPES) -> Iterator[Lost]:
     """Each COMMIT of a whole run on a table of each shape, and the statements that commit by themselves."""
-    for shape in kills.SHAPES:
+    for shape in shapes:
         for words in (b"COMMIT", *_ALONE.get(shape, ())):
             table = kills.prepared(place, f"counted_{shape}_{words.decode()[:6].lower()}", shape, keyed=True)
             count = Cut(words, _NEVER, delivered=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from tests.faults import clocks, commits, copied, s3_answers, s3_faults, table_changes, variables
+from tests.faults import clocks, commits, copied, interleavings, s3_answers, s3_faults, table_changes, variables
 from tests.faults.account import Verdict
 from tests.faults.place import Place
 from tests.faults.s3_proxy import S3Proxy
@@ -22,6 +22,7 @@ def try_others(tally: Tally, place: Place) -> None:
     each(tally, place, "changes of the table", "changed", table_changes.trials(), table_changes.tried)
     each(tally, place, "clocks that jump", "clock", clocks.trials(), clocks.tried)
     each(tally, place, "Variables that fail", "variable", variables.trials(), variables.tried)
+    each(tally, place, "two runs and users in any order", "played", interleavings.trials(), interleavings.tried)
     each(tally, place, "answers to COMMIT lost", "commit", commits.trials(place), commits.tried)
     each(tally, place, "copies beside the original", "copied", copied.trials(), copied.tried)
 
