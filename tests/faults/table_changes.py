@@ -142,6 +142,15 @@ PARTS: dict[str, Change] = {
         keyed=True,
         users=False,
     ),
+    "a function over its row type": Change(
+        "CREATE FUNCTION analytics.{name}_uses({old}) RETURNS integer LANGUAGE sql AS 'SELECT 1'", keeps=False
+    ),
+    "a view over it": Change("CREATE VIEW {aside} AS SELECT * FROM {old}", keeps=False),
+    "another's default from its sequence": Change(
+        "CREATE SEQUENCE analytics.{name}_numbers OWNED BY {old}.weight;"
+        "CREATE TABLE {gone} (number bigint DEFAULT nextval('analytics.{name}_numbers'))",
+        keeps=False,
+    ),
     "one with older rows attached": Change(_HEIR, notes="WHERE id >= 5000", keeps=False),
     "one with older rows attached and rewritten": Change(
         f"{_HEIR}; VACUUM FULL {{heir}}", notes="WHERE id >= 5000", alone=True, keeps=False
