@@ -32,7 +32,8 @@ _JUMPS = {
     "a day ahead": _DAY,
     "a year ahead": 400 * _DAY,
 }
-_YOUNG = [hours_ago(hour - 0.5) for hour in (0, 1, 12, 24, 36, 47, 48)]
+# Ages by the beginning of this hour: the oldest of them is not yet due when the hour ends.
+_YOUNG = [hours_ago(hour - 0.5) for hour in (0, 1, 12, 24, 36, 47)]
 
 
 @dataclass(frozen=True)

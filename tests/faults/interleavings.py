@@ -144,7 +144,7 @@ class Trial:
     seed: int
 
     def __str__(self) -> str:
-        return f"deeds in the order of seed {self.seed}: {', '.join(map(str, by_chance(str(self.seed))))}"
+        return f"deeds in the order of by_chance('{self.seed}')"
 
 
 def trials() -> list[Trial]:
