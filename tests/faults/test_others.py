@@ -49,7 +49,7 @@ ANSWERS = (
 JUMPS = {
     ("worker", "a year ahead", clocks.BEFORE_PLAN),
     ("server", "a day ahead", clocks.BEFORE_PLAN),
-    ("server", "a day back", clocks.AFTER_EXPORT),
+    ("server", "a day back", AFTER_EXPORT),
 }
 VARIABLES = {
     ("N, which keeps everything,", "get answers API_SERVER_ERROR", "plan"),

@@ -89,7 +89,7 @@ def tried(place: Place, name: str, trial: Failing) -> Verdict:
                 with suppress(ArchiverError):
                     work.delete(batch, context)
     gone = before - table.rows()
-    problems = (f"{gone} row(s) left while nobody could tell whether they may",) if gone else ()
+    problems: tuple[str, ...] = (f"{gone} row(s) left while nobody could tell whether they may",) if gone else ()
     if trial.since == "delete" and not batches:
         problems += ("nothing was planned, so no delete asked",)
     Run.of(table).settle()
