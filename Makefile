@@ -14,7 +14,7 @@ ui: $(VENV)/installed
 test: lint
 	$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
 
-# The faults of the tests at full size: about twenty minutes.
+# The faults of the tests at full size: less than half an hour.
 faults: $(VENV)/installed
 	$(RUN) -m tests.faults
 

@@ -1,22 +1,16 @@
-"""Keeps Airflow, which reads its settings when it is imported, away from the home of whoever runs the tests."""
+"""Airflow's settings for all tests, and how the tests are divided between processes."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import PurePosixPath
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-_home = tempfile.TemporaryDirectory(prefix="airflow-home-")
-for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "AIRFLOW__", "ARCHIVER_POLICIES"))]:
-    del os.environ[name]
-os.environ["AIRFLOW_HOME"] = _home.name
-os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-# Nothing listens there: a DAG file that asks the metadata database for anything while it is parsed fails.
-os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+from tests import airflow_home
+
+airflow_home.settle()
 
 
 class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types of its schedulers

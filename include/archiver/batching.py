@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
 
-from include.archiver.models import Batch, DueWindow, Partition
+from include.archiver.models import Batch, DueWindow, Partition, Window
 from include.archiver.policy import TablePolicy
 from include.archiver.windows import batches, least_windows_per_task, most_tasks, windows_per_task
 
 # The longest batch that `windows_per_task: auto` makes. It bounds a run to 48 windows for each mapped instance,
 # so that what the plan hands to Airflow stays small; what is left over is the next run's.
 LONGEST_AUTO_BATCH = 48
+_MOMENT = timedelta(microseconds=1)
+
+
+def in_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]) -> list[DueWindow]:
+    """The windows oldest first, and last those that an earlier run could not export: they may fail again.
+
+    Whatever becomes of them then, be it that the server dies of a row, the others have had their turn.
+    """
+    return sorted(windows, key=lambda window: (window.cell in half_exported, window.cell))
+
+
+def carry(
+    windows: Sequence[DueWindow], most: int, half_exported: Collection[Window]
+) -> tuple[list[DueWindow], list[DueWindow]]:
+    """The windows of this run, `most` at most, and those that are left; both in their turns.
+
+    One of those that an earlier run could not export is always among the first: a run that tried none of them would
+    succeed, as if nothing were wrong.
+    """
+    doubtful = [window for window in windows if window.cell in half_exported]
+    taken = list(windows[:most])
+    if doubtful and taken and doubtful[0] not in taken:
+        taken[-1] = doubtful[0]
+    chosen = frozenset(taken)
+    return taken, [window for window in windows if window not in chosen]
+
+
+def span_carried(due: Window, left: Sequence[DueWindow]) -> Window:
+    """The part of what is due of which no window is left for a later run."""
+    if not left:
+        return due
+    return Window(due.start, max(due.start + _MOMENT, min(window.cell.start for window in left)))
+
+
+def choose(cut: Sequence[Batch], most: int, half_exported: Collection[Window]) -> list[Batch]:
+    """The batches that one run carries; one with a window that an earlier run could not export is among them."""
+    taken = list(cut[:most])
+    doubtful = [batch for batch in cut if any(window.cell in half_exported for window in batch)]
+    if doubtful and taken and not any(batch in taken for batch in doubtful):
+        taken[-1] = doubtful[0]
+    return taken
 
 
 def cut_into_batches(
-    windows: Sequence[DueWindow], partitions: Sequence[Partition], policy: TablePolicy, tables: int
+    windows: Sequence[DueWindow],
+    partitions: Sequence[Partition],
+    policy: TablePolicy,
+    tables: int,
+    half_exported: Collection[Window] = (),
 ) -> list[Batch]:
-    """A batch for each whole partition with its windows, and batches of the other windows; oldest first."""
+    """A batch for each whole partition with its windows, and batches of the other windows.
+
+    Oldest first, but after all others those of nothing but windows that an earlier run could not export.
+    """
     whole = [
         Batch(tuple(window for window in windows if one.span.start <= window.cell.start < one.span.end), one)
         for one in partitions
@@ -25,7 +74,12 @@ def cut_into_batches(
     rest = [window for window in windows if window.cell not in taken]
     size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)), tables)
     parts = [Batch(tuple(part)) for part in batches(rest, size)]
-    return sorted(whole + parts, key=lambda batch: batch.span)
+    return sorted(whole + parts, key=lambda batch: (_is_doubtful(batch, half_exported), batch.span))
+
+
+def _is_doubtful(batch: Batch, half_exported: Collection[Window]) -> bool:
+    """Whether it holds nothing but windows that may fail again; a batch without a window is a partition to be ended."""
+    return bool(len(batch)) and all(window.cell in half_exported for window in batch)
 
 
 def longest_batch(policy: TablePolicy) -> int:

@@ -69,7 +69,9 @@ class Failures:
             yield turn
         except ArchiverError as failure:
             self._failures.append(failure)
-            waited = isinstance(failure, _WAITED_FOR) or time.monotonic() - began > _LONG_SECONDS
+            # A refusal that took long had much to read, and says nothing of the windows after it.
+            long = isinstance(failure, Interrupted) and time.monotonic() - began > _LONG_SECONDS
+            waited = isinstance(failure, _WAITED_FOR) or long
             self._long += waited
             if self._is_hopeless(failure):
                 raise _together(self._failures) from None

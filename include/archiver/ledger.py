@@ -182,6 +182,10 @@ class Ledger:
             )
         return replace(_ledger_row(rows[0]), handed_over=rows[0].handed_over)
 
+    def failed(self, row: LedgerRow, note: str) -> None:
+        """Notes why the export of this generation failed; the next try ends it and begins another."""
+        self._database.change("ledger/failed", id=row.id, note=note)
+
     def exported(self, row: LedgerRow, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""
         self._moved(
@@ -238,6 +242,13 @@ class Ledger:
         """What earlier runs left unfinished within the span that is due."""
         rows = self._database.all("ledger/open_windows", **self._subject, start=due.start, end=due.end)
         return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
+
+    def half_exported(self, due: Window) -> frozenset[Window]:
+        """The windows whose export another run began and did not finish, because it failed or died."""
+        rows = self._database.all(
+            "ledger/half_exported", **self._subject, start=due.start, end=due.end, run_id=self._order.run_id
+        )
+        return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
 
     def open_rows(self, span: Window) -> list[LedgerRow]:
         """The generations that are not at their end, of the windows within the span."""

@@ -249,13 +249,16 @@ class Partition:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one mapped task carries: consecutive windows, or a whole partition with all of its windows, if any."""
+    """What one mapped task carries: consecutive windows, or a whole partition with all of its windows, if any.
+
+    In their order, but for those that an earlier run could not export: these have their turn last.
+    """
 
     windows: tuple[DueWindow, ...]
     partition: Partition | None = None
 
     def __iter__(self) -> Iterator[DueWindow]:
-        """The windows, oldest first."""
+        """The windows, in the order of their turns."""
         return iter(self.windows)
 
     def __len__(self) -> int:
@@ -264,10 +267,11 @@ class Batch:
 
     @property
     def span(self) -> Window:
-        """From the first window's start to the last one's end; of a partition, all that it may hold."""
+        """From the oldest window's start to the youngest one's end; of a partition, all that it may hold."""
         if self.partition:
             return self.partition.span
-        return Window(self.windows[0].span.start, self.windows[-1].span.end)
+        spans = [window.span for window in self.windows]
+        return Window(min(span.start for span in spans), max(span.end for span in spans))
 
 
 class OnConflict(StrEnum):

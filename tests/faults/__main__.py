@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from dev.s3 import RcloneS3
 from include.archiver import database
 from tests.faults import kills, postgres_faults, s3_faults
 from tests.faults.account import Verdict
+from tests.faults.full_others import try_others
 from tests.faults.full_restores import try_restores
 from tests.faults.place import Place
 from tests.faults.recorder import opened
@@ -108,15 +109,22 @@ def servers() -> Generator[tuple[Place, Place]]:
         yield opened(place), opened(durable_place)
 
 
+# What other processes of this program try meanwhile, by the name that each of them is given.
+BESIDE: dict[str, Callable[[Tally, Place, kills.Worker], None]] = {
+    "restores": try_restores,
+    "others": lambda tally, place, _: try_others(tally, place),
+}
+
+
 @contextmanager
-def beside() -> Generator[Callable[[], Path]]:
-    """Another process tries the restores meanwhile; gives what waits for its end and tells where its findings are."""
+def beside(name: str) -> Generator[Callable[[], Path]]:
+    """Another process tries these meanwhile; gives what waits for its end and tells where its findings are."""
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        found = Path(folder) / "restores.json"
-        with subprocess.Popen([sys.executable, "-m", "tests.faults", str(found)], cwd=kills.ROOT) as process:
+        found = Path(folder) / f"{name}.json"
+        with subprocess.Popen([sys.executable, "-m", "tests.faults", name, str(found)], cwd=kills.ROOT) as process:
 
             def finish() -> Path:
-                assert process.wait() == 0, "the process that tries the restores broke down"
+                assert process.wait() == 0, f"the process that tries the {name} broke down"
                 return found
 
             try:
@@ -136,19 +144,22 @@ def try_archives(tally: Tally, place: Place, durable: Place, worker: kills.Worke
 
 
 def main() -> int:
-    """Tries the archive here, and the restores in a process of this program that is given a file for its findings."""
+    """Tries the archive here, and the rest in processes of this program that are given a file for their findings."""
     logging.disable(logging.WARNING)
     database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     tally = Tally()
     if sys.argv[1:]:
+        name, findings = sys.argv[1:]
         with servers() as (place, _), kills.Worker.started() as worker:
-            try_restores(tally, place, worker)
-        tally.write(Path(sys.argv[1]))
+            BESIDE[name](tally, place, worker)
+        tally.write(Path(findings))
         return 0
-    with beside() as finish:
+    with ExitStack() as others:
+        waiting = [others.enter_context(beside(name)) for name in BESIDE]
         with servers() as (place, durable), kills.Worker.started() as worker:
             try_archives(tally, place, durable, worker)
-        tally.read(finish())
+        for finish in waiting:
+            tally.read(finish())
     for failure in tally.failures:
         say(f"FAILED  {failure}")
     total = tally.total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from include.archiver.policy import KeepDays, TablePolicy
 from include.archiver.restored import Restored
 from include.archiver.session import SessionLimits
 from include.archiver.steps.delete import delete_all
-from include.archiver.steps.drop import drop
+from include.archiver.steps.drop import drop, nothing_more_to_ask
 from include.archiver.steps.export import export
 from include.archiver.steps.plan import Limits, plan
 from include.archiver.steps.restore import restore
@@ -50,36 +51,41 @@ class Run:
     def plan(self) -> list[DueWindow]:
         return [window for batch in self.batches() for window in batch]
 
-    def batches(self) -> list[Batch]:
-        limits = Limits(run_time=NOW, start=None, end=None)
+    def batches(self, run_time: datetime = NOW) -> list[Batch]:
+        limits = Limits(run_time=run_time, start=None, end=None)
         keep = KeepDays(2, "the test")
-        with self._session("plan") as database:
+        with self.session("plan") as database:
             found = plan(database, self.store, self.order, self.policy, keep, limits)
             if found.batches:
                 Ledger(database, self.order).migrate()
         return list(found.batches)
 
     def export(self, windows: list[DueWindow]) -> None:
-        with self._session("export") as database:
+        with self.session("export") as database:
             for window in windows:
                 export(database, self.store, self.order, window)
 
     def check(self, windows: list[DueWindow]) -> None:
-        with self._session("store") as database:
+        with self.session("store") as database:
             store_all(database, self.store, self.order, windows)
 
     def delete(self, windows: list[DueWindow], stopping: Callable[[], bool] = lambda: False) -> int:
         """Returns the rows deleted, those of former tries of the same windows too."""
-        with self._session("delete") as database:
+        with self.session("delete") as database:
             return sum(one.rows for one in delete_all(database, self.store, self.order, windows, stopping))
 
-    def remove(self, batches: list[Batch]) -> int:
+    def remove(
+        self,
+        batches: list[Batch],
+        stopping: Callable[[], bool] = lambda: False,
+        confirm: Callable[[], None] = nothing_more_to_ask,
+    ) -> int:
         """As the delete task does: whole partitions are dropped if all of their rows are covered."""
         rows = 0
         for batch in batches:
-            with self._session("delete") as database:
-                found = drop(database, self.store, self.order, batch.partition) if batch.partition else None
-            rows += found.rows if found else self.delete(list(batch))
+            with self.session("delete") as database:
+                found = drop(database, self.store, self.order, batch.partition, confirm) if batch.partition else None
+            rows += found.rows if found else self.delete(list(batch), stopping)
         return rows
 
     def archive(self, pause: Callable[[], object] = lambda: None) -> int:
@@ -102,7 +108,7 @@ class Run:
         """Restores all that ever left, or a span of it, into the table itself or into another one of its schema."""
         target = TableName(self.order.table.schema, into) if into else None
         order = RestoreOrder(self.order, start, end, target, OnConflict(on_conflict), hold_days)
-        with self._session("restore") as database:
+        with self.session("restore") as database:
             return restore(database, self.store, order)
 
     def settle(self) -> int:
@@ -115,5 +121,6 @@ class Run:
             self.archive()
         raise AssertionError(f"after {_MOST_RERUNS} reruns something is still due: {self.batches()[:3]}")
 
-    def _session(self, step: str) -> Any:
+    def session(self, step: str) -> AbstractContextManager[Database]:
+        """A connection of the step's own."""
         return Database.connected(self.connect, self.database, f"archiver {step} faults", limits=self.limits)

@@ -118,7 +118,7 @@ def _order(place: Place) -> dict[str, Any]:
 
 def points(worker: Worker, place: Place, shape: Shape = "plain") -> list[str]:
     """Every point that a whole archive comes by, in order."""
-    answer = worker.run(_prepared(place, f"recorded_{shape}", shape, keyed=True, compression="gzip"))
+    answer = worker.run(prepared(place, f"recorded_{shape}", shape, keyed=True, compression="gzip"))
     assert answer["status"] == 0, answer
     met: list[str] = answer["points"]
     return met
@@ -156,12 +156,12 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     choice = seeded(name)
     keyed, compression, users_go_on = choice.random() < 0.5, choice.choice(["gzip", "zstd"]), choice.random() < 0.5
     shape = kill.shape if kill else choice.choice(SHAPES)
-    table = _prepared(place, name, shape, keyed=keyed, compression=compression)
+    table = prepared(place, name, shape, keyed=keyed, compression=compression)
     account = Account(table)
     refuse_survivor(worker.run(table, kill, instant), kill)
     account.witness.look(table)
     if users_go_on and (shape != "partitioned" or is_whole(table, name)):
-        _changed_by_users(table)
+        change_by_users(table)
     Run.of(table).settle()
     verdict = sum((Account(child).check() for child in family(table)[1:]), account.check())
     return verdict + compared(*family(table))
@@ -183,7 +183,7 @@ class NotReached(Exception):
     """The child was faster than the kill."""
 
 
-def _prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str) -> Place:
+def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str = "gzip") -> Place:
     """A new table with a few windows, in a database that has no ledger yet."""
     place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
     order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
@@ -202,7 +202,7 @@ def _prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression
     return table
 
 
-def _changed_by_users(place: Place) -> None:
+def change_by_users(place: Place) -> None:
     """A change, a move, a deletion and a late row, in whatever the kill left behind."""
     with place.server.connect(place.database) as connection:
         user = Recorder(connection, place)

@@ -12,10 +12,10 @@ from include import archive_tasks, preview_tasks
 from include.archive_tasks import TableWork
 from include.archiver.policy import Client, Policies
 from include.variables import ClientVariables
-from tests.integration.place import NOW, Place
+from tests.place import NOW, AnyPlace
 
 
-def connect_airflow(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def connect_airflow(place: AnyPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives Airflow the connections to the place's servers."""
     server = {"conn_type": "postgres", "host": place.server.host, "port": place.server.port}
     account = {"login": place.server.user, "password": place.server.password}
@@ -36,7 +36,7 @@ def set_variables(monkeypatch: pytest.MonkeyPatch, enabled: str | None = None, *
         monkeypatch.setattr(tasks, "read_client_variables", lambda _client: found)
 
 
-def work_on(place: Place, **client: Any) -> TableWork:
+def work_on(place: AnyPlace, **client: Any) -> TableWork:
     """The place's table as the only one of its client."""
     ours = Client(place.database, "rds_main", place.database, (place.policy,), **client)
     return TableWork(ours, place.policy, Policies("the test", (ours,), {}))

@@ -231,10 +231,13 @@ VALUES: Mapping[str, object] = {
     "key": ["id"],
     "type": "timestamp(3) with time zone",
     "value": 5,
+    "part": 1259,
 }
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "restore/drop_before": {"positions": ["{[1,2)}"]},
+    "export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
+    "export/rows_between": {"after": "(0,0)", "upto": "(9,9)"},
     "restore/drop_positions": {"positions": [1]},
     "restore/keep_positions": {"positions": [1]},
     "restore/add_found": {
@@ -336,6 +339,8 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
             values: dict[str, Any] = {name: {**VALUES, **VALUES_OF.get(statement, {})}[name] for name in wanted}
             if statement in OIDS:
                 values["oid"] = furnished.sql("SELECT %s::regclass::oid", OIDS[statement])[0][0]
+            if "part" in values:
+                values["part"] = furnished.sql("SELECT %s::regclass::oid", named(TABLE))[0][0]
             if statement in LOADED:
                 with cursor.copy(composed(statement), {"none": None}) as copy:
                     copy.write(LOADED[statement])

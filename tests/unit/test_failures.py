@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
+from include.archiver import failures as failures_module
 from include.archiver.database import Database
 from include.archiver.errors import (
     ArchiverError,
@@ -118,3 +120,13 @@ def test_a_lost_connection_ends_the_step_at_once() -> None:
 def test_what_each_window_would_wait_for_ends_the_step_after_three(kind: type[ArchiverError]) -> None:
     assert worked([kind("a")] * 5)[0] == 3
     assert worked([kind("a"), None, kind("a"), None, kind("a"), None])[0] == 5
+
+
+@pytest.mark.parametrize(("kind", "turns"), [(Interrupted, 3), (Damaged, 5)])
+def test_what_takes_long_and_may_pass_ends_the_step_after_three_and_a_refusal_does_not(
+    monkeypatch: pytest.MonkeyPatch, kind: type[ArchiverError], turns: int
+) -> None:
+    """A window may be large, and refused for its last row: that says nothing of the next one."""
+    minutes = count(step=100)
+    monkeypatch.setattr(failures_module, "time", SimpleNamespace(monotonic=lambda: next(minutes)))
+    assert worked([kind("a")] * 5)[0] == turns

@@ -163,6 +163,8 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Del
         log.info("window %s: already deleted, %d rows", window, row.deleted_rows)
         return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
     if row is not None and row.state in {State.PLANNED, State.EXPORTED}:
+        if row.note:
+            raise CheckFailed(f"window {window} could not be exported, so none of its rows may go: {row.note}")
         if row.run_id != run_id:
             raise Busy(
                 f"window {window} is {row.state} by run {row.run_id}, which has yet to check it; when that run is over "

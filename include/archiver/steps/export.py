@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from include.archiver.codec import divider
 from include.archiver.database import Database
-from include.archiver.errors import CheckFailed, DatabaseInterrupted, KeyTaken
+from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, rewrite_lock, timeline_of
 from include.archiver.manifest import (
@@ -38,6 +38,7 @@ from include.archiver.same_table import has_same_parts
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
 from include.archiver.table import describe, identity_of_rows, members
+from include.archiver.unreadable import naming_unreadable
 from include.archiver.windows import bounds
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def rehearse(database: Database, order: WorkOrder, window: DueWindow) -> Exporte
 def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: ObjectStore) -> bool:
     """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
     if last.state is State.PLANNED:
-        ledger.void(last, f"run {last.run_id} began this object and did not finish it")
+        ledger.void(last, last.note or f"run {last.run_id} began this object and did not finish it")
         return False
     if last.state is State.DELETED:
         log.info("window %s: its rows left in run %s; looking for such as came since", window, last.run_id)
@@ -171,6 +172,7 @@ def _begun(
     One during which the table got or lost a part counts for nothing, and is followed by another.
 
     Raises:
+        DatabaseRefused: a row cannot be read; the message says which, and the ledger notes it.
         KeyTaken: the keys of several in a row were not.
         DatabaseInterrupted: parts came and went all the while.
     """
@@ -190,6 +192,9 @@ def _begun(
             if tries >= _MOST_TRIES:
                 raise
             continue
+        except DatabaseRefused as refusal:
+            ledger.failed(row, str(refusal))
+            raise
         if manifest is None:
             ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
@@ -215,7 +220,7 @@ def _copied(
     One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
     """
-    with database.snapshot():
+    with naming_unreadable(database, order, row.span), database.snapshot():
         database.change("export/hold", {"table": order.table})
         shape = describe(database, order.table, order.timestamp_column, order.children)
         # In the snapshot that reads the rows: a restore commits them and their hold together.

@@ -6,11 +6,11 @@ Everything that could go wrong for a reason that a person must mend is looked fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from include.archiver.batching import cut_into_batches, longest_batch
+from include.archiver.batching import carry, choose, cut_into_batches, in_turn, longest_batch, span_carried
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
 from include.archiver.ledger import Ledger
@@ -26,7 +26,6 @@ from include.archiver.windows import EARLIEST, GRID_ORIGIN, cutoff, due_windows,
 
 log = logging.getLogger(__name__)
 
-_MOMENT = timedelta(microseconds=1)
 # How many runs are foreseen: years of hours, one window each, would not end.
 MOST_RUNS = 1000
 
@@ -117,7 +116,7 @@ class Outlook:
     @property
     def windows(self) -> tuple[DueWindow, ...]:
         """All windows, oldest first."""
-        return tuple(window for run in self.runs for batch in run for window in batch)
+        return tuple(sorted(window for run in self.runs for batch in run for window in batch))
 
     @property
     def partitions(self) -> tuple[Partition, ...]:
@@ -152,15 +151,15 @@ def plan(
         notes = shape.notes + _words(staying)
         return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
     holds = Restores(database, order).holds(due)
-    windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds)
-    carried = Window(due.start, max(due.start + _MOMENT, left[0].cell.start)) if left else due
-    partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
-    cut = cut_into_batches(windows, partitions, policy, others.archived)
+    half = _half_exported(Ledger(database, order), due)
+    windows, left = _windows(database, shape, Ledger(database, order), due, policy, holds, half)
+    partitions, hindrances = _partitions(database, shape, order, span_carried(due, left), policy, holds)
+    cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
     waiting = tuple(find_waiting(database, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
     notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
-    result = Plan(tuple(cut[:most]), due, before, keep, more, notes, staying + waiting)
+    result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting)
     _tell(result)
     return result
 
@@ -185,18 +184,20 @@ def foresee(
         notes = shape.notes + _words(staying)
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
     ledger, holds = Ledger(database, order), Restores(database, order).holds(due)
-    left, _ = _windows(database, shape, ledger, due, policy, holds, everything=True)
+    half = _half_exported(ledger, due)
+    left, _ = _windows(database, shape, ledger, due, policy, holds, half, everything=True)
     most = policy.max_mapped_windows * longest_batch(policy)
     runs: list[tuple[Batch, ...]] = []
     found: dict[str, None] = {}
     dropped: set[int] = set()
     complete = False
     while not complete and len(runs) < MOST_RUNS:
-        carried = Window(due.start, max(due.start + _MOMENT, left[most].cell.start)) if left[most:] else due
-        partitions, hindrances = _partitions(database, shape, order, carried, policy, holds)
+        carried, later = carry(left, most, half)
+        partitions, hindrances = _partitions(database, shape, order, span_carried(due, later), policy, holds)
         found |= dict.fromkeys(hindrances)
         whole = [one for one in partitions if one.oid not in dropped]
-        run = tuple(cut_into_batches(left[:most], whole, policy, others.archived)[: policy.max_mapped_windows])
+        cut = cut_into_batches(carried, whole, policy, others.archived, half)
+        run = tuple(choose(cut, policy.max_mapped_windows, half))
         runs += [run] if run else []
         dropped |= {batch.partition.oid for batch in run if batch.partition}
         done = {window.cell for batch in run for window in batch}
@@ -249,27 +250,35 @@ def _windows(
     due: Window,
     policy: TablePolicy,
     holds: Sequence[Hold],
+    half_exported: Collection[Window],
     *,
     everything: bool = False,
 ) -> tuple[list[DueWindow], list[DueWindow]]:
     """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
 
+    Both in their turns: those that an earlier run could not export come last, and keep no other one from its place.
     With `everything` all that are due count as this run's.
     """
     most = policy.max_mapped_windows * longest_batch(policy)
+    passed_over = len(half_exported) + sum(_cells(hold, policy.window_hours) for hold in holds)
     rows = database.all(
         *_finding(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
         origin=GRID_ORIGIN,
-        limit=None if everything else most + 1 + sum(_cells(hold, policy.window_hours) for hold in holds),
+        limit=None if everything else most + 1 + passed_over,
     )
     found = due_windows([row.first for row in rows], due, policy.window_hours)
     unfinished = ledger.open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
-    windows = [planned[cell] for cell in sorted(planned) if not any(hold.span.overlaps(cell) for hold in holds)]
-    return (windows, []) if everything else (windows[:most], windows[most:])
+    free = [planned[cell] for cell in planned if not any(hold.span.overlaps(cell) for hold in holds)]
+    windows = in_turn(free, half_exported)
+    return (windows, []) if everything else carry(windows, most, half_exported)
+
+
+def _half_exported(ledger: Ledger, due: Window) -> frozenset[Window]:
+    return ledger.half_exported(due) if ledger.exists() else frozenset()
 
 
 def _partitions(
