@@ -10,7 +10,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from include.archiver.checking import data_of
 from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
+from include.archiver.ledger import Ledger
 from include.archiver.models import OnConflict, RestoreOrder, State
 from include.archiver.restored import Restored
 from include.archiver.steps.delete import Deleted, delete
@@ -138,6 +140,32 @@ def test_an_export_that_waits_for_a_rewrite_reads_the_rows_that_it_left(place: P
             user.commit()
     exporting.result()
     assert place.ledger("state, rows") == [(State.EXPORTED, EVENTS)]
+
+
+def test_a_restore_that_commits_in_the_middle_of_an_export_is_not_in_it(place: Place) -> None:
+    """Holds and rows are read in one snapshot; without the lock on the window, which a lost connection gives up."""
+    events(place, rows=5)
+    place.archive()
+    place.events(hours_ago(60))
+    window = place.window()
+
+    def overtake() -> None:
+        database.all("session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
+        assert restored(place).restored == 5
+
+    with acting_before(place, "export/server", overtake) as database:
+        export(database, place.store, place.order, window)
+    assert place.ledger("generation, state, rows") == [(1, State.DELETED, 5), (2, State.EXPORTED, 1)]
+
+
+def test_an_object_of_fewer_rows_than_its_manifest_says_does_not_pass(place: Place) -> None:
+    events(place)
+    place.stored_window()
+    (manifest,) = place.manifests()
+    assert data_of(place.store, manifest).check()
+    more = manifest.model_copy(update={"rows": EVENTS + 1})
+    with pytest.raises(CheckFailed, match="holds 25 rows instead of 26; nothing was deleted"):
+        data_of(place.store, more).check()
 
 
 def test_a_row_that_is_lost_between_the_server_and_the_object_ends_the_export(place: Place) -> None:

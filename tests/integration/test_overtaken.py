@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 
 from include.archiver.database import Database
 from include.archiver.errors import Stopped, Superseded
 from include.archiver.ledger import Ledger
-from include.archiver.models import DueWindow, State
+from include.archiver.models import DueWindow, OnConflict, RestoreOrder, State
 from include.archiver.partitions import Drops
 from include.archiver.steps.delete import Deleted, delete
+from include.archiver.steps.restore import restore
 from include.archiver.steps.store import store
 from tests.integration.hooks import acting_before
 from tests.integration.place import Place, hours_ago
-from tests.integration.restoring import events
+from tests.integration.restoring import LONG_AGO, NOW, differences, events, keyless, restored
 from tests.integration.test_partitions import checked, only, partitioned
 
 ROWS = 25
 BEFORE, AFTER = {"end": hours_ago(60 - 10.5 / 60)}, {"start": hours_ago(60 - 10.5 / 60)}
 
 
-def part_of(place: Place, window: DueWindow, limits: dict[str, object]) -> DueWindow:
+def part_of(place: Place, window: DueWindow, limits: dict[str, datetime]) -> DueWindow:
     """The window as a run sees it that is limited to a part of it."""
-    (found,) = [due for batch in place.plan(**limits).batches for due in batch if due.cell == window.cell]
+    (found,) = [due for batch in place.plan(2, **limits).batches for due in batch if due.cell == window.cell]
     return found
 
 
@@ -134,7 +136,7 @@ def test_a_drop_that_another_one_ended_is_not_ended_twice(place: Place) -> None:
 
 @pytest.mark.parametrize("limits", [BEFORE, AFTER], ids=["its end", "its beginning"])
 def test_a_generation_that_holds_more_than_is_due_now_at_either_end_deletes_nothing(
-    place: Place, limits: dict[str, object]
+    place: Place, limits: dict[str, datetime]
 ) -> None:
     events(place)
     window = place.stored_window()
@@ -146,7 +148,7 @@ def test_a_generation_that_holds_more_than_is_due_now_at_either_end_deletes_noth
 
 @pytest.mark.parametrize("limits", [BEFORE, AFTER], ids=["its end", "its beginning"])
 def test_a_generation_that_holds_more_than_is_due_now_at_either_end_is_exported_again(
-    place: Place, limits: dict[str, object]
+    place: Place, limits: dict[str, datetime]
 ) -> None:
     events(place)
     window = place.stored_window()
@@ -156,3 +158,16 @@ def test_a_generation_that_holds_more_than_is_due_now_at_either_end_is_exported_
     assert place.delete(smaller) == Deleted(rows, 0)
     assert len(place.live()) == ROWS - rows
     assert place.ledger("generation, state, rows") == [(1, State.VOID, ROWS), (2, State.DELETED, rows)]
+
+
+def test_a_restore_that_another_one_overtakes_brings_no_row_twice(place: Place) -> None:
+    place = keyless(place)
+    window = place.window()
+    place.archive()
+    order = RestoreOrder(place.order, LONG_AGO, NOW, None, OnConflict.SKIP)
+    with acting_before(
+        place, "restore/lock_object", lambda: without_its_lock(place, database, window, lambda: restored(place))
+    ) as database:
+        found = restore(database, place.store, order)
+    assert (found.restored, found.already) == (0, 20)
+    assert differences(place) == []

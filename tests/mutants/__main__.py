@@ -31,8 +31,9 @@ def main() -> int:
     mutants = _chosen(mutants, arguments.only, arguments.sample, arguments.seed)
     with TemporaryDirectory(prefix="mutants-", ignore_cleanup_errors=True) as folder:
         trials = Trials(ROOT, Path(folder), arguments.processes)
-        if reason := trials.red_already(mutants):
-            _say(f"{reason}\nthe tests of these mutants must be green on the tree as it is")
+        trials.compile_ahead()
+        if reason := trials.red_already(mutants) or trials.broken_statements(mutants):
+            _say(reason)
             return 1
         not_killed = 0
         for outcome in trials.tried(mutants):

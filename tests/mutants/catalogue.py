@@ -68,7 +68,8 @@ def load(folder: str) -> list[Mutant]:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
         if {key for key, value in said.items() if value or key == "after"} != wanted:
             raise NoLongerAppliesError(f"{name}: a mutant has {', '.join(sorted(wanted))}, and nothing else")
-        found.append(Mutant(name, **{key: tuple(value) if key == "tests" else value for key, value in said.items()}))
+        tests = tuple(said.pop("tests", ()))
+        found.append(Mutant(name=name, tests=tests, **said))
     return found
 
 
@@ -78,6 +79,7 @@ class Tree:
     def __init__(self, root: Path) -> None:
         """Lists them once."""
         self.root = root
+        self._tests: dict[Path, set[str]] = {}
         self._files = [
             (Path(folder) / name).relative_to(root).as_posix() for folder, _, names in _walk(root) for name in names
         ]
@@ -121,8 +123,10 @@ class Tree:
         return f"{path.relative_to(self.root).as_posix()}::{function}"
 
     def _functions(self, path: Path) -> set[str]:
-        parsed = ast.parse(path.read_text(encoding="utf-8"))
-        return {node.name for node in parsed.body if isinstance(node, ast.FunctionDef)}
+        if path not in self._tests:
+            parsed = ast.parse(path.read_text(encoding="utf-8"))
+            self._tests[path] = {node.name for node in parsed.body if isinstance(node, ast.FunctionDef)}
+        return self._tests[path]
 
     @cached_property
     def promises(self) -> list[str]:

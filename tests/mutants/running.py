@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,15 +73,15 @@ class _Case:
 class Trials:
     """Tries mutants of one tree."""
 
-    def __init__(
-        self, root: Path, folder: Path, at_once: int = AT_ONCE, helpers: Sequence[str] = (STATEMENTS,)
-    ) -> None:
-        """Copies go below `folder`, `at_once` at a time; the `helpers` must stay green where a statement was changed."""
+    def __init__(self, root: Path, folder: Path, at_once: int = AT_ONCE) -> None:
+        """Copies go below `folder`, `at_once` of them."""
         self._at_once = at_once
         self._folder = folder
-        self._helpers = helpers
         self._original = folder / "original"
         _copy(root, self._original)
+
+    def compile_ahead(self) -> None:
+        """Pays where there are many mutants to try."""
         # These hold good for exactly the text that they were made of, however fast a copy of it is changed.
         compileall.compile_dir(self._original, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
 
@@ -90,12 +90,30 @@ class Trials:
         tree = Tree(self._original)
         tests = sorted({tree.test(test) for mutant in mutants for test in mutant.tests})
         done = self._run(self._original, [*tests, "--numprocesses", str(self._at_once)], LONGEST_SECONDS * len(tests))
-        return done.words if done.status else None
+        return f"{done.words}\nthese tests must be green on the tree as it is" if done.status else None
+
+    def broken_statements(self, mutants: Sequence[Mutant]) -> str | None:
+        """What a server has against the statements without their guards; None if it takes all of them.
+
+        Several files are changed at once, and of each of them one guard at a time.
+        """
+        left = [mutant for mutant in mutants if mutant.file.endswith(".sql") and "migrations/" not in mutant.file]
+        while left:
+            some = list({mutant.file: mutant for mutant in left}.values())
+            left = [mutant for mutant in left if mutant not in some]
+            with self._copied() as root:
+                tree = Tree(root)
+                for mutant in some:
+                    tree.path(mutant.file).write_text(tree.mutated(mutant), encoding="utf-8")
+                done = self._run(root, [tree.test(STATEMENTS)], LONGEST_SECONDS)
+                if done.status:
+                    return f"{done.words}\na server does not take one of {', '.join(mutant.name for mutant in some)}"
+        return None
 
     def tried(self, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
         """What became of each, in the order in which they are done."""
         with ThreadPoolExecutor(self._at_once) as threads:
-            yield from threads.map(self.try_one, mutants)
+            yield from (one.result() for one in as_completed(threads.submit(self.try_one, one) for one in mutants))
 
     def try_one(self, mutant: Mutant) -> Outcome:
         """Takes the guard away in a copy and runs its tests there."""
@@ -116,16 +134,15 @@ class Trials:
 
     def _judged(self, tree: Tree, mutant: Mutant) -> tuple[Verdict, str]:
         tests = [tree.test(test) for test in mutant.tests]
-        helpers = [tree.test(test) for test in self._helpers] if mutant.file.endswith(".sql") else []
         text, path = tree.mutated(mutant), tree.path(mutant.file)
         path.write_text(text, encoding="utf-8")
         first = ["-x"] if len(tests) == 1 else []
-        done = self._run(tree.root, [*first, *helpers, *tests], LONGEST_SECONDS)
+        done = self._run(tree.root, [*first, *tests], LONGEST_SECONDS)
         if done.status != _TESTS_FAILED:
             survived = not done.status and done.cases
             return (Verdict.SURVIVED, f"taken away: {mutant.guard}") if survived else (Verdict.FAULTY, done.words)
         for case in done.cases:
-            if case.error and (_BROKEN.match(case.error) or any(case.is_of(helper) for helper in helpers)):
+            if case.error and _BROKEN.match(case.error):
                 return Verdict.FAULTY, f"it breaks the program: {case.error[:200]}"
         red = [test for test in tests if any(case.error and case.is_of(test) for case in done.cases)]
         if missing := [test for test in tests if test not in red]:
