@@ -92,6 +92,15 @@ def test_a_row_of_a_partition_that_comes_back_to_its_place_under_its_key_stays(p
     assert place.sql("SELECT id, name FROM analytics.events") == [(3, "again")]
 
 
+def test_a_partition_that_a_user_detached_since_the_plan_is_left_to_them(place: Place) -> None:
+    partitioned(place, 5)
+    partition = only(checked(place))
+    place.sql(f"ALTER TABLE analytics.events DETACH PARTITION {name_of(5)}")
+    with pytest.raises(DatabaseInterrupted, match="is being detached by somebody else; it is left to them"):
+        dropped(place, partition)
+    assert place.sql(f"SELECT count(*) FROM {name_of(5)}") == [(ROWS,)]
+
+
 def test_what_came_to_depend_on_a_partition_since_the_plan_is_not_dropped_with_it(place: Place) -> None:
     partitioned(place, 5)
     partition = only(checked(place))
