@@ -13,7 +13,7 @@ import pytest
 from include.archiver.checking import data_of
 from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
 from include.archiver.ledger import Ledger
-from include.archiver.models import OnConflict, RestoreOrder, State
+from include.archiver.models import OnConflict, RestoreOrder, State, TableName
 from include.archiver.restored import Restored
 from include.archiver.steps.delete import Deleted, delete
 from include.archiver.steps.drop import drop
@@ -99,6 +99,42 @@ def test_a_partition_that_a_user_detached_since_the_plan_is_left_to_them(place: 
     with pytest.raises(DatabaseInterrupted, match="is being detached by somebody else; it is left to them"):
         dropped(place, partition)
     assert place.sql(f"SELECT count(*) FROM {name_of(5)}") == [(ROWS,)]
+
+
+def test_a_detach_that_a_user_began_is_not_ended_for_them(place: Place) -> None:
+    partitioned(place, 6, 5)
+    first, second = (batch.partition for batch in checked(place))
+    assert first
+    assert second
+    with place.connect() as reader, place.connect() as user:
+        reader.execute("SELECT count(*) FROM analytics.events")
+        user.autocommit = True
+        user.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            user.execute(f"ALTER TABLE analytics.events DETACH PARTITION {name_of(6)} CONCURRENTLY")
+    with pytest.raises(DatabaseInterrupted, match=r"is being detached from .* by somebody else"):
+        dropped(place, second)
+    assert place.sql("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == [(1,)]
+    assert partitions(place) == {name_of(6), name_of(5)}
+
+
+def test_a_partition_of_which_some_rows_are_held_is_not_planned_to_be_dropped(place: Place) -> None:
+    partitioned(place, 5)
+    first, *_ = place.windows()
+    place.export(first)
+    place.check(first)
+    place.delete(first)
+    restored(place)
+    assert [batch.partition for batch in place.plan().batches] == [None] * 3
+
+
+def test_a_partition_of_a_table_with_children_is_not_planned_to_be_dropped(place: Place) -> None:
+    partitioned(place, 5)
+    place.sql("CREATE TABLE analytics.children (event_id bigint)")
+    assert only(list(place.plan().batches))
+    children = (TableName("analytics", "children"),)
+    waiting = place.with_policy(children=("analytics.children",)).ordered(children=children)
+    assert {batch.partition for batch in waiting.plan().batches} == {None}
 
 
 def test_what_came_to_depend_on_a_partition_since_the_plan_is_not_dropped_with_it(place: Place) -> None:
