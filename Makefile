@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test faults many lint clean format lock bench bench-memory bench-reclaim env env-demo
+.PHONY: demo ui test test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -11,8 +11,17 @@ demo: $(VENV)/installed
 ui: $(VENV)/installed
 	$(RUN) -m dev.ui
 
+# All but what is marked `more`.
 test: lint
-	$(RUN) -m pytest --numprocesses 2 --no-loadscope-reorder
+	$(RUN) -m pytest -m "not more" --numprocesses 2 --no-loadscope-reorder
+
+# What is marked `more`, and nothing else: servers' versions, clusters, storms, kills, long walks.
+test-more: $(VENV)/installed
+	$(RUN) -m pytest -m more --numprocesses 2 --no-loadscope-reorder
+
+# Takes the guards away that hold the promises, one by one; a test has to tell.
+mutants: $(VENV)/installed
+	$(RUN) -m tests.mutants
 
 # The faults of the tests at full size: less than half an hour.
 faults: $(VENV)/installed

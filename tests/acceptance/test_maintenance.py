@@ -14,6 +14,8 @@ from dev.stack import DATABASE_CONNECTION
 from tests.acceptance import settings
 from tests.acceptance.conftest import RUN_SECONDS, Tenant, Tenants, utc_now
 
+pytestmark = pytest.mark.more
+
 DAG = "maintenance"
 GROUP = f"on_{DATABASE_CONNECTION}"
 MORE = """

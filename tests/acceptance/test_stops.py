@@ -8,10 +8,14 @@ import hashlib
 import io
 from collections import Counter
 
+import pytest
+
 from dev.stack import BUCKET
 from dev.waiting import wait_until
 from include.archiver.manifest import Manifest, manifest_key
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
+
+pytestmark = pytest.mark.more
 
 ROWS = 300
 # Only how long a broken test hangs.

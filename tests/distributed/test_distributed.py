@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from dev.cluster import SCHEDULER
 from dev.compose import ComposeFile
 from dev.stack import DATABASE_CONNECTION, PROJECT_ROOT
@@ -14,6 +16,8 @@ from tests.acceptance.test_stops import ALL, QUICK, archived_rows, until_deleted
 from tests.distributed.conftest import CROWD, NOWHERE, SLOTS, SPREAD, STRUCK, STRUCK_COUNT, Place
 from tests.distributed.conftest import QUICK as QUICK_SETTINGS
 from tests.many.bounds import most_at_once
+
+pytestmark = pytest.mark.more
 
 STEPS = ("plan", "window.export", "window.store", "window.delete", "report")
 

@@ -8,6 +8,8 @@ from tests.faults.account import Verdict
 from tests.faults.kills import Kill, Shape, Worker, choices, points, tried
 from tests.faults.place import Place
 
+pytestmark = pytest.mark.more
+
 FEWEST_POINTS = 80
 CHILDREN = 4
 # Around all that writes, and some that does not; `python -m tests.faults` tries every point, early and late.

@@ -66,18 +66,21 @@ def durable_place(durable_server: PostgresServer, rclone: RcloneS3) -> Iterator[
         yield opened(made)
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("name", SAMPLE)
 def test_no_row_is_lost_when_postgres_breaks_a_run_off(place: Place, name: str) -> None:
     verdict = tried(place, f"broken{list(FAULTS).index(name)}", FAULTS[name])
     assert verdict.good, str(verdict)
 
 
+@pytest.mark.more
 def test_no_row_is_lost_when_the_server_is_stopped_at_once_in_mid_run(durable_place: Place) -> None:
     for number, (name, broken) in enumerate(RESTARTS.items()):
         verdict = tried(durable_place, f"stopped{number}", broken)
         assert verdict.good, f"{name}: {verdict}"
 
 
+@pytest.mark.more
 def test_no_row_is_lost_when_the_server_dies_under_writers_and_archives(durable_place: Place) -> None:
     def dying() -> None:
         time.sleep(0.7)

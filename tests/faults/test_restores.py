@@ -97,6 +97,7 @@ def test_a_row_that_a_user_deleted_is_not_expected(made: dict[bool, Place]) -> N
         assert difference(place).good
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_nothing_is_missing_or_doubled_after_a_kill_at_any_point_of_a_sample(
     archive: Place, worker: Worker, way: Way
@@ -108,12 +109,14 @@ def test_nothing_is_missing_or_doubled_after_a_kill_at_any_point_of_a_sample(
         assert_good(killed(worker, archive, f"kill{number}", way, kill), f"killed at {kill}")
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("way", STRICTER_WAYS, ids=str)
 def test_a_retry_does_not_meet_the_rows_of_its_own_first_try(made: dict[bool, Place], worker: Worker, way: Way) -> None:
     last = Kill("before commit", points(worker, made[True], way).count("before commit"))
     assert_good(killed(worker, made[True], "stricter", way, last), f"killed at {last}")
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest.mark.parametrize("delivered", [False, True], ids=["before", "after"])
 def test_nothing_is_missing_or_doubled_after_a_cut_at_a_commit(archive: Place, way: Way, delivered: bool) -> None:
@@ -122,6 +125,7 @@ def test_nothing_is_missing_or_doubled_after_a_cut_at_a_commit(archive: Place, w
     assert_good(restore_faults.tried_cut(archive, "cut", way, cut), str(cut))
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(("name", "way"), TRIALS.items())
 def test_nothing_is_missing_or_doubled_when_s3_fails(
     made: dict[bool, Place], proxy: S3Proxy, name: str, way: Way
@@ -131,6 +135,7 @@ def test_nothing_is_missing_or_doubled_when_s3_fails(
     assert_good(outcome.verdict, name)
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(("name", "keyed"), ROUNDS)
 def test_rows_come_back_once_while_the_archive_goes_on(place: Place, worker: Worker, name: str, keyed: bool) -> None:
     tried = partial(restore_rounds.tried, worker, place, f"{name} {keyed}".lower().replace(" ", "_"))

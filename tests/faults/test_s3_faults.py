@@ -47,6 +47,7 @@ SAMPLE = (
 )
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("name", SAMPLE)
 def test_no_row_is_lost_when_s3_fails(place: Place, proxy: S3Proxy, name: str) -> None:
     trial = TRIALS[name]

@@ -7,6 +7,8 @@ import pytest
 from tests.faults.place import Place
 from tests.faults.storm import Storm
 
+pytestmark = pytest.mark.more
+
 OPERATIONS = 750
 
 

@@ -12,6 +12,7 @@ from include.archiver.models import Partition
 from include.archiver.steps.drop import bring_back, drop
 from include.batches import as_json, from_json
 from tests.integration.place import NOW, Place
+from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.test_partitions import (
     ROWS,
     checked,
@@ -128,6 +129,18 @@ def test_beside_a_default_partition_too(place: Place) -> None:
     with place.session() as database, pytest.raises(NotEnabled):
         drop(database, place.store, place.order, partition, confirm)
     assert len(place.live()) == ROWS
+
+
+def test_a_database_that_does_not_act_for_the_archive_brings_nothing_back(
+    half_dropped: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_airflow(half_dropped, monkeypatch)
+    set_variables(monkeypatch)
+    (batch,) = half_dropped.plan(400).batches
+    with pytest.raises(OwnedElsewhere):
+        work_on(half_dropped, enabled=True).delete(as_json(batch, dry_run=False), context_of())
+    assert partitions(half_dropped) == {name_of(1)}
+    assert drops(half_dropped) == [("detaching", None)]
 
 
 def test_a_dry_run_drops_and_attaches_nothing(half_dropped: Place) -> None:

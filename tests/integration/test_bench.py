@@ -23,6 +23,8 @@ from dev.processes import ProcessError
 from dev.s3 import RcloneS3, S3Server
 from include.archiver.database import Database
 
+pytestmark = pytest.mark.more
+
 ROWS, HOURS = 400, 2
 
 

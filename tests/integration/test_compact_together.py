@@ -106,6 +106,7 @@ def writing(place: Place, writers: int) -> Generator[list[Writer]]:
             writer.join()
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("kept", ["id > 3600", EVERY_TWENTIETH])
 def test_no_change_of_a_concurrent_writer_is_lost(place: Place, kept: str) -> None:
     bloated(place, kept)

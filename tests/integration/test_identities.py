@@ -153,6 +153,19 @@ def test_equal_rows_without_a_key_are_each_archived_and_deleted(place: Place) ->
     assert place.archived() == before
 
 
+def test_a_batch_of_a_table_without_a_key_takes_the_rows_of_its_own_places(place: Place) -> None:
+    """All rows have the same version, since one transaction brought them."""
+    place.sql("CREATE TABLE public.notes (at timestamp, number int)")
+    place.sql("INSERT INTO public.notes SELECT %s, n FROM generate_series(1, 25) AS n", hours_ago(59.5))
+    place = place.on("public.notes", "at")
+    window = place.stored_window()
+    left = iter([False])
+    with pytest.raises(Stopped):
+        place.delete(window, lambda: next(left, True))
+    assert place.sql("SELECT number FROM public.notes ORDER BY 1") == [(number,) for number in range(11, 26)]
+    assert place.ledger("deleted_upto, deleted_rows, kept_positions") == [(10, 10, [])]
+
+
 def test_a_partition_detached_since_the_export_keeps_its_rows(place: Place) -> None:
     place = filled(place, "partitions")
     window = place.stored_window()

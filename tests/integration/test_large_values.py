@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.integration.measured import peaks
 from tests.integration.place import Place, hours_ago
+
+pytestmark = pytest.mark.more
 
 LARGE = 100_000_000
 SUMS = "SELECT id, at, length(content), md5(content), length(bytes), md5(bytes) FROM public.things ORDER BY id"

@@ -19,6 +19,8 @@ from tests.integration.place import Place
 from tests.integration.together import until
 from tests.place import founded
 
+pytestmark = pytest.mark.more
+
 _numbers = itertools.count(1)
 
 

@@ -165,6 +165,7 @@ def test_a_row_that_is_in_no_object_keeps_its_partition_and_the_next_run_archive
     batches = checked(place)
     place.sql(change.format(at=day(5) + timedelta(hours=1)))
     assert [removed(place, batch) for batch in batches] == [None]
+    assert drops(place) == [], "it was not even detached"
     assert partitions(place) == {name_of(5), *(["analytics.events_rest"] if default else [])}
     assert len(place.live()) == 1
     assert [one.rows for one in run(place)] == [1]

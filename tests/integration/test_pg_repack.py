@@ -42,6 +42,8 @@ from tests.integration.place import Place
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import QUICK, filled, inspected, transaction, upkeep
 
+pytestmark = pytest.mark.more
+
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 RULES = Rules(Strategy.PG_REPACK, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)
 PLENTY = FreeSpace(lambda: 10**12, "the test")

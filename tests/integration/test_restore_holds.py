@@ -59,6 +59,14 @@ def test_only_windows_with_restored_rows_are_held(place: Place) -> None:
     assert [window.cell.start for window in place.windows()] == [hours_ago(70), hours_ago(60)]
 
 
+def test_windows_before_and_after_a_held_one_leave(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    restored(place, hours_ago(59), hours_ago(58))
+    place.events(hours_ago(60), hours_ago(55))
+    assert place.archive() == [Deleted(1, 0), Deleted(1, 0)]
+
+
 def test_held_windows_do_not_keep_others_from_their_turn(place: Place) -> None:
     events(place, rows=60 * 5, hours=70)
     place.archive()

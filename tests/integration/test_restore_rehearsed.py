@@ -8,7 +8,7 @@ import pytest
 
 from include.archiver.storage import ObjectStore
 from tests.integration.place import Place, hours_ago
-from tests.integration.restoring import events, restored
+from tests.integration.restoring import events, keyless, restored
 
 HELD = (
     "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation"
@@ -49,3 +49,11 @@ def test_a_dry_run_of_a_ledger_of_an_older_version_leaves_it_as_it_is(place: Pla
     assert restored(place.ordered(dry_run=True)).restored == 25
     assert place.sql("SELECT count(*) FROM archiver.migrations WHERE number = 15") == [(0,)]
     assert restored(place, hours_ago(61), hours_ago(59)).restored == 25
+
+
+def test_a_dry_run_does_not_count_rows_without_a_key_that_came_back_before(place: Place) -> None:
+    place = keyless(place)
+    place.archive()
+    assert restored(place).restored == 20
+    again = restored(place.ordered(dry_run=True))
+    assert (again.restored, again.already) == (0, 20)

@@ -161,6 +161,7 @@ def test_names_of_any_kind_come_back(place: Place, name: str) -> None:
     assert differences(place, f"{identifier}.{other}") == []
 
 
+@pytest.mark.more
 def test_a_table_of_many_columns_comes_back(place: Place) -> None:
     columns = ", ".join(f"column_{number} int DEFAULT {number}" for number in range(1500))
     place.sql(f"CREATE TABLE public.things (at timestamp, {columns})")
@@ -168,6 +169,7 @@ def test_a_table_of_many_columns_comes_back(place: Place) -> None:
     round_trip(place.on("public.things", "at"))
 
 
+@pytest.mark.more
 def test_a_large_value_comes_back(place: Place, tmp_path: Path) -> None:
     place.sql("CREATE TABLE public.things (id int PRIMARY KEY, at timestamp, content text)")
     place.sql("INSERT INTO public.things VALUES (1, %s, repeat(E'a\"\\n\\\\.\\n', 2000000))", hours_ago(60))

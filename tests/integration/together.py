@@ -47,6 +47,36 @@ def wait_for_blocked(place: Place) -> None:
     )
 
 
+class Beside:
+    """Somebody else's statement, sent in the middle of our work: then it has ended, or `waited` for a lock of ours."""
+
+    def __init__(self, place: Place, statement: str) -> None:
+        self.waited = False
+        self._place = place
+        self._statement = statement
+        self._thread = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
+
+    def begin(self) -> None:
+        running = self._running = self._thread.submit(self._run)
+        blocked = (
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'beside'"
+            " AND wait_event_type = 'Lock'"
+        )
+        until(lambda: running.done() or bool(self._place.sql(blocked)))
+        self.waited = not running.done()
+
+    def end(self) -> None:
+        """Waits for its end, and raises what the server had against it."""
+        assert self._running, "the moment never came"
+        self._running.result(_PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        with self._place.server.connect(self._place.database) as user:
+            user.execute("SET application_name = 'beside'")
+            user.execute(self._statement.encode())
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while not condition():

@@ -93,6 +93,16 @@ def test_nought_counts_as_set_wherever_it_stands(source: str) -> None:
     assert not found.everything
 
 
+def test_a_policy_that_wants_the_clients_own_variable_takes_no_other_and_no_default() -> None:
+    table = TablePolicy(bucket="archive", keep_days="variable")
+    client = Client("acme", "postgres", "acme", (table,))
+    for variables in ({}, {OF_CLIENT: None, COMMON: "6"}):
+        with pytest.raises(SettingError, match=f"is 'variable', and there is no Airflow Variable {OF_CLIENT}"):
+            choose_keep_days(None, client, table, variables, "policies.yaml")
+    assert choose_keep_days(None, client, table, {OF_CLIENT: "3"}, "policies.yaml").days == 3
+    assert choose_keep_days(5, client, table, {}, "policies.yaml").days == 5
+
+
 def test_minus_one_keeps_everything() -> None:
     assert chosen(-1, 4).everything
     assert chosen("-1", 4).everything

@@ -237,6 +237,13 @@ def test_a_column_with_a_time_zone_is_reckoned_in_utc_whatever_the_policy_says(i
     assert in_column_time(instant, TimestampKind.TIMESTAMPTZ, zone) == instant.replace(tzinfo=None)
 
 
+@given(INSTANTS, st.sampled_from(ZONES))
+def test_a_date_is_due_when_its_day_is_over_on_the_clocks_of_the_zone(instant: datetime, zone: str) -> None:
+    due = in_column_time(instant, TimestampKind.DATE, zone)
+    assert due == due.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert timedelta(0) <= in_column_time(instant, TimestampKind.TIMESTAMP, zone) - due < timedelta(days=1)
+
+
 def test_a_window_that_does_not_start_before_it_ends_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="must start before it ends"):
         Window(GRID_ORIGIN, GRID_ORIGIN)
