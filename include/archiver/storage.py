@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from include.archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted
+from include.archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
 from include.archiver.own_writes import Likeness, Piece, Write
 from include.archiver.part_sizes import PartSizes
 from include.archiver.storage_errors import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
@@ -208,10 +208,10 @@ class ObjectStore:
             likeness = write.compare(found["ContentLength"], found["Metadata"], checksum, in_parts=in_parts)
             if likeness is Likeness.UNMARKED and self._holds(key, write):
                 likeness = Likeness.SAME
-        except (NotThereError, ObjectMissing):
+        except NotThereError:
             raise self._doubt(key, failure, "it is not there now") from None
-        except StorageInterrupted as interruption:
-            raise self._doubt(key, failure, str(interruption)) from None
+        except (CheckFailed, StorageInterrupted) as hindrance:
+            raise self._doubt(key, failure, str(hindrance)) from None
         if likeness is Likeness.ANOTHERS:
             raise KeyTaken(say_taken(self.bucket, key)) from None
         if likeness is Likeness.UNFINISHED:

@@ -13,6 +13,7 @@ from include.archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted,
 from include.archiver.part_sizes import PartSizes
 from include.archiver.storage import ObjectStore
 from tests.integration.place import Place
+from tests.integration.restoring import events, restored
 
 PART_BYTES = PartSizes().first
 KEY = "client=a b/schema=x%2Fy/table=ü/dt=2024-01-01/hour=00/_1.g0001.csv.gz"
@@ -47,6 +48,28 @@ def test_parts_grow_so_that_few_of_them_hold_a_large_object(place: Place) -> Non
         assert place.read(f"of {size}") == content
         parts = sizes.count(size) if size >= sizes.first else 0
         assert sent == [*map(sizes.of, range(1, parts)), *([size - sum(sent[:-1])] if parts else [])]
+
+
+def test_a_window_that_would_have_too_many_parts_of_one_size_is_archived_and_comes_back(place: Place) -> None:
+    """As one of 300 GB would: more than 10,000 parts of 8 MiB, and some thousand that grow."""
+    events(place, rows=60)
+    place.sql(
+        "UPDATE analytics.events SET triggered_at = (SELECT min(triggered_at) FROM analytics.events), name ="
+        " (SELECT string_agg(md5(random()::text || id || n), '') FROM generate_series(1, 20) AS n)"
+    )
+    before = place.live()
+    sizes = PartSizes(first=500, each=4, largest=4000, most=24)
+    window = place.window()
+    place.export(window, ObjectStore(place.client, place.bucket, parts=sizes))
+    (data,) = place.data_keys()
+    size = len(place.read(data))
+    assert size > sizes.first * sizes.most, "parts of one size would not do"
+    assert sizes.of(sizes.count(size)) == sizes.largest
+    assert place.check(window) == 60
+    place.delete(window)
+    assert place.live().total() == 0
+    restored(place)
+    assert place.live() == before
 
 
 def test_an_object_that_is_too_large_for_s3_is_a_refusal_that_names_the_setting(place: Place) -> None:
