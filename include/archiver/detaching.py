@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 # A concurrent detach waits for transactions that still see the partition; meanwhile it is in nobody's way.
 DETACH_LOCK_TIMEOUT = timedelta(minutes=5)
-# Whoever has not given the table up by then, as a pg_dump, may hold it for hours.
-READER_SECONDS = 30.0
+# Whoever has not given the table up by then, as a pg_dump, may hold it for hours. Waiting for him harms nobody yet.
+READER_SECONDS = 300.0
 _READER_POLL_SECONDS = 0.2
 _MOST_NAMED = 3
 # How often another detach from the same table is waited for, two minutes each time.

@@ -119,4 +119,4 @@ class Superseded(Interrupted):
 
 
 class Stopped(Interrupted):
-    """The step was told to stop, and stopped between two delete batches; progress is kept."""
+    """The step was told to stop, and did: between two batches, or in the middle of what was then rolled back."""

@@ -1,4 +1,4 @@
-"""The edge to pg_repack: its client program in a process of its own, and what one that was killed leaves behind.
+"""The edge to pg_repack: its client program in a process of its own.
 
 The client copies the table beside itself while a trigger notes what changes meanwhile, and swaps the files under a lock
 that it holds for a moment. It never ends other people's sessions here, and it never learns its password by its command
@@ -23,9 +23,7 @@ from datetime import timedelta
 
 from include.archiver.condition import Part
 from include.archiver.database import Database, Row
-from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, Stopped
-from include.archiver.models import TableName
-from include.archiver.patience import Patience
+from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, Stopped
 from include.archiver.repack_output import Output
 from include.archiver.session import ALIVE
 from include.archiver.watching import Watch, look
@@ -145,42 +143,6 @@ def no_key(database: Database, part: Part) -> str | None:
             f"cannot follow changes; give it one, or set reclaim to vacuum_full or compact"
         )
     return None
-
-
-def mend(database: Database, part: Part, patience: Patience) -> str:
-    """Removes what a pg_repack that was killed left of its work on this table; returns what that was, in words.
-
-    Raises:
-        Busy: a pg_repack is at work on it.
-        LockWait: no try got the table's lock.
-        DatabaseRefused: this role may not.
-    """
-    left = _leftovers(database, part)
-    if not left:
-        return ""
-    if not database.one("repack/lock", oid=part.oid).taken:
-        raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
-    try:
-        patience.tried(lambda: _remove(database, part, patience), f"removing what pg_repack left of {part.table}")
-    finally:
-        if not database.closed:
-            database.all("repack/unlock", oid=part.oid)
-    told = f"removed what a pg_repack that broke off had left: {', '.join(left)}"
-    log.info("%s: %s", part.table, told)
-    return told
-
-
-def _leftovers(database: Database, part: Part) -> list[str]:
-    return [f"{row.kind} {row.name}" for row in database.all("repack/leftovers", oid=part.oid)]
-
-
-def _remove(database: Database, part: Part, patience: Patience) -> None:
-    with database.limits(lock=patience.lock, statement=timedelta(minutes=10)), database.transaction():
-        database.change("repack/hold", {"table": part.table})
-        database.change("repack/drop_trigger", {"table": part.table})
-        # The log has a column of the type.
-        for statement, name in (("drop_table", "log"), ("drop_table", "table"), ("drop_type", "pk")):
-            database.change(f"repack/{statement}", {"leftover": TableName("repack", f"{name}_{part.oid}")})
 
 
 def repack(database: Database, part: Part, repacker: Repacker, longest: timedelta, watch: Watch) -> None:

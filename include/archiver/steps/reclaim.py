@@ -25,10 +25,11 @@ from include.archiver.errors import ArchiverError, Busy, DatabaseInterrupted, Ma
 from include.archiver.ledger import Ledger, rewrite_lock
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.measuring import holders, inspection_of, refuse_without_rights, sizes_of
+from include.archiver.mending import mend
 from include.archiver.models import WorkOrder
 from include.archiver.off_hours import OffHours
 from include.archiver.patience import Patience
-from include.archiver.repack import Repacker, in_the_way, mend, no_key, repack
+from include.archiver.repack import Repacker, in_the_way, no_key, repack
 from include.archiver.upkeep import Action, Ending, Entry, Upkeep, maintenance_lock
 from include.archiver.watching import OpenSession, Watch, watched
 
