@@ -14,7 +14,7 @@ from include.archiver.removal import ELSEWHERE, KeyList, finish, refuse_replaced
 from include.archiver.restores import Restores
 from include.archiver.same_table import OLDER, parts_changed
 from include.archiver.storage import ObjectStore
-from include.archiver.subscribers import subscribers_without_publication
+from include.archiver.subscribers import find_subscribers
 from include.archiver.table import describe
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def _reason_to_stay(database: Database, order: WorkOrder, partition: Partition, 
     """Why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
     if Restores(database, order).holds(partition.span):
         return "a restore holds rows of it"
-    others = subscribers_without_publication(database, shape.oid)
+    others = find_subscribers(database, shape.oid)
     return f"its subscribers would keep the rows ({others})" if others else None
 
 

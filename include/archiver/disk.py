@@ -115,6 +115,6 @@ def refuse_without_room(what: str, index: int, space: FreeSpace, *, rebuilt: boo
     return ""
 
 
-def size_of_new_index(rows: int, heap: int) -> int:
+def estimate_index_bytes(rows: int, heap: int) -> int:
     """Bytes of a b-tree over one timestamp; `rows` may be 0 where the heap of so many bytes was never analyzed."""
     return _LEAST_INDEX_BYTES + ceil((rows or heap / _SHORT_ROW) * _BYTES_AN_ENTRY)

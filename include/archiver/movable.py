@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from include.archiver.database import Database, Row
 from include.archiver.errors import DatabaseRefused, TableRefused
 from include.archiver.models import TableName
-from include.archiver.subscribers import subscribers_without_publication
+from include.archiver.subscribers import find_subscribers
 
 _ORDINARY, _FOREIGN = "r", "f"
 _TEMPORARY = "t"
@@ -78,7 +78,7 @@ def _part(database: Database, table: TableName, row: Row, muted: bool) -> Part:
             f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
             f"role lacks rights; grant SELECT on the table and UPDATE on one plain column of it, or {_OTHERWISE}"
         )
-    others = subscribers_without_publication(database, row.oid)
+    others = find_subscribers(database, row.oid)
     told = [*published, *others.names]
     notes = (f"subscribers of {', '.join(told)} get every move as an update",) if told else ()
     return Part(row.oid, name, columns[0].name, muted, notes)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from include.archiver.database import Database, Row
 from include.archiver.errors import Superseded
 from include.archiver.models import Partition, TableName, TableShape, Window, WorkOrder
-from include.archiver.subscribers import subscribers_without_publication
+from include.archiver.subscribers import find_subscribers
 from include.archiver.windows import GRID_ORIGIN
 
 
@@ -42,7 +42,7 @@ def whole_partitions(database: Database, shape: TableShape, due: Window, hours: 
     rows = database.all("table/partitions", oid=shape.oid, column=shape.timestamp_column, start=due.start, end=due.end)
     step = timedelta(hours=hours)
     fitting = [row for row in rows if not any((bound - GRID_ORIGIN) % step for bound in (row.span_start, row.span_end))]
-    others = subscribers_without_publication(database, shape.oid) if fitting else None
+    others = find_subscribers(database, shape.oid) if fitting else None
     partitions: dict[int, Partition] = {}
     notes: list[str] = []
     for row in fitting:

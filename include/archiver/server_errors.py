@@ -20,7 +20,7 @@ from include.archiver.errors import (
     ValueRefused,
 )
 from include.archiver.models import LEDGER_VERSION
-from include.archiver.server_words import copy_place, is_in_copy, is_in_function, is_of_users, words_of
+from include.archiver.server_words import is_in_copy, is_in_function, is_of_users, tell_copy_place, tell_error
 
 # What the ledger's triggers raise, with the lowest version that may write to it alone in the DETAIL.
 _OLDER_PROGRAM = ("AR001", "refuse_programs_older_than_this_ledger")
@@ -72,7 +72,7 @@ def translate(
         setting: what says so.
         users: whether code of users may have run in the statement.
     """
-    message = f"database {name}: {words_of(error, users=users)}"
+    message = f"database {name}: {tell_error(error, users=users)}"
     refused_login = error.sqlstate is None and any(
         words in message
         for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
@@ -95,7 +95,7 @@ def refuse_value(error: psycopg.Error, name: str) -> ValueRefused | None:
     """
     if isinstance(error, errors.InsufficientPrivilege) or _may_pass(error) or not is_in_copy(error):
         return None
-    place, state = f"database {name}: {copy_place(error)}", f"(SQLSTATE {error.sqlstate})"
+    place, state = f"database {name}: {tell_copy_place(error)}", f"(SQLSTATE {error.sqlstate})"
     if isinstance(error, errors.DataError):
         return ValueRefused(f"{place}a value does not fit its column {state}")
     if is_of_users(error, in_copy=True):

@@ -57,7 +57,7 @@ _COPY_PLACE = re.compile(r"^COPY .*?, line (\d+), column (.*?): ", re.DOTALL | r
 _COPY = re.compile(r"^COPY ", re.MULTILINE)
 
 
-def words_of(error: psycopg.Error, *, users: bool = False) -> str:
+def tell_error(error: psycopg.Error, *, users: bool = False) -> str:
     """The error in one line, without anything that may be a row's content.
 
     Args:
@@ -76,7 +76,7 @@ def words_of(error: psycopg.Error, *, users: bool = False) -> str:
         said = words if words in _FIXED else f"SQLSTATE {error.sqlstate}"
         return f"function {function[0]} raised an error of its own making{function[1]} ({said})"
     if isinstance(error, errors.DataError):
-        return f"{copy_place(error)}a value does not fit its column"
+        return f"{tell_copy_place(error)}a value does not fit its column"
     if words in _FIXED or not (is_of_users(error) or _may_name_a_value(error, users=users)):
         return words
     return f"an error whose words may hold a row, and are in the server's log (SQLSTATE {error.sqlstate})"
@@ -106,7 +106,7 @@ def is_in_copy(error: psycopg.Error) -> bool:
     return bool(_COPY.search(error.diag.context or ""))
 
 
-def copy_place(error: psycopg.Error) -> str:
+def tell_copy_place(error: psycopg.Error) -> str:
     """Where in a COPY a value stands, for the beginning of a sentence; empty if that is not told."""
     found = _COPY_PLACE.search(error.diag.context or "")
     return f"line {found[1]}, column {found[2]}: " if found else ""

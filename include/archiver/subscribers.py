@@ -28,14 +28,14 @@ class Subscribers:
         return "; ".join(filter(None, (", ".join(self.names), *self.unknown)))
 
 
-def notes_on_subscribers(database: Database, oid: int) -> list[str]:
+def note_subscribers(database: Database, oid: int) -> list[str]:
     """What an operator should know before rows of this table are deleted."""
-    others = subscribers_without_publication(database, oid)
+    others = find_subscribers(database, oid)
     names = [*(row.name for row in database.all("table/publications", oid=oid)), *others.names]
     return ([f"subscribers get the deletes: {', '.join(names)}"] if names else []) + list(others.unknown)
 
 
-def subscribers_without_publication(database: Database, oid: int) -> Subscribers:
+def find_subscribers(database: Database, oid: int) -> Subscribers:
     """Slots of other plugins than Postgres's own, and pglogical's sets with this table, a partition or child of it."""
     names, unknown = [], []
     slots = _seen(database, "table/slots")

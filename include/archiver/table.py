@@ -9,7 +9,7 @@ from include.archiver.errors import TableRefused
 from include.archiver.manifest import Member
 from include.archiver.models import Column, RowIdentity, TableName, TableShape, TimestampKind, Window
 from include.archiver.references import keys_to_wait_for, notes_on
-from include.archiver.subscribers import notes_on_subscribers
+from include.archiver.subscribers import note_subscribers
 
 _ORDINARY, _PARTITIONED = "r", "p"
 _OTHER_KINDS = {
@@ -180,9 +180,9 @@ def _notes(database: Database, oid: int, timestamp_column: str, indexed: bool) -
     notes = []
     if not indexed:
         notes.append(_note_on_index(database, oid, timestamp_column))
-    if triggers := delete_triggers(database, oid):
+    if triggers := find_delete_triggers(database, oid):
         notes.append(f"delete triggers fire: {', '.join(triggers)}")
-    return (*notes, *notes_on_subscribers(database, oid))
+    return (*notes, *note_subscribers(database, oid))
 
 
 def _note_on_index(database: Database, oid: int, timestamp_column: str) -> str:
@@ -208,7 +208,7 @@ def _notes_on_identity(identity: RowIdentity, columns: Sequence[str]) -> tuple[s
     )
 
 
-def delete_triggers(database: Database, oid: int) -> list[str]:
+def find_delete_triggers(database: Database, oid: int) -> list[str]:
     """The triggers of users that fire when rows are deleted, each with the partition or child that has it alone."""
     return [
         row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"

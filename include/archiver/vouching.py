@@ -25,7 +25,7 @@ from include.archiver.windows import bounds
 _MOST_COMPARED = 100_000
 
 
-def contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) -> list[str]:
+def find_contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) -> list[str]:
     """What of a line does not fit its own copy of the manifest, itself, or the object in S3."""
     where = f"the ledger's line for s3://{row.bucket}/{row.object_key}"
     figures = {
@@ -56,7 +56,9 @@ def contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) -> li
     return faults
 
 
-def still_there(database: Database, bucket: ObjectStore, shape: TableShape, row: LedgerRow, written: Manifest) -> int:
+def count_still_there(
+    database: Database, bucket: ObjectStore, shape: TableShape, row: LedgerRow, written: Manifest
+) -> int:
     """How many rows that left by the ledger are in the table all the same, each in the very version and place.
 
     Where parts were rewritten since, their rows are passed over: places mean others there.

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from include.archiver import watching
-from include.archiver.disk import FreeSpace, size_of_new_index
+from include.archiver.disk import FreeSpace, estimate_index_bytes
 from include.archiver.errors import (
     Busy,
     DatabaseInterrupted,
@@ -115,7 +115,7 @@ def test_an_index_for_which_the_disk_has_no_room_is_not_built(place: Place, anal
     assert upkeep(place) == [("index", None, "failed")] * 2
     assert indexed(place, space=of(10_000_000)).built == (OURS,)
     ((size,),) = place.sql("SELECT pg_relation_size('analytics.events_triggered_at_archiver')")
-    assert size <= size_of_new_index(4000, 0) < 2 * size
+    assert size <= estimate_index_bytes(4000, 0) < 2 * size
 
 
 def test_where_the_policy_says_nothing_of_the_disk_it_is_built_and_the_room_is_told(place: Place) -> None:

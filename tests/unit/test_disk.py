@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, IndexRoom, refuse_without_room, size_of_new_index
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, IndexRoom, estimate_index_bytes, refuse_without_room
 from include.archiver.errors import MaintenanceRefused
 
 SIZES = st.integers(0, 10**13)
@@ -44,5 +44,5 @@ def test_the_arithmetic_is_shown() -> None:
 @given(st.integers(0, 10**9), st.integers(0, 10**9), SIZES)
 def test_more_rows_never_need_less(fewer: int, more: int, heap: int) -> None:
     fewer, more = sorted((max(fewer, 1), max(more, 1)))
-    assert size_of_new_index(fewer, heap) <= size_of_new_index(more, heap)
-    assert size_of_new_index(0, heap) >= size_of_new_index(0, 0)
+    assert estimate_index_bytes(fewer, heap) <= estimate_index_bytes(more, heap)
+    assert estimate_index_bytes(0, heap) >= estimate_index_bytes(0, 0)

@@ -16,7 +16,7 @@ from psycopg.pq import DiagnosticField as Field
 
 from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, ReferenceRefused, ValueRefused
 from include.archiver.server_errors import refuse_value, translate
-from include.archiver.server_words import words_of
+from include.archiver.server_words import tell_error
 
 SECRET = "secretjohndoe4711"
 ENGLISH = "PL/pgSQL function telling() line 7 at RAISE"
@@ -74,28 +74,28 @@ def test_an_error_below_a_function_tells_the_function_its_line_and_the_state(lan
 
 @pytest.mark.parametrize("language", NAMED)
 def test_languages_that_tell_a_bare_name(language: str) -> None:
-    told = words_of(raised("38000", context=NAMED[language]))
+    told = tell_error(raised("38000", context=NAMED[language]))
     assert told == "function telling raised an error of its own making (SQLSTATE 38000)"
 
 
 @pytest.mark.parametrize("language", UNNAMED)
 def test_where_the_function_cannot_be_told_the_state_is_all(language: str) -> None:
-    told = words_of(raised("P0001", context=UNNAMED[language]))
+    told = tell_error(raised("P0001", context=UNNAMED[language]))
     assert told == "an error whose words may hold a row, and are in the server's log (SQLSTATE P0001)"
 
 
 @pytest.mark.parametrize("source", ["exec_stmt_raise", "PLy_elog_impl", "throw_tcl_error"])
 def test_what_a_language_raises_is_known_without_a_context(source: str) -> None:
-    assert SECRET not in words_of(raised("P0001", source=source))
+    assert SECRET not in tell_error(raised("P0001", source=source))
 
 
 @pytest.mark.parametrize("forged", [f"PL/pgSQL function {SECRET}() line 1 at RAISE", f'PL/Perl function "{SECRET}"'])
 def test_a_statement_that_ends_like_a_call_is_none(forged: str) -> None:
     for statement in (f'SQL statement "SELECT 1 -- \n{forged}"', f"SQL-Anweisung »SELECT 1 -- \n{forged}«"):
-        told = words_of(raised("42P01", context=f"{statement}\n{ENGLISH}"))
+        told = tell_error(raised("42P01", context=f"{statement}\n{ENGLISH}"))
         assert SECRET not in told
         assert "telling()" in told
-    assert SECRET not in words_of(raised("42P01", context=f'SQL statement "{SECRET}"'))
+    assert SECRET not in tell_error(raised("42P01", context=f'SQL statement "{SECRET}"'))
 
 
 @given(st.text(), st.text())
@@ -125,23 +125,23 @@ def test_a_wait_of_the_cores_own_is_told_in_its_words() -> None:
 def test_a_damaged_page_under_vacuum_is_told_in_the_cores_words() -> None:
     words = "invalid page in block 7 of relation base/5/16384"
     context = 'while scanning block 7 of relation "public.events"'
-    assert words_of(raised("XX001", words, context)) == words
+    assert tell_error(raised("XX001", words, context)) == words
 
 
 def test_a_name_that_a_statement_of_ours_lacks_is_told() -> None:
     missing = raised("42P01", 'relation "a.b" does not exist', statement_position="15")
-    assert words_of(missing, users=True) == 'relation "a.b" does not exist'
-    assert words_of(raised("42P01", 'relation "a.b" does not exist')) == 'relation "a.b" does not exist'
+    assert tell_error(missing, users=True) == 'relation "a.b" does not exist'
+    assert tell_error(raised("42P01", 'relation "a.b" does not exist')) == 'relation "a.b" does not exist'
 
 
 @pytest.mark.parametrize("state", ["42P01", "42704", "42601", "3F000", "0A000", "22023"])
 def test_a_name_that_a_value_names_is_not_told_where_checks_of_users_ran(state: str) -> None:
-    assert SECRET not in words_of(raised(state, f'relation "{SECRET}" does not exist'), users=True)
+    assert SECRET not in tell_error(raised(state, f'relation "{SECRET}" does not exist'), users=True)
 
 
 def test_syntax_without_a_place_in_the_statement_is_that_of_a_value() -> None:
-    assert SECRET not in words_of(raised("42601", f'syntax error in tsquery: "{SECRET}"'))
-    assert words_of(raised("42601", 'syntax error at or near "x"', statement_position="3")).endswith('near "x"')
+    assert SECRET not in tell_error(raised("42601", f'syntax error in tsquery: "{SECRET}"'))
+    assert tell_error(raised("42601", 'syntax error at or near "x"', statement_position="3")).endswith('near "x"')
 
 
 def test_a_foreign_key_of_the_table_is_told_by_its_names() -> None:

@@ -32,7 +32,7 @@ from include.archiver.removal import (
 from include.archiver.same_table import OLDER, parts_changed, table_changed
 from include.archiver.statements import Names, Unreferenced
 from include.archiver.storage import ObjectStore
-from include.archiver.table import delete_triggers, describe
+from include.archiver.table import describe, find_delete_triggers
 from include.archiver.windows import bounds
 
 log = logging.getLogger(__name__)
@@ -230,7 +230,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         if reason := table_changed(database, work.shape, work.manifest):
             raise _OtherTableError(reason)
         keys = keys_to_wait_for(database, order.table, work.shape.oid, order.children)
-        triggers = delete_triggers(database, work.shape.oid)
+        triggers = find_delete_triggers(database, work.shape.oid)
         names: Names = {
             "table": order.table,
             "column": order.timestamp_column,

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import count
 
 from include.archiver.database import Database, Row
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, refuse_without_room, size_of_new_index
+from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, estimate_index_bytes, refuse_without_room
 from include.archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, MaintenanceRefused, TableRefused
 from include.archiver.measuring import sizes_of, table_oid
 from include.archiver.models import TableName, WorkOrder
@@ -215,7 +215,7 @@ class _Work:
     def _ask_for_room(self, oid: int, index: TableName) -> None:
         parts = [row for row in self.database.all("inspect/parts", oid=oid) if row.oid == oid]
         rows = sum(max(int(part.live) + int(part.dead), int(part.counted)) for part in parts)
-        size = size_of_new_index(rows, sum(int(part.main_bytes) for part in parts))
+        size = estimate_index_bytes(rows, sum(int(part.main_bytes) for part in parts))
         self.planned += size
         if not self.order.dry_run and self.space is not UNKNOWN_SPACE:
             refuse_without_room(f"index {index.name}", size, self.space, rebuilt=False)

@@ -25,7 +25,7 @@ from include.archiver.manifest import Manifest, data_keys, manifest_key, table_f
 from include.archiver.models import LedgerRow, RowIdentity, State, TableShape, WorkOrder
 from include.archiver.storage import Listed, ObjectStore
 from include.archiver.table import describe, find
-from include.archiver.vouching import contradictions, still_there
+from include.archiver.vouching import count_still_there, find_contradictions
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class _Verification:
             if faults and not damages:
                 faults.append("its object is whole by the ledger's own copy of the manifest")
             faults += damages
-            faults += contradictions(row, written, bucket)
+            faults += find_contradictions(row, written, bucket)
             if not damages:
                 faults += self._compare_table(bucket, row, written)
             faults += self._compare_notes(bucket, row, written)
@@ -206,7 +206,7 @@ class _Verification:
         if self._shape is None:
             self._left_unseen |= row.deleted_upto > 0
             return []
-        count = still_there(self._database, bucket, self._shape, row, written)
+        count = count_still_there(self._database, bucket, self._shape, row, written)
         if not count:
             return []
         return [
