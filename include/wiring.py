@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
+from include.archiver.object_settings import AWS_CONNECTION
 from include.archiver.policy import Client, Policies, TablePolicy, load
 from include.archiver.storage import CLIENT, ObjectStore
 from include.pools import policies_path
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import psycopg
 
 Asked = Callable[[], bool]
-AWS_CONNECTION = "aws_default"
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
@@ -81,11 +81,17 @@ def _hosts(conn_id: str) -> tuple[str, str] | None:
 
 
 def object_store(policy: TablePolicy) -> ObjectStore:
-    """The table's bucket, with what every object written to it is to carry."""
+    """The table's bucket, with what every object written to it is to carry.
+
+    Raises:
+        SettingError: Airflow has no connection of the policy's `aws_conn_id`. Only the default one may be missing: then
+            the machine's own role counts.
+    """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
 
-    hook = S3Hook(aws_conn_id=AWS_CONNECTION)
+    hook = S3Hook(aws_conn_id=policy.aws_conn_id)
+    refuse_missing_connection(policy.aws_conn_id)
     ours = Config(
         connect_timeout=_S3_CONNECT_SECONDS,
         read_timeout=_S3_READ_SECONDS,
@@ -99,16 +105,26 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         config=CLIENT.merge(ours).merge(hook.config),
         verify=hook.verify,
     )
-    return ObjectStore(client, policy.bucket_name, _object_settings(policy), policy.bucket_owner)
+    return ObjectStore(client, policy.bucket_name, policy.object_parameters, policy.bucket_owner, policy.aws_conn_id)
 
 
-def _object_settings(policy: TablePolicy) -> dict[str, str]:
-    settings: dict[str, str] = {}
-    if policy.kms_key_id:
-        settings |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": policy.kms_key_id}
-    if policy.storage_class:
-        settings["StorageClass"] = policy.storage_class
-    return settings
+def refuse_missing_connection(aws_conn_id: str) -> None:
+    """The hook itself would go on with whatever credentials the machine has, perhaps into another account.
+
+    Raises:
+        SettingError: Airflow has no such connection, and it is not the default one.
+    """
+    from airflow.sdk import BaseHook
+
+    if aws_conn_id == AWS_CONNECTION:
+        return
+    try:
+        BaseHook.get_connection(aws_conn_id)
+    except AirflowNotFoundException:
+        raise SettingError(
+            f"there is no Airflow connection {aws_conn_id!r}, which the policy file names as aws_conn_id; create it "
+            f"under Admin > Connections, or correct aws_conn_id. Nothing was read or written"
+        ) from None
 
 
 def run_time(context: Mapping[str, Any]) -> datetime:

@@ -56,8 +56,8 @@ class Requests:
         return (self.put + self.post) * PUT_OR_POST + (self.get + self.head) * GET_OR_HEAD
 
 
-# Before a run: whether the bucket is there, and whether an upload may be begun. Giving it up is free.
-OF_A_RUN = Requests(post=1, head=1)
+# Before a run: whether the bucket is there, and an upload of a small part that ends in nothing. Giving it up is free.
+OF_A_RUN = Requests(put=1, post=2, head=1)
 # store: data, sidecar and the manifest are read back, and the manifest is written under a key that is free. delete:
 # data and manifest are asked for, the sidecar is read.
 _CHECKED_AND_DELETED = Requests(put=1, get=4, head=3)

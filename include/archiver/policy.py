@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictStr, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError, model_validator
 
 from include.archiver.errors import PolicyError, SettingError
 from include.archiver.keep_days import (
@@ -28,6 +28,7 @@ from include.archiver.keep_days import (
 from include.archiver.maintenance_settings import Disk
 from include.archiver.models import TableName
 from include.archiver.naming import enabled_variable, keep_days_variable, key_segment
+from include.archiver.object_settings import AWS_CONNECTION, ObjectSettings
 from include.archiver.strict_yaml import read_yaml
 from include.archiver.table_policy import MOST_MAPPED_WINDOWS, Settings, TablePolicy, as_tuple, parse_table
 
@@ -73,10 +74,11 @@ class _ClientEntry(Settings):
         return self
 
 
-class _InstanceEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _InstanceEntry(ObjectSettings):
+    """A server as the file writes it; what it says of objects holds for all of its clients."""
 
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
+    maintenance_conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)] | None = None
     disk: Disk | None = None
     pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
     clients: list[Any]
@@ -93,6 +95,10 @@ class Client:
     disk: Disk | None = None
     enabled: bool | None = None
     """Whether a person has said that rows of this client may really leave; each table may say it too."""
+    maintenance_conn_id: str | None = None
+    """The Airflow connection that maintenance uses; None where it is the archive's."""
+    aws_conn_id: str = AWS_CONNECTION
+    """The Airflow connection of the AWS account in which the server itself is; each table may have one of its own."""
 
     @property
     def schedule(self) -> str | None:
@@ -189,8 +195,9 @@ def _name_of(raw: object, where: str) -> str:
 def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
     entry = _validated(_ClientEntry, raw, where)
     of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
+    of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
     tables = tuple(
-        _assembled({**defaults, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        _assembled({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
     )
     for table, times in Counter(table.name for table in tables).items():
@@ -199,7 +206,16 @@ def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
     _refuse_odd_children(tables, where)
-    return Client(entry.name, instance.conn_id, entry.database or entry.name, tables, instance.disk, entry.enabled)
+    return Client(
+        entry.name,
+        instance.conn_id,
+        entry.database or entry.name,
+        tables,
+        instance.disk,
+        entry.enabled,
+        instance.maintenance_conn_id,
+        {**defaults, **of_instance}.get("aws_conn_id", AWS_CONNECTION),
+    )
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:

@@ -24,7 +24,10 @@ from botocore.exceptions import (
 )
 
 from include.archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
+from include.archiver.object_settings import AWS_CONNECTION
 from include.archiver.overlap import Aside
+from include.archiver.refused_writes import explain_refusal, say_what_may_lack
+from include.archiver.write_trial import try_to_upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,14 +44,14 @@ _MOST_SPARE = 2
 CLIENT = Config(s3={"payload_signing_enabled": False}, user_agent="postgres-s3-archiver")
 _FIXES = {
     "NoSuchBucket": "create the bucket, or correct 'bucket' in the policy file",
-    "InvalidAccessKeyId": "correct the access key of the Airflow connection aws_default",
-    "SignatureDoesNotMatch": "correct the secret key of the Airflow connection aws_default",
+    "InvalidAccessKeyId": "correct the access key of the Airflow connection {connection}",
+    "SignatureDoesNotMatch": "correct the secret key of the Airflow connection {connection}",
     "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:ListBucket and s3:AbortMultipartUpload on the bucket",
-    "403": "check the access key of the Airflow connection aws_default, and its rights on the bucket",
-    "301": "the bucket is in another region; set region_name in the Airflow connection aws_default",
+    "403": "check the access key of the Airflow connection {connection}, and its rights on the bucket",
+    "301": "the bucket is in another region; set region_name in the Airflow connection {connection}",
     "InvalidObjectState": "the object lies in cold storage; bring it back with S3's RestoreObject, then run this again",
     "KMS.DisabledException": "enable the KMS key again",
-    "ExpiredToken": "renew the credentials of the Airflow connection aws_default",
+    "ExpiredToken": "renew the credentials of the Airflow connection {connection}",
 }
 _MISSING = ("404", "NoSuchKey", "NotFound")
 _TAKEN = ("PreconditionFailed", "412", "ConditionalRequestConflict")
@@ -83,12 +86,14 @@ class ObjectStore:
     """One bucket, and the settings that every object written to it gets.
 
     `owner` is the number of the AWS account that must own the bucket; S3 refuses every request if it does not.
+    `connection` is the Airflow connection that the client is made of, for messages.
     """
 
     client: S3Client
     bucket: str
     settings: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
+    connection: str = AWS_CONNECTION
     _spare: list[bytearray] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -106,18 +111,18 @@ class ObjectStore:
     def check(self, prefix: str, writing: bool) -> None:
         """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
 
-        Nothing is left behind: the right to write is tried with an upload that is begun and given up.
+        Nothing is left behind: writing is tried by an upload that sends what every upload sends and ends in nothing.
 
         Raises:
-            StorageRefused: the bucket is missing or the credentials do not do; the message says which.
+            StorageRefused: the bucket is missing, the credentials do not do, or the bucket does not take what the
+                archive sends or demands more; the message says which.
             StorageInterrupted: S3 cannot be reached.
         """
         with self._translated():
             self.client.head_bucket(**self.address)
             if writing:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
-                upload = self.client.create_multipart_upload(**self.address, Key=key, **cast(Any, self.settings))
-                self.client.abort_multipart_upload(**self.address, Key=key, UploadId=upload["UploadId"])
+                try_to_upload(self.client, self.address, self.settings, key)
 
     def keys(self, folder: str, after: str | None = None) -> Iterator[str]:
         """All keys that begin like this, in their order; if asked, only those that come after another key."""
@@ -222,7 +227,7 @@ class ObjectStore:
             raise self._translation(error, key) from None
         except (NoCredentialsError, PartialCredentialsError):
             raise StorageRefused(
-                f"bucket {self.bucket}: no credentials; set up the Airflow connection aws_default"
+                f"bucket {self.bucket}: no credentials; set up the Airflow connection {self.connection}"
             ) from None
         except ParamValidationError:
             raise StorageRefused(
@@ -246,9 +251,13 @@ class ObjectStore:
         if code in _MISSING:
             return _NotThereError()
         message = f"bucket {self.bucket}: {error.operation_name} was answered with {code}"
+        if told := explain_refusal(error, self.settings):
+            return StorageRefused(f"{message}; {told}")
         if code in _PASSING or status >= _FIRST_PASSING_STATUS:
             return StorageInterrupted(message)
-        fix = _FIXES.get(code, "see what that code means in the S3 manual")
+        fix = _FIXES.get(code, "see what that code means in the S3 manual").format(connection=self.connection)
+        if status == _FORBIDDEN_STATUS and code in {"AccessDenied", "403"}:
+            fix += say_what_may_lack(error, self.settings)
         if self.owner and status == _FORBIDDEN_STATUS:
             fix += f"; or correct 'bucket_owner' in the policy file, if account {self.owner} does not own the bucket"
         return StorageRefused(f"{message}; {fix}")

@@ -14,15 +14,13 @@ from include.archiver.errors import PolicyError, SettingError
 from include.archiver.keep_days import FROM_VARIABLE, parse_keep_days
 from include.archiver.maintenance_settings import MaintenanceSettings
 from include.archiver.models import TableName
+from include.archiver.object_settings import ObjectSettings
 
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
-# S3's classes from which an object has to be brought back before anybody can read it.
-_COLD_STORAGE = {"GLACIER", "DEEP_ARCHIVE"}
 
 _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
 _TABLE = re.compile(rf"{_PART}\.{_PART}")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _CRON_FIELDS = 5
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 
@@ -60,18 +58,12 @@ def _cron(value: object) -> object:
     return value
 
 
-def _account(value: object) -> object:
-    if value is not None and not (isinstance(value, str) and _ACCOUNT.fullmatch(value)):
-        raise ValueError("not the number of an AWS account: 12 digits, in quotes")
-    return value
-
-
 def as_tuple(value: object) -> object:
     """A list of the file as the models hold it, which cannot be changed."""
     return tuple(value) if isinstance(value, list) else value
 
 
-class Settings(MaintenanceSettings):
+class Settings(MaintenanceSettings, ObjectSettings):
     """The settings of a table; any level of the file may give them, and the innermost wins."""
 
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
@@ -86,9 +78,6 @@ class Settings(MaintenanceSettings):
     bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
     prefix: str = ""
     compression: Literal["gzip", "zstd"] = "gzip"
-    kms_key_id: str | None = None
-    storage_class: str | None = None
-    bucket_owner: Annotated[str | None, BeforeValidator(_account)] = None
 
     @field_validator("timezone")
     @classmethod
@@ -105,16 +94,6 @@ class Settings(MaintenanceSettings):
         if value.startswith("/") or "//" in value or any(part in {".", ".."} for part in value.split("/")):
             raise ValueError(f"{value!r} is not a key prefix; write folders with single slashes, such as a/b")
         return value.rstrip("/")
-
-    @field_validator("storage_class")
-    @classmethod
-    def _readable_at_once(cls, value: str | None) -> str | None:
-        if value in _COLD_STORAGE:
-            raise ValueError(
-                f"{value!r} gives nothing back for hours, so no object could be read back and no row would ever leave; "
-                f"use GLACIER_IR, or a lifecycle rule that moves objects later"
-            )
-        return value
 
 
 class TablePolicy(Settings):

@@ -48,8 +48,9 @@ def holds(message: str, words: list[str]) -> None:
 
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
-    assert expected.keys() <= {"conn_id", "database", "schedule", "tables", "names", "children", "disk"}
-    for field in ("conn_id", "database", "schedule"):
+    plain = ("conn_id", "maintenance_conn_id", "aws_conn_id", "database", "schedule")
+    assert expected.keys() <= {*plain, "tables", "names", "children", "disk"}
+    for field in plain:
         if field in expected:
             assert getattr(client, field) == expected[field]
     if "disk" in expected:
