@@ -5,6 +5,7 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -24,12 +25,15 @@ from include.pools import policies_path
 
 if TYPE_CHECKING:
     import psycopg
+    from airflow.sdk import Connection
 
 Asked = Callable[[], bool]
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
 _S3_READ_SECONDS = 60
+# What the extra of a connection may say to the driver and the provider instead of the server.
+_DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"}
 
 _stop = threading.Event()
 
@@ -40,33 +44,51 @@ def policies() -> Policies:
 
 
 @contextmanager
-def session(client: Client, step: str, *, writes: bool) -> Generator[Database]:
-    """A connection to the client's database, for one task.
+def session(client: Client, step: str, *, writes: bool, maintenance: bool = False) -> Generator[Database]:
+    """A connection to the client's database, for one task; by the connection of maintenance, where there is one.
 
     Raises:
-        SettingError: Airflow has no connection of the policy's `conn_id`.
+        SettingError: Airflow has no connection of the policy's `conn_id` or `maintenance_conn_id`, or its extra cannot
+            be used.
         DatabaseRefused: the server does not let us in.
     """
     application = f"archiver {step} {client.name}"
-    hosts = partial(_hosts, client.conn_id)
-    with Database.connected(_connect(client), client.database, application, writes, hosts) as database:
+    setting, conn_id = "conn_id", client.conn_id
+    if maintenance and client.maintenance_conn_id:
+        setting, conn_id = "maintenance_conn_id", client.maintenance_conn_id
+    hosts = partial(_hosts, conn_id)
+    connect = partial(_connect, client, conn_id, setting)
+    with Database.connected(connect, client.database, application, writes, hosts) as database:
         yield database
 
 
-def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
-    def connect() -> psycopg.Connection[Any]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
+def _connect(client: Client, conn_id: str, setting: str) -> psycopg.Connection[Any]:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-        try:
-            hook = PostgresHook(postgres_conn_id=client.conn_id, database=client.database)
-            return cast("psycopg.Connection[Any]", hook.get_conn())
-        except AirflowNotFoundException:
-            raise SettingError(
-                f"there is no Airflow connection {client.conn_id!r}, which the policy file names as conn_id of client "
-                f"{client.name!r}; create it under Admin > Connections, or correct conn_id"
-            ) from None
+    try:
+        hook = PostgresHook(postgres_conn_id=conn_id, database=client.database)
+        _forget_drivers_own(hook.connection)
+        return cast("psycopg.Connection[Any]", hook.get_conn())
+    except AirflowNotFoundException:
+        raise SettingError(
+            f"there is no Airflow connection {conn_id!r}, which the policy file names as {setting} of client "
+            f"{client.name!r}; create it under Admin > Connections, or correct {setting}"
+        ) from None
+    except (TypeError, ValueError) as error:
+        # The provider checks some of the extra itself; its words may quote values of it, so they stay here.
+        raise SettingError(
+            f"the Airflow connection {conn_id!r} ({setting} of client {client.name!r}) cannot be used as it is "
+            f"({type(error).__name__}); nothing was done. Look at what its extra holds "
+            f"({', '.join(sorted(hook.connection.extra_dejson)) or 'nothing'}): only libpq's own parameters, such as "
+            f"sslmode, and iam belong there"
+        ) from None
 
-    return connect
+
+def _forget_drivers_own(connection: Connection) -> None:
+    """How others want rows from this connection is not for us, and one kind of them is refused by the provider."""
+    extra = connection.extra_dejson
+    if _DRIVERS_OWN & extra.keys():
+        connection.extra = json.dumps({name: value for name, value in extra.items() if name not in _DRIVERS_OWN})
 
 
 def _hosts(conn_id: str) -> tuple[str, str] | None:
