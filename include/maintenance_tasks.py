@@ -286,7 +286,7 @@ def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question
         lock = "nobody can read or write the table while it lasts"
     body = [
         f"Table `{policy.table}` of client `{client.name}` (database `{client.database}`, connection "
-        f"`{client.conn_id}`) is to be written anew with {would.choice}.",
+        f"`{client.maintenance_conn_id or client.conn_id}`) is to be written anew with {would.choice}.",
         f"**Lock**: {lock}.",
     ]
     if prospect:

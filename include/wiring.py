@@ -127,7 +127,13 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         config=CLIENT.merge(ours).merge(hook.config),
         verify=hook.verify,
     )
-    return ObjectStore(client, policy.bucket_name, policy.object_parameters, policy.bucket_owner, policy.aws_conn_id)
+    return ObjectStore(
+        client,
+        policy.bucket_name,
+        policy.object_parameters,
+        policy.bucket_owner,
+        connection=policy.aws_conn_id,
+    )
 
 
 def refuse_missing_connection(aws_conn_id: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -187,13 +188,19 @@ class Archived:
         reach = Window(_moved(widest.start, -_FARTHEST_ZONE), _moved(widest.end, _FARTHEST_ZONE))
         keys = manifest_keys(self._bucket, self._order.work, reach)
         while page := list(islice(keys, _PAGE)):
-            mine = self._first_hand(page) if known else set()
+            mine = self._first_hand(page) if known else {}
             for key in page:
-                if mine.isdisjoint(each.removeprefix(self._prefix) for each in data_keys(key)):
+                found = [tail for each in data_keys(key) if (tail := each.removeprefix(self._prefix)) in mine]
+                if not found:
                     self._read(key, failures)
+                elif all(mine[tail] for tail in found):
+                    self._read_anothers(key, found)
 
-    def _first_hand(self, page: Sequence[str]) -> set[str]:
-        """Which of these objects the ledger knows at first hand, by their keys without the prefix."""
+    def _first_hand(self, page: Sequence[str]) -> dict[str, bool]:
+        """Which of these objects the ledger knows at first hand, by their keys without the prefix.
+
+        True stands for one that was never vouched for: the manifest there may be of an object that the ledger lost.
+        """
         named = [(cell, generation_of_key(key)) for key in page if (cell := cell_of_key(key))]
         rows = self._database.all(
             "restore/first_hand",
@@ -203,7 +210,7 @@ class Archived:
             ends=[cell.end for cell, _ in named],
             generations=[generation for _, generation in named],
         )
-        mine = {row.tail for row in rows}
+        mine = {row.tail: row.never_vouched_for for row in rows}
         self._database.change("restore/mark_listed", prefix=self._prefix, tails=list(mine))
         return mine
 
@@ -217,6 +224,13 @@ class Archived:
                 self.unreadable.add(cell)
         else:
             self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest)
+
+    def _read_anothers(self, key: str, known: Sequence[str]) -> None:
+        """Takes in what such a manifest speaks of, if that is another object. One that is damaged concerns nobody."""
+        with suppress(CheckFailed):
+            manifest = read_manifest(self._bucket, self._order.work, key)
+            if manifest.data.key.removeprefix(self._prefix) not in known:
+                self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest)
 
     def _ledger_manifest(self, bucket: str, key: str) -> Manifest:
         row = self._ledger.of_object(bucket, key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from include.archiver.storage import PART_BYTES
+from include.archiver.part_sizes import PartSizes
 
 # US dollars, list price of S3 Standard in us-east-1, 2026: without discounts, other storage classes, KMS or transfer.
 PRICES = "list price of S3 Standard in us-east-1, 2026"
@@ -56,8 +56,8 @@ class Requests:
         return (self.put + self.post) * PUT_OR_POST + (self.get + self.head) * GET_OR_HEAD
 
 
-# Before a run: whether the bucket is there, and an upload of a small part that ends in nothing. Giving it up is free.
-OF_A_RUN = Requests(put=1, post=2, head=1)
+# Before a run: whether the bucket is there, and whether an upload may be begun. Giving it up is free.
+OF_A_RUN = Requests(post=1, head=1)
 # store: data, sidecar and the manifest are read back, and the manifest is written under a key that is free. delete:
 # data and manifest are asked for, the sidecar is read.
 _CHECKED_AND_DELETED = Requests(put=1, get=4, head=3)
@@ -106,6 +106,7 @@ def format_dollars(amount: float) -> str:
 
 def _upload(size: float) -> Requests:
     """One object under a free key: the key is looked at first, and a large object goes in parts."""
-    if size < PART_BYTES:
+    parts = PartSizes()
+    if size < parts.first:
         return Requests(put=1, head=1)
-    return Requests(put=-(-int(size) // PART_BYTES), post=2, head=1)
+    return Requests(put=parts.count(size), post=2, head=1)

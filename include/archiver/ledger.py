@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -156,20 +157,19 @@ class Ledger:
         """Starts a generation: from now on its key is taken, whatever becomes of it."""
         order = self._order
         key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
-        return _ledger_row(
-            self._database.one(
-                "ledger/begin",
-                **self._subject,
-                cell_start=window.cell.start,
-                cell_end=window.cell.end,
-                span_start=window.span.start,
-                span_end=window.span.end,
-                generation=generation,
-                bucket=order.bucket,
-                object_key=key,
-                run_id=order.run_id,
-            )
+        row = self._database.one(
+            "ledger/begin",
+            **self._subject,
+            cell_start=window.cell.start,
+            cell_end=window.cell.end,
+            span_start=window.span.start,
+            span_end=window.span.end,
+            generation=generation,
+            bucket=order.bucket,
+            object_key=key,
+            run_id=order.run_id,
         )
+        return replace(_ledger_row(row), handed_over=row.handed_over)
 
     def exported(self, row: LedgerRow, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""

@@ -164,7 +164,11 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One generation of one window, as the ledger holds it."""
+    """One generation of one window, as the ledger holds it.
+
+    `handed_over` is told of a new one alone: whether a person handed the archive to this database, so that objects may
+    lie there of which this ledger does not know.
+    """
 
     id: int
     generation: int
@@ -184,6 +188,7 @@ class LedgerRow:
     kept_positions: tuple[int, ...] = ()
     note: str | None = None
     rebuilt: bool = False
+    handed_over: bool = False
 
 
 @dataclass(frozen=True)

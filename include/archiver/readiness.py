@@ -73,7 +73,7 @@ def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
         return Check("bucket, reading", ok=True, told=f"objects in {name} can be listed and read")
 
     def write() -> Check:
-        bucket.check(order.prefix, writing=True)
+        bucket.check(order.prefix, writing=True, thorough=True)
         return Check("bucket, writing", ok=True, told=f"{name} takes what an archive sends; the upload was given up")
 
     return [

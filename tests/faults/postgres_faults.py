@@ -19,7 +19,8 @@ from include.archiver import database
 from include.archiver.codec import Line
 from include.archiver.errors import DatabaseInterrupted
 from include.archiver.models import DueWindow
-from include.archiver.storage import ObjectStore, Upload
+from include.archiver.storage import ObjectStore
+from include.archiver.uploads import Upload
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.comparing import compared

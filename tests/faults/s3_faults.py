@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from include.archiver import storage
 from include.archiver.errors import ArchiverError, CheckFailed, StorageInterrupted, StorageRefused
+from include.archiver.part_sizes import PartSizes
 from include.archiver.storage import ObjectStore
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
@@ -28,7 +28,7 @@ BODIES = frozenset({"PutObject", "UploadPart"})
 READS = frozenset({"GetObject"})
 EVERYTHING = UPLOADS | READS | {"HeadObject", "HeadBucket", "CreateMultipartUpload", "AbortMultipartUpload"}
 # A window's object takes two parts or three then, and its sidecar and manifest are single requests.
-PART_BYTES = 1000
+PARTS = PartSizes(first=1000)
 _HOURS = (50, 51)
 _ROWS_A_WINDOW = 8
 _NOISE = 400
@@ -166,10 +166,10 @@ TRIALS: dict[str, Trial] = {
     "internal error at the manifest": trial_of(BODIES, BROKEN, StorageInterrupted, key="manifest"),
     "reset before an upload": trial_of(BODIES, reset, StorageInterrupted),
     "reset in mid-upload": _half_read(after=1),
-    "reset after an upload": trial_of({"PutObject"}, reset_after, StorageInterrupted),
+    "reset after an upload": trial_of({"PutObject"}, reset_after, None),
     "answer lost once after an upload": trial_of({"PutObject"}, reset_after, None, times=1),
-    "answer lost after the last part": trial_of(_COMPLETE, reset_after, StorageInterrupted),
-    "answer lost after the manifest": trial_of({"PutObject"}, reset_after, StorageInterrupted, key="manifest"),
+    "answer lost after the last part": trial_of(_COMPLETE, reset_after, None),
+    "answer lost after the manifest": trial_of({"PutObject"}, reset_after, None, key="manifest"),
     "stalled upload": trial_of(BODIES, stall, StorageInterrupted, after=1),
     "stalled read": trial_of(READS, half_then_stall, StorageInterrupted),
     "stalled read of a sidecar": trial_of(READS, half_then_stall, StorageInterrupted, key=".keys.", after=_DELETES),
@@ -212,14 +212,11 @@ def tried(place: Place, proxy: S3Proxy, name: str, trial: Trial) -> Outcome:
     filled(table, [hours_ago(hour - row / 60) for hour in _HOURS for row in range(_ROWS_A_WINDOW)], noise=_NOISE)
     fault = trial.fault()
     error: ArchiverError | None = None
-    small, storage.PART_BYTES = storage.PART_BYTES, PART_BYTES
     try:
         with proxy.doing(fault):
-            Run.of(table, ObjectStore(client_of(place, proxy), table.bucket)).archive()
+            Run.of(table, ObjectStore(client_of(place, proxy), table.bucket, parts=PARTS)).archive()
     except ArchiverError as found:
         error = found
-    finally:
-        storage.PART_BYTES = small
     account.witness.look(table)
     Run.of(table).settle()
     return Outcome(error, fault.done, account.check() + compared(table))

@@ -20,8 +20,9 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from include.archiver import database, storage
+from include.archiver import database
 from include.archiver.models import TableName, WorkOrder
+from include.archiver.part_sizes import PartSizes
 from include.archiver.policy import TablePolicy
 from include.archiver.storage import ObjectStore
 from tests.faults.archiving import Run
@@ -30,7 +31,7 @@ from tests.faults.points import instrument
 _LONGEST_SECONDS = 60.0
 _POLL_SECONDS = 0.002
 # Small enough that a few rows make a multipart upload, and that a fresh connection is all a rerun waits for.
-PART_BYTES = 1000
+PARTS = PartSizes(first=1000)
 LOCK_POLL_SECONDS = 0.02
 # A point of its own, so that one can tell a table's points from those of its children.
 NEXT_TABLE = "before the archive of a table"
@@ -46,12 +47,11 @@ def run_of(order: dict[str, Any]) -> Run:
         "children": tuple(TableName(**child) for child in order["work"]["children"]),
     }
     policy = TablePolicy.model_validate(order["policy"])
-    store = ObjectStore(client, work["bucket"])
+    store = ObjectStore(client, work["bucket"], parts=PARTS)
     return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], store, WorkOrder(**work), policy)
 
 
 def _child(order: dict[str, Any]) -> None:
-    storage.PART_BYTES = PART_BYTES
     database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     run = run_of(order)
     met: Counter[str] = Counter()

@@ -12,7 +12,8 @@ from functools import partial
 
 from include.archiver.database import Database, Row
 from include.archiver.statements import Names
-from include.archiver.storage import ObjectStore, Upload
+from include.archiver.storage import ObjectStore
+from include.archiver.uploads import Upload
 from tests.integration.place import Place
 
 Act = Callable[[str], None]

@@ -84,7 +84,13 @@ class Maintained:
         return cls(owned, owned.login(), role, client)
 
     def run(self, strategy: Strategy | None = None, **changes: Any) -> Maintenance:
-        form = {"clients": None, "tables": None, "actions": None, "strategy": strategy, "dry_run": False}
+        form: dict[str, Any] = {
+            "clients": None,
+            "tables": None,
+            "actions": None,
+            "strategy": strategy,
+            "dry_run": False,
+        }
         form |= {"force": True, "reason": "the test", "heapallindexed": False, "reindex": True}
         context = {
             "params": form | changes,

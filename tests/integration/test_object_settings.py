@@ -11,10 +11,10 @@ from urllib.parse import parse_qsl
 import pytest
 
 from include import wiring
-from include.archiver import storage
 from include.archiver.errors import SettingError, StorageRefused
 from include.archiver.maintenance_settings import Disk
 from include.archiver.ownership import Ownership
+from include.archiver.part_sizes import SMALLEST, PartSizes
 from include.archiver.steps.verify import verify
 from include.free_space import free_space
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
@@ -49,7 +49,7 @@ def wired(place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch, **setti
     }
     monkeypatch.setenv(f"AIRFLOW_CONN_{settings.get('aws_conn_id', 'aws_default')}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = wiring.object_store(place.policy.model_copy(update=settings))
+    store = replace(wiring.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
     monkeypatch.setattr(Place, "store", property(lambda _: store))
     return place.ordered(prefix=PREFIX)
 
@@ -87,7 +87,6 @@ def test_key_class_owner_and_checksum_go_with_every_object(
         tags=TAGS,
         aws_conn_id="aws_archive",
     )
-    monkeypatch.setattr(storage, "PART_BYTES", 5 << 20)
     place.sql("CREATE TABLE public.things (id int PRIMARY KEY, at timestamp, noise text)")
     place.sql(
         "INSERT INTO public.things SELECT n, %s, (SELECT string_agg(md5(random()::text || n || m), '')"

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from include.archiver import storage
 from include.archiver.errors import CheckFailed, StorageInterrupted
+from include.archiver.part_sizes import PartSizes
 from include.archiver.steps.export import export
 from include.archiver.steps.store import store_all
-from include.archiver.storage import Download, ObjectStore, Upload
+from include.archiver.storage import Download, ObjectStore
+from include.archiver.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -55,17 +56,14 @@ def filled(place: Place, hours: int) -> Place:
     return place
 
 
-def test_a_part_that_s3_does_not_take_ends_the_export_and_leaves_nothing(
-    moto_place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_part_that_s3_does_not_take_ends_the_export_and_leaves_nothing(moto_place: Place) -> None:
     place = filled(moto_place, 1)
-    monkeypatch.setattr(storage, "PART_BYTES", 100)
     (window,) = place.windows()
+    store = FailingStore(place.client, place.bucket, parts=PartSizes(first=100))
     with place.session() as database, pytest.raises(StorageInterrupted, match="went away"):
-        export(database, FailingStore(place.client, place.bucket), place.order, window)
+        export(database, store, place.order, window)
     assert place.keys() == []
     assert place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
-    monkeypatch.undo()
     place.archive()
     assert place.live().total() == 0
 

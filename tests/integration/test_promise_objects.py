@@ -255,7 +255,7 @@ def test_a_key_of_which_only_half_is_left_is_not_used_again(place: Place, left: 
 class UnlookingStore(ObjectStore):
     """Writes without looking first, as two writers that look at the same moment would."""
 
-    def _refuse_taken(self, key: str) -> None:
+    def refuse_taken(self, key: str) -> None:
         pass
 
 

@@ -30,7 +30,7 @@ def blocks(section: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-EVERY_ROW, WHAT_LEFT, CONTRADICTIONS = blocks("DuckDB", "sql")
+EVERY_ROW, WHAT_LEFT, CONTRADICTIONS, LEFTOVERS = blocks("DuckDB", "sql")
 
 
 @pytest.fixture
@@ -204,8 +204,11 @@ def test_an_object_without_a_manifest_counts_for_nothing(
     assert what_left(tmp_path, monkeypatch) == before
     _, counts = asked(EVERY_ROW)
     assert sum(row[1] for row in counts) == before.total()
-    (counted,) = asked(f"{EVERY_ROW}\nSELECT count(*) FROM archived")[1]
+    connection = duckdb.connect()
+    (counted,) = asked(f"{EVERY_ROW}\nSELECT count(*) FROM archived", connection)[1]
     assert counted == (before.total(),)
+    left = [f"archive/{key.replace('g0001', generation)}" for generation in ("g0002", "g0003")]
+    assert asked(LEFTOVERS, connection)[1] == [(path,) for path in left]
 
 
 def test_below_a_prefix_the_objects_are_found_wherever_they_were_put(

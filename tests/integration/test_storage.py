@@ -10,9 +10,11 @@ import pytest
 
 from dev.s3 import RcloneS3
 from include.archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
-from include.archiver.storage import PART_BYTES, ObjectStore
+from include.archiver.part_sizes import PartSizes
+from include.archiver.storage import ObjectStore
 from tests.integration.place import Place
 
+PART_BYTES = PartSizes().first
 KEY = "client=a b/schema=x%2Fy/table=ü/dt=2024-01-01/hour=00/_1.g0001.csv.gz"
 
 
@@ -27,6 +29,31 @@ def unfinished_uploads(place: Place) -> int:
     with suppress(place.client.exceptions.NoSuchUpload):  # what rclone answers when there are none
         return len(place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []))
     return 0
+
+
+def test_parts_grow_so_that_few_of_them_hold_a_large_object(place: Place) -> None:
+    """As parts of 8 MiB do after some thousands, here after two of 1,000 bytes each."""
+    sizes = PartSizes(first=1000, each=2, largest=4000, most=8)
+    assert sizes.capacity == 1000 * (1 + 1 + 2 + 2 + 4 + 4 + 4 + 4)
+    store = ObjectStore(place.client, place.bucket, parts=sizes)
+    sent: list[int] = []
+    place.client.meta.events.register("before-call.s3.UploadPart", lambda params, **_: sent.append(len(params["body"])))
+    for size in (*range(990, 1020), 2000, 2001, 3999, 4000, 4001, 6001, 9999, sizes.capacity):
+        content = os.urandom(size)
+        sent.clear()
+        uploaded(store, f"of {size}", content, 777)
+        assert place.read(f"of {size}") == content
+        parts = sizes.count(size) if size >= sizes.first else 0
+        assert sent == [*map(sizes.of, range(1, parts)), *([size - sum(sent[:-1])] if parts else [])]
+
+
+def test_an_object_that_is_too_large_for_s3_is_a_refusal_that_names_the_setting(place: Place) -> None:
+    sizes = PartSizes(first=1000, each=2, largest=4000, most=3)
+    store = ObjectStore(place.client, place.bucket, parts=sizes)
+    with pytest.raises(StorageRefused, match=r"more than 3 parts.*Set a smaller 'window_hours'"):
+        uploaded(store, KEY, os.urandom(sizes.capacity + 1), 500)
+    assert place.keys() == []
+    assert unfinished_uploads(place) == 0
 
 
 class BrokenOffError(Exception):
@@ -142,10 +169,11 @@ def test_a_missing_bucket_is_told_by_its_name(place_on_both: Place) -> None:
         store.put_new(KEY, b"content")
 
 
+@pytest.mark.parametrize("thorough", [False, True], ids=["quick", "thorough"])
 @pytest.mark.parametrize("prefix", ["", "some/where"])
-def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str) -> None:
+def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str, thorough: bool) -> None:
     place = place_on_both
-    place.store.check(prefix, writing=True)
+    place.store.check(prefix, writing=True, thorough=thorough)
     assert place.keys() == []
     assert unfinished_uploads(place) == 0
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from include.archiver.errors import Unfinished
-from include.archiver.manifest import keys_key, manifest_key
+from include.archiver.manifest import keys_key, manifest_key, table_folder
 from include.archiver.steps.verify import Verified, verify
+from include.archiver.storage import Listed, ObjectStore
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import events, keyless
 from tests.integration.test_restore_objects import flip_a_bit, gone, one_row_more, other_rows
@@ -95,9 +96,73 @@ def test_a_manifest_that_says_something_else_than_the_ledger_is_found(place: Pla
 def test_leftovers_of_runs_that_broke_off_are_noted_and_are_no_holes(place: Place) -> None:
     events(place, rows=5)
     place.export(place.window())
+    (left,) = place.data_keys()
+    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("UPDATE archiver.windows SET state = 'void', note = 'given up'")
+    place.archive()
     result = verified(place)
-    assert result.problems == []
-    assert "2 object(s) without a manifest" in result.notes[0]
+    assert (result.objects, result.problems) == (1, [])
+    (note,) = result.notes
+    sizes = {key: len(place.read(key)) for key in sorted((left, keys_key(left)))}
+    assert note == (
+        f"2 object(s) without a manifest, left by runs that broke off, {sum(sizes.values())} bytes in all: "
+        f"{', '.join(f'{key} ({size} bytes)' for key, size in sizes.items())}"
+    )
+
+
+def test_of_many_leftovers_the_first_ones_are_named(place: Place) -> None:
+    events(place, rows=5)
+    place.archive()
+    (data,) = place.data_keys()
+    for number in range(10, 20):
+        place.write(data.replace("g0001", f"g00{number}"), b"x" * 2_000)
+    (note,) = verified(place).notes
+    assert "10 object(s) without a manifest, left by runs that broke off, 20.0 kB in all, first: " in note
+    assert note.count("(2.0 kB)") == 5
+    assert "g0010" in note
+
+
+def test_an_object_that_a_run_has_in_hand_is_no_leftover(place: Place) -> None:
+    events(place, rows=5)
+    window = place.window()
+    place.export(window)
+    assert verified(place).notes == []
+    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("UPDATE archiver.windows SET state = 'planned'")
+    assert verified(place).notes == []
+    place.sql("DROP SCHEMA archiver CASCADE")
+    assert "2 object(s) without a manifest" in verified(place).notes[0]
+
+
+def test_what_a_run_writes_while_its_hour_is_listed_is_no_leftover(place: Place) -> None:
+    """The listing of the hour was made before its manifest came."""
+    events(place, rows=5)
+    window = place.window()
+    place.export(window)
+
+    class Meanwhile(ObjectStore):
+        def objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
+            found = list(super().objects(folder, after))
+            place.check(window)
+            return iter(found)
+
+    with place.session() as database:
+        result = verify(database, Meanwhile(place.client, place.bucket), place.order)
+    assert (result.problems, result.notes) == ([], [])
+
+
+def test_an_archive_is_listed_once(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    place.write(f"{place.data_keys()[0]}.left", b"x")
+    listed: list[str] = []
+    place.client.meta.events.register(
+        "before-call.s3.ListObjectsV2", lambda params, **_: listed.append(params["query_string"]["prefix"])
+    )
+    assert "1 object(s) without a manifest" in verified(place).notes[0]
+    assert [prefix for prefix in listed if ".kept." not in prefix] == [
+        table_folder("", place.order.client, place.order.table)
+    ]
 
 
 def test_rows_that_stayed_are_no_holes(place: Place) -> None:

@@ -27,7 +27,7 @@ def refusing(header: str, status: int, code: str, message: str, operations: froz
     """A store that does not know a header, and says so in its own way."""
 
     def deed(request: Request, forward: Forward) -> Answer:
-        found = any(name.lower().startswith(header.lower()) for name in request.headers)
+        found = request.headers.get(header) is not None
         return failing(request, status, code, message) if found else forward(request.body)
 
     return Fault(operations, deed)
@@ -47,23 +47,23 @@ def demanding(header: str, value: str, message: str = "Access Denied") -> Fault:
 # As Backblaze B2 and Cloudflare R2 word it, and one that says nothing more than that.
 IMPLIES = "A header you provided implies functionality that is not implemented."
 UNKNOWN_HEADERS: dict[str, tuple[Fault, str]] = {
-    "condition, unnamed": (refusing("If-None-Match", 501, "NotImplemented", IMPLIES), "one of the headers If-None-M"),
+    "condition, unnamed": (refusing("If-None-Match", 501, "NotImplemented", IMPLIES), "probably by If-None-Match"),
     "condition, named": (
         refusing("If-None-Match", 501, "NotImplemented", "Header 'If-None-Match' not implemented"),
-        "it does not take the header If-None-Match, which no setting leaves out",
+        "the store does not know the header If-None-Match, which the archive needs",
     ),
     "condition of single objects alone": (
         refusing("If-None-Match", 501, "NotImplemented", "If-None-Match", frozenset({"PutObject"})),
-        "PutObject was answered with NotImplemented; it does not take the header If-None-Match",
+        "PutObject was answered with NotImplemented: the store does not know the header If-None-Match",
     ),
     "checksum, named": (
         refusing(
-            "x-amz-checksum-",
+            "x-amz-checksum-sha256",
             400,
             "InvalidArgument",
             "Unsupported header 'x-amz-checksum-sha256' received for this API call.",
         ),
-        "it does not take the header x-amz-checksum-sha256",
+        "the store does not know the header x-amz-checksum-sha256",
     ),
     "algorithm, named": (
         refusing(
@@ -72,7 +72,7 @@ UNKNOWN_HEADERS: dict[str, tuple[Fault, str]] = {
             "InvalidArgument",
             "Unsupported header 'x-amz-sdk-checksum-algorithm' received for this API call.",
         ),
-        "it does not take the header x-amz-sdk-checksum-algorithm",
+        "the store does not know the header x-amz-sdk-checksum-algorithm",
     ),
 }
 
@@ -108,7 +108,7 @@ def test_a_store_that_does_not_take_a_header_is_refused_in_plan_by_its_name(
     with pytest.raises(StorageRefused) as caught:
         planned(fault)
     assert words in str(caught.value)
-    assert "Use a store that takes it; nothing was written" in str(caught.value)
+    assert "use a store that does" in str(caught.value)
     assert moto_place.keys() == []
     assert moto_place.client.list_multipart_uploads(Bucket=moto_place.bucket).get("Uploads", []) == []
 
@@ -150,7 +150,7 @@ def test_a_rule_that_names_its_header_is_told_by_it(planned: Callable[..., objec
 
 def test_a_setting_that_the_store_does_not_take_is_to_be_taken_out(planned: Callable[..., object]) -> None:
     fault = refusing("x-amz-tagging", 501, "NotImplemented", "Header 'x-amz-tagging' not implemented")
-    with pytest.raises(StorageRefused, match="does not take the header x-amz-tagging; take 'tags' out of the policy"):
+    with pytest.raises(StorageRefused, match="does not take the header x-amz-tagging; correct 'tags' in the policy"):
         planned(fault, tags={"team": "data"})
 
 
@@ -180,7 +180,7 @@ def test_servers_need_not_agree_on_what_they_say_to_a_part_that_was_never_sent(
 ) -> None:
     status = 500 if code == "InternalError" else 400
     with proxy.doing(Fault(frozenset({"CompleteMultipartUpload"}), answering(status, code))):
-        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("", writing=True)
+        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("", writing=True, thorough=True)
 
 
 @pytest.mark.parametrize("store", [name for name in UNKNOWN_HEADERS if "alone" not in name])
@@ -202,5 +202,5 @@ def test_a_trial_that_breaks_off_leaves_nothing_behind(moto_place: Place, proxy:
         proxy.doing(Fault(frozenset({"UploadPart"}), answering(403, "AccessDenied"))),
         pytest.raises(ArchiverError),
     ):
-        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("a/b", writing=True)
+        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("a/b", writing=True, thorough=True)
     assert moto_place.client.list_multipart_uploads(Bucket=moto_place.bucket).get("Uploads", []) == []

@@ -13,8 +13,9 @@ from include.archiver.costs import (
     requests_for,
     seconds_for,
 )
-from include.archiver.storage import PART_BYTES
+from include.archiver.part_sizes import PartSizes
 
+PART_BYTES = PartSizes().first
 SMALL = WindowSize(rows=10, csv_bytes=1000, data_bytes=200, sidecar_bytes=50)
 
 

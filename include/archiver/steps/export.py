@@ -25,6 +25,7 @@ from include.archiver.manifest import (
     ObjectDescription,
     ServerDescription,
     keys_key,
+    manifest_key,
     object_key,
 )
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
@@ -79,7 +80,7 @@ def export(database: Database, store: ObjectStore, order: WorkOrder, window: Due
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _held(database, order, window) or _waits(database, order, window):
             return Exported(window, 0, 0, 0)
-        return _begun(database, store, order, window, last.generation + 1 if last else 1)
+        return _begun(database, store, order, window, last)
 
 
 def export_all(
@@ -162,8 +163,10 @@ def _waits(database: Database, order: WorkOrder, window: DueWindow) -> bool:
     return True
 
 
-def _begun(database: Database, store: ObjectStore, order: WorkOrder, window: DueWindow, generation: int) -> Exported:
-    """Exports the first generation from this one on whose keys are free; a lost ledger may have used some before.
+def _begun(
+    database: Database, store: ObjectStore, order: WorkOrder, window: DueWindow, last: LedgerRow | None
+) -> Exported:
+    """Exports the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
     One during which the table got or lost a part counts for nothing, and is followed by another.
 
@@ -171,15 +174,20 @@ def _begun(database: Database, store: ObjectStore, order: WorkOrder, window: Due
         KeyTaken: the keys of several in a row were not.
         DatabaseInterrupted: parts came and went all the while.
     """
-    ledger, first, changes = Ledger(database, order), generation, 0
+    ledger, tries, changes = Ledger(database, order), 0, 0
+    generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
         try:
+            if doubtful or row.handed_over:
+                # A manifest's key does not tell the compression, so the object's own key may be free all the same.
+                store.refuse_taken(manifest_key(row.object_key))
+            tries += 1
             manifest = _copied(database, order, window, row, store.upload)
         except KeyTaken:
             ledger.void(row, "its key was taken by an object that this ledger does not know")
-            generation += 1
-            if generation - first >= _MOST_TRIES:
+            generation, doubtful = generation + 1, True
+            if tries >= _MOST_TRIES:
                 raise
             continue
         if manifest is None:

@@ -14,18 +14,21 @@ from dataclasses import asdict, dataclass, field
 from itertools import groupby
 
 from include.archiver.checking import data_of, read_manifest, sidecar_of
+from include.archiver.condition import in_words
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, ObjectMissing, StorageRefused, Unfinished
 from include.archiver.kept import has_kept, has_note, knows_object, read_notes, tell_contradictions, weigh_notes
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, data_keys, manifest_key, table_folder
 from include.archiver.models import LedgerRow, RowIdentity, State, WorkOrder
-from include.archiver.storage import ObjectStore
+from include.archiver.storage import Listed, ObjectStore
 from include.archiver.wording import say_count
 
 log = logging.getLogger(__name__)
 
 _MOST_NAMED = 20
+# Of what runs left behind, some keys are enough to find it.
+_MOST_LOOSE = 5
 _MANIFEST = ".manifest.json"
 
 
@@ -111,17 +114,20 @@ class _Verification:
 
     def check_listing(self) -> None:
         """What else lies where the policy points: unknown to the ledger, given up, or left over."""
-        loose, count = [], 0
+        loose: list[Listed] = []
+        count = size = 0
         try:
-            for _, keys in groupby(self._bucket.keys(self._folder), self._hour_of):
-                for key in self._check_folder(list(keys)):
-                    count += 1
-                    loose += [key] if count <= _MOST_NAMED else []
+            for _, found in groupby(self._bucket.objects(self._folder), self._hour_of):
+                for one in self._check_folder(list(found)):
+                    count, size = count + 1, size + one.size
+                    loose += [one] if count <= _MOST_LOOSE else []
         except StorageRefused as refusal:
             self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{self._folder}")
         if count:
+            named = ", ".join(f"{one.key} ({in_words(one.size)})" for one in loose)
             self.result.notes.append(
-                f"{count} object(s) without a manifest, left by runs that broke off: {', '.join(loose)}"
+                f"{count:,} object(s) without a manifest, left by runs that broke off, {in_words(size)} in all"
+                f"{', first' if count > len(loose) else ''}: {named}"
             )
 
     def settle(self) -> None:
@@ -159,18 +165,24 @@ class _Verification:
         if faults:
             self.result.note_problem("; ".join(faults))
 
-    def _check_folder(self, keys: list[str]) -> list[str]:
-        """The manifests of one folder that the ledger has not led to; the keys that belong to no manifest."""
+    def _check_folder(self, found: list[Listed]) -> list[Listed]:
+        """The manifests of one folder that the ledger has not led to; what belongs to no manifest, and to no run."""
         known: set[str] = set()
-        for key in keys:
+        for key in (one.key for one in found):
             if key.endswith(_MANIFEST) and not any(_digest(one) in self._seen for one in data_keys(key)):
                 known.update(self._check_manifest(key))
-        return [
-            key
-            for key in keys
-            if not key.endswith(_MANIFEST)
-            and not any(one in known or _digest(one) in self._seen for one in data_keys(key))
+        loose = [
+            one
+            for one in found
+            if not one.key.endswith(_MANIFEST)
+            and not any(key in known or _digest(key) in self._seen for key in data_keys(one.key))
         ]
+        return [one for one in loose if not self._is_under_way(one.key)]
+
+    def _is_under_way(self, key: str) -> bool:
+        """Whether the ledger knows of a run that has this object in hand, or has just ended with it."""
+        row = self._find_row(data_keys(key))
+        return row is not None and row.state is not State.VOID
 
     def _check_manifest(self, key: str) -> tuple[str, ...]:
         """A manifest that the ledger did not vouch for, and its objects; the data objects that it may speak of."""
@@ -254,9 +266,9 @@ class _Verification:
         self.result.notes += gone.notes
         return []
 
-    def _hour_of(self, key: str) -> list[str]:
+    def _hour_of(self, found: Listed) -> list[str]:
         """The folder of the hour, however deep below it something lies."""
-        return key[len(self._folder) :].split("/")[:2]
+        return found.key[len(self._folder) :].split("/")[:2]
 
     def _note_refusal(self, refusal: StorageRefused, where: str) -> None:
         count, first = self._refused.get(str(refusal), (0, where))

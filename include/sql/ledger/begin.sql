@@ -1,4 +1,5 @@
--- A new generation. The unique constraints see to it that no generation and no key is ever given out twice.
+-- A new generation. The unique constraints see to it that no generation and no key is ever given out twice. Where a
+-- person handed the archive to this database, objects may lie there that its ledger does not know.
 INSERT INTO archiver.windows (
     client, table_schema, table_name, cell_start, cell_end, generation, span_start, span_end,
     state, bucket, object_key, run_id
@@ -9,4 +10,8 @@ VALUES (
 )
 RETURNING
     id, generation, state, cell_start, cell_end, span_start, span_end, bucket, object_key, run_id, rows, csv_bytes,
-    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, note, rebuilt_at
+    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, note, rebuilt_at,
+    EXISTS (
+        SELECT FROM archiver.owners
+        WHERE owners.client = windows.client AND owners.bucket = windows.bucket AND owners.adopted IS NOT NULL
+    ) AS handed_over

@@ -1,4 +1,5 @@
--- A generation that only its manifest tells of. A row that took its key without writing the object makes room.
+-- A generation that only its manifest tells of. A row that took its number without writing an object makes room, also
+-- one whose object would have had another compression, and so another key.
 INSERT INTO archiver.windows (
     client, table_schema, table_name, cell_start, cell_end, generation, span_start, span_end, state, bucket,
     object_key, rows, csv_bytes, object_bytes, sha256, manifest, deleted_upto, deleted_rows, kept_positions, run_id,
@@ -11,8 +12,9 @@ VALUES (
 )
 ON CONFLICT (client, table_schema, table_name, cell_start, cell_end, generation) DO UPDATE
 SET
-    state = excluded.state, span_start = excluded.span_start, span_end = excluded.span_end, rows = excluded.rows,
+    state = excluded.state, bucket = excluded.bucket, object_key = excluded.object_key,
+    span_start = excluded.span_start, span_end = excluded.span_end, rows = excluded.rows,
     csv_bytes = excluded.csv_bytes, object_bytes = excluded.object_bytes, sha256 = excluded.sha256,
     manifest = excluded.manifest, deleted_upto = excluded.deleted_upto, deleted_rows = excluded.deleted_rows,
     kept_positions = excluded.kept_positions, note = excluded.note, rebuilt_at = excluded.rebuilt_at
-WHERE windows.state = 'void' AND windows.manifest IS NULL AND windows.object_key = excluded.object_key
+WHERE windows.state = 'void' AND windows.manifest IS NULL
