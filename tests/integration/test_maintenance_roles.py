@@ -260,6 +260,21 @@ def test_partitions_are_maintained_too(anywhere: Place, monkeypatch: pytest.Monk
     assert "is valid" in parts.run().index()
 
 
+def test_a_leftover_that_only_the_owner_may_drop_is_named_and_ends_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Maintained.made(place, monkeypatch, column="name")
+    place.sql(
+        "CREATE INDEX events_name_ccnew ON analytics.events (left(name, 1));"
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'analytics.events_name_ccnew'::regclass"
+    )
+    found.bloat()
+    said = found.run(Strategy.COMPACT).reclaim(None)
+    assert "events_name_ccnew is left over from a rebuild that was broken off" in said
+    assert "only the owner of the table may drop it" in said
+    assert "row moved" in said
+
+
 def test_a_script_that_would_make_it_a_superuser_grants_nothing(
     fifteen: PostgresServer, rclone: S3Server, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
