@@ -14,7 +14,7 @@ from typing import cast
 from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
 from include.archiver.errors import SettingError, StorageInterrupted
 from include.archiver.policy import Client
-from include.wiring import AWS_CONNECTION
+from include.wiring import refuse_missing_connection
 
 # CloudWatch has a figure a minute, which comes a little late; of those of this span the smallest counts.
 _LOOK_BACK = timedelta(minutes=15)
@@ -30,7 +30,9 @@ def free_space(client: Client) -> FreeSpace:
         return UNKNOWN_SPACE
     if disk.rds_instance_id is not None:
         name = disk.rds_instance_id
-        return FreeSpace(lambda: _of_rds(name), f"CloudWatch FreeStorageSpace of RDS instance {name}")
+        return FreeSpace(
+            lambda: _of_rds(name, client.aws_conn_id), f"CloudWatch FreeStorageSpace of RDS instance {name}"
+        )
     if disk.callable is not None:
         place = disk.callable
         return FreeSpace(lambda: _of_function(place), f"disk.callable {place}")
@@ -41,13 +43,14 @@ def free_space(client: Client) -> FreeSpace:
     return FreeSpace(lambda: figure, "the figure in the policy file")
 
 
-def _of_rds(name: str) -> int | None:
+def _of_rds(name: str, conn_id: str) -> int | None:
     """The least that was free lately, None where CloudWatch has no figure."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
+    refuse_missing_connection(conn_id)
     now = datetime.now(UTC)
-    with _translated(name):
-        answer = AwsGenericHook(aws_conn_id=AWS_CONNECTION, client_type="cloudwatch").conn.get_metric_statistics(
+    with _translated(name, conn_id):
+        answer = AwsGenericHook(aws_conn_id=conn_id, client_type="cloudwatch").conn.get_metric_statistics(
             Namespace="AWS/RDS",
             MetricName="FreeStorageSpace",
             Dimensions=[{"Name": "DBInstanceIdentifier", "Value": name}],
@@ -60,7 +63,7 @@ def _of_rds(name: str) -> int | None:
 
 
 @contextmanager
-def _translated(name: str) -> Generator[None]:
+def _translated(name: str, conn_id: str) -> Generator[None]:
     """Errors of CloudWatch in our own words: unknown space is no space, and somebody has to hear why it is unknown."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NotReached
@@ -76,12 +79,12 @@ def _translated(name: str) -> Generator[None]:
         if code in _DENIED:
             raise SettingError(
                 f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: allow cloudwatch:GetMetricStatistics "
-                f"to the role of the Airflow connection {AWS_CONNECTION}, or say in another way how much is free "
+                f"to the role of the Airflow connection {conn_id}, or say in another way how much is free "
                 f"(disk in the policy file)"
             ) from None
         raise SettingError(
             f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: correct the credentials or the region of "
-            f"the Airflow connection {AWS_CONNECTION}"
+            f"the Airflow connection {conn_id}"
         ) from None
     except (HTTPClientError, NotReached) as error:
         raise StorageInterrupted(
@@ -90,7 +93,7 @@ def _translated(name: str) -> Generator[None]:
     except BotoCoreError as error:
         raise SettingError(
             f"{asked}: CloudWatch cannot be asked ({type(error).__name__}). Nothing was rewritten. Fix: set "
-            f"credentials and region of the Airflow connection {AWS_CONNECTION}"
+            f"credentials and region of the Airflow connection {conn_id}"
         ) from None
 
 

@@ -6,8 +6,8 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +19,7 @@ from include.approval import Question, approved, describe_rejection
 from include.archiver.condition import in_words
 from include.archiver.database import Database
 from include.archiver.errors import SettingError, Stopped, Unfinished
+from include.archiver.ledger_rights import ensure_upkeep
 from include.archiver.maintenance_settings import Strategy
 from include.archiver.models import WorkOrder
 from include.archiver.naming import group_part
@@ -266,12 +267,18 @@ class Maintenance:
         ]
         return "; ".join([*told, *done.notes])
 
-    def _session(self, action: Action, *, writes: bool | None = None) -> AbstractContextManager[Database]:
+    @contextmanager
+    def _session(self, action: Action, *, writes: bool | None = None) -> Generator[Database]:
         writes = not self.order.dry_run if writes is None else writes
-        return wiring.session(self.client, f"maintenance {action}", writes=writes, policy=self.policy)
+        with wiring.session(
+            self.client, f"maintenance {action}", writes=writes, policy=self.policy, maintenance=True
+        ) as database:
+            if writes and self.client.maintenance_conn_id:
+                ensure_upkeep(database, self.order, lambda: wiring.session(self.client, "maintenance", writes=True))
+            yield database
 
     def _watcher(self) -> AbstractContextManager[Database]:
-        return wiring.session(self.client, "watch", writes=False)
+        return wiring.session(self.client, "watch", writes=False, maintenance=True)
 
 
 def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
@@ -285,7 +292,7 @@ def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question
         lock = "nobody can read or write the table while it lasts"
     body = [
         f"Table `{policy.table}` of client `{client.name}` (database `{client.database}`, connection "
-        f"`{client.conn_id}`) is to be written anew with {would.choice}.",
+        f"`{client.maintenance_conn_id or client.conn_id}`) is to be written anew with {would.choice}.",
         f"**Lock**: {lock}.",
     ]
     if prospect:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from include.archiver.database import Database
 from include.archiver.errors import SettingError
+from include.archiver.object_settings import AWS_CONNECTION
 from include.archiver.policy import Client, Policies, TablePolicy, load
 from include.archiver.session import SessionLimits
 from include.archiver.stopping import Stop
@@ -26,8 +27,8 @@ from include.pools import policies_path
 
 if TYPE_CHECKING:
     import psycopg
+    from airflow.sdk import Connection
 
-AWS_CONNECTION = "aws_default"
 # S3 is asked again a few times before the task itself is; a call that hangs must not hold a snapshot open.
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
@@ -42,6 +43,8 @@ KEEPALIVES = {
     "keepalives_count": 6,
     "tcp_user_timeout": 120_000,
 }
+# What the extra of a connection may say to the driver and the provider instead of the server.
+_DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"}
 
 _stop = Stop()
 
@@ -52,24 +55,31 @@ def policies() -> Policies:
 
 
 @contextmanager
-def session(client: Client, step: str, *, writes: bool, policy: TablePolicy | None = None) -> Generator[Database]:
-    """A connection to the client's database, for one task; the policy says how long a statement may take.
+def session(
+    client: Client, step: str, *, writes: bool, policy: TablePolicy | None = None, maintenance: bool = False
+) -> Generator[Database]:
+    """A connection to the client's database, for one task; by the connection of maintenance, where there is one.
 
-    When Airflow asks the task to end, a statement that goes on for more than two seconds is cancelled.
+    The policy says how long a statement may take. When Airflow asks the task to end, a statement that goes on for more
+    than two seconds is cancelled.
 
     Raises:
-        SettingError: Airflow has no connection of the policy's `conn_id`.
+        SettingError: Airflow has no connection of the policy's `conn_id` or `maintenance_conn_id`, or its extra cannot
+            be used.
         DatabaseRefused: the server does not let us in.
         Stopped: Airflow asked the task to end.
     """
+    setting, conn_id = "conn_id", client.conn_id
+    if maintenance and client.maintenance_conn_id:
+        setting, conn_id = "maintenance_conn_id", client.maintenance_conn_id
     with (
         stop_requested() as stop,
         Database.connected(
-            _connect(client),
+            partial(_connect, client, conn_id, setting),
             client.database,
             f"archiver {step} {client.name}",
             writes,
-            partial(_hosts, client.conn_id),
+            partial(_hosts, conn_id),
             _limits(policy),
             stop,
             client.one_session_proxy,
@@ -84,21 +94,35 @@ def _limits(policy: TablePolicy | None) -> SessionLimits:
     return SessionLimits(policy.longest_statement, f"statement_timeout of {policy.table} in the policy file")
 
 
-def _connect(client: Client) -> Callable[[], psycopg.Connection[Any]]:
-    def connect() -> psycopg.Connection[Any]:
-        from airflow.providers.postgres.hooks.postgres import PostgresHook
+def _connect(client: Client, conn_id: str, setting: str) -> psycopg.Connection[Any]:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
 
-        try:
-            hook = PostgresHook(postgres_conn_id=client.conn_id, database=client.database)
-            hook.connection.extra = json.dumps({**KEEPALIVES, **hook.connection.extra_dejson})
-            return cast("psycopg.Connection[Any]", hook.get_conn())
-        except AirflowNotFoundException:
-            raise SettingError(
-                f"there is no Airflow connection {client.conn_id!r}, which the policy file names as conn_id of client "
-                f"{client.name!r}; create it under Admin > Connections, or correct conn_id"
-            ) from None
+    try:
+        hook = PostgresHook(postgres_conn_id=conn_id, database=client.database)
+        _complete_extra(hook.connection)
+        return cast("psycopg.Connection[Any]", hook.get_conn())
+    except AirflowNotFoundException:
+        raise SettingError(
+            f"there is no Airflow connection {conn_id!r}, which the policy file names as {setting} of client "
+            f"{client.name!r}; create it under Admin > Connections, or correct {setting}"
+        ) from None
+    except (TypeError, ValueError) as error:
+        # The provider checks some of the extra itself; its words may quote values of it, so they stay here.
+        raise SettingError(
+            f"the Airflow connection {conn_id!r} ({setting} of client {client.name!r}) cannot be used as it is "
+            f"({type(error).__name__}); nothing was done. Look at what its extra holds "
+            f"({', '.join(sorted(hook.connection.extra_dejson)) or 'nothing'}): only libpq's own parameters, such as "
+            f"sslmode, and iam belong there"
+        ) from None
 
-    return connect
+
+def _complete_extra(connection: Connection) -> None:
+    """Adds what notices a dead connection, and leaves out how others want rows from this one.
+
+    That is not for us, and one kind of them is refused by the provider.
+    """
+    extra = {name: value for name, value in connection.extra_dejson.items() if name not in _DRIVERS_OWN}
+    connection.extra = json.dumps({**KEEPALIVES, **extra})
 
 
 def _hosts(conn_id: str) -> tuple[str, str] | None:
@@ -113,11 +137,17 @@ def _hosts(conn_id: str) -> tuple[str, str] | None:
 
 
 def object_store(policy: TablePolicy) -> ObjectStore:
-    """The table's bucket, with what every object written to it is to carry."""
+    """The table's bucket, with what every object written to it is to carry.
+
+    Raises:
+        SettingError: Airflow has no connection of the policy's `aws_conn_id`. Only the default one may be missing: then
+            the machine's own role counts.
+    """
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
 
-    hook = S3Hook(aws_conn_id=AWS_CONNECTION)
+    hook = S3Hook(aws_conn_id=policy.aws_conn_id)
+    refuse_missing_connection(policy.aws_conn_id)
     ours = Config(
         connect_timeout=_S3_CONNECT_SECONDS,
         read_timeout=_S3_READ_SECONDS,
@@ -131,16 +161,32 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         config=CLIENT.merge(ours).merge(hook.config),
         verify=hook.verify,
     )
-    return ObjectStore(client, policy.bucket_name, _object_settings(policy), policy.bucket_owner)
+    return ObjectStore(
+        client,
+        policy.bucket_name,
+        policy.object_parameters,
+        policy.bucket_owner,
+        connection=policy.aws_conn_id,
+    )
 
 
-def _object_settings(policy: TablePolicy) -> dict[str, str]:
-    settings: dict[str, str] = {}
-    if policy.kms_key_id:
-        settings |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": policy.kms_key_id}
-    if policy.storage_class:
-        settings["StorageClass"] = policy.storage_class
-    return settings
+def refuse_missing_connection(aws_conn_id: str) -> None:
+    """The hook itself would go on with whatever credentials the machine has, perhaps into another account.
+
+    Raises:
+        SettingError: Airflow has no such connection, and it is not the default one.
+    """
+    from airflow.sdk import BaseHook
+
+    if aws_conn_id == AWS_CONNECTION:
+        return
+    try:
+        BaseHook.get_connection(aws_conn_id)
+    except AirflowNotFoundException:
+        raise SettingError(
+            f"there is no Airflow connection {aws_conn_id!r}, which the policy file names as aws_conn_id; create it "
+            f"under Admin > Connections, or correct aws_conn_id. Nothing was read or written"
+        ) from None
 
 
 def run_time(context: Mapping[str, Any]) -> datetime:

@@ -8,215 +8,55 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from croniter import croniter
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError, model_validator
 
-from include.archiver.durations import duration_of
 from include.archiver.errors import PolicyError, SettingError
-from include.archiver.maintenance_settings import Disk, MaintenanceSettings
+from include.archiver.keep_days import (
+    DEFAULT_KEEP_DAYS,
+    FROM_VARIABLE,
+    KEEP_EVERYTHING,
+    MOST_KEEP_DAYS,
+    KeepDays,
+    parse_keep_days,
+)
+from include.archiver.maintenance_settings import Disk
 from include.archiver.models import TableName
 from include.archiver.naming import enabled_variable, keep_days_variable, key_segment
+from include.archiver.object_settings import AWS_CONNECTION, ObjectSettings
+from include.archiver.strict_yaml import read_yaml
+from include.archiver.table_policy import MOST_MAPPED_WINDOWS, Settings, TablePolicy, as_tuple, parse_table
 
-KEEP_EVERYTHING = -1
-DEFAULT_KEEP_DAYS = 2
-# `keep_days` of a table whose N may come from the client's own Variable alone.
-FROM_VARIABLE: Literal["variable"] = "variable"
+# What others take from here, wherever it is defined.
+__all__ = [
+    "DEFAULT_KEEP_DAYS",
+    "KEEP_EVERYTHING",
+    "LONGEST_CLIENT_NAME",
+    "MOST_KEEP_DAYS",
+    "MOST_MAPPED_WINDOWS",
+    "Client",
+    "KeepDays",
+    "Policies",
+    "Settings",
+    "TablePolicy",
+    "choose_keep_days",
+    "load",
+    "misspelt_variables",
+    "parse_keep_days",
+    "parse_table",
+]
+
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
-MOST_KEEP_DAYS = 36_500
-# Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
-MOST_MAPPED_WINDOWS = 1000
 LONGEST_CLIENT_NAME = 63
-# S3's classes from which an object has to be brought back before anybody can read it.
-_COLD_STORAGE = {"GLACIER", "DEEP_ARCHIVE"}
 # S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
 _LONGEST_KEY_FOLDER = 900
-
-_PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
-_TABLE = re.compile(rf"{_PART}\.{_PART}")
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
-_ACCOUNT = re.compile(r"[0-9]{12}")
-_CRON_FIELDS = 5
-_CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 _Model = TypeVar("_Model", bound=BaseModel)
-if TYPE_CHECKING:
-    _Loader = yaml.SafeLoader
-else:
-    # Each task reads the file; libyaml, where PyYAML was built with it, does so several times as fast.
-    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-def parse_keep_days(value: object, source: str) -> int:
-    """N, the days to keep, from whatever a person wrote.
-
-    Raises:
-        SettingError: it is neither -1 nor a whole number from 0 to 36500; the message names `source`.
-    """
-    text = str(value).strip() if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    days = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
-    # "-0" may be a slip of the pen for -1, which keeps everything.
-    if days is None or not (text == str(KEEP_EVERYTHING) or (0 <= days <= MOST_KEEP_DAYS and text[0] != "-")):
-        raise SettingError(
-            f"{source} is {value!r}, which is not a number of days to keep. Set it to -1 to keep everything, "
-            f"or to a whole number of days from 0 to {MOST_KEEP_DAYS}. Nothing was archived or deleted."
-        )
-    return days
-
-
-def parse_table(text: str) -> TableName:
-    """`schema.table`, each part as the catalog holds it; a part with a dot or a quote goes in double quotes."""
-    match = _TABLE.fullmatch(text)
-    if not match:
-        raise ValueError(
-            f'{text!r} is not schema.table; write a part that holds a dot or a quote as "my.schema".events'
-        )
-    quoted_schema, plain_schema, quoted_name, plain_name = match.groups()
-    schema, name = (
-        quoted.replace('""', '"') if quoted else plain
-        for quoted, plain in ((quoted_schema, plain_schema), (quoted_name, plain_name))
-    )
-    return TableName(schema, name)
-
-
-def _keep_days(value: object) -> object:
-    if value == FROM_VARIABLE:
-        return value
-    try:
-        return parse_keep_days(value, "keep_days")
-    except SettingError as error:
-        raise ValueError(str(error)) from None
-
-
-def _cron(value: object) -> object:
-    """A cron schedule that Airflow will take: a bad one would keep the whole DAG file from loading."""
-    if value is None or value in _CRON_PRESETS:
-        return value
-    if not isinstance(value, str) or len(value.split()) != _CRON_FIELDS or not croniter.is_valid(value):
-        raise ValueError("not a cron schedule of five fields, such as '0 1 * * *'; null runs the DAG by hand only")
-    return value
-
-
-def _account(value: object) -> object:
-    if value is not None and not (isinstance(value, str) and _ACCOUNT.fullmatch(value)):
-        raise ValueError("not the number of an AWS account: 12 digits, in quotes")
-    return value
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _statement_timeout(value: object) -> object:
-    duration_of(value)
-    return value
-
-
-class Settings(MaintenanceSettings):
-    """The settings of a table; any level of the file may give them, and the innermost wins."""
-
-    timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
-    timezone: str = "UTC"
-    keep_days: Annotated[int | Literal["variable"] | None, BeforeValidator(_keep_days)] = None
-    window_hours: Annotated[int, Field(ge=1, le=168)] = 1
-    windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
-    max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
-    batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
-    statement_timeout: Annotated[str, BeforeValidator(_statement_timeout)] = "1h"
-    drop_partitions: bool = True
-    schedule: Annotated[str | None, BeforeValidator(_cron)] = "0 1 * * *"
-    bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
-    prefix: str = ""
-    compression: Literal["gzip", "zstd"] = "gzip"
-    kms_key_id: str | None = None
-    storage_class: str | None = None
-    bucket_owner: Annotated[str | None, BeforeValidator(_account)] = None
-
-    @property
-    def longest_statement(self) -> timedelta:
-        """How long one statement of the archive, of a restore or of a plan may take."""
-        return duration_of(self.statement_timeout)
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is not a time zone of the IANA list, such as Europe/Berlin") from None
-        return value
-
-    @field_validator("prefix")
-    @classmethod
-    def _clean_prefix(cls, value: str) -> str:
-        if value.startswith("/") or "//" in value or any(part in {".", ".."} for part in value.split("/")):
-            raise ValueError(f"{value!r} is not a key prefix; write folders with single slashes, such as a/b")
-        return value.rstrip("/")
-
-    @field_validator("storage_class")
-    @classmethod
-    def _readable_at_once(cls, value: str | None) -> str | None:
-        if value in _COLD_STORAGE:
-            raise ValueError(
-                f"{value!r} gives nothing back for hours, so no object could be read back and no row would ever leave; "
-                f"use GLACIER_IR, or a lifecycle rule that moves objects later"
-            )
-        return value
-
-
-class TablePolicy(Settings):
-    """What to keep of one table."""
-
-    table: str = "analytics.events"
-    enabled: bool | None = None
-    children: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = ()
-
-    @field_validator("table")
-    @classmethod
-    def _schema_and_table(cls, value: str) -> str:
-        parse_table(value)
-        return value
-
-    @field_validator("children")
-    @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for child, times in Counter(map(parse_table, value)).items():
-            if times > 1:
-                raise ValueError(f"{child} is listed {times} times; list it once")
-        return value
-
-    @property
-    def name(self) -> TableName:
-        """The table's name, taken apart."""
-        return parse_table(self.table)
-
-    @property
-    def child_names(self) -> tuple[TableName, ...]:
-        """The tables that point to this one and are archived before it; itself among them, if its rows point there."""
-        return tuple(map(parse_table, self.children))
-
-    @property
-    def bucket_name(self) -> str:
-        """The bucket; `_assembled` saw to it that there is one."""
-        if self.bucket is None:
-            raise PolicyError(f"table {self.table} has no bucket")
-        return self.bucket
 
 
 class _ClientEntry(Settings):
@@ -225,7 +65,7 @@ class _ClientEntry(Settings):
     name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_CLIENT_NAME)]
     database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
     enabled: bool | None = None
-    tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_tuple)] = ({},)
+    tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_tuple)] = ({},)
 
     @model_validator(mode="after")
     def _some_table(self) -> Self:
@@ -234,10 +74,11 @@ class _ClientEntry(Settings):
         return self
 
 
-class _InstanceEntry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _InstanceEntry(ObjectSettings):
+    """A server as the file writes it; what it says of objects holds for all of its clients."""
 
     conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
+    maintenance_conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)] | None = None
     disk: Disk | None = None
     pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
     one_session_proxy: bool = False
@@ -255,6 +96,10 @@ class Client:
     disk: Disk | None = None
     enabled: bool | None = None
     """Whether a person has said that rows of this client may really leave; each table may say it too."""
+    maintenance_conn_id: str | None = None
+    """The Airflow connection that maintenance uses; None where it is the archive's."""
+    aws_conn_id: str = AWS_CONNECTION
+    """The Airflow connection of the AWS account in which the server itself is; each table may have one of its own."""
     one_session_proxy: bool = False
     """Whether a person vouches for a proxy before the server that gives each client a server process of its own."""
 
@@ -293,7 +138,7 @@ def load(path: Path) -> Policies:
     """
     source = str(path)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        document = read_yaml(path)
     except OSError as error:
         raise PolicyError(
             f"the policy file {source} cannot be read ({error.strerror}); create it, or set the environment "
@@ -302,27 +147,6 @@ def load(path: Path) -> Policies:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolicyError(f"the policy file {source} is not valid YAML: {error}") from None
     return _checked(document, source)
-
-
-class _StrictLoader(_Loader):
-    """YAML in which a repeated key is an error: of two `keep_days`, nobody can say which one was meant."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for key, times in keys.items():
-            if times > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands {times} times in one place", node.start_mark
-                )
-        return super().construct_mapping(node, deep=deep)
-
-    def construct_scalar(self, node: Any) -> Any:
-        value = super().construct_scalar(node)
-        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise yaml.constructor.ConstructorError(
-                None, None, "half a character, as JSON escapes it; write the character itself", node.start_mark
-            )
-        return value
 
 
 def _checked(document: object, source: str) -> Policies:
@@ -374,8 +198,9 @@ def _name_of(raw: object, where: str) -> str:
 def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
     entry = _validated(_ClientEntry, raw, where)
     of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
+    of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
     tables = tuple(
-        _assembled({**defaults, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        _assembled({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
     )
     for table, times in Counter(table.name for table in tables).items():
@@ -391,6 +216,8 @@ def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[
         tables,
         instance.disk,
         entry.enabled,
+        instance.maintenance_conn_id,
+        {**defaults, **of_instance}.get("aws_conn_id", AWS_CONNECTION),
         instance.one_session_proxy,
     )
 
@@ -464,19 +291,6 @@ def _problem(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
         return "no such setting; check its spelling"
     return f"{problem['msg']} (it is {problem['input']!r})"
-
-
-@dataclass(frozen=True)
-class KeepDays:
-    """N and where it came from."""
-
-    days: int
-    source: str
-
-    @property
-    def everything(self) -> bool:
-        """Whether nothing is ever due."""
-        return self.days == KEEP_EVERYTHING
 
 
 def choose_keep_days(

@@ -58,7 +58,7 @@ def check_database(database: Database, order: WorkOrder) -> tuple[list[Check], T
 def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
     """Whether the bucket is there, and objects can be listed, read and written in it.
 
-    Writing is tried by an upload that is begun and given up, which leaves nothing behind.
+    Writing is tried by an upload that sends what an archive sends, and is given up, which leaves nothing behind.
     """
     name = f"s3://{bucket.bucket}"
     try:
@@ -73,8 +73,8 @@ def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
         return Check("bucket, reading", ok=True, told=f"objects in {name} can be listed and read")
 
     def write() -> Check:
-        bucket.check(order.prefix, writing=True)
-        return Check("bucket, writing", ok=True, told=f"an upload to {name} could be begun, and was given up")
+        bucket.check(order.prefix, writing=True, thorough=True)
+        return Check("bucket, writing", ok=True, told=f"{name} takes what an archive sends; the upload was given up")
 
     return [
         Check("bucket", ok=True, told=f"{name} is there"),

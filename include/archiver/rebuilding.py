@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from include.archiver.database import Database, Row
-from include.archiver.errors import LockWait, Stopped
+from include.archiver.errors import LockWait, RightMissing, Stopped
 from include.archiver.models import TableName
 
 log = logging.getLogger(__name__)
@@ -22,12 +22,22 @@ class Bloat:
 
 
 def drop_leftovers(database: Database, oid: int) -> list[str]:
-    """Drops what a broken-off REINDEX CONCURRENTLY left of this table, and says what."""
-    dropped = []
+    """Drops what a broken-off REINDEX CONCURRENTLY left of this table, and says what.
+
+    Whoever may rebuild an index need not be its owner, who alone may drop it.
+    """
+    told = []
     for row in database.all("compact/leftovers", oid=oid):
-        database.change("compact/drop_index", {"index": TableName(row.schema, row.name)})
-        dropped.append(f"dropped {row.name}, left over from a rebuild that was broken off")
-    return dropped
+        try:
+            database.change("compact/drop_index", {"index": TableName(row.schema, row.name)})
+        except RightMissing:
+            told.append(
+                f"{row.name} is left over from a rebuild that was broken off, and costs every write; only the owner of "
+                f"the table may drop it: DROP INDEX CONCURRENTLY"
+            )
+        else:
+            told.append(f"dropped {row.name}, left over from a rebuild that was broken off")
+    return told
 
 
 def rebuild_bloated(

@@ -16,10 +16,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
+from include.archiver.object_settings import AWS_CONNECTION
 from include.archiver.own_writes import Likeness, Piece, Write
 from include.archiver.part_sizes import PartSizes
 from include.archiver.storage_errors import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
 from include.archiver.uploads import Upload
+from include.archiver.write_trial import try_to_upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,7 +70,8 @@ class ObjectStore:
     """One bucket, and the settings that every object written to it gets.
 
     `owner` is the number of the AWS account that must own the bucket; S3 refuses every request if it does not. `parts`
-    says in which pieces large objects are sent.
+    says in which pieces large objects are sent, and `connection`, for messages, of which Airflow connection the client
+    is made.
     """
 
     client: S3Client
@@ -76,6 +79,7 @@ class ObjectStore:
     settings: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     parts: PartSizes = field(default_factory=PartSizes)
+    connection: str = AWS_CONNECTION
     _spare: list[bytearray] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -90,21 +94,22 @@ class ObjectStore:
         """
         return self if bucket == self.bucket else replace(self, bucket=bucket, owner=None, _spare=[])
 
-    def check(self, prefix: str, writing: bool) -> None:
+    def check(self, prefix: str, writing: bool, thorough: bool = False) -> None:
         """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
 
-        Nothing is left behind: the right to write is tried with an upload that is begun and given up.
+        Nothing is left behind: writing is tried by an upload that sends what every upload sends and ends in nothing.
+        To be `thorough` takes two requests more, for what else a run tries by the marker of its owner.
 
         Raises:
-            StorageRefused: the bucket is missing or the credentials do not do; the message says which.
+            StorageRefused: the bucket is missing, the credentials do not do, or the bucket does not take what the
+                archive sends or demands more; the message says which.
             StorageInterrupted: S3 cannot be reached.
         """
         with self.translated():
             self.client.head_bucket(**self.address)
             if writing:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
-                upload = self.client.create_multipart_upload(**self.address, Key=key, **cast(Any, self.settings))
-                self.client.abort_multipart_upload(**self.address, Key=key, UploadId=upload["UploadId"])
+                try_to_upload(self.client, {**self.address, "Key": key}, self.writing(Write()), thorough=thorough)
 
     def keys(self, folder: str, after: str | None = None) -> Iterator[str]:
         """All keys that begin like this, in their order; if asked, only those that come after another key."""
@@ -260,4 +265,4 @@ class ObjectStore:
         try:
             yield
         except CLIENT_ERRORS as error:
-            raise translate(error, Asked(self.bucket, self.owner, self.settings, key)) from None
+            raise translate(error, Asked(self.bucket, self.owner, self.settings, key, self.connection)) from None

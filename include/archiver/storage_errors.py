@@ -23,30 +23,32 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 from include.archiver.errors import CheckFailed, KeyTaken, StorageInterrupted, StorageRefused
+from include.archiver.object_settings import AWS_CONNECTION
 from include.archiver.own_writes import TOKEN
+from include.archiver.refused_writes import NO_ACLS, say_what_is_demanded, say_what_may_lack
 
 # All that S3's client raises.
 CLIENT_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 _FIXES = {
     "NoSuchBucket": "create the bucket, or correct 'bucket' in the policy file",
-    "InvalidAccessKeyId": "correct the access key of the Airflow connection aws_default",
-    "SignatureDoesNotMatch": "correct the secret key of the Airflow connection aws_default",
+    "InvalidAccessKeyId": "correct the access key of the Airflow connection {connection}",
+    "SignatureDoesNotMatch": "correct the secret key of the Airflow connection {connection}",
     "AccessDenied": "grant s3:GetObject, s3:PutObject, s3:ListBucket and s3:AbortMultipartUpload on the bucket",
-    "403": "check the access key of the Airflow connection aws_default, and its rights on the bucket",
-    "400": "S3 does not say why to this request; check whether the credentials of the Airflow connection aws_default "
+    "403": "check the access key of the Airflow connection {connection}, and its rights on the bucket",
+    "400": "S3 does not say why to this request; check whether the credentials of the Airflow connection {connection} "
     "have expired, and its region_name",
     "InvalidObjectState": "the object lies in cold storage; bring it back with S3's RestoreObject, then run this again",
     "KMS.DisabledException": "enable the KMS key again",
     "KMS.KMSInvalidStateException": "the KMS key cannot be used in its state; enable it, or cancel its deletion",
     "KMS.NotFoundException": "there is no such KMS key; correct 'kms_key_id' in the policy file, or the bucket's "
     "default encryption",
-    "ExpiredToken": "renew the credentials of the Airflow connection aws_default",
-    "InvalidToken": "renew the credentials of the Airflow connection aws_default",
+    "ExpiredToken": "renew the credentials of the Airflow connection {connection}",
+    "InvalidToken": "renew the credentials of the Airflow connection {connection}",
 }
 _FIXES |= dict.fromkeys(
     ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"),
-    "the bucket is in another region; set region_name in the Airflow connection aws_default",
+    "the bucket is in another region; set region_name in the Airflow connection {connection}",
 )
 _ELSE = "S3 will refuse this each time; see what that code means in the S3 manual"
 
@@ -57,7 +59,7 @@ _REFUSED = (
     | {"EntityTooLarge", "EntityTooSmall", "InvalidArgument", "InvalidDigest", "InvalidEncryptionAlgorithmError"}
     | {"InvalidRequest", "InvalidStorageClass", "InvalidTag", "InvalidURI", "KeyTooLongError", "MalformedXML"}
     | {"MetadataTooLarge", "MissingContentLength", "MissingSecurityHeader", "UnsupportedArgument"}
-    | {"MissingUploadObjectWithObjectLockHeaders"}
+    | {"MissingUploadObjectWithObjectLockHeaders", NO_ACLS}
 )
 # By their meaning in HTTP: who asks may not, the method or the length is wrong, the thing has moved.
 _REFUSED_STATUSES = frozenset({301, 308, 401, 403, 405, 411, 413, 414, 501})
@@ -107,12 +109,16 @@ class NotThereError(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """Whom S3 was asked about and with what settings, for messages: `key` is the key to be written, if there is one."""
+    """What S3 was asked about, with what settings and by which Airflow connection, for messages.
+
+    `key` is the one to be written, if there is one.
+    """
 
     bucket: str
     owner: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     key: str = ""
+    connection: str = AWS_CONNECTION
 
     def headers(self, operation: str) -> tuple[str, ...]:
         """The headers that such a request sends and that not every store knows."""
@@ -162,7 +168,7 @@ def _of_client(error: Exception, asked: Asked) -> Exception:
             # boto3 compares the checksum that S3 keeps; an object that fails will fail at every further try.
             return CheckFailed(f"{where}: an object came back damaged, against the checksum that S3 keeps of it")
         case NoCredentialsError() | PartialCredentialsError():
-            refusal = f"{where}: no credentials; set up the Airflow connection aws_default"
+            refusal = f"{where}: no credentials; set up the Airflow connection {asked.connection}"
         case ParamValidationError() if "bucket name" in str(error):
             refusal = f"{asked.bucket!r} is not a name that S3 allows for a bucket; correct 'bucket' in the policy file"
         case ParamValidationError():
@@ -170,8 +176,8 @@ def _of_client(error: Exception, asked: Asked) -> Exception:
         case SSLError() if found := _REASON.search(str(error)):
             refusal = (
                 f"{where}: the certificate of the S3 endpoint is not trusted ({found[1].strip()}); name the file with "
-                f"its authority's certificate as 'verify' in the extra of the Airflow connection aws_default, or "
-                f"correct endpoint_url there"
+                f"its authority's certificate as 'verify' in the extra of the Airflow connection {asked.connection}, "
+                f"or correct endpoint_url there"
             )
         case ResponseParserError():
             return StorageInterrupted(f"{where}: S3's answer was not understood; what answers there may be no S3")
@@ -191,9 +197,13 @@ def _of_answer(error: ClientError, asked: Asked, now: datetime) -> Exception:
         )
     if code in _PASSING or (code not in _REFUSED and status not in _REFUSED_STATUSES):
         return StorageInterrupted(message)
+    if demanded := say_what_is_demanded(error, asked.settings):
+        return StorageRefused(f"{message}; {demanded}")
     if status != _FORBIDDEN and (unknown := _unknown_header(error, asked)):
         return StorageRefused(f"{message}: {unknown}")
-    fix = _FIXES.get(code, _ELSE)
+    fix = _FIXES.get(code, _ELSE).format(connection=asked.connection)
+    if code in {"AccessDenied", str(_FORBIDDEN)}:
+        fix += say_what_may_lack(error, asked.settings)
     if asked.owner and status == _FORBIDDEN:
         fix += f"; or correct 'bucket_owner' in the policy file, if account {asked.owner} does not own the bucket"
     return StorageRefused(f"{message}; {fix}")

@@ -9,10 +9,13 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
+from dev.postgres import binaries_folder
 from include.archiver.statements import FOLDER
 from tests.integration.place import Place
 
 SCRIPTS = FOLDER / "roles"
+# test_maintenance_roles.py and test_role_scripts.py try those of other roles.
+_OF_OTHER_ROLES = {"maintenance", "ledger_reader"}
 _GRANT = re.compile(r"^ *GRANT ([A-Z, ]+(?: \(:\"\w+\"\))?) ON ([A-Z]+ [^\s]+) TO", re.MULTILINE)
 
 
@@ -42,10 +45,11 @@ def text_of(script: str) -> str:
 
 
 def rights() -> list[Right]:
-    """Every right that any of the scripts grants."""
+    """Every right that any of the scripts grants to the archive's role."""
     return [
         Right(path.stem, privilege, on)
         for path in sorted(SCRIPTS.glob("*.sql"))
+        if path.stem not in _OF_OTHER_ROLES
         for privileges, on in _GRANT.findall(path.read_text(encoding="utf-8"))
         for privilege in privileges.split(", ")
     ]
@@ -82,22 +86,26 @@ class Owned:
         self._psql(text, variables or {})
 
     def _psql(self, script: str, variables: Mapping[str, str]) -> None:
-        """A script from psql's `-f`; a password that it asks for is the server's."""
+        """A script from psql's `-f`, without a terminal; a password that it wants is the server's."""
         place = self.place
         path = place.server.directory / "script.sql"
         path.write_text(script, encoding="utf-8")
+        # One psql for servers of any version, and none of their libraries.
+        environment = {**place.server.tool_environment(place.database), "PGUSER": self.master}
+        environment |= {"ARCHIVER_ROLE_PASSWORD": place.server.password}
+        environment.pop("LD_LIBRARY_PATH", None)
         done = subprocess.run(
             [
-                place.server.tool("psql"),
+                binaries_folder() / "psql",
                 *("--no-psqlrc", "--quiet", "-f", path, "-v", f"role={self.role}"),
                 *(word for name, value in variables.items() for word in ("-v", f"{name}={value}")),
             ],
-            env={**place.server.tool_environment(place.database), "PGUSER": self.master},
-            input=f"{place.server.password}\n{place.server.password}\n",
+            env=environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            start_new_session=True,  # without a terminal psql asks for passwords on its input
+            start_new_session=True,
         )
         assert done.returncode == 0, done.stderr
 

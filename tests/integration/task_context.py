@@ -15,8 +15,8 @@ from include.variables import ClientVariables
 from tests.place import NOW, AnyPlace
 
 
-def connect_airflow(place: AnyPlace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives Airflow the connections to the place's servers."""
+def connect_airflow(place: AnyPlace, monkeypatch: pytest.MonkeyPatch, endpoint_url: str = "") -> None:
+    """Gives Airflow the connections to the place's servers; to S3 by another address, if there is one."""
     server = {"conn_type": "postgres", "host": place.server.host, "port": place.server.port}
     account = {"login": place.server.user, "password": place.server.password}
     monkeypatch.setenv("AIRFLOW_CONN_RDS_MAIN", json.dumps(server | account))
@@ -24,7 +24,7 @@ def connect_airflow(place: AnyPlace, monkeypatch: pytest.MonkeyPatch) -> None:
         "conn_type": "aws",
         "login": place.s3.access_key,
         "password": place.s3.secret_key,
-        "extra": {"endpoint_url": place.s3.endpoint_url, "region_name": place.s3.region},
+        "extra": {"endpoint_url": endpoint_url or place.s3.endpoint_url, "region_name": place.s3.region},
     }
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(storage))
 

@@ -11,6 +11,7 @@ import pytest
 
 from include import free_space
 from include.archiver import storage, uploads
+from include.archiver.object_settings import ObjectSettings
 from include.archiver.part_sizes import PartSizes
 from include.archiver.steps.verify import verify
 from include.archiver.storage import ObjectStore
@@ -30,6 +31,8 @@ NEEDED = {
     "CompleteMultipartUpload": "s3:PutObject",
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
+# What it wants besides where a setting of the policy file adds a header to the calls that write.
+NEEDED_BY_SETTING = {"acl": "s3:PutObjectAcl", "tags": "s3:PutObjectTagging"}
 
 
 def allowed(service: str) -> set[str]:
@@ -57,7 +60,14 @@ def test_the_policy_allows_the_calls_that_are_made_and_no_more(place: Place, mon
     with place.session() as database:
         assert verify(database, place.store, place.order).problems == []
     assert made == set(NEEDED), "all of them were made, so each action is needed"
-    assert {NEEDED[call] for call in made} == allowed("s3")
+    assert {NEEDED[call] for call in made} == allowed("s3") - set(NEEDED_BY_SETTING.values())
+
+
+def test_settings_that_need_a_right_have_a_statement_of_their_own() -> None:
+    for setting, right in NEEDED_BY_SETTING.items():
+        assert setting in ObjectSettings.model_fields
+        (statement,) = [one for one in POLICY["Statement"] if one["Action"] == right]
+        assert statement["Sid"] == f"OnlyWith{setting.capitalize()}"
 
 
 def test_no_other_call_is_in_the_code() -> None:

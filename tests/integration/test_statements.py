@@ -95,6 +95,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "lower": Text("2024-01-02"),
     "upper": Text("2024-01-03 %s {x}"),
     "own": Of("moved", COLUMN),
+    "role": "pg_monitor",
     "index": TableName(TABLE.schema, "an index %s"),
     "leftover": TableName("repack", "log_1259"),
     "staged_columns": [Of("staged", COLUMN)],

@@ -194,10 +194,11 @@ def test_a_missing_bucket_is_told_by_its_name(place_on_both: Place) -> None:
         store.put_new(KEY, b"content")
 
 
+@pytest.mark.parametrize("thorough", [False, True], ids=["quick", "thorough"])
 @pytest.mark.parametrize("prefix", ["", "some/where"])
-def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str) -> None:
+def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str, thorough: bool) -> None:
     place = place_on_both
-    place.store.check(prefix, writing=True)
+    place.store.check(prefix, writing=True, thorough=thorough)
     assert place.keys() == []
     assert unfinished_uploads(place) == 0
 

@@ -142,3 +142,19 @@ def test_an_env_file_that_is_there_is_left_alone(tmp_path: Path, monkeypatch: py
     assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
     assert dotenv.main() == 1
     assert (tmp_path / ".env").read_text(encoding="utf-8") == written
+
+
+def test_the_build_is_sent_what_an_image_is_made_of_and_nothing_else() -> None:
+    """Secrets, history and state lie beside the code; the old builder sends all that is not ignored."""
+    rules = [
+        line
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert rules[0] == "*"
+    sent = {rule[1:] for rule in rules if rule.startswith("!")}
+    images = (ROOT / "Dockerfile").read_text(encoding="utf-8") + (ROOT / "docs" / "deploy.md").read_text(
+        encoding="utf-8"
+    )
+    copied = {name for line in re.findall(r"^COPY (.+) \S+$", images, re.MULTILINE) for name in line.split()}
+    assert sent == copied

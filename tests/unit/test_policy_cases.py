@@ -48,7 +48,7 @@ def holds(message: str, words: list[str]) -> None:
 
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
-    plain = ("conn_id", "database", "schedule", "one_session_proxy")
+    plain = ("conn_id", "maintenance_conn_id", "aws_conn_id", "database", "schedule", "one_session_proxy")
     assert expected.keys() <= {*plain, "tables", "names", "children", "disk"}
     for field in plain:
         if field in expected:

@@ -1,0 +1,1 @@
+GRANT INSERT, UPDATE ON archiver.maintenance TO {role}
