@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,9 +22,13 @@ from include.archiver.errors import (
     MaintenanceRefused,
     TableRefused,
 )
+from include.archiver.maintenance_settings import Disk
 from include.archiver.naming import index_name
+from include.archiver.policy import Client
 from include.archiver.table import describe
+from include.maintenance_tasks import Maintenance
 from tests.integration.place import Place
+from tests.integration.task_context import connect_airflow
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import BUILD, filled, indexed, more, transaction, upkeep
 
@@ -123,6 +128,21 @@ def test_where_the_policy_says_nothing_of_the_disk_it_is_built_and_the_room_is_t
     done = indexed(place)
     assert done.built == (OURS,)
     assert "how much is free is not known (disk is not set for this instance)" in str(done)
+
+
+def test_the_task_asks_as_the_policy_says(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect_airflow(place, monkeypatch)
+    filled(place)
+    client = Client(place.database, "rds_main", place.database, (place.policy,), Disk(free_bytes=1000))
+    form = {"actions": None, "dry_run": False, "heapallindexed": False, "reindex": True}
+    context = {
+        "params": form,
+        "dag": SimpleNamespace(params=form, dag_id="maintenance"),
+        "dag_run": SimpleNamespace(run_id="run 1", conf={}),
+    }
+    with pytest.raises(MaintenanceRefused, match=r"1\.0 kB are free \(the figure in the policy file\)"):
+        Maintenance(client, place.policy, context).index()
+    assert indexes(place) == []
 
 
 @contextmanager
