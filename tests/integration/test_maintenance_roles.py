@@ -110,6 +110,8 @@ class Maintained:
                 connection.execute(statement.encode())
             except errors.InsufficientPrivilege:
                 return True
+            finally:
+                connection.rollback()
         return False
 
     def bloat(self) -> None:
