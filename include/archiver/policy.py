@@ -41,6 +41,8 @@ DEFAULT_POOL_SLOTS = 6
 MOST_KEEP_DAYS = 36_500
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
+# A run's windows travel through Airflow's database, and each mapped task fetches them all.
+MOST_WINDOWS_A_RUN = 50_000
 LONGEST_CLIENT_NAME = 63
 # S3's classes from which an object has to be brought back before anybody can read it.
 _COLD_STORAGE = {"GLACIER", "DEEP_ARCHIVE"}
@@ -402,6 +404,14 @@ def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePol
     parts = (client, table.name.schema, table.name.name)
     if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
         raise PolicyError(f"{where}: prefix and names are too long for an S3 key; shorten the prefix")
+    if table.windows_per_task != "auto":
+        windows = table.windows_per_task * table.max_mapped_windows
+        if windows > MOST_WINDOWS_A_RUN:
+            raise PolicyError(
+                f"{where}: windows_per_task {table.windows_per_task} times max_mapped_windows "
+                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most; "
+                f"lower one of them. What does not fit into one run is left for the next"
+            )
     return table
 
 
