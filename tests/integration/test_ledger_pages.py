@@ -7,7 +7,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -40,7 +40,7 @@ FILL = """
 class Recorded(Database):
     """Remembers how many rows the longest answer to each statement had."""
 
-    longest: Counter[str]
+    longest: ClassVar[Counter[str]] = Counter()
 
     def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         rows = super().all(statement, names, **values)
@@ -69,7 +69,7 @@ def recorded(place: Place) -> Any:
 def test_generations_with_their_manifests_come_twenty_at_a_time(filled: Place, name: str) -> None:
     filled_with(filled, "stored")
     with recorded(filled) as database:
-        database.longest = Counter()
+        database.longest.clear()
         ledger = Ledger(database, filled.order)
         tracemalloc.start()
         rows: Iterator[Any] = ledger.open_rows(SPAN) if name == "open_rows" else ledger.vouched_for()
@@ -86,7 +86,7 @@ def test_a_report_of_very_many_windows_keeps_only_what_there_is_to_say(filled: P
     filled.sql("UPDATE archiver.windows SET state = 'void'")
     filled_with(filled, "deleted")
     with recorded(filled) as database:
-        database.longest = Counter()
+        database.longest.clear()
         tracemalloc.start()
         result = report(database, filled.order, [])
         _, peak = tracemalloc.get_traced_memory()

@@ -65,38 +65,40 @@ def test_rebuild_lists_as_often(archived: Place) -> None:
     archived.sql(LOST)
     with counting(archived) as calls, archived.session() as database:
         assert rebuild(database, archived.store, archived.order).added == HOURS
-    assert calls["ListObjectsV2"] == 2
+    assert calls["ListObjectsV2"] == 1, "what is made again from notes needs none"
     assert Counter(archived.ledger("state")) == {("deleted",): 7, ("void",): HOURS - 7}
 
 
 def test_a_restore_of_an_hour_asks_for_that_hour(archived: Place) -> None:
     with counting(archived) as calls:
-        assert restored(archived, hours_ago(70), hours_ago(69)).restored == 2
+        assert restored(archived, hours_ago(69), hours_ago(68)).restored == 2
     assert calls == {"ListObjectsV2": 1, "GetObject": 2}, "the object, and whether its manifest is as the ledger has it"
 
 
 def test_without_a_ledger_too(archived: Place) -> None:
     archived.sql(LOST)
     with counting(archived) as calls:
-        assert restored(archived, hours_ago(70), hours_ago(69)).restored == 2
+        assert restored(archived, hours_ago(69), hours_ago(68)).restored == 2
     assert calls == {"ListObjectsV2": 1, "GetObject": 3}, "the manifest once to find it and once to read by it"
     with counting(archived) as calls:
         assert restored(archived).restored == 2 * HOURS - 2 - 7
     assert calls["ListObjectsV2"] == 1 + 7, "and once for each object that has a note"
 
 
-@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "Pacific/Marquesas"])
-@pytest.mark.parametrize("kind", ["timestamp", "timestamptz"])
+@pytest.mark.parametrize(
+    ("kind", "zone"),
+    [("timestamp", "Pacific/Kiritimati"), ("timestamp", "Pacific/Marquesas"), ("timestamptz", "Pacific/Kiritimati")],
+)
 def test_every_hour_is_found_without_a_ledger_whatever_its_time_zone(place: Place, kind: str, zone: str) -> None:
     place.sql(f"CREATE TABLE public.moments (id int PRIMARY KEY, at {kind}); CREATE INDEX ON public.moments (at)")
-    for hour in range(30):
+    for hour in range(8):
         place.sql("INSERT INTO public.moments VALUES (%s, %s)", hour, hours_ago(90 + hour))
     place = place.on("public.moments", "at", timezone=zone)
     place = place.with_policy(timezone=zone, window_hours=5)
     place.archive()
     place.sql(LOST)
     place.sql("CREATE TABLE public.again AS SELECT * FROM public.moments")
-    for hour in range(30):
+    for hour in range(8):
         result = restored(place, hours_ago(90 + hour), hours_ago(89 + hour))
         assert (result.restored, result.failures) == (1, []), hour
 
