@@ -26,7 +26,7 @@ _PAGE_ROWS = 20
 _PAGE_ROWS_OF_RUN = 1000
 # Rows that stayed are listed one by one up to so many, and noted as ranges in any case.
 _MOST_LISTED = 1000
-_EARLIEST = "-infinity"
+_FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-infinity", "after_generation": 0}
 
 
 def rewrite_lock(order: WorkOrder) -> str:
@@ -160,11 +160,11 @@ class Ledger(LedgerTables):
 
     def open_rows(self, span: Window) -> Iterator[LedgerRow]:
         """The generations that are not at their end, of the windows within the span, some at a time."""
-        values: dict[str, object] = {**self._subject, "start": span.start, "end": span.end, "limit": _PAGE_ROWS}
-        after: dict[str, object] = {"after": _EARLIEST, "generation": 0}
-        while rows := self._database.all("ledger/open_rows", **values, **after):
+        values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
+        start, after = span.start, _FIRST_PAGE
+        while rows := self._database.all("ledger/open_rows", **values, start=start, **after):
             yield from map(_ledger_row, rows)
-            after = {"after": rows[-1].cell_start, "generation": rows[-1].generation}
+            start, after = rows[-1].cell_start, _after(rows[-1])
 
     def of_run(self, span: Window | None) -> Iterator[RunRow]:
         """The generations that this run made or finished, and those still open within the span, if it has one.
@@ -173,14 +173,10 @@ class Ledger(LedgerTables):
         """
         start, end = (span.start, span.end) if span else (None, None)
         values: dict[str, object] = {**self._subject, "start": start, "end": end, "run_id": self._order.run_id}
-        after: dict[str, object] = {"after_start": _EARLIEST, "after_end": _EARLIEST, "after_generation": 0}
+        after = _FIRST_PAGE
         while rows := self._database.all("ledger/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
             yield from map(_run_row, rows)
-            after = {
-                "after_start": rows[-1].cell_start,
-                "after_end": rows[-1].cell_end,
-                "after_generation": rows[-1].generation,
-            }
+            after = _after(rows[-1])
 
     def has_archived(self) -> bool:
         """Whether rows of this table have left, by this ledger."""
@@ -202,10 +198,10 @@ class Ledger(LedgerTables):
 
         Whoever takes them may take his time: no transaction is open in between.
         """
-        after: dict[str, object] = {"start": _EARLIEST, "end": _EARLIEST, "generation": 0}
+        after = _FIRST_PAGE
         while rows := self._database.all("ledger/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
             yield from map(_ledger_row, rows)
-            after = {"start": rows[-1].cell_start, "end": rows[-1].cell_end, "generation": rows[-1].generation}
+            after = _after(rows[-1])
 
     def past(self) -> Past:
         """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
@@ -282,6 +278,11 @@ def _ask(database: Database, statement: str) -> Row | None:
         if database.closed:
             raise
         return None
+
+
+def _after(row: Row) -> dict[str, object]:
+    """Where the page after this row begins."""
+    return {"after_start": row.cell_start, "after_end": row.cell_end, "after_generation": row.generation}
 
 
 def _ledger_row(row: Row) -> LedgerRow:

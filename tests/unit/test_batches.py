@@ -28,13 +28,13 @@ def window(start: int, hours: int = 1, cut: int = 0) -> DueWindow:
     )
 )
 def test_a_batch_comes_back_as_it_was(windows: list[DueWindow]) -> None:
-    batch = Batch(tuple(windows))
+    batch = Batch(tuple(sorted(windows, key=lambda one: (one.span.start, one.span.end))))
     assert from_json(json.loads(json.dumps(as_json(batch, dry_run=False)))) == batch
 
 
-def test_consecutive_hours_take_no_more_room_than_two() -> None:
-    two, many = (as_json(Batch(tuple(map(window, range(hours)))), dry_run=False) for hours in (2, MOST_WINDOWS_A_RUN))
-    assert len(json.dumps(many)) < len(json.dumps(two)) + 20
+def test_consecutive_hours_take_the_room_of_one() -> None:
+    many = as_json(Batch(tuple(map(window, range(MOST_WINDOWS_A_RUN)))), dry_run=False)
+    assert len(json.dumps(many)) < 200
     assert len(from_json(many)) == MOST_WINDOWS_A_RUN
 
 

@@ -11,6 +11,7 @@ CROSS JOIN LATERAL (SELECT to_jsonb(windows) - 'manifest' AS written) AS line
 WHERE
     client = %(client)s AND table_schema = %(schema)s AND table_name = %(table)s
     AND state IN ('stored', 'deleted')
-    AND (cell_start, cell_end, generation) > (%(start)s::timestamp, %(end)s::timestamp, %(generation)s::integer)
+    AND (cell_start, cell_end, generation)
+    > (%(after_start)s::timestamp, %(after_end)s::timestamp, %(after_generation)s::integer)
 ORDER BY cell_start, cell_end, generation
 LIMIT %(limit)s
