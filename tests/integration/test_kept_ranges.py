@@ -95,6 +95,7 @@ def test_few_rows_are_listed_as_they_always_were(place: Place) -> None:
 def test_what_stayed_is_known_to_a_restore_with_the_ledger_with_the_note_alone_and_with_one_made_again(
     place: Place, changed: str
 ) -> None:
+    place = place.ordered(batch_size=5000)
     place.delete(with_many(place, changed))
     before = {(gone.upto, gone.kept) for gone in told(place)}
     first = restored(place)

@@ -136,7 +136,7 @@ def test_what_stayed_is_told_also_where_it_was_so_much_that_the_note_tells_range
     )
     window = events.stored_window()
     events.sql("UPDATE analytics.events SET name = 'changed' WHERE name = 'event' OR id = 2")
-    events.delete(window)
+    events.ordered(batch_size=5000).delete(window)
     fetched(events, tmp_path)
     (note,) = (json.loads(events.read(key)) for key in events.keys() if ".kept." in key)  # noqa: SIM118
     assert (note["format"], note["kept"][:2]) == (3, "{[")
