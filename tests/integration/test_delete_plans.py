@@ -55,7 +55,8 @@ def test_parts_are_passed_over_that_cannot_hold_the_row(place: Place, kind: str,
         cursor.execute(statement, values)
         ((plan,),) = cursor.fetchall()
     scans = [node for node in nodes(plan[0]["Plan"]) if str(node.get("Relation Name", "")).startswith("part_")]
-    assert sum(node["Actual Loops"] for node in scans if node["Node Type"] != "ModifyTable") == ROWS
+    # Without that it would be each part for each row.
+    assert sum(node["Actual Loops"] for node in scans if node["Node Type"] != "ModifyTable") <= ROWS
     assert place.sql("SELECT count(*) FROM public.parted") == [(0,)]
 
 
