@@ -29,6 +29,7 @@ from include.archiver.manifest import (
     object_key,
 )
 from include.archiver.models import DueWindow, RowIdentity, TimestampKind, Window, WorkOrder
+from include.archiver.positions import NONE
 
 HOUR = timedelta(hours=1)
 FIRST = datetime(2016, 1, 1)  # noqa: DTZ001 (column time)
@@ -74,7 +75,7 @@ class ManyWindows:
         row = ledger.begin(window, manifest.generation)
         ledger.exported(row, manifest)
         ledger.stored(row, "none")
-        ledger.progress(row, 0, manifest.rows, manifest.rows, [])
+        ledger.progress(row, 0, manifest.rows, manifest.rows, NONE)
         ledger.deleted(row, None)
 
     def _stored(self, bucket: Path, cell: Window, number: int) -> Manifest:

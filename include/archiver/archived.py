@@ -12,11 +12,11 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from include.archiver.checking import manifest_keys, read_manifest
+from include.archiver.checking import ListedManifest, list_manifests, read_manifest
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, StorageRefused
 from include.archiver.ledger import Ledger
@@ -27,8 +27,6 @@ from include.archiver.windows import earliest_wall_time, latest_wall_time
 
 log = logging.getLogger(__name__)
 
-# Column time is never this far from UTC, whatever the column and its time zone.
-_FARTHEST_ZONE = timedelta(hours=16)
 _PAGE = 500
 
 
@@ -37,7 +35,7 @@ class ArchivedObject:
     """One object to read. `known` tells that the ledger says at first hand which of its rows left.
 
     `bucket` and `key` are where the ledger, else the listing, has it; `listed_key` where the policy's own bucket shows
-    it, None if it does not. `number` is its place in the order, from 1.
+    it, None if it does not. `noted` tells that notes may lie beside it. `number` is its place in the order, from 1.
     """
 
     known: bool
@@ -46,6 +44,7 @@ class ArchivedObject:
     listed_key: str | None
     cell: Window
     generation: int
+    noted: bool
     number: int
 
 
@@ -77,7 +76,7 @@ class Span:
 
     @property
     def widest(self) -> Window:
-        """A span that holds both, and what a listing by hours of any zone may show of them."""
+        """A span that holds both."""
         return Window(min(self.zoned.start, self.wall.start), max(self.zoned.end, self.wall.end))
 
     def within(self, manifest: Manifest) -> Window | None:
@@ -97,14 +96,6 @@ def _moment(moment: datetime, zone: str, zoned: bool, *, earliest: bool) -> date
     except OverflowError:
         # At either end of the calendar, where a zone's clocks show a year that there is not.
         return moment.replace(tzinfo=None)
-
-
-def _moved(moment: datetime, by: timedelta) -> datetime:
-    """The moment, moved, but not over the end of the calendar."""
-    try:
-        return moment + by
-    except OverflowError:
-        return moment
 
 
 class Archived:
@@ -142,7 +133,9 @@ class Archived:
             log.error("%s", refusal)  # noqa: TRY400 (the message is whole)
         if known:
             for row in database.all("restore/rebuilt_elsewhere", **self._subject, **span, folder=self._folder):
-                self._add(row.bucket, row.object_key, None, self._ledger_manifest(row.bucket, row.object_key))
+                self._add(
+                    row.bucket, row.object_key, None, self._ledger_manifest(row.bucket, row.object_key), noted=True
+                )
         wall, zoned = self._span.wall, self._span.zoned
         database.change(
             "restore/drop_far_objects",
@@ -173,6 +166,7 @@ class Archived:
                     listed_key=row.listed_key,
                     cell=Window(row.cell_start, row.cell_end),
                     generation=row.generation,
+                    noted=row.noted,
                     number=row.place,
                 )
 
@@ -184,17 +178,16 @@ class Archived:
         return Window(found.span_start, found.span_end) if found.span_start else None
 
     def _list(self, failures: list[str], *, known: bool) -> None:
-        widest = self._span.widest
-        reach = Window(_moved(widest.start, -_FARTHEST_ZONE), _moved(widest.end, _FARTHEST_ZONE))
-        keys = manifest_keys(self._bucket, self._order.work, reach)
-        while page := list(islice(keys, _PAGE)):
-            mine = self._first_hand(page) if known else {}
-            for key in page:
-                found = [tail for each in data_keys(key) if (tail := each.removeprefix(self._prefix)) in mine]
+        # Cells, like spans, are in column time.
+        manifests = list_manifests(self._bucket, self._order.work, (self._span.zoned, self._span.wall))
+        while page := list(islice(manifests, _PAGE)):
+            mine = self._first_hand([listed.key for listed in page]) if known else {}
+            for listed in page:
+                found = [tail for each in data_keys(listed.key) if (tail := each.removeprefix(self._prefix)) in mine]
                 if not found:
-                    self._read(key, failures)
+                    self._read(listed, failures)
                 elif all(mine[tail] for tail in found):
-                    self._read_anothers(key, found)
+                    self._read_anothers(listed, found)
 
     def _first_hand(self, page: Sequence[str]) -> dict[str, bool]:
         """Which of these objects the ledger knows at first hand, by their keys without the prefix.
@@ -214,7 +207,8 @@ class Archived:
         self._database.change("restore/mark_listed", prefix=self._prefix, tails=list(mine))
         return mine
 
-    def _read(self, key: str, failures: list[str]) -> None:
+    def _read(self, listed: ListedManifest, failures: list[str]) -> None:
+        key = listed.key
         try:
             manifest = read_manifest(self._bucket, self._order.work, key)
         except CheckFailed as failure:
@@ -223,20 +217,20 @@ class Archived:
             if cell := cell_of_key(key):
                 self.unreadable.add(cell)
         else:
-            self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest)
+            self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
-    def _read_anothers(self, key: str, known: Sequence[str]) -> None:
+    def _read_anothers(self, listed: ListedManifest, known: Sequence[str]) -> None:
         """Takes in what such a manifest speaks of, if that is another object. One that is damaged concerns nobody."""
         with suppress(CheckFailed):
-            manifest = read_manifest(self._bucket, self._order.work, key)
+            manifest = read_manifest(self._bucket, self._order.work, listed.key)
             if manifest.data.key.removeprefix(self._prefix) not in known:
-                self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest)
+                self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
     def _ledger_manifest(self, bucket: str, key: str) -> Manifest:
         row = self._ledger.of_object(bucket, key)
         return Manifest.parse(row.manifest if row else None, f"the ledger's entry for {key}")
 
-    def _add(self, bucket: str, key: str, listed_key: str | None, manifest: Manifest) -> None:
+    def _add(self, bucket: str, key: str, listed_key: str | None, manifest: Manifest, *, noted: bool) -> None:
         self._database.change(
             "restore/add_found",
             bucket=bucket,
@@ -244,6 +238,7 @@ class Archived:
             listed_key=listed_key,
             folder=self._folder,
             manifest=manifest.to_json().decode(),
+            noted=noted,
         )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import IO, Self, cast
 
 from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, decompressed
@@ -22,6 +23,9 @@ from include.archiver.storage import Download, ObjectStore
 
 log = logging.getLogger(__name__)
 
+_MANIFEST = ".manifest.json"
+# No policy may have longer windows.
+_LONGEST_WINDOW = timedelta(days=7)
 # How many pieces of 1 MiB may be fetched and decompressed before the first of them is looked at.
 _MOST_AHEAD = 2
 
@@ -191,16 +195,44 @@ class Checks:
                 content.break_off()
 
 
-def manifest_keys(bucket: ObjectStore, order: WorkOrder, span: Window | None = None) -> Iterator[str]:
-    """The keys of the table's manifests, of those alone whose cell overlaps the span if there is one.
+@dataclass(frozen=True)
+class ListedManifest:
+    """A manifest's key as a listing shows it, and the keys of the notes on the same object."""
 
-    A key that does not tell its cell is among them: whoever reads it will find out what is wrong with it.
+    key: str
+    notes: tuple[str, ...]
+
+
+def list_manifests(bucket: ObjectStore, order: WorkOrder, spans: Sequence[Window] = ()) -> Iterator[ListedManifest]:
+    """The table's manifests in S3's order; of those alone whose cell overlaps one of the spans, if there are any.
+
+    A key that does not tell its cell is among them: whoever reads it will find out what is wrong with it. Of a span
+    only its days are listed, and those before it in which a window may have begun.
     """
-    for key in bucket.keys(table_folder(order.prefix, order.client, order.table)):
-        if key.endswith(".manifest.json"):
+    folder, last = table_folder(order.prefix, order.client, order.table), None
+    after = None
+    if spans:
+        with suppress(OverflowError):
+            # Before the beginning of the calendar nothing comes.
+            after = folder + _day(min(span.start for span in spans) - _LONGEST_WINDOW)
+        last = folder + _day(max(span.end for span in spans))
+    notes: list[str] = []
+    for key in bucket.keys(folder, after):
+        if last is not None and key[: len(last)] > last:
+            return
+        if ".kept." in key:
+            notes.append(key)
+        elif key.endswith(_MANIFEST):
             cell = cell_of_key(key)
-            if span is None or cell is None or cell.overlaps(span):
-                yield key
+            if not spans or cell is None or any(cell.overlaps(span) for span in spans):
+                # An object's notes come just before its manifest.
+                begin = key.removesuffix(_MANIFEST) + ".kept."
+                yield ListedManifest(key, tuple(note for note in notes if note.startswith(begin)))
+            notes = []
+
+
+def _day(moment: datetime) -> str:
+    return f"dt={moment.date().isoformat()}"
 
 
 def read_manifest(bucket: ObjectStore, order: WorkOrder, key: str) -> Manifest:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from include.archiver.database import Database
 from include.archiver.ledger import Ledger, manifest_of
-from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, Partition, State, TableName, TableShape, WorkOrder
-from include.archiver.removal import ELSEWHERE, KeyList, finish, refuse_replaced
+from include.archiver.positions import Positions
+from include.archiver.removal import ELSEWHERE, OTHER_KEY, KeyList, finish, refuse_replaced
 from include.archiver.restores import Restores
-from include.archiver.same_table import OLDER, parts_changed
+from include.archiver.same_table import OLDER, Parts
 from include.archiver.storage import ObjectStore
 from include.archiver.subscribers import find_subscribers
 from include.archiver.table import describe
@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Coverage:
-    """The checked lists of all that the partition should hold, loaded and ready to be compared with it."""
+    """The checked lists of all that the partition should hold, loaded and ready to be compared with it.
+
+    `rows` are the ledger's, without their manifests: of a year of hours these would be megabytes.
+    """
 
     database: Database
     bucket: ObjectStore
@@ -31,14 +34,14 @@ class Coverage:
     partition: Partition
     shape: TableShape
     rows: Sequence[LedgerRow]
-    manifests: Sequence[Manifest]
+    parts: Parts
     keys: KeyList
 
     def covered(self, table: TableName) -> bool:
         """Whether every row of the partition is on the lists right now."""
         return self.comparison(table) is not None
 
-    def comparison(self, table: TableName) -> list[int] | None:
+    def comparison(self, table: TableName) -> Positions | None:
         """The numbers of the lines to which no row belongs any more; None if a row belongs to no line.
 
         A rewritten partition, or one with another set of columns, is one whose rows are in no object.
@@ -46,7 +49,7 @@ class Coverage:
         found = self.database.one("partition/compare", {"partition": table, **self.keys.matching})
         changed = self.changed()
         if not changed and not found.uncovered:
-            return [int(position) for position in found.missing]
+            return Positions.parse(found.missing)
         reason = changed or f"{found.uncovered} row(s) came or changed since the export"
         log.warning("%s is not dropped whole: %s; its rows are deleted in batches", self.partition, reason)
         return None
@@ -56,52 +59,45 @@ class Coverage:
 
         Its own columns are what counts: once it is detached, those of its table may have become others.
         """
-        reasons = (parts_changed(self.database, self.partition.oid, manifest) for manifest in self.manifests)
-        return next(filter(None, reasons), None)
+        return self.parts.changed(self.database, self.partition.oid)
 
-    def progress(self, missing: Sequence[int]) -> dict[int, int]:
+    def progress(self, missing: Positions) -> dict[int, int]:
         """Notes for each window which of its rows went and which had gone before; the deleted rows by window."""
         deleted, first = {}, 0
-        for row, manifest in zip(self.rows, self.manifests, strict=True):
-            left = [number - first for number in missing if first < number <= first + manifest.rows]
-            kept = [number for number in left if number > row.deleted_upto]
-            deleted[row.id] = manifest.rows - row.deleted_upto - len(kept)
-            self.ledger.progress(row, row.deleted_upto, manifest.rows, deleted[row.id], kept)
-            first += manifest.rows
+        for row in self.rows:
+            rows = row.rows or 0
+            kept = missing.within(first + row.deleted_upto + 1, first + rows).moved(-first)
+            deleted[row.id] = rows - row.deleted_upto - len(kept)
+            self.ledger.progress(row, row.deleted_upto, rows, deleted[row.id], kept)
+            first += rows
         return deleted
 
     def finish(self, deleted: dict[int, int]) -> None:
         """Ends the windows' generations, when the partition is gone and that is committed."""
         for row in self.rows:
-            finish(self.bucket, self.ledger, row, row.deleted_rows + deleted[row.id])
+            whole = self.ledger.of_object(row.bucket, row.object_key) or row
+            finish(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
 
 
 def load_coverage(database: Database, bucket: ObjectStore, order: WorkOrder, partition: Partition) -> Coverage | None:
     """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
     ledger = Ledger(database, order)
-    rows = ledger.open_rows(partition.span)
-    if any(row.state is not State.STORED for row in rows):
+    if any(row.state is not State.STORED for row in ledger.open_rows(partition.span)):
         log.warning("%s is not dropped: not all of its windows are checked yet", partition)
         return None
     shape = describe(database, order.table, order.timestamp_column)
     if reason := _reason_to_stay(database, order, partition, shape):
         log.warning("%s is not dropped: %s", partition, reason)
         return None
-    manifests = [manifest_of(row, row.span) for row in rows]
-    if reason := _outdated(bucket, rows, manifests):
-        log.warning("%s is not dropped: of one of its windows, %s", partition, reason)
-        return None
-    if any(manifest.identity_columns != shape.identity_columns for manifest in manifests):
-        return None
-    keys = KeyList(database, bucket, order, shape)
+    keys, parts, rows = KeyList(database, bucket, order, shape), Parts(), []
     keys.create()
-    for row, manifest in zip(rows, manifests, strict=True):
-        refuse_replaced(bucket, row, manifest)
-        if reason := keys.add(manifest):
+    for row in ledger.open_rows(partition.span):
+        if reason := _added(bucket, row, shape, keys, parts):
             log.warning("%s is not dropped: of one of its windows, %s", partition, reason)
             return None
+        rows.append(replace(row, manifest=None))
     keys.ready()
-    return Coverage(database, bucket, ledger, order, partition, shape, rows, manifests, keys)
+    return Coverage(database, bucket, ledger, order, partition, shape, rows, parts, keys)
 
 
 def _reason_to_stay(database: Database, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
@@ -112,8 +108,17 @@ def _reason_to_stay(database: Database, order: WorkOrder, partition: Partition, 
     return f"its subscribers would keep the rows ({others})" if others else None
 
 
-def _outdated(bucket: ObjectStore, rows: Sequence[LedgerRow], manifests: Sequence[Manifest]) -> str | None:
-    """Why nothing may go on account of one of these; the delete of its window gives it up then."""
-    if any(row.bucket != bucket.bucket for row in rows):
+def _added(bucket: ObjectStore, row: LedgerRow, shape: TableShape, keys: KeyList, parts: Parts) -> str | None:
+    """Adds a window's list; or why nothing may go on its account, so that the delete of the window gives it up."""
+    if row.state is not State.STORED:
+        return "another run has it in hand"
+    if row.bucket != bucket.bucket:
         return ELSEWHERE
-    return OLDER if any(manifest.members is None for manifest in manifests) else None
+    manifest = manifest_of(row, row.span)
+    if manifest.members is None:
+        return OLDER
+    if manifest.identity_columns != shape.identity_columns:
+        return OTHER_KEY
+    refuse_replaced(bucket, row, manifest)
+    parts.add(manifest)
+    return keys.add(manifest)

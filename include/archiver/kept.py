@@ -11,8 +11,10 @@ A database that was brought back to an earlier moment writes its own notes besid
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from pydantic import ValidationError
 
@@ -20,10 +22,15 @@ from include.archiver.errors import CheckFailed, KeyTaken, Refused
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, data_keys, kept_folder, kept_key
 from include.archiver.models import LedgerRow
-from include.archiver.pasts import KeptNote, contradict, judge
+from include.archiver.pasts import KeptNote, contradict, format_for, judge
+from include.archiver.positions import NONE, Positions
 from include.archiver.storage import ObjectStore
 from include.archiver.wording import say_count
 
+# As many keys as S3 tells in one answer.
+_PAGE_KEYS = 1000
+# An object's key ends with the folders of its day and its hour, and its name.
+_FOLDERS_OF_HOUR = 3
 # How many notes that say the same may lie there, all of them damaged but the last.
 _MOST_TRIES = 9
 
@@ -39,8 +46,8 @@ class Gone:
 
     known: bool
     upto: int
-    kept: tuple[int, ...]
-    disputed: tuple[int, ...] = ()
+    kept: Positions
+    disputed: Positions = NONE
     notes: tuple[str, ...] = ()
     doubtful: bool = False
 
@@ -51,6 +58,34 @@ class Noted:
 
     notes: tuple[KeptNote, ...]
     unusable: tuple[str, ...]
+
+
+class NoteKeys:
+    """The keys of notes, listed a page at a time: one request for many objects, if these come in the order of S3.
+
+    What is listed may be older than what the caller knows from elsewhere.
+    """
+
+    def __init__(self) -> None:
+        """Lists nothing yet."""
+        self._bucket = self._after = self._last = ""
+        self._keys: list[str] = []
+
+    def of(self, bucket: ObjectStore, data_key: str) -> list[str]:
+        """Those of the notes on this object."""
+        begin = kept_folder(data_key)
+        if not (bucket.bucket == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
+            folder = data_key.rsplit("/", _FOLDERS_OF_HOUR)[0] + "/"
+            page = list(islice(bucket.keys(folder, begin), _PAGE_KEYS))
+            self._bucket, self._after = bucket.bucket, begin
+            self._last = page[-1] if len(page) == _PAGE_KEYS else ""
+            self._keys = [key for key in page if ".kept." in key]
+        if not self._reaches_beyond(begin):
+            return list(bucket.keys(begin))
+        return [key for key in self._keys if key.startswith(begin)]
+
+    def _reaches_beyond(self, begin: str) -> bool:
+        return not self._last or (self._last > begin and not self._last.startswith(begin))
 
 
 def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
@@ -66,25 +101,26 @@ def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
         mend_note(ledger, bucket.elsewhere(row.bucket), row)
 
 
-def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> bool:
+def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, listed: NoteKeys | None = None) -> bool:
     """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
 
-    The same progress gives the same key, so a second try finds its own note and leaves it.
+    The same progress gives the same key, so a second try finds its own note and leaves it. Before anything is written
+    on account of what was `listed` a while ago, it is asked for again.
 
     Raises:
         CheckFailed: what was written came back as something else each time.
     """
     manifest = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
-    found = read_notes(bucket, manifest)
+    found = read_notes(bucket, manifest, listed.of(bucket, manifest.data.key) if listed else None)
     if not found.notes and not found.unusable and not has_kept(row):
         return False
     past = ledger.past()
     note = KeptNote(
-        format=2,
+        format=format_for(row.kept),
         data_key=row.object_key,
         data_sha256=manifest.data.sha256,
         deleted_upto=row.deleted_upto,
-        kept=row.kept_positions,
+        kept=row.kept,
         system_identifier=past.system_identifier,
         timeline=past.timeline,
         written_at=ledger.moment(),
@@ -92,6 +128,8 @@ def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> bool:
     alike = [one for one in found.notes if one.rows == note.rows]
     if alike and (any(past.is_told and one.past == past for one in alike) or _is_last_word(found, note)):
         return False
+    if listed:
+        return mend_note(ledger, bucket, row)
     content = note.model_dump_json().encode()
     for number in range(1, _MOST_TRIES + 1):
         key = kept_key(row.object_key, note.deleted_upto, note.digest, number)
@@ -109,10 +147,13 @@ def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> bool:
     )
 
 
-def read_notes(bucket: ObjectStore, manifest: Manifest) -> Noted:
-    """All notes on this object; what cannot be read, or is none, ends nothing."""
+def read_notes(bucket: ObjectStore, manifest: Manifest, keys: Iterable[str] | None = None) -> Noted:
+    """All notes on this object; what cannot be read, or is none, ends nothing.
+
+    Their `keys` are asked for, if the caller does not know them.
+    """
     notes, unusable = [], []
-    for key in bucket.keys(kept_folder(manifest.data.key)):
+    for key in bucket.keys(kept_folder(manifest.data.key)) if keys is None else keys:
         where = f"s3://{bucket.bucket}/{key}"
         try:
             with bucket.reading(key) as answer:
@@ -134,18 +175,20 @@ def read_notes(bucket: ObjectStore, manifest: Manifest) -> Noted:
     return Noted(tuple(notes), tuple(unusable))
 
 
-def what_left(ledger: Ledger, bucket: ObjectStore, manifest: Manifest) -> Gone:
-    """Which rows of the object left the table, from the ledger, else from the notes beside it.
+def what_left(ledger: Ledger, bucket: ObjectStore, manifest: Manifest, *, noted: bool = True) -> Gone:
+    """Which rows of the object left the table, from the ledger, else from the notes beside it, if there may be any.
 
     With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
     having written it, knows nothing of it.
     """
     row = ledger.of_object(bucket.bucket, manifest.data.key)
+    if row is not None and wrote_object(row, manifest):
+        return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
     if row is not None and knows_object(row):
         written = Manifest.parse(row.manifest, f"the ledger's entry for {manifest.data.key}")
         if written.data == manifest.data:
-            return Gone(known=True, upto=row.deleted_upto, kept=row.kept_positions)
-    return weigh_notes(manifest, read_notes(bucket, manifest))
+            return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
+    return weigh_notes(manifest, read_notes(bucket, manifest, None if noted else ()))
 
 
 def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
@@ -156,7 +199,7 @@ def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
             if found.unusable
             else ()
         )
-        return Gone(False, manifest.rows, (), notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
+        return Gone(False, manifest.rows, NONE, notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
     judged = judge(found.notes)
     sentences = list(found.unusable)
     if judged.disputed or judged.doubtful:
@@ -172,7 +215,7 @@ def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
 
 def has_kept(row: LedgerRow) -> bool:
     """Whether rows of this generation stayed, or were never dealt with."""
-    return bool(row.kept_positions) or row.deleted_upto != row.rows
+    return bool(row.kept) or row.deleted_upto != row.rows
 
 
 def knows_object(row: LedgerRow) -> bool:
@@ -180,9 +223,17 @@ def knows_object(row: LedgerRow) -> bool:
     return not row.rebuilt and row.manifest is not None
 
 
+def wrote_object(row: LedgerRow, manifest: Manifest) -> bool:
+    """Whether this row of the ledger is the very one that wrote the object, whatever else it has lost since.
+
+    A server that lost its last commits lost those of the delete as well. So what the row says of its rows holds.
+    """
+    return not row.rebuilt and row.token is not None and row.token == manifest.token
+
+
 def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
     """A sentence on the notes that say something else than the ledger does at first hand; None if there are none."""
-    others = sum(note.rows != (row.deleted_upto, frozenset(row.kept_positions)) for note in found.notes)
+    others = sum(note.rows != (row.deleted_upto, row.kept) for note in found.notes)
     if not others:
         return None
     return (
@@ -193,7 +244,7 @@ def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
 
 def has_note(row: LedgerRow, found: Noted) -> bool:
     """Whether one of the notes says of the rows what the ledger says."""
-    return any(note.rows == (row.deleted_upto, frozenset(row.kept_positions)) for note in found.notes)
+    return any(note.rows == (row.deleted_upto, row.kept) for note in found.notes)
 
 
 def _is_past_of_export(ledger: Ledger, row: LedgerRow) -> bool:

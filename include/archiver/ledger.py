@@ -7,29 +7,27 @@ taken over by another run) finds no such row, and learns that its work is void i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from include.archiver.database import Database, Row
 from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
+from include.archiver.ledger_tables import LedgerTables, refuse_foreign
 from include.archiver.manifest import Manifest, object_key
-from include.archiver.models import LEDGER_VERSION, Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
+from include.archiver.models import Cause, DueWindow, LedgerRow, RunRow, State, Window, WorkOrder
 from include.archiver.pasts import Past
-from include.archiver.server_errors import ledger_is_newer
-from include.archiver.statements import FOLDER
+from include.archiver.positions import NONE, Positions
 
-SCHEMA = "archiver"
-_MIGRATIONS = FOLDER / "ledger" / "migrations"
 # Generations that are fetched at a time; each brings its manifest, of some kilobytes.
 _PAGE_ROWS = 20
-
-
-def migrations() -> list[tuple[int, Path]]:
-    """The numbered files, in order."""
-    return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
+# Without their manifests.
+_PAGE_ROWS_OF_RUN = 1000
+# Rows that stayed are listed one by one up to so many, and noted as ranges in any case.
+_MOST_LISTED = 1000
+_FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-infinity", "after_generation": 0}
 
 
 def rewrite_lock(order: WorkOrder) -> str:
@@ -49,89 +47,16 @@ def manifest_of(row: LedgerRow, window: DueWindow | Window) -> Manifest:
     return Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
 
 
-class Ledger:
+class Ledger(LedgerTables):
     """The windows of one table of one client."""
 
     def __init__(self, database: Database, order: WorkOrder) -> None:
         """Reads and writes through this connection, for this client and table."""
-        self._database = database
+        super().__init__(database)
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._past: Past | None = None
         self._found = False
-
-    def exists(self) -> bool:
-        """Whether this database has a ledger; before the first run it has none."""
-        refuse_foreign(self._database)
-        return bool(self._database.one("ledger/schema_exists").windows)
-
-    def migrate(self) -> None:
-        """Brings the ledger's tables up to this version; does nothing when they are.
-
-        Raises:
-            DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant. Or only
-                later versions of this program may write to this ledger. Or tables of its names are others'.
-        """
-        self._refuse_newer()
-        if self._missing():
-            self._refuse_missing_rights()
-            with self._database.transaction():
-                self._database.all("ledger/migration_lock")
-                # Another program may have brought it further than this one knows while this one waited.
-                self._refuse_newer()
-                # Event triggers of users fire, and look names up; the migrations qualify theirs.
-                self._database.users_path(ours_first=True)
-                for number, path in self._missing():
-                    self._run(number, path)
-                    if self._database.one("ledger/schema_exists").migrations:
-                        self._database.change("ledger/record_migration", number=number, name=path.stem)
-
-    def hindrance(self) -> str | None:
-        """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
-        try:
-            self._refuse_newer()
-        except DatabaseRefused as refusal:
-            return str(refusal)
-        return None
-
-    def _refuse_newer(self) -> None:
-        refuse_foreign(self._database)
-        if self._database.one("ledger/schema_exists").lowest_version:
-            found = self._database.all("ledger/lowest_version")
-            if not found or found[0].version > LEDGER_VERSION:
-                raise ledger_is_newer(self._database.name, str(found[0].version) if found else "unknown")
-
-    def _run(self, number: int, path: Path) -> None:
-        try:
-            self._database.run_script(path.read_text(encoding="utf-8"))
-        except DatabaseRefused as refusal:
-            raise DatabaseRefused(
-                f"{refusal}. So the ledger could not be brought to this version (step {number}), and nothing was "
-                f"archived or deleted. If its tables belong to another role, run this once as that role, or make this "
-                f"one their owner with ALTER TABLE ... OWNER TO"
-            ) from None
-
-    def _missing(self) -> list[tuple[int, Path]]:
-        if not self._database.one("ledger/schema_exists").migrations:
-            # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
-            return migrations()[1:] if self._schema_rights() else migrations()
-        done = {row.number for row in self._database.all("ledger/migrated")}
-        return [(number, path) for number, path in migrations() if number > 1 and number not in done]
-
-    def _schema_rights(self) -> list[Row]:
-        return self._database.all("table/schema_rights", schema=SCHEMA)
-
-    def _refuse_missing_rights(self) -> None:
-        """Somebody else may have made the schema, so that this role need not be able to make any."""
-        for rights in self._schema_rights():
-            missing = [
-                name for name, granted in (("USAGE", rights.may_use), ("CREATE", rights.may_create)) if not granted
-            ]
-            if missing:
-                raise DatabaseRefused(
-                    f"the role of the Airflow connection may not keep the ledger in schema {SCHEMA} of database "
-                    f"{self._database.name}; grant {' and '.join(missing)} on that schema"
-                )
 
     def latest(self, cell: Window) -> LedgerRow | None:
         """The newest generation of this window, None if there is none."""
@@ -174,6 +99,7 @@ class Ledger:
             bucket=order.bucket,
             object_key=key,
             run_id=order.run_id,
+            token=secrets.token_hex(8),
         )
         if not rows:
             raise Superseded(
@@ -205,7 +131,7 @@ class Ledger:
         """The object was read back and checked; its rows may be deleted from now on."""
         self._moved(row, self._database.change("ledger/stored", id=row.id, etag=etag))
 
-    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Sequence[int]) -> None:
+    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Positions) -> None:
         """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
         self._moved(
             row,
@@ -215,7 +141,9 @@ class Ledger:
                 after=after,
                 upto=upto,
                 deleted=deleted,
-                kept=list(kept),
+                kept=str(kept),
+                kept_rows=len(kept),
+                most_listed=_MOST_LISTED,
                 run_id=self._order.run_id,
             ),
         )
@@ -250,23 +178,25 @@ class Ledger:
         )
         return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
 
-    def open_rows(self, span: Window) -> list[LedgerRow]:
-        """The generations that are not at their end, of the windows within the span."""
-        rows = self._database.all("ledger/open_rows", **self._subject, start=span.start, end=span.end)
-        return [_ledger_row(row) for row in rows]
+    def open_rows(self, span: Window) -> Iterator[LedgerRow]:
+        """The generations that are not at their end, of the windows within the span, some at a time."""
+        values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
+        start, after = span.start, _FIRST_PAGE
+        while rows := self._database.all("ledger/open_rows", **values, start=start, **after):
+            yield from map(_ledger_row, rows)
+            start, after = rows[-1].cell_start, _after(rows[-1])
 
-    def of_run(self, span: Window | None) -> list[RunRow]:
-        """The generations that this run made or finished, and those still open within the span, if it has one."""
+    def of_run(self, span: Window | None) -> Iterator[RunRow]:
+        """The generations that this run made or finished, and those still open within the span, if it has one.
+
+        The oldest window first, some at a time.
+        """
         start, end = (span.start, span.end) if span else (None, None)
-        rows = self._database.all("ledger/of_run", **self._subject, start=start, end=end, run_id=self._order.run_id)
-        return [
-            RunRow(_ledger_row(row), row.mine, Cause(row.cause) if row.cause else None, row.latest, row.stuck)
-            for row in rows
-        ]
-
-    def is_current(self) -> bool:
-        """Whether there is a ledger, and it is one of this version or a later one, which may be read."""
-        return self.exists() and not self._missing()
+        values: dict[str, object] = {**self._subject, "start": start, "end": end, "run_id": self._order.run_id}
+        after = _FIRST_PAGE
+        while rows := self._database.all("ledger/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
+            yield from map(_run_row, rows)
+            after = _after(rows[-1])
 
     def has_archived(self) -> bool:
         """Whether rows of this table have left, by this ledger."""
@@ -285,14 +215,14 @@ class Ledger:
         return bool(self._database.one(statement, client=self._order.client).found)
 
     def vouched_for(self) -> Iterator[LedgerRow]:
-        """The generations whose objects were checked and not given up, some at a time, in the order they were begun.
+        """The generations whose objects were checked and not given up, some at a time, the oldest window first.
 
         Whoever takes them may take his time: no transaction is open in between.
         """
-        after = 0
-        while rows := self._database.all("ledger/vouched_for", **self._subject, after=after, limit=_PAGE_ROWS):
+        after = _FIRST_PAGE
+        while rows := self._database.all("ledger/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
             yield from map(_ledger_row, rows)
-            after = rows[-1].id
+            after = _after(rows[-1])
 
     def past(self) -> Past:
         """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
@@ -307,7 +237,7 @@ class Ledger:
         moment: datetime = self._database.one("plan/clock").now
         return moment
 
-    def rebuild(self, manifest: Manifest, upto: int, kept: Sequence[int]) -> int:
+    def rebuild(self, manifest: Manifest, upto: int, kept: Positions) -> int:
         """Takes in a generation that only its manifest tells of; returns 1, or 0 where the ledger knows it already.
 
         Args:
@@ -332,7 +262,10 @@ class Ledger:
             sha256=manifest.data.sha256,
             manifest=manifest.to_json().decode(),
             upto=upto,
-            kept=list(kept),
+            kept=str(kept),
+            kept_rows=len(kept),
+            kept_positions=list(kept) if len(kept) <= _MOST_LISTED else None,
+            token=manifest.token,
             run_id=manifest.run_id,
             note="rebuilt from the manifest in S3",
         )
@@ -348,20 +281,6 @@ class Ledger:
                 f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
                 f"worked on it; nothing was deleted on this run's account"
             )
-
-
-def refuse_foreign(database: Database) -> None:
-    """Makes sure that what goes by the ledger's names in this database is the ledger.
-
-    Raises:
-        DatabaseRefused: it is somebody else's.
-    """
-    if found := database.all("ledger/foreign"):
-        named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
-        raise DatabaseRefused(
-            f"{named} in database {database.name} is not of this program, which keeps its ledger under that name; "
-            f"nothing was archived or deleted. Move it out of the way with ALTER TABLE ... RENAME TO or SET SCHEMA"
-        )
 
 
 def timeline_of(database: Database) -> int | None:
@@ -382,6 +301,11 @@ def _ask(database: Database, statement: str) -> Row | None:
         return None
 
 
+def _after(row: Row) -> dict[str, object]:
+    """Where the page after this row begins."""
+    return {"after_start": row.cell_start, "after_end": row.cell_end, "after_generation": row.generation}
+
+
 def _ledger_row(row: Row) -> LedgerRow:
     return LedgerRow(
         id=row.id,
@@ -399,9 +323,29 @@ def _ledger_row(row: Row) -> LedgerRow:
         manifest=row.manifest,
         deleted_upto=row.deleted_upto,
         deleted_rows=row.deleted_rows,
-        kept_positions=tuple(row.kept_positions),
+        # What an older program noted is in the list alone, and what was too much for the list in the ranges alone.
+        kept=(Positions.parse(row.kept) if row.kept else NONE) | Positions.of(row.kept_positions or ()),
         note=row.note,
         rebuilt=row.rebuilt_at is not None,
+        token=row.token,
         sha256=getattr(row, "sha256", None),
         deleted_by_run_id=getattr(row, "deleted_by_run_id", None),
+    )
+
+
+def _run_row(row: Row) -> RunRow:
+    return RunRow(
+        generation=row.generation,
+        state=State(row.state),
+        cell=Window(row.cell_start, row.cell_end),
+        span=Window(row.span_start, row.span_end),
+        rows=row.rows or 0,
+        csv_bytes=row.csv_bytes or 0,
+        object_bytes=row.object_bytes or 0,
+        deleted_rows=row.deleted_rows,
+        note=row.note,
+        mine=row.mine,
+        cause=Cause(row.cause) if row.cause else None,
+        latest=row.latest,
+        stuck=row.stuck,
     )

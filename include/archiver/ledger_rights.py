@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 
 from include.archiver.database import Database
 from include.archiver.errors import RightMissing
-from include.archiver.ledger import SCHEMA, Ledger, migrations
+from include.archiver.ledger import Ledger
+from include.archiver.ledger_tables import SCHEMA, migrations
 from include.archiver.models import WorkOrder
 
 

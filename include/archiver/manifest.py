@@ -204,7 +204,8 @@ class Manifest(_Frozen):
     `members` by oid instead, and only those that could hold rows of the window. What follows `server` is optional:
     `time_axis` says how the column tells the time if it is none of the server's types of time, `condition` what else
     had to hold of a row, `listing` the policy's name for this listing of the table; without `hash_algorithm` the
-    digests are SHA-256, and without `keys` the rows' identities were not written down.
+    digests are SHA-256, and without `keys` the rows' identities were not written down. `token` is a random text that
+    stands in the ledger's row as well, of the generation that wrote the object.
     """
 
     format: Literal[1, 2]
@@ -237,6 +238,7 @@ class Manifest(_Frozen):
     parent_window: ParentWindow | None = None
     hash_algorithm: str | None = None
     sub_ranges: tuple[SubRange, ...] | None = None
+    token: str | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from include.archiver.positions import NONE, Positions
+
 # What this program may write into a ledger. A migration that an older program must not write beside raises it, here and
 # in the ledger's own table `lowest_version`; the ledger's triggers then refuse what an older program writes.
 LEDGER_VERSION = 2
@@ -24,7 +26,7 @@ class TableName:
         return f"{self.schema}.{self.name}"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Window:
     """A half-open span `[start, end)` of the timestamp column.
 
@@ -48,7 +50,7 @@ class Window:
         return f"{self.start:%Y-%m-%d %H:%M} to {last}"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class DueWindow:
     """One hour of work: the cell of the grid that names it, and the part of that cell that is due.
 
@@ -166,8 +168,9 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 class LedgerRow:
     """One generation of one window, as the ledger holds it; the last two only where they were asked for.
 
-    `handed_over` is told of a new one alone: whether a person handed the archive to this database, so that objects may
-    lie there of which this ledger does not know.
+    Of the rows up to number `deleted_upto` the `kept` ones stayed. `token` is a random text that the manifest of the
+    object holds as well, None in rows of an older version. `handed_over` is told of a new one alone: whether a person
+    handed the archive to this database, so that objects may lie there of which this ledger does not know.
     """
 
     id: int
@@ -185,24 +188,33 @@ class LedgerRow:
     manifest: Mapping[str, object] | None = None
     deleted_upto: int = 0
     deleted_rows: int = 0
-    kept_positions: tuple[int, ...] = ()
+    kept: Positions = NONE
     note: str | None = None
     rebuilt: bool = False
+    token: str | None = None
     handed_over: bool = False
     sha256: str | None = None
     deleted_by_run_id: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunRow:
     """A generation that a run had a part in, or that is still open where it planned; for its report.
 
-    `mine` is whether the run itself began or ended it; `cause` why it ended early, if it did; `latest` whether no later
-    generation of the window has come; `stuck` whether the one before ended in the same way in another run: given up,
-    or with every row still there.
+    Of its `rows` so many as `deleted_rows` left; both sizes are bytes. `mine` is whether the run itself began or ended
+    it; `cause` why it ended early, if it did; `latest` whether no later generation of the window has come; `stuck`
+    whether the one before ended in the same way in another run: given up, or with every row still there.
     """
 
-    row: LedgerRow
+    generation: int
+    state: State
+    cell: Window
+    span: Window
+    rows: int
+    csv_bytes: int
+    object_bytes: int
+    deleted_rows: int
+    note: str | None
     mine: bool
     cause: Cause | None
     latest: bool

@@ -9,15 +9,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from typing import Literal, Self
+from functools import reduce
+from operator import and_, or_
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    PlainValidator,
+    ValidationInfo,
+    field_serializer,
+    model_validator,
+)
 
-# More rows than these are not listed one by one.
+from include.archiver.positions import NONE, Positions
+
+# Where notes differ of more rows than these, which of them left is in doubt altogether.
 _MOST_DISPUTED = 100_000
+# Notes list as many rows one by one, as every reader knows it; more are told as ranges.
+_MOST_LISTED = 10_000
+_RANGED: Literal[3] = 3
 
 
 @dataclass(frozen=True)
@@ -36,19 +50,37 @@ class Past:
         return self.system_identifier is not None and self.timeline is not None
 
 
+def format_for(kept: Positions) -> Literal[2, 3]:
+    """The format of a new note: 3 only where a reader who knows no other one would have a long list to read."""
+    return 2 if len(kept) <= _MOST_LISTED else _RANGED
+
+
+def _numbers(value: object, info: ValidationInfo) -> Positions:
+    """The rows of a note: listed, or as the server writes ranges."""
+    if isinstance(value, Positions):
+        return value
+    if isinstance(value, str) and info.data.get("format") == _RANGED:
+        return Positions.parse(value)
+    listed = isinstance(value, list | tuple) and all(type(number) is int for number in value)
+    if listed and info.data.get("format") != _RANGED:
+        return Positions.of(cast(list[int], value))
+    raise ValueError("the rows that stayed are not told in the way of this format")
+
+
 class KeptNote(BaseModel):
     """Rows of the object up to number `deleted_upto` were deleted, but those numbered in `kept`; the others stayed.
 
-    Format 1 tells neither the server, nor its timeline, nor when it was written.
+    Format 1 tells neither the server, nor its timeline, nor when it was written. In format 3 `kept` is no list, but a
+    text: the ranges as the server writes an `int8multirange`.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    format: Literal[1, 2]
+    format: Literal[1, 2, 3]
     data_key: str
     data_sha256: str
     deleted_upto: int
-    kept: tuple[int, ...]
+    kept: Annotated[Positions, PlainValidator(_numbers)]
     system_identifier: str | None = None
     timeline: int | None = None
     written_at: AwareDatetime | None = None
@@ -56,10 +88,14 @@ class KeptNote(BaseModel):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.format != 1 and self.written_at is None:
-            raise ValueError("written_at belongs to format 2")
-        if not all(0 < row <= self.deleted_upto for row in self.kept):
+            raise ValueError("written_at belongs to the formats after the first")
+        if self.kept.within(1, self.deleted_upto) != self.kept:
             raise ValueError("a row that stayed is not one of those that the delete has dealt with")
         return self
+
+    @field_serializer("kept")
+    def _write(self, kept: Positions) -> list[int] | str:
+        return str(kept) if self.format == _RANGED else list(kept)
 
     @property
     def past(self) -> Past:
@@ -67,14 +103,14 @@ class KeptNote(BaseModel):
         return Past(self.system_identifier, self.timeline)
 
     @property
-    def rows(self) -> tuple[int, frozenset[int]]:
+    def rows(self) -> tuple[int, Positions]:
         """What it says of the rows, to compare."""
-        return self.deleted_upto, frozenset(self.kept)
+        return self.deleted_upto, self.kept
 
     @property
     def digest(self) -> str:
         """What its key holds, so that notes which differ never share one; a further try comes to the same."""
-        content = [self.data_key, self.data_sha256, self.deleted_upto, sorted(self.kept)]
+        content = [self.data_key, self.data_sha256, self.deleted_upto, self._write(self.kept)]
         content += [self.system_identifier, self.timeline]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
@@ -88,8 +124,8 @@ class Judged:
     """
 
     upto: int
-    kept: tuple[int, ...]
-    disputed: tuple[int, ...]
+    kept: Positions
+    disputed: Positions
     doubtful: bool
     lasting: tuple[KeptNote, ...]
 
@@ -98,11 +134,12 @@ def judge(notes: Sequence[KeptNote]) -> Judged:
     """Which of the notes on one object counts, or what is left of them where their order cannot be proven."""
     lasting = tuple(note for note in notes if not any(_is_overtaken(note, other) for other in notes))
     said = {note.rows for note in lasting}
-    upto, kept = max(said, key=lambda rows: rows[0])
-    agreed = tuple(row for row in sorted(kept) if all(_stayed(row, other) for other in said))
-    disputed = tuple(islice(_disputed(said), _MOST_DISPUTED + 1))
+    highest = max(upto for upto, _ in said)
+    stayed = [kept | Positions.span(upto + 1, highest) for upto, kept in said]
+    by_all, by_any = reduce(and_, stayed), reduce(or_, stayed)
+    disputed = by_any - by_all
     doubtful = len(disputed) > _MOST_DISPUTED
-    return Judged(upto, agreed, () if doubtful else disputed, doubtful, lasting)
+    return Judged(highest, by_all, NONE if doubtful else disputed, doubtful, lasting)
 
 
 def contradict(note: KeptNote, other: KeptNote) -> bool:
@@ -131,19 +168,5 @@ def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
 
 def _goes_on(first: KeptNote, later: KeptNote) -> bool:
     """Whether the later one says the same of the rows that the first one speaks of."""
-    before = {row for row in later.kept if row <= first.deleted_upto}
-    return later.deleted_upto >= first.deleted_upto and before == set(first.kept)
-
-
-def _stayed(row: int, said: tuple[int, frozenset[int]]) -> bool:
-    upto, kept = said
-    return row > upto or row in kept
-
-
-def _disputed(said: set[tuple[int, frozenset[int]]]) -> Iterator[int]:
-    """The rows that left by some and stayed by others, in their order."""
-    lowest, highest = min(upto for upto, _ in said), max(upto for upto, _ in said)
-    named = sorted(row for row in frozenset().union(*(kept for _, kept in said)) if row <= lowest)
-    for row in chain(named, range(lowest + 1, highest + 1)):
-        if len({_stayed(row, one) for one in said}) > 1:
-            yield row
+    before = later.kept.within(1, first.deleted_upto)
+    return later.deleted_upto >= first.deleted_upto and before == first.kept

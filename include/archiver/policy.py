@@ -53,6 +53,8 @@ __all__ = [
 
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
+# A run's windows travel through Airflow's database, and each mapped task fetches them all.
+MOST_WINDOWS_A_RUN = 50_000
 LONGEST_CLIENT_NAME = 63
 # S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
 _LONGEST_KEY_FOLDER = 900
@@ -254,6 +256,14 @@ def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePol
     parts = (client, table.name.schema, table.name.name)
     if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
         raise PolicyError(f"{where}: prefix and names are too long for an S3 key; shorten the prefix")
+    if table.windows_per_task != "auto":
+        windows = table.windows_per_task * table.max_mapped_windows
+        if windows > MOST_WINDOWS_A_RUN:
+            raise PolicyError(
+                f"{where}: windows_per_task {table.windows_per_task} times max_mapped_windows "
+                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most; "
+                f"lower one of them. What does not fit into one run is left for the next"
+            )
     return table
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from include.archiver.database import Database, Row
 from include.archiver.errors import ArchiverError
-from include.archiver.ledger import SCHEMA
+from include.archiver.ledger_tables import SCHEMA
 from include.archiver.manifest import table_folder
 from include.archiver.models import TableShape, WorkOrder
 from include.archiver.storage import ObjectStore

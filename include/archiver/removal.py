@@ -25,6 +25,7 @@ from include.archiver.table import identity_of_rows
 log = logging.getLogger(__name__)
 
 ELSEWHERE = "it was written to another bucket than the policy names now"
+OTHER_KEY = "the table has another key than at the export"
 _UNREADABLE = "the list of its rows does not fit the types of the table's key any more"
 _STRANGE = "the list of its rows names a table that was no part of it at the export"
 

@@ -6,9 +6,11 @@ their old versions, in their old file; a rewrite puts rows on the places of othe
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from include.archiver.database import Database
 from include.archiver.manifest import Manifest, Member
-from include.archiver.models import TableName, TableShape
+from include.archiver.models import TableName, TableShape, Window
 from include.archiver.table import columns_of, find, members
 
 OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
@@ -42,6 +44,34 @@ def parts_changed(database: Database, oid: int, manifest: Manifest) -> str | Non
     now = _essence(members(database, oid, manifest.timestamp_column, manifest.span))
     then = _essence(manifest.members)
     return CHANGED if any(now.get(part, what) != what for part, what in then.items()) else None
+
+
+@dataclass
+class Parts:
+    """What the manifests of several windows say of the table's parts, each thing once, however many windows there are.
+
+    By the name of the timestamp column that they had then: the span of the windows, and how each part was.
+    """
+
+    _spans: dict[str, Window] = field(default_factory=dict)
+    _seen: dict[str, dict[str, set[tuple[int, str]]]] = field(default_factory=dict)
+
+    def add(self, manifest: Manifest) -> None:
+        """Adds those of a manifest that tells columns by number."""
+        column, span = manifest.timestamp_column, manifest.span
+        known = self._spans.get(column, span)
+        self._spans[column] = Window(min(known.start, span.start), max(known.end, span.end))
+        seen = self._seen.setdefault(column, {})
+        for oid, what in _essence(manifest.members or {}).items():
+            seen.setdefault(oid, set()).add(what)
+
+    def changed(self, database: Database, oid: int) -> str | None:
+        """Why rows may not go on account of these windows, by the table with this oid and its parts."""
+        for column, span in self._spans.items():
+            now, then = _essence(members(database, oid, column, span)), self._seen[column]
+            if any(then[part] != {what} for part, what in now.items() if part in then):
+                return CHANGED
+        return None
 
 
 def has_same_parts(database: Database, table: TableName, manifest: Manifest) -> bool:

@@ -37,13 +37,13 @@ class Sources:
         if found.known and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
             self._note_damage(found, manifest)
-            return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept_positions)
+            return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept)
         store = self._bucket.elsewhere(found.bucket)
         if found.listed_key is None and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
         else:
             manifest = read_manifest(store, self._order, manifest_key(found.key))
-        gone = what_left(self._ledger, store, manifest)
+        gone = what_left(self._ledger, store, manifest, noted=found.noted)
         for note in gone.notes:
             self._note(note)
         return manifest, gone

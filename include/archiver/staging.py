@@ -155,7 +155,7 @@ class Staging:
         """Takes out the rows that never left their table."""
         if not self.gone.kept and self.gone.upto >= self.manifest.rows:
             return 0
-        values = {"upto": self.gone.upto, "kept": list(self.gone.kept)}
+        values = {"upto": self.gone.upto, "kept": str(self.gone.kept)}
         return self.database.change("restore/drop_kept", {"position": self.position}, **values)
 
     def drop_before(self, positions: tuple[str, ...]) -> int:

@@ -16,6 +16,7 @@ from include.archiver.codec import records
 from include.archiver.database import Database
 from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, State, TableShape
+from include.archiver.positions import Positions
 from include.archiver.statements import Names
 from include.archiver.storage import ObjectStore
 from include.archiver.table import members
@@ -43,9 +44,7 @@ def find_contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) 
         for name, (found, expected) in figures.items()
         if found != expected
     ]
-    if len(set(row.kept_positions)) != len(row.kept_positions) or not all(
-        0 < number <= row.deleted_upto for number in row.kept_positions
-    ):
+    if row.kept - Positions.span(1, row.deleted_upto):
         faults.append(f"{where} names rows that stayed which are none of those that were dealt with")
     if row.deleted_upto and not row.deleted_by_run_id and not row.rebuilt:
         faults.append(f"{where} says that rows left, and of no run that deleted them")
@@ -79,10 +78,10 @@ def count_still_there(
     versions = {(one.version, one.part, one.place) for one in found if one.part in same}
     if not versions:
         return 0
-    kept, count = set(row.kept_positions), 0
+    count = 0
     with closing(sidecar_of(bucket, written).chunks()) as chunks:
         # The first record names the columns.
         for number, record in enumerate(islice(records(chunks), 1, None), 1):
             version, part, place, *_ = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
-            count += number <= row.deleted_upto and number not in kept and (version, part, place) in versions
+            count += number <= row.deleted_upto and number not in row.kept and (version, part, place) in versions
     return count

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from include.archiver.checking import manifest_keys, read_manifest
+from include.archiver.checking import list_manifests, read_manifest
 from include.archiver.codec import Compression
 from include.archiver.kept import what_left
 from include.archiver.ledger import Ledger
@@ -98,13 +98,13 @@ def test_it_is_small() -> None:
 def test_every_manifest_and_note_is_read(kept: Place, name: str) -> None:
     place = table_of(kept, name)
     migrated(place)
-    manifests = [read_manifest(place.store, place.order, key) for key in manifest_keys(place.store, place.order)]
+    manifests = [read_manifest(place.store, place.order, one.key) for one in list_manifests(place.store, place.order)]
     assert [manifest.format for manifest in manifests] == [1] * {"odd": 4, "keyless": 2, "days": 4}[name]
     with place.session() as database:
         ledger = Ledger(database, place.order)
         left = [what_left(ledger, place.store, manifest) for manifest in manifests]
         rows = [ledger.of_object(place.bucket, manifest.data.key) for manifest in manifests]
-    assert [(one.upto, one.kept) for one in left] == [(row.deleted_upto, row.kept_positions) for row in rows if row]
+    assert [(one.upto, one.kept) for one in left] == [(row.deleted_upto, row.kept) for row in rows if row]
 
 
 @pytest.mark.parametrize("name", TABLES)

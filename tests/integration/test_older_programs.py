@@ -12,7 +12,8 @@ import pytest
 
 from include.archiver.database import Database
 from include.archiver.errors import DatabaseRefused
-from include.archiver.ledger import Ledger, migrations
+from include.archiver.ledger import Ledger
+from include.archiver.ledger_tables import migrations
 from include.archiver.models import LEDGER_VERSION
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored

@@ -11,6 +11,7 @@ from include.archiver.kept import Gone, what_left
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import kept_folder
 from include.archiver.models import DueWindow
+from include.archiver.positions import NONE, Positions
 from include.archiver.steps.delete import Deleted
 from include.archiver.steps.rebuild import rebuild
 from include.archiver.steps.verify import verify
@@ -94,9 +95,10 @@ def test_a_delete_ends_beside_the_note_of_a_lost_past_and_the_last_note_counts(
     assert problems == []
     assert "1 note on" in said[0]
     assert "of another past of the database: the ledger says that 4 of its 5 rows left" in said[0]
-    assert told(place) == Gone(known=True, upto=5, kept=(4,))
+    assert told(place) == Gone(known=True, upto=5, kept=Positions.of([4]))
     gone = told_without_ledger(place)
-    assert (gone.known, gone.upto, gone.kept, gone.disputed, gone.doubtful) == (False, 5, (4,), (), False)
+    assert (gone.known, gone.upto, gone.kept) == (False, 5, Positions.of([4]))
+    assert (gone.disputed, gone.doubtful) == (NONE, False)
     assert "1 note on" in gone.notes[0]
 
 
@@ -108,7 +110,7 @@ def test_where_all_rows_left_the_note_of_a_lost_past_is_answered(pasts: tuple[Pl
     delete_all_but(place, window)
     assert len(notes(place)) == 2
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.disputed) == (5, (), ())
+    assert (gone.upto, gone.kept, gone.disputed) == (5, NONE, NONE)
     place.sql("DELETE FROM analytics.events")
     assert restored(place).restored == 5
 
@@ -128,7 +130,7 @@ def test_a_lost_past_of_the_same_timeline_is_told_by_verify_and_answered_by_rebu
         assert rebuild(database, place.store, place.order).noted == 1
         assert rebuild(database, place.store, place.order).noted == 0
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.disputed) == (5, (), ())
+    assert (gone.upto, gone.kept, gone.disputed) == (5, NONE, NONE)
 
 
 def test_the_same_rows_in_another_past_need_no_second_note(pasts: tuple[Place, Place], window: DueWindow) -> None:
@@ -154,7 +156,7 @@ def test_a_damaged_note_ends_no_delete_and_the_new_one_is_written_beside_it(
     assert problems == []
     assert f"{damaged} is not a note that this version can read" in said[0]
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.doubtful) == (5, (3,), False)
+    assert (gone.upto, gone.kept, gone.doubtful) == (5, Positions.of([3]), False)
 
 
 def test_a_note_whose_rows_were_changed_on_their_way_is_damaged(place: Place, window: DueWindow) -> None:
@@ -164,7 +166,7 @@ def test_a_note_whose_rows_were_changed_on_their_way_is_damaged(place: Place, wi
     problems, _ = verified(place)
     assert "tells, as the ledger does, which of its 5 rows stayed in the table" in problems[0]
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.doubtful) == (5, (), True)
+    assert (gone.upto, gone.kept, gone.doubtful) == (5, NONE, True)
     assert f"{key} is damaged" in gone.notes[0]
     assert "is not known" in gone.notes[1]
 
@@ -178,7 +180,7 @@ def test_a_note_that_is_missing_is_a_problem_and_rebuild_writes_it(place: Place,
     with place.session() as database:
         assert rebuild(database, place.store, place.order).noted == 1
     assert verified(place) == ([], [])
-    assert told_without_ledger(place).kept == (3,)
+    assert told_without_ledger(place).kept == Positions.of([3])
 
 
 def test_a_try_that_died_at_the_end_finds_its_own_note(place: Place, window: DueWindow) -> None:
@@ -226,14 +228,14 @@ def test_notes_of_the_first_format_are_read_for_ever(place: Place, window: DueWi
     note_of_format_1(place, 3)
     assert verified(place) == ([], [])
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.notes) == (5, (3,), ())
+    assert (gone.upto, gone.kept, gone.notes) == (5, Positions.of([3]), ())
 
 
 def test_rows_of_which_notes_differ_whose_order_nobody_knows_are_disputed(place: Place, window: DueWindow) -> None:
     delete_all_but(place, window, 3)
     note_of_format_1(place, 4)
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, (), (3, 4), False)
+    assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, NONE, Positions.of([3, 4]), False)
     assert "contradict each other about 2 rows" in gone.notes[0]
     with place.session() as database:
         found = rebuild(database, place.store, place.order)
@@ -248,7 +250,7 @@ def test_with_no_note_that_can_be_read_all_rows_are_in_doubt_and_the_rebuilt_led
     (key,) = notes(place)
     place.write(key, b"{}")
     gone = told_without_ledger(place)
-    assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, (), (), True)
+    assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, NONE, NONE, True)
     problems, _ = verified(place)
     assert "not a note that this version can read" in problems[0]
     with place.session() as database:

@@ -126,6 +126,24 @@ def test_what_left_is_told_from_what_stayed_and_from_older_versions(
     assert what_left(tmp_path, monkeypatch) == left + changed
 
 
+def test_what_stayed_is_told_also_where_it_was_so_much_that_the_note_tells_ranges(
+    events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = as_text(events)
+    events.sql(
+        "INSERT INTO analytics.events (triggered_at, name)"
+        " SELECT (SELECT max(triggered_at) FROM analytics.events), 'event' FROM generate_series(1, 10100)"
+    )
+    window = events.stored_window()
+    events.sql("UPDATE analytics.events SET name = 'changed' WHERE name = 'event' OR id = 2")
+    events.ordered(batch_size=5000).delete(window)
+    fetched(events, tmp_path)
+    (note,) = (json.loads(events.read(key)) for key in events.keys() if ".kept." in key)  # noqa: SIM118
+    assert (note["format"], note["kept"][:2]) == (3, "{[")
+    left = Counter({row: count for row, count in before.items() if row[0] != "2"})
+    assert what_left(tmp_path, monkeypatch) == left
+
+
 def test_of_a_delete_that_was_given_up_only_the_rows_that_left_are_told(
     events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +178,7 @@ def test_of_the_notes_of_two_pasts_the_last_counts_and_the_object_is_named(
         assert what_left(tmp_path, monkeypatch) == left
         ((file, notes),) = asked(f"{EVERY_ROW}\n{CONTRADICTIONS}")[1]
         assert file.endswith(place.data_keys()[0])
-        assert [note[-1] for note in notes] == [[5], [2]]
+        assert [json.loads(note[-1]) for note in notes] == [[5], [2]]
 
 
 def test_a_note_of_the_first_format_counts_until_there_is_a_later_one(

@@ -7,6 +7,7 @@ import pytest
 from include.archiver.errors import CheckFailed, Unfinished
 from include.archiver.kept import read_notes
 from include.archiver.manifest import manifest_key
+from include.archiver.positions import Positions
 from include.archiver.steps.delete import Deleted
 from include.archiver.steps.rebuild import Rebuilt, rebuild
 from tests.integration.place import Place, hours_ago
@@ -130,4 +131,4 @@ def test_two_compressions_of_one_generation_keep_their_notes_apart(place: Place)
     other = manifest.data.model_copy(update={"key": manifest.data.key.replace(".gz", ".zst")})
     assert read_notes(place.store, manifest.model_copy(update={"data": other})).notes == ()
     assert read_notes(place.store, manifest.model_copy(update={"data": other})).unusable == ()
-    assert [note.kept for note in read_notes(place.store, manifest).notes] == [(3,)]
+    assert [note.kept for note in read_notes(place.store, manifest).notes] == [Positions.of([3])]

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include.archiver.ledger import migrations
+from include.archiver.ledger_tables import migrations
 from include.archiver.models import ForeignKey, KeyPair, TableName
 from include.archiver.statements import (
     FOLDER,
@@ -134,7 +134,14 @@ OIDS = {
 }
 VALUES: Mapping[str, object] = {
     "after": 0,
-    "kept": [1],
+    "kept": "{[1,2)}",
+    "kept_rows": 1,
+    "noted": True,
+    "kept_positions": [1],
+    "most_listed": 5,
+    "after_start": hours_ago(2),
+    "after_end": hours_ago(1),
+    "after_generation": 0,
     "upto": 10,
     "start": hours_ago(2),
     "end": hours_ago(1),

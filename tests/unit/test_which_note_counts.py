@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from include.archiver.pasts import KeptNote, Past, judge
+from include.archiver.positions import NONE, Positions
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -36,7 +37,7 @@ def note(
 
 def test_one_note_says_what_it_says() -> None:
     judged = judge([note(10, 3, 5)])
-    assert (judged.upto, judged.kept, judged.disputed, judged.doubtful) == (10, (3, 5), (), False)
+    assert (judged.upto, judged.kept, judged.disputed, judged.doubtful) == (10, Positions.of([3, 5]), NONE, False)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_one_note_says_what_it_says() -> None:
 def test_the_later_one_counts_where_that_is_proven(before: KeptNote, after: KeptNote) -> None:
     for notes in ([before, after], [after, before]):
         judged = judge(notes)
-        assert (judged.upto, judged.kept, judged.disputed) == (after.deleted_upto, after.kept, ())
+        assert (judged.upto, judged.kept, judged.disputed) == (after.deleted_upto, after.kept, NONE)
         assert judged.lasting == (after,)
 
 
@@ -75,27 +76,27 @@ def test_where_the_order_cannot_be_proven_the_rows_of_which_they_differ_are_disp
 ) -> None:
     for notes in ([one, other], [other, one]):
         judged = judge(notes)
-        assert (judged.upto, judged.kept, judged.disputed) == (10, (), (3, 4))
+        assert (judged.upto, judged.kept, judged.disputed) == (10, NONE, Positions.of([3, 4]))
 
 
 def test_a_delete_that_goes_backwards_in_one_past_is_none_and_its_rows_are_disputed() -> None:
     judged = judge([note(10, 2, 7), note(5, 2, hour=1)])
-    assert (judged.upto, judged.kept, judged.disputed) == (10, (2, 7), (6, 8, 9, 10))
+    assert (judged.upto, judged.kept, judged.disputed) == (10, Positions.of([2, 7]), Positions.of([6, 8, 9, 10]))
 
 
 def test_what_stayed_by_all_is_not_disputed() -> None:
     judged = judge([note(10, 1, 3, hour=None), note(10, 1, 4, hour=None)])
-    assert (judged.kept, judged.disputed) == ((1,), (3, 4))
+    assert (judged.kept, judged.disputed) == (Positions.of([1]), Positions.of([3, 4]))
 
 
 def test_a_third_past_in_which_the_rows_of_the_first_stayed_counts() -> None:
     judged = judge([note(10, 3), note(10, 4, timeline=2, hour=1), note(10, 3, timeline=3, hour=2)])
-    assert (judged.kept, judged.disputed) == ((3,), ())
+    assert (judged.kept, judged.disputed) == (Positions.of([3]), NONE)
 
 
 def test_rows_too_many_to_name_make_all_of_it_doubtful() -> None:
     judged = judge([note(10, hour=None), note(1_000_000, 4, hour=None)])
-    assert (judged.upto, judged.disputed, judged.doubtful) == (1_000_000, (), True)
+    assert (judged.upto, judged.disputed, judged.doubtful) == (1_000_000, NONE, True)
 
 
 def test_the_digest_tells_what_differs_but_not_when_it_was_written() -> None:
@@ -120,4 +121,4 @@ def test_what_makes_no_sense_is_no_note(change: dict[str, object]) -> None:
 
 
 def test_what_a_later_version_adds_is_no_hindrance() -> None:
-    assert KeptNote.model_validate(note(10, 3).model_dump() | {"later": 1}).rows == (10, frozenset({3}))
+    assert KeptNote.model_validate(note(10, 3).model_dump() | {"later": 1}).rows == (10, Positions.of([3]))

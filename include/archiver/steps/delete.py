@@ -18,10 +18,12 @@ from include.archiver.failures import Failures
 from include.archiver.ledger import Ledger, manifest_of, rewrite_lock
 from include.archiver.manifest import Manifest
 from include.archiver.models import DueWindow, LedgerRow, State, TableShape, WorkOrder
+from include.archiver.positions import Positions
 from include.archiver.progress import Pace
 from include.archiver.references import keys_to_wait_for, rows_that_are_pointed_to
 from include.archiver.removal import (
     ELSEWHERE,
+    OTHER_KEY,
     KeyList,
     Sidecars,
     finish,
@@ -123,7 +125,7 @@ def _one(
     refuse_replaced(bucket, row, manifest)
     shape = describe(database, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
-        return _given_up(bucket, ledger, row, "the table has another key than at the export")
+        return _given_up(bucket, ledger, row, OTHER_KEY)
     keys = KeyList(database, bucket, order, shape, sidecars)
     keys.create()
     if reason := keys.add(manifest):
@@ -247,7 +249,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
             result = database.one("delete/batch", names, **values)
         except TriggerRefused as refusal:
             raise TriggerRefused(f"{refusal}: {_meddling(triggers)}") from None
-        work.ledger.progress(row, after, upto, result.deleted, result.kept)
+        work.ledger.progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Triggers have run, under the path of the users, along which anything may lie.
         database.own_path()
         if reason := parts_changed(database, work.shape.oid, work.manifest):

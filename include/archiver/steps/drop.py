@@ -18,6 +18,7 @@ from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, Refuse
 from include.archiver.ledger import rewrite_lock
 from include.archiver.models import Partition, TableName, WorkOrder
 from include.archiver.partitions import Dropped, Drops
+from include.archiver.positions import Positions
 from include.archiver.putting_back import put_back
 from include.archiver.references import keys_to_wait_for
 from include.archiver.removal import refuse_in_dry_run
@@ -216,7 +217,7 @@ def _put_back(
         rows = put_back(database, shape, table, partition.oid, lists.keys if lists else None)
         if lists:
             found = database.one("partition/compare", {"partition": table, **lists.keys.matching})
-            deleted = lists.progress(found.missing)
+            deleted = lists.progress(Positions.parse(found.missing))
         dropped = Dropped(partition.table, sum(deleted.values()), _drop_table(database, partition, table))
         drops.ended(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
     log.warning("%s could not be attached again: %d row(s) of it were put back into %s", partition, rows, order.table)
@@ -253,7 +254,7 @@ def _held(database: Database, partition: Partition) -> TableName:
 
 def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: int) -> Dropped:
     bytes_ = _drop_table(work.database, partition, table)
-    rows = sum(manifest.rows for manifest in work.manifests) - missing
+    rows = sum(row.rows or 0 for row in work.rows) - missing
     return Dropped(partition.table, rows, bytes_)
 
 

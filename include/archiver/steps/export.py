@@ -340,6 +340,7 @@ def _manifest(
         data=data,
         keys=keys,
         server=server,
+        token=row.token,
     )
 
 

@@ -19,13 +19,14 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, field
 
-from include.archiver.checking import manifest_keys, read_manifest
+from include.archiver.checking import ListedManifest, list_manifests, read_manifest
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, Refused, StorageRefused, Unfinished
-from include.archiver.kept import knows_object, mend_note, read_notes, weigh_notes
+from include.archiver.kept import NoteKeys, knows_object, mend_note, read_notes, weigh_notes
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
 from include.archiver.models import LedgerRow, State, WorkOrder
+from include.archiver.positions import NONE
 from include.archiver.storage import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -78,16 +79,17 @@ def rebuild(database: Database, bucket: ObjectStore, order: WorkOrder) -> Rebuil
     ledger = Ledger(database, order)
     ledger.migrate()
     result = Rebuilt()
-    for key in manifest_keys(bucket, order):
+    for listed in list_manifests(bucket, order):
         result.manifests += 1
         try:
-            manifest = read_manifest(bucket, order, key)
+            manifest = read_manifest(bucket, order, listed.key)
         except (CheckFailed, StorageRefused) as failure:
-            result.note_problem(f"s3://{bucket.bucket}/{key}", failure)
+            result.note_problem(f"s3://{bucket.bucket}/{listed.key}", failure)
             continue
-        result.added += _add(ledger, bucket, manifest, result)
+        result.added += _add(ledger, bucket, listed, manifest, result)
+    notes = NoteKeys()
     for row in ledger.vouched_for():
-        _note(ledger, bucket, row, result)
+        _note(ledger, bucket, row, notes, result)
     for line in result.notes:
         log.warning("%s", line)
     log.info(
@@ -97,23 +99,23 @@ def rebuild(database: Database, bucket: ObjectStore, order: WorkOrder) -> Rebuil
     return result
 
 
-def _add(ledger: Ledger, bucket: ObjectStore, manifest: Manifest, result: Rebuilt) -> int:
-    found = read_notes(bucket, manifest)
+def _add(ledger: Ledger, bucket: ObjectStore, listed: ListedManifest, manifest: Manifest, result: Rebuilt) -> int:
+    found = read_notes(bucket, manifest, listed.notes)
     gone = weigh_notes(manifest, found)
     if gone.doubtful or not found.notes:
-        added = ledger.rebuild(manifest, upto=0, kept=())
+        added = ledger.rebuild(manifest, upto=0, kept=NONE)
     else:
-        added = ledger.rebuild(manifest, upto=gone.upto, kept=sorted({*gone.kept, *gone.disputed}))
+        added = ledger.rebuild(manifest, upto=gone.upto, kept=gone.kept | gone.disputed)
     if added:
         result.notes += gone.notes
     return added
 
 
-def _note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, result: Rebuilt) -> None:
+def _note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, notes: NoteKeys, result: Rebuilt) -> None:
     """Writes the note of a delete that ended without one, or after one of another past."""
     if row.state is not State.DELETED or not knows_object(row):
         return
     try:
-        result.noted += mend_note(ledger, bucket.elsewhere(row.bucket), row)
+        result.noted += mend_note(ledger, bucket.elsewhere(row.bucket), row, notes)
     except (CheckFailed, StorageRefused) as failure:
         result.note_problem(f"s3://{row.bucket}/{row.object_key}", failure)

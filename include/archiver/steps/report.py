@@ -7,7 +7,7 @@ begun, came back damaged or can never leave makes it fail, by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from include.archiver.condition import in_words
@@ -15,10 +15,12 @@ from include.archiver.database import Database
 from include.archiver.errors import ArchiverError, Unfinished
 from include.archiver.ledger import Ledger
 from include.archiver.measuring import inspection_of
-from include.archiver.models import OPEN_STATES, Batch, Cause, LedgerRow, RunRow, State, Window, WorkOrder
+from include.archiver.models import OPEN_STATES, Batch, Cause, RunRow, State, Window, WorkOrder
 from include.archiver.partitions import Drops
 
 _MOST_NAMED = 10
+# Of what goes to XCom; thousands of windows may fail for one reason.
+_MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,9 @@ class Report:
         return replace(self, notes=(*self.notes, note)) if note else self
 
     def as_dict(self) -> dict[str, object]:
-        """For XCom and the Asset event: plain values only."""
-        lists = {name: list(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
-        return asdict(self) | lists
+        """For XCom and the Asset event: plain values only; the lists are cut where they get long."""
+        lists = {name: _cut(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
+        return vars(self) | lists
 
     def note(self, table: str) -> str:
         """The run in a line, for the note that Airflow's list of runs shows."""
@@ -170,43 +172,77 @@ def report(database: Database, order: WorkOrder, ends: Sequence[BatchEnd]) -> Re
     """
     planned = {window.cell for end in ends for window in end.batch}
     span = Window(min(cell.start for cell in planned), max(cell.end for cell in planned)) if planned else None
-    found = [one for one in Ledger(database, order).of_run(span) if one.mine or one.row.cell in planned]
-    done = [one.row for one in found if one.row.state is State.DELETED]
-    given_up = [one for one in found if one.cause is Cause.GIVEN_UP and one.latest]
+    added = _Added()
+    for one in Ledger(database, order).of_run(span):
+        if one.mine or one.cell in planned:
+            added.add(one)
     return Report(
         dry_run=False,
-        windows=len(planned | {one.row.cell for one in found}),
-        objects=len(done),
-        rows=sum(row.rows or 0 for row in done),
-        deleted=sum(row.deleted_rows for row in done),
-        changed=sum((row.rows or 0) - row.deleted_rows for row in done),
-        csv_bytes=sum(row.csv_bytes or 0 for row in done),
-        object_bytes=sum(row.object_bytes or 0 for row in done),
-        unfinished=_unfinished(found, ends),
-        given_up=tuple(_line(one.row) for one in given_up if not one.stuck),
+        windows=len(planned | added.known),
+        objects=added.objects,
+        rows=added.rows,
+        deleted=added.deleted,
+        changed=added.rows - added.deleted,
+        csv_bytes=added.csv_bytes,
+        object_bytes=added.object_bytes,
+        unfinished=tuple(added.lines + added.name_failed(ends)),
+        given_up=tuple(added.given_up),
         partitions=tuple(map(str, Drops(database, order).of_run())),
     )
 
 
-def _unfinished(found: Sequence[RunRow], ends: Sequence[BatchEnd]) -> tuple[str, ...]:
-    """What failed, was never begun, came back damaged, or ended in the same way twice; each thing once."""
-    lines: list[str] = []
-    for one in found:
-        if one.row.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
-            lines.append(_line(one.row))
+@dataclass
+class _Added:
+    """The generations of a run, added up one by one, so that of each no more is kept than there is to say.
+
+    `known` are their windows, `told` those of which `lines` tell that they are not as they should be.
+    """
+
+    objects: int = 0
+    rows: int = 0
+    deleted: int = 0
+    csv_bytes: int = 0
+    object_bytes: int = 0
+    known: set[Window] = field(default_factory=set)
+    told: set[Window] = field(default_factory=set)
+    lines: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+
+    def add(self, one: RunRow) -> None:
+        """Adds what became of one generation."""
+        self.known.add(one.cell)
+        if one.state is State.DELETED:
+            self.objects += 1
+            self.rows += one.rows
+            self.deleted += one.deleted_rows
+            self.csv_bytes += one.csv_bytes
+            self.object_bytes += one.object_bytes
+        if one.state in OPEN_STATES or one.cause is Cause.DAMAGED:
+            self.told.add(one.cell)
+        if one.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
+            self.lines.append(_line(one))
         elif one.stuck and one.latest:
             again = "given up" if one.cause else "not one of its rows left"
-            lines.append(f"{_line(one.row)}: {again}, in two runs one after the other")
-    told = {one.row.cell for one in found if one.row.state in OPEN_STATES or one.cause is Cause.DAMAGED}
-    known = {one.row.cell for one in found}
-    for end in ends:
-        cells = {window.cell for window in end.batch}
-        never_begun = [window for window in end.batch if window.cell not in known] if not end.exported else []
-        if never_begun:
-            lines += [f"window {window} was not begun: {_why(end)}" for window in never_begun]
-        elif end.failed and not cells & told:
-            lines.append(f"{end.label}: {end.failed}")
-    return tuple(lines)
+            self.lines.append(f"{_line(one)}: {again}, in two runs one after the other")
+        if one.cause is Cause.GIVEN_UP and one.latest and not one.stuck:
+            self.given_up.append(_line(one))
+
+    def name_failed(self, ends: Sequence[BatchEnd]) -> list[str]:
+        """What failed or was never begun, and is not told yet; each thing once."""
+        lines = []
+        for end in ends:
+            cells = {window.cell for window in end.batch}
+            never_begun = [window for window in end.batch if window.cell not in self.known] if not end.exported else []
+            if never_begun:
+                lines += [f"window {window} was not begun: {_why(end)}" for window in never_begun]
+            elif end.failed and not cells & self.told:
+                lines.append(f"{end.label}: {end.failed}")
+        return lines
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    more = len(lines) - _MOST_LISTED
+    return [*lines[:_MOST_LISTED], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def _not_read(end: BatchEnd) -> str:
@@ -217,5 +253,5 @@ def _why(end: BatchEnd) -> str:
     return end.failed or "its export did not say what came of it, as when somebody marks it as successful"
 
 
-def _line(row: LedgerRow) -> str:
-    return f"window {row.span}, generation {row.generation}, {row.state}{f': {row.note}' if row.note else ''}"
+def _line(one: RunRow) -> str:
+    return f"window {one.span}, generation {one.generation}, {one.state}{f': {one.note}' if one.note else ''}"

@@ -20,6 +20,7 @@ from include.archiver.kept import Gone
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest
 from include.archiver.models import OnConflict, RestoreOrder, RowIdentity, Window
+from include.archiver.positions import NONE
 from include.archiver.refused import Refusals
 from include.archiver.restored import Restored
 from include.archiver.restores import Restores
@@ -174,7 +175,7 @@ class _Work:
             span = self.span.within(manifest)
             if not gone.upto or span is None or not set(target.key) <= set(manifest.identity_columns):
                 return ""
-            gone = replace(gone, upto=manifest.rows, kept=()) if everything else gone
+            gone = replace(gone, upto=manifest.rows, kept=NONE) if everything else gone
             staging = self._staging(target, manifest, span, gone)
             staging.remember_listed(self.sources.sidecar(found, manifest), manifest.identity_columns)
         except Refused as refusal:

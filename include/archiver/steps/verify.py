@@ -19,7 +19,16 @@ from include.archiver.checking import data_of, read_manifest, sidecar_of
 from include.archiver.condition import in_words
 from include.archiver.database import Database
 from include.archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
-from include.archiver.kept import has_kept, has_note, knows_object, read_notes, tell_contradictions, weigh_notes
+from include.archiver.kept import (
+    NoteKeys,
+    has_kept,
+    has_note,
+    knows_object,
+    read_notes,
+    tell_contradictions,
+    weigh_notes,
+    wrote_object,
+)
 from include.archiver.ledger import Ledger
 from include.archiver.manifest import Manifest, data_keys, manifest_key, table_folder
 from include.archiver.models import LedgerRow, RowIdentity, State, TableShape, WorkOrder
@@ -109,6 +118,7 @@ class _Verification:
         self._ledger = ledger if ledger.exists() else None
         # Digests of the data objects in this bucket and folder that the ledger vouches for.
         self._seen: set[bytes] = set()
+        self._note_keys = NoteKeys()
         self._places: Counter[str] = Counter()
         # What S3 refused: how often, and the first object.
         self._refused: dict[str, tuple[int, str]] = {}
@@ -287,7 +297,10 @@ class _Verification:
         """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
         if row.rebuilt:
             return self._weigh_notes(manifest, row, bucket)
-        found = read_notes(bucket, manifest)
+        found = read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key))
+        if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
+            # It may have come since its hour was listed.
+            found = read_notes(bucket, manifest)
         if row.state is State.STORED and found.notes and self._ledger:
             # Its delete may have gone on, and ended, since the ledger was read.
             row = self._ledger.of_object(row.bucket, row.object_key) or row
@@ -303,7 +316,7 @@ class _Verification:
 
     def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: ObjectStore | None = None) -> list[str]:
         """The notes beside an object of which the ledger knows nothing at first hand."""
-        if row is not None and knows_object(row):
+        if row is not None and (knows_object(row) or wrote_object(row, manifest)):
             return []
         if row is not None and row.state is State.VOID and manifest.identity is RowIdentity.PLACE:
             self.result.notes.append(
@@ -311,7 +324,8 @@ class _Verification:
                 f"the object, and the table has no key by which its rows could be told. A restore puts them into a new "
                 f"table only"
             )
-        gone = weigh_notes(manifest, read_notes(bucket or self._bucket, manifest))
+        bucket = bucket or self._bucket
+        gone = weigh_notes(manifest, read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key)))
         if gone.doubtful:
             return ["; ".join(gone.notes)]
         self.result.notes += gone.notes

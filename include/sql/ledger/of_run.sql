@@ -1,11 +1,10 @@
--- What a run began or ended, whatever its plan says by now, and what is still open of the windows that it planned.
+-- The next of what a run began or ended, whatever its plan says by now, and what is still open of the windows that it planned.
 -- `mine` tells that the run itself began or ended it, `latest` that no later generation of the window has come,
 -- `stuck` that the last one before that came to an end came to the same one in another run: given up, or with every row
 -- still there.
 SELECT
-    run.id, run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.bucket,
-    run.object_key, run.run_id, run.rows, run.csv_bytes, run.object_bytes, run.etag, NULL::jsonb AS manifest,
-    run.deleted_upto, run.deleted_rows, ARRAY[]::bigint[] AS kept_positions, run.note, run.rebuilt_at, run.cause,
+    run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.rows, run.csv_bytes,
+    run.object_bytes, run.deleted_rows, run.note, run.cause,
     NOT EXISTS (
         SELECT FROM archiver.windows AS later
         WHERE
@@ -42,4 +41,7 @@ WHERE
             AND run.cell_start >= %(start)s::timestamp AND run.cell_end <= %(end)s::timestamp
         )
     )
-ORDER BY run.cell_start, run.generation
+    AND (run.cell_start, run.cell_end, run.generation)
+    > (%(after_start)s::timestamp, %(after_end)s::timestamp, %(after_generation)s::integer)
+ORDER BY run.cell_start, run.cell_end, run.generation
+LIMIT %(limit)s

@@ -3,8 +3,8 @@
 SELECT
     count(*) FILTER (WHERE exported.position IS NULL) AS uncovered,
     coalesce(
-        array_agg(exported.position ORDER BY exported.position) FILTER (WHERE target.ctid IS NULL), '{{}}'
-    ) AS missing
+        range_agg(int8range(exported.position, exported.position, '[]')) FILTER (WHERE target.ctid IS NULL), '{{}}'
+    )::text AS missing
 FROM {partition} AS target
 FULL JOIN pg_temp.archiver_keys AS exported
     ON target.xmin = exported.version AND ({target_place}) = ({exported_place})

@@ -20,6 +20,6 @@ SELECT
     (manifest ->> 'span_start')::timestamp, (manifest ->> 'span_end')::timestamp,
     (manifest ->> 'generation')::integer, manifest ->> 'timestamp_kind',
     server ->> 'system_identifier', (server ->> 'timeline')::integer, split_part(server ->> 'snapshot', ':', 2)::bigint,
-    (server ->> 'read_at')::timestamptz, md5(description::text)
+    (server ->> 'read_at')::timestamptz, md5(description::text), %(noted)s
 FROM found
 ON CONFLICT DO NOTHING

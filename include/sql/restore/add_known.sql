@@ -23,6 +23,6 @@ SELECT
     id, bucket, object_key, substr(object_key, strpos(object_key, %(folder)s)), NULL,
     cell_start, cell_end, span_start, span_end, generation, manifest ->> 'timestamp_kind',
     server ->> 'system_identifier', (server ->> 'timeline')::integer, split_part(server ->> 'snapshot', ':', 2)::bigint,
-    (server ->> 'read_at')::timestamptz, md5(description::text)
+    (server ->> 'read_at')::timestamptz, md5(description::text), false
 FROM known
 ON CONFLICT DO NOTHING

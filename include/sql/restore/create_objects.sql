@@ -16,5 +16,6 @@ CREATE TEMPORARY TABLE archiver_objects (
     unseen bigint,
     read_at timestamptz NOT NULL,
     shape text NOT NULL,
+    noted boolean NOT NULL,
     place bigint
 )
