@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,12 @@ from include.archiver.errors import Unfinished
 from include.archiver.manifest import keys_key, manifest_key, table_folder
 from include.archiver.steps.verify import Verified, verify
 from include.archiver.storage import Listed, ObjectStore
+from tests.integration.owning import claim
 from tests.integration.place import EVENTS, Place, hours_ago
-from tests.integration.restoring import events, keyless
+from tests.integration.restoring import events, keyless, restored
 from tests.integration.test_restore_objects import flip_a_bit, gone, one_row_more, other_rows
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def verified(place: Place) -> Verified:
@@ -200,6 +205,26 @@ def test_after_a_change_of_prefix_or_bucket_what_lies_elsewhere_is_read_back_too
     lost, damaged = sorted(verified(now).problems, key=lambda problem: "is not there" not in problem)
     assert bad in lost
     assert good in damaged
+
+
+def test_objects_moved_to_another_bucket_by_the_recipe_are_the_archive_from_then_on(place: Place) -> None:
+    events(place, rows=90)
+    claim(place, "before the move")
+    place.archive()
+    now = moved(place, bucket=f"new-{place.bucket}")
+    for key in list(place.store.keys("")):
+        place.client.copy_object(Bucket=now.bucket, Key=key, CopySource={"Bucket": place.bucket, "Key": key})
+        place.remove(key)
+    page = (DOCS / "how-to" / "move-a-bucket-or-prefix.md").read_text(encoding="utf-8")
+    recipe = textwrap.dedent(page.partition("```sql\n")[2].partition("```")[0])
+    place.sql(recipe.replace("'new'", f"'{now.bucket}'").replace("'old'", f"'{place.bucket}'"))
+    result = verified(now)
+    assert (result.objects, result.rows, result.elsewhere, result.problems, result.notes) == (2, 90, 0, [], [])
+    claim(now, "after the move")
+    now.events(hours_ago(70))
+    now.archive()
+    assert verified(now).rows == 91
+    assert restored(now).restored == 91
 
 
 def test_a_prefix_back_and_forth_reads_each_object_once(place: Place) -> None:
