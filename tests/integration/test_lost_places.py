@@ -194,7 +194,6 @@ def test_partitions_of_one_table_are_detached_one_after_the_other(place: Place) 
             in_background(lambda: dropped(place, found[1])) as two,
             in_background(lambda: dropped(place, found[2])) as three,
         ):
-            wait_for_blocked(place)
             until(lambda: place.sql("SELECT count(*) FROM archiver.partitions WHERE state = 'detaching'") == [(3,)])
             reader.commit()
     assert [one.result() is None, two.result() is None, three.result() is None] == [False] * 3
@@ -207,8 +206,16 @@ def test_a_detach_that_died_half_way_holds_up_no_other(place: Place) -> None:
     assert first
     assert second
     with place.connect() as reader:
-        reader.execute("SELECT count(*) FROM analytics.events")
-        with in_background(lambda: dropped(place, first)) as result:
+
+        def read() -> None:
+            # He comes when it was found that nobody was there.
+            reader.execute("SELECT count(*) FROM analytics.events")
+
+        def die_half_way() -> None:
+            with acting_before(place, "partition/detach_concurrently", read) as database:
+                drop(database, place.store, place.order, first)
+
+        with in_background(die_half_way) as result:
             wait_for_blocked(place)
             place.sql(END_SESSION)
             with pytest.raises(DatabaseInterrupted):
