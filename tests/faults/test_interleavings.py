@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.faults.interleavings import MOST_DEEDS, STEPS, USERS, Deed, played
 from tests.faults.place import Place
 
+pytestmark = pytest.mark.more
+
 DEEDS = st.lists(st.builds(Deed, st.sampled_from(STEPS + USERS), st.integers(0, 20)), max_size=MOST_DEEDS)
 _numbers = itertools.count(1)
 

@@ -25,6 +25,8 @@ from tests.faults.meanwhile import (
 from tests.faults.place import Place
 from tests.faults.s3_proxy import S3Proxy
 
+pytestmark = pytest.mark.more
+
 CHANGES = {
     ("a column dropped and added again", AFTER_CHECK, "plain"),
     ("two columns swap their names", BETWEEN_BATCHES, "plain"),

@@ -17,6 +17,8 @@ from tests.integration.refusal import refused
 from tests.integration.restoring import restored
 from tests.integration.together import in_background, until, wait_for_blocked
 
+pytestmark = pytest.mark.more
+
 ACTIONS = ["CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION", "RESTRICT"]
 REACHING = ACTIONS[:3]
 CLICKS = """

@@ -13,6 +13,8 @@ from include.archiver.statements import FOLDER
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 
+pytestmark = pytest.mark.more
+
 _PARTS = re.compile(r"\b(?:AS|WITH|RECURSIVE)\s+(?!MATERIALIZED|NOT)([a-z_]+)|^([a-z_]+) AS \(", re.MULTILINE)
 _OURS = {
     name

@@ -17,6 +17,8 @@ from tests.integration.compacting import (
 from tests.integration.place import Place
 from tests.integration.together import in_background, until
 
+pytestmark = pytest.mark.more
+
 PAGE = 8192
 NEWEST = "id > 3600"
 EVERY_TWENTIETH = "id % 20 = 0"

@@ -9,6 +9,8 @@ from include.archiver.models import TableName
 from tests.integration.compacting import EVENTS, bloated, compacted, content, owned
 from tests.integration.place import Place
 
+pytestmark = pytest.mark.more
+
 NOTING = """
     CREATE TABLE public.noted (what text);
     CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$

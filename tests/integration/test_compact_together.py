@@ -38,6 +38,8 @@ from tests.integration.compacting import (
 from tests.integration.place import Place, hours_ago
 from tests.integration.together import in_background, until, wait_for_blocked
 
+pytestmark = pytest.mark.more
+
 PAGE = 8192
 ROOT = Path(__file__).parents[2]
 EVERY_TWENTIETH = "id % 20 = 0"

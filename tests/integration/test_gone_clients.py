@@ -27,6 +27,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow
 from tests.integration.together import until
 
+pytestmark = pytest.mark.more
+
 ROOT = Path(__file__).parents[2]
 OURS = (
     "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'archiver %'"

@@ -12,6 +12,8 @@ from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, ValueR
 from tests.integration.place import Place
 from tests.integration.restoring import events
 
+pytestmark = pytest.mark.more
+
 LIMIT = "it is a limit of Postgres itself, so trying again will not help"
 
 

@@ -21,6 +21,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.together import until
 
+pytestmark = pytest.mark.more
+
 ROWS = 25
 SLOW = """
     CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -23,6 +23,8 @@ from tests.integration.owning import noted, run
 from tests.integration.place import Place
 from tests.integration.restoring import events, restored
 
+pytestmark = pytest.mark.more
+
 KEY = "some/key"
 PUT, COMPLETE, HEAD = (frozenset({name}) for name in ("PutObject", "CompleteMultipartUpload", "HeadObject"))
 # The least that moto takes for a part, as S3 does.

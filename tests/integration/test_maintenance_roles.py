@@ -26,6 +26,8 @@ from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.roles import Owned
 from tests.integration.task_context import connect_airflow
 
+pytestmark = pytest.mark.more
+
 FILL = "INSERT INTO analytics.events (triggered_at, name) SELECT %s, repeat('x', 400) FROM generate_series(1, 5000)"
 NAMES = {"schema": "analytics", "table": "events"}
 

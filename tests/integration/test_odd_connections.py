@@ -12,6 +12,8 @@ from include.archiver.errors import ArchiverError, Refused, SettingError
 from tests.integration.place import Place
 from tests.integration.task_context import work_on
 
+pytestmark = pytest.mark.more
+
 
 def connected(place: Place, monkeypatch: pytest.MonkeyPatch, extra: dict[str, Any], **client: Any) -> int:
     server = {"conn_type": "postgres", "host": place.server.host, "port": place.server.port}

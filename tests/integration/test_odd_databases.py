@@ -18,6 +18,8 @@ from include.archiver.steps.verify import verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 
+pytestmark = pytest.mark.more
+
 InEncoding = Callable[[str], Place]
 # Every byte that a text in a database without an encoding may hold, in an order that is no UTF-8.
 ANY_BYTES = bytes([*range(255, 0, -1)])

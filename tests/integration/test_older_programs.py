@@ -18,6 +18,8 @@ from include.archiver.models import LEDGER_VERSION
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored
 
+pytestmark = pytest.mark.more
+
 # The statements of release 0750206, which knows nothing of versions of the ledger.
 OLD = Path(__file__).parents[1] / "cases" / "format_1" / "sql"
 READS = ["ledger_all", "ledger_latest", "ledger_open_windows"]

@@ -20,6 +20,8 @@ from include.archiver.steps.delete import delete
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.refusal import refused
 
+pytestmark = pytest.mark.more
+
 SETTINGS = "SELECT name, setting FROM pg_settings WHERE name <> 'application_name' ORDER BY name"
 LOGINS = 20
 MODES: tuple[Literal["session", "transaction"], ...] = ("transaction", "session")

@@ -18,6 +18,8 @@ from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, filled, looked_at, missing, reading, through
 from tests.integration.restoring import restored
 
+pytestmark = pytest.mark.more
+
 SENT = frozenset(
     {"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload", "GetObject", "HeadObject"}
     | {"HeadBucket", "AbortMultipartUpload"}

@@ -21,6 +21,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, keyless, remembered, restored
 from tests.integration.test_values import TRICKY_TEXTS
 
+pytestmark = pytest.mark.more
+
 PAGE = (Path(__file__).parents[2] / "docs" / "reading-the-archive.md").read_text(encoding="utf-8")
 
 

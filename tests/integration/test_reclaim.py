@@ -32,6 +32,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import QUICK, filled, inspected, more, transaction, upkeep
 
+pytestmark = pytest.mark.more
+
 NIGHT = datetime(2026, 6, 10, 2, tzinfo=UTC)
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 RULES = Rules(Strategy.VACUUM_FULL, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)

@@ -10,6 +10,8 @@ from include.archiver.errors import Unfinished
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 
+pytestmark = pytest.mark.more
+
 SUMMER, WINTER = datetime(2025, 7, 1, 12, 30), datetime(2025, 1, 1, 12, 30)  # noqa: DTZ001 (column time)
 
 

@@ -11,6 +11,8 @@ from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 from tests.integration.test_values import ELSEWHERE, NAMES, TRICKY_TEXTS, TYPED, TYPES_OF_OUR_OWN
 
+pytestmark = pytest.mark.more
+
 LONG = "".join(str(digit % 10) for digit in range(1, 1001))
 MORE_TYPED = {
     "numeric": ["NaN", "Infinity", "-Infinity", LONG, f"-0.{LONG}", "0.0", "0.00", "1e-1000"],

@@ -26,6 +26,8 @@ from include.archiver.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, until
 
+pytestmark = pytest.mark.more
+
 ROWS = 25
 SLEEPS = """
     CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -22,6 +22,8 @@ from include.archiver.storage import ObjectStore
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, Place, hours_ago
 
+pytestmark = pytest.mark.more
+
 WRITES = frozenset({"PutObject"})
 
 

@@ -21,6 +21,8 @@ from include.archiver.steps.store import store_all
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.test_partitions import name_of, partitioned, partitions
 
+pytestmark = pytest.mark.more
+
 SECRET = "a text that no log may hold"
 LOST_LABEL = """
     CREATE TYPE mood AS ENUM ('fine', 'lost');

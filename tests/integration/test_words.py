@@ -18,6 +18,8 @@ from include.archiver.errors import ArchiverError, DatabaseInterrupted, Referenc
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import LONG_AGO, restored
 
+pytestmark = pytest.mark.more
+
 SECRET = "secretjohndoe4711"
 DIGITS = "4711081500"
 

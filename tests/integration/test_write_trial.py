@@ -14,6 +14,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.previewing import through
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 
+pytestmark = pytest.mark.more
+
 WRITES = frozenset({"PutObject", "UploadPart", "CreateMultipartUpload", "CompleteMultipartUpload"})
 SSE = "x-amz-server-side-encryption"
 
