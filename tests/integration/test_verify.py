@@ -156,7 +156,7 @@ def test_what_a_run_writes_while_its_hour_is_listed_is_no_leftover(place: Place)
     assert (result.problems, result.notes) == ([], [])
 
 
-def test_an_archive_is_listed_once(place: Place) -> None:
+def test_an_archive_is_listed_for_its_notes_and_once_more(place: Place) -> None:
     events(place, rows=90)
     place.archive()
     place.write(f"{place.data_keys()[0]}.left", b"x")
@@ -165,9 +165,7 @@ def test_an_archive_is_listed_once(place: Place) -> None:
         "before-call.s3.ListObjectsV2", lambda params, **_: listed.append(params["query_string"]["prefix"])
     )
     assert "1 object(s) without a manifest" in verified(place).notes[0]
-    assert [prefix for prefix in listed if ".kept." not in prefix] == [
-        table_folder("", place.order.client, place.order.table)
-    ]
+    assert listed == [table_folder("", place.order.client, place.order.table)] * 2
 
 
 def test_rows_that_stayed_are_no_holes(place: Place) -> None:
