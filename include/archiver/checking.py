@@ -15,7 +15,7 @@ from typing import IO, Self, cast
 from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, decompressed
 from include.archiver.errors import CheckFailed, StorageInterrupted
 from include.archiver.manifest import Manifest, ObjectDescription, cell_of_key, manifest_key, table_folder
-from include.archiver.models import Window, WorkOrder
+from include.archiver.models import MOST_WINDOW_HOURS, Window, WorkOrder
 from include.archiver.overlap import ahead
 from include.archiver.progress import Pace
 from include.archiver.stopping import Stop
@@ -24,8 +24,6 @@ from include.archiver.storage import Download, ObjectStore
 log = logging.getLogger(__name__)
 
 _MANIFEST = ".manifest.json"
-# No policy may have longer windows.
-_LONGEST_WINDOW = timedelta(days=7)
 # How many pieces of 1 MiB may be fetched and decompressed before the first of them is looked at.
 _MOST_AHEAD = 2
 
@@ -214,7 +212,7 @@ def list_manifests(bucket: ObjectStore, order: WorkOrder, spans: Sequence[Window
     if spans:
         with suppress(OverflowError):
             # Before the beginning of the calendar nothing comes.
-            after = folder + _day(min(span.start for span in spans) - _LONGEST_WINDOW)
+            after = folder + _day(min(span.start for span in spans) - timedelta(hours=MOST_WINDOW_HOURS))
         last = folder + _day(max(span.end for span in spans))
     notes: list[str] = []
     for key in bucket.keys(folder, after):

@@ -10,6 +10,8 @@ from typing import Literal
 
 from include.archiver.positions import NONE, Positions
 
+# How long a window may be; a listing of a span begins so long before it, where the first such window may have begun.
+MOST_WINDOW_HOURS = 168
 # What this program may write into a ledger. A migration that an older program must not write beside raises it, here and
 # in the ledger's own table `lowest_version`; the ledger's triggers then refuse what an older program writes.
 LEDGER_VERSION = 2

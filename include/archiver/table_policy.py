@@ -15,7 +15,7 @@ from include.archiver.durations import duration_of
 from include.archiver.errors import PolicyError, SettingError
 from include.archiver.keep_days import FROM_VARIABLE, parse_keep_days
 from include.archiver.maintenance_settings import MaintenanceSettings
-from include.archiver.models import TableName
+from include.archiver.models import MOST_WINDOW_HOURS, TableName
 from include.archiver.object_settings import ObjectSettings
 
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
@@ -76,7 +76,7 @@ class Settings(MaintenanceSettings, ObjectSettings):
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
     timezone: str = "UTC"
     keep_days: Annotated[int | Literal["variable"] | None, BeforeValidator(_keep_days)] = None
-    window_hours: Annotated[int, Field(ge=1, le=168)] = 1
+    window_hours: Annotated[int, Field(ge=1, le=MOST_WINDOW_HOURS)] = 1
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
