@@ -63,14 +63,17 @@ NO_DATABASE = "no-database"
 NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
+# A daily schedule's last time, long enough ago that unpausing does not start a run of it, as it does within 2.4 hours.
+LAST_SCHEDULED = (_NOW - timedelta(hours=6)).replace(minute=0, second=0, microsecond=0)
+_DAILY = f"0 {LAST_SCHEDULED.hour} * * *"
 # Whenever the tests run, they run within it.
 _ALL_DAY = f"{_NOW - timedelta(hours=1):%H:%M}-{_NOW + timedelta(hours=20):%H:%M} UTC"
 _RECLAIMED = {"maintenance_window": _ALL_DAY, "reclaim_min_mb": 1}
 
 _BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
 _SPECIAL: dict[str, dict[str, object]] = {
-    "past": {"schedule": "0 1 * * *"},
-    "twice": {"schedule": "0 1 * * *"},
+    "past": {"schedule": _DAILY},
+    "twice": {"schedule": _DAILY},
     "no-bucket": {"bucket": "no-such-bucket"},
     "ended": {"batch_size": 2},
     "killed": {"max_mapped_windows": 2},

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from tests.acceptance.conftest import HOURS, Tenants, utc_now
+from tests.acceptance.settings import LAST_SCHEDULED
 
 DUE = HOURS - 48
 
@@ -81,12 +82,12 @@ def test_late_rows_become_the_next_generation(tenants: Tenants) -> None:
 def test_a_backfill_archives_what_was_due_then_and_twice_is_once(tenants: Tenants) -> None:
     past = tenants["past"]
     tenants.api.delete_variable("archive_keep_days__past")
-    day = datetime.combine(utc_now().date(), datetime.min.time(), tzinfo=UTC)
-    cutoff = day + timedelta(hours=1) - timedelta(days=2)
+    last, day = LAST_SCHEDULED, timedelta(days=1)
+    cutoff = last - 2 * day
     expected = past.sql("SELECT count(*) FROM analytics.events WHERE triggered_at >= %s", cutoff.replace(tzinfo=None))[
         0
     ][0]
-    span = (day - timedelta(days=2), day + timedelta(hours=2))
+    span = (last - day, last)
     tenants.api.create_backfill(past.dag_id, *span, max_active_runs=2)
     first = past.wait_for_backfill(2)
     assert {run.state for run in first} == {"success"}
@@ -103,8 +104,8 @@ def test_a_backfill_archives_what_was_due_then_and_twice_is_once(tenants: Tenant
 def test_two_runs_at_once_on_one_client(tenants: Tenants) -> None:
     twice = tenants["twice"]
     tenants.api.delete_variable("archive_keep_days__twice")
-    day = datetime.combine(utc_now().date(), datetime.min.time(), tzinfo=UTC)
-    tenants.api.create_backfill(twice.dag_id, day - timedelta(days=3), day, max_active_runs=4)
+    day = timedelta(days=1)
+    tenants.api.create_backfill(twice.dag_id, LAST_SCHEDULED - 3 * day, LAST_SCHEDULED - 2 * day, max_active_runs=4)
     by_hand = twice.start()
     runs = [*twice.wait_for_backfill(2), twice.wait(by_hand)]
     assert {run.state for run in runs} == {"success"}

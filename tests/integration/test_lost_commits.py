@@ -20,6 +20,7 @@ LOST = (
 def notes(place: Place) -> Place:
     """A table without a key, whose rows left on account of the second object: the first was begun before the crash."""
     place = keyless(place)
+    place.sql("CREATE INDEX ON public.notes (at)")
     place.stored_window()
     place.sql("SET archiver.ledger_version = '2'")
     place.sql(LOST)
