@@ -19,7 +19,7 @@ Compression = Literal["gzip", "zstd"]
 _GZIP_LEVEL = 1
 _ZSTD_LEVEL = 1
 _GZIP_WINDOW_BITS = 31
-_READ_BYTES = 1 << 20
+READ_BYTES = 1 << 20
 _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 
 # Not OSError: a connection that stalls in mid-read is one too, and says nothing about the object.
@@ -56,7 +56,7 @@ def decompressed(source: IO[bytes], compression: Compression) -> Iterator[bytes]
     """
     try:
         with _reader(source, compression) as reader:
-            while chunk := reader.read(_READ_BYTES):
+            while chunk := reader.read(READ_BYTES):
                 yield chunk
     except _DAMAGE as error:
         raise ValueError(f"the {compression} stream is damaged: {error}") from None
@@ -163,7 +163,7 @@ class TalliedReader(io.RawIOBase):
 
     def drain(self) -> None:
         """Reads what is left, so that the tally covers the whole object, trailing bytes too."""
-        while self.read(_READ_BYTES):
+        while self.read(READ_BYTES):
             pass
 
 

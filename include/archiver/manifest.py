@@ -121,13 +121,13 @@ def _moment(moment: datetime) -> str:
     return moment.isoformat(timespec="minutes").replace("-", "").replace(":", "")
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
     """What a later version adds is kept, and otherwise ignored; only another `format` is refused."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class ColumnDescription(_Frozen):
+class ColumnDescription(Frozen):
     """A column's name, its type as `format_type` writes it, and its number in the table, by which the server knows it.
 
     Format 1 does not tell the number.
@@ -138,7 +138,7 @@ class ColumnDescription(_Frozen):
     number: int | None = None
 
 
-class Member(_Frozen):
+class Member(Frozen):
     """A table that could hold rows of the window at the export: the table itself, a partition or a child.
 
     `columns` stands for the numbers, names and types of its columns: any change of one gives another text.
@@ -150,14 +150,14 @@ class Member(_Frozen):
     columns: str
 
 
-class PartDescription(_Frozen):
+class PartDescription(Frozen):
     """One part of an object that was sent in parts."""
 
     bytes: int
     sha256: str
 
 
-class ObjectDescription(_Frozen):
+class ObjectDescription(Frozen):
     """One object: what S3 holds, and what comes out when it is decompressed."""
 
     key: str
@@ -168,7 +168,7 @@ class ObjectDescription(_Frozen):
     parts: tuple[PartDescription, ...] | None = None
 
 
-class ServerDescription(_Frozen):
+class ServerDescription(Frozen):
     """Where and when the rows were read. The timeline is None where the server does not tell it, and in format 1."""
 
     system_identifier: str | None
@@ -179,7 +179,7 @@ class ServerDescription(_Frozen):
     timeline: int | None = None
 
 
-class ParentWindow(_Frozen):
+class ParentWindow(Frozen):
     """The window of another table with which these rows were archived, being children of its rows."""
 
     table_schema: str
@@ -189,7 +189,7 @@ class ParentWindow(_Frozen):
     generation: int
 
 
-class SubRange(_Frozen):
+class SubRange(Frozen):
     """How many rows of the window lay in a part of it, in the snapshot of the export."""
 
     start: datetime
@@ -197,7 +197,7 @@ class SubRange(_Frozen):
     rows: int
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """The description of one generation of one window; the ledger can be rebuilt from it.
 
     Format 1 has `file_nodes`, which map each table's oid to the file that held it at the export; format 2 has

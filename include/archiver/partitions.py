@@ -52,7 +52,7 @@ def whole_partitions(database: Database, shape: TableShape, due: Window, hours: 
                 f"batches and the empty partition stays"
             )
         elif not partitions.keys() & set(row.above):
-            partitions[row.oid] = _partition(row, alone=row.alone)
+            partitions[row.oid] = partition_of(row, alone=row.alone)
     return Found(tuple(partitions.values()), tuple(notes))
 
 
@@ -72,7 +72,7 @@ class Drops:
     def unfinished(self) -> dict[int, Partition]:
         """What was begun and not ended, by the number of its line."""
         rows = self._database.all("partition/unfinished", **self._subject)
-        return {row.id: _partition(row, alone=True) for row in rows}
+        return {row.id: partition_of(row, alone=True) for row in rows}
 
     def begin(self, partition: Partition) -> int:
         """Notes that the partition is about to be detached; returns the number of the line."""
@@ -125,7 +125,7 @@ class Drops:
         return json.dumps(["archiver", table.schema, table.name, "partition", oid])
 
 
-def _partition(row: Row, *, alone: bool) -> Partition:
+def partition_of(row: Row, *, alone: bool) -> Partition:
     return Partition(
         oid=row.oid,
         table=TableName(row.schema, row.name),
