@@ -126,6 +126,7 @@ class Drops:
 
 
 def partition_of(row: Row, *, alone: bool) -> Partition:
+    """The partition that a row of the catalog or of the ledger tells of."""
     return Partition(
         oid=row.oid,
         table=TableName(row.schema, row.name),

@@ -33,24 +33,6 @@ from include.archiver.strict_yaml import read_yaml
 from include.archiver.table_policy import MOST_MAPPED_WINDOWS, Settings, TablePolicy, as_tuple, parse_table
 
 # What others take from here, wherever it is defined.
-__all__ = [
-    "DEFAULT_KEEP_DAYS",
-    "KEEP_EVERYTHING",
-    "LONGEST_CLIENT_NAME",
-    "MOST_KEEP_DAYS",
-    "MOST_MAPPED_WINDOWS",
-    "Client",
-    "KeepDays",
-    "Policies",
-    "Settings",
-    "TablePolicy",
-    "choose_keep_days",
-    "load",
-    "misspelt_variables",
-    "parse_keep_days",
-    "parse_table",
-]
-
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
 # A run's windows travel through Airflow's database, and each mapped task fetches them all.
