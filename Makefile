@@ -34,7 +34,7 @@ many: $(VENV)/installed
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/lint-imports
+	PYTHONPATH=include $(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 
 # Half an hour, on an idle machine. SCALE=small: a few minutes, and nothing is written to the docs.

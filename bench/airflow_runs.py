@@ -16,9 +16,9 @@ from bench.place import Place
 from dev.airflow import SCHEDULER, Airflow
 from dev.processes import ProcessError
 from dev.stack import PROJECT_ROOT, project_environment
-from include.archiver.naming import dag_id
-from include.archiver.policy import load
-from include.pools import pools
+from pg_archiver.airflow.airflow_ids import dag_id
+from pg_archiver.airflow.pools import pools
+from pg_archiver.policies.yaml_file import load
 
 DAG_ID = dag_id(DATABASE)
 TIMEOUT_SECONDS = 3600.0

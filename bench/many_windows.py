@@ -14,22 +14,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from include.archiver.codec import Tally, compressor
-from include.archiver.database import Database
-from include.archiver.ledger import Ledger
-from include.archiver.manifest import (
+from pg_archiver.domain.positions import NONE
+from pg_archiver.domain.tables import Member, RowIdentity
+from pg_archiver.domain.windows import DueWindow, TimestampKind, Window
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.checksums import Tally
+from pg_archiver.objects.compression import compressor
+from pg_archiver.objects.manifest import (
     FORMAT,
     TOOL_VERSION,
     ColumnDescription,
     Manifest,
-    Member,
     ObjectDescription,
     ServerDescription,
-    manifest_key,
-    object_key,
 )
-from include.archiver.models import DueWindow, RowIdentity, TimestampKind, Window, WorkOrder
-from include.archiver.positions import NONE
+from pg_archiver.objects.object_keys import manifest_key, object_key
+from pg_archiver.postgres.session import Session
 
 HOUR = timedelta(hours=1)
 FIRST = datetime(2016, 1, 1)  # noqa: DTZ001 (column time)
@@ -55,18 +56,18 @@ class ManyWindows:
         """All of them."""
         return Window(FIRST, FIRST + self.windows * HOUR)
 
-    def make(self, database: Database, bucket: Path) -> None:
+    def make(self, session: Session, bucket: Path) -> None:
         """Writes all of it; the ledger says of each window that its rows were deleted.
 
         Args:
-            database: the client database; the table is in it, and empty.
+            session: a session on the client database; the table is in it, and empty.
             bucket: the folder that the S3 server serves as the bucket.
         """
-        ledger = Ledger(database, self.order)
+        ledger = Ledger(session, self.order)
         ledger.migrate()
         numbers = iter(range(self.windows))
         while some := list(itertools.islice(numbers, _WINDOWS_A_COMMIT)):
-            with database.transaction():
+            with session.transaction():
                 for number in some:
                     cell = Window(FIRST + number * HOUR, FIRST + (number + 1) * HOUR)
                     self._note(ledger, DueWindow(cell, cell), self._stored(bucket, cell, number))

@@ -20,16 +20,18 @@ from typing import Any
 import boto3
 import psycopg
 
-import include.archive_tasks  # noqa: F401 (what a task imports counts as a task's memory)
+import pg_archiver.airflow.archive  # noqa: F401 (what a task imports counts as a task's memory)
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver.database import Database
-from include.archiver.ledger import Ledger
-from include.archiver.models import DueWindow, TableName, Window, WorkOrder
-from include.archiver.steps.delete import delete
-from include.archiver.steps.export import export
-from include.archiver.steps.store import store
-from include.archiver.storage import ObjectStore
+from pg_archiver.archive.delete import delete
+from pg_archiver.archive.export import export
+from pg_archiver.archive.store import store
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 
 HOUR = Window(datetime(2026, 1, 1, 10), datetime(2026, 1, 1, 11))  # noqa: DTZ001 (column time)
 ROW_BYTES = 1500
@@ -94,14 +96,14 @@ def work_on(work: dict[str, Any]) -> None:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**work["postgres"])
 
-    with Database.connected(connect, work["database"], "bench") as database:
-        Ledger(database, order).migrate()
+    with Session.connected(connect, work["database"], "bench") as session:
+        Ledger(session, order).migrate()
         before = _peak_mb()
-        exported, seconds = _timed(lambda: export(database, bucket, order, window))
+        exported, seconds = _timed(lambda: export(session, bucket, order, window))
         figures = [f"export {seconds:.1f} s, peak {_peak_mb():.0f} MB"]
-        _, seconds = _timed(lambda: store(database, bucket, order, window))
+        _, seconds = _timed(lambda: store(session, bucket, order, window))
         figures.append(f"store {seconds:.1f} s, peak {_peak_mb():.0f} MB")
-        _, seconds = _timed(lambda: delete(database, bucket, order, window, lambda: False))
+        _, seconds = _timed(lambda: delete(session, bucket, order, window, lambda: False))
         figures.append(f"delete {seconds:.1f} s, peak {_peak_mb():.0f} MB")
     print(
         f"{exported.csv_bytes / 1e6:.0f} MB of CSV, {exported.rows} rows; before {before:.0f} MB; {'; '.join(figures)}"

@@ -17,11 +17,12 @@ from bench.archive_data import KEEP_DAYS, Load, load_template
 from bench.place import BUCKET, Place
 from dev.airflow_environment import base_environment
 from dev.stack import PROJECT_ROOT
-from include.archiver.database import Database
-from include.archiver.policy import KeepDays, load
-from include.archiver.steps.plan import Limits, plan
-from include.archiver.storage import ObjectStore
-from include.orders import work_order
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.archive.plan import Limits, plan
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.yaml_file import load
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 
 INSTANCES = 10
 
@@ -41,9 +42,9 @@ def plan_ms(place: Place, load_: Load, times: int) -> list[float]:
 
     runs = []
     for _ in range(times):
-        with Database.connected(connect, load_.name, "archiver bench") as database:
+        with Session.connected(connect, load_.name, "archiver bench") as session:
             started = time.monotonic()
-            plan(database, bucket, order, policy, KeepDays(KEEP_DAYS, "the benchmark"), limits)
+            plan(session, bucket, order, policy, KeepDays(KEEP_DAYS, "the benchmark"), limits)
             runs.append(round((time.monotonic() - started) * 1000, 1))
     return runs
 

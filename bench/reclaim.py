@@ -24,9 +24,9 @@ import psycopg
 
 from bench import reclaim_page
 from dev.postgres import PostgresServer
-from include.archiver.database import Database
-from include.archiver.models import TableName
-from include.archiver.steps.compact import compact
+from pg_archiver.domain.tables import TableName
+from pg_archiver.maintenance.compact.compact import compact
+from pg_archiver.postgres.session import Session
 
 RESULTS = Path(__file__).parent / "results" / "reclaim.json"
 ROWS = {"full": 1_000_000, "small": 100_000}
@@ -253,8 +253,8 @@ def _statement(server: PostgresServer, statement: str) -> dict[str, Any]:
 
 
 def _compact(server: PostgresServer) -> dict[str, Any]:
-    with Database.connected(lambda: psycopg.connect(**server.dsn("measured")), "measured", "bench") as database:
-        done = compact(database, TableName("analytics", "events"), lambda: False)
+    with Session.connected(lambda: psycopg.connect(**server.dsn("measured")), "measured", "bench") as session:
+        done = compact(session, TableName("analytics", "events"), lambda: False)
     return {
         "moved_rows": done.rows,
         "batches": done.batches,

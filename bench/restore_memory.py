@@ -22,16 +22,17 @@ from typing import Any
 import boto3
 import psycopg
 
-import include.restore_tasks  # noqa: F401 (what a task imports counts as a task's memory)
+import pg_archiver.airflow.restore  # noqa: F401 (what a task imports counts as a task's memory)
 from bench.many_windows import FIRST, HOUR, ROWS_A_WINDOW, ManyWindows
 from bench.place import S3_ARGUMENTS
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver.database import Database
-from include.archiver.errors import ArchiverError
-from include.archiver.models import RestoreOrder, TableName, WorkOrder
-from include.archiver.steps.restore import restore
-from include.archiver.storage import CLIENT, ObjectStore
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import RestoreOrder, WorkOrder
+from pg_archiver.errors import ArchiverError
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
+from pg_archiver.s3.bucket import CLIENT, ObjectStore
 
 RESULTS = Path(__file__).parent / "results" / "memory.json"
 BUCKET = "bench"
@@ -85,8 +86,8 @@ def main() -> int:
             },
         }
         started = time.monotonic()
-        with Database.connected(lambda: server.connect("bench"), "bench", "bench") as database:
-            ManyWindows(ORDER, sizes[-1]).make(database, s3.bucket_folder(BUCKET))
+        with Session.connected(lambda: server.connect("bench"), "bench", "bench") as session:
+            ManyWindows(ORDER, sizes[-1]).make(session, s3.bucket_folder(BUCKET))
         print(f"{sizes[-1]:,} windows made in {time.monotonic() - started:.0f} s", flush=True)
         runs = [_in_process(task | {"windows": size, "dry_run": dry}) for dry in (True, False) for size in sizes]
     result = _figures(runs)
@@ -148,8 +149,8 @@ def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
     figures = {"windows": windows, "dry_run": dry, "before_mb": _peak_mb()}
     started = time.monotonic()
     try:
-        with Database.connected(connect, "bench", "bench") as database:
-            result = restore(database, bucket, order)
+        with Session.connected(connect, "bench", "bench") as session:
+            result = restore(session, bucket, order)
         assert not result.failures, result.failures
         assert result.restored == windows * ROWS_A_WINDOW, result.lines()
     except ArchiverError as error:

@@ -22,15 +22,15 @@ from airflow.sdk import (
 )
 from airflow.sdk.definitions.param import ParamsDict
 
-from include import dag_texts, wiring
-from include.archive_report import report_table
-from include.archive_tasks import TableWork
-from include.archiver.errors import PolicyError, Unfinished
-from include.archiver.manifest import table_folder
-from include.archiver.naming import dag_id, group_id, pool_name
-from include.archiver.policy import Client, Policies
-from include.batches import BatchJson
-from include.task_settings import NOTE, TAG, longest_of, task_settings
+from pg_archiver.airflow import connections, dag_docs
+from pg_archiver.airflow.airflow_ids import dag_id, group_id, pool_name
+from pg_archiver.airflow.archive import TableWork
+from pg_archiver.airflow.archive_report import report_table
+from pg_archiver.airflow.batch_json import BatchJson
+from pg_archiver.airflow.default_args import NOTE, TAG, longest_of, task_settings
+from pg_archiver.errors import PolicyError, Unfinished
+from pg_archiver.objects.object_keys import table_folder
+from pg_archiver.policies.yaml_file import Client, Policies
 
 TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
@@ -81,7 +81,7 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         dag_id=dag_id(client.name),
         dag_display_name=f"archive {client.name}",
         description=f"Moves old rows of client {client.name} to S3",
-        doc_md=dag_texts.archive(client, policies.source),
+        doc_md=dag_docs.archive(client, policies.source),
         schedule=CronTriggerTimetable(client.schedule, timezone="UTC") if client.schedule else None,
         catchup=False,
         max_active_runs=1,
@@ -152,7 +152,7 @@ def add_table(work: TableWork) -> None:
         steps = export(batch=batch), store(batch=batch), delete(batch=batch)
         chain(*steps)
         # Airflow's own handler of SIGTERM calls this; the one that the step sets comes a little later.
-        steps[-1].operator.on_kill = wiring.note_stop
+        steps[-1].operator.on_kill = connections.note_stop
 
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events], multiple_outputs=False)
     def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
@@ -177,7 +177,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
         dag_id=dag_id(name),
         dag_display_name=f"archive {name} (policy refused)",
         description=reason,
-        doc_md=dag_texts.broken(reason),
+        doc_md=dag_docs.broken(reason),
         schedule="0 1 * * *",
         catchup=False,
         max_active_runs=1,
@@ -197,7 +197,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
 
 def build_dags() -> None:
     """Builds the DAG that is asked for, or all of them."""
-    policies = wiring.policies()
+    policies = connections.policies()
     wanted = get_parsing_context().dag_id
     for client in policies.clients:
         if wanted in {None, dag_id(client.name)}:

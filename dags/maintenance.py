@@ -19,13 +19,13 @@ from airflow.sdk import (
     task_group,
 )
 
-from include import dag_texts, wiring
-from include.approval import RewriteApproval, describe_rejection
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.naming import maintenance_pool_name, with_prefix
-from include.archiver.policy import Policies
-from include.maintenance_tasks import ACTIONS, Maintenance, Subject, chooser_of, group_of, subjects
-from include.task_settings import TAG, task_settings
+from pg_archiver.airflow import connections, dag_docs
+from pg_archiver.airflow.airflow_ids import maintenance_pool_name, with_prefix
+from pg_archiver.airflow.approval import RewriteApproval, describe_rejection
+from pg_archiver.airflow.default_args import TAG, task_settings
+from pg_archiver.airflow.maintenance import ACTIONS, Maintenance, Subject, chooser_of, group_of, subjects
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.yaml_file import Policies
 
 DAG_ID = with_prefix("maintenance")
 ASSET = Asset(name=DAG_ID, uri=f"x-archiver://{DAG_ID}", group="archiver")
@@ -82,7 +82,7 @@ def build_maintenance_dag(policies: Policies) -> DAG:
     with DAG(
         dag_id=DAG_ID,
         description="Indexes, VACUUM, and disk space given back",
-        doc_md=dag_texts.MAINTENANCE,
+        doc_md=dag_docs.MAINTENANCE,
         schedule=CronTriggerTimetable("0 2 * * 0", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
@@ -177,4 +177,4 @@ def add_server(policies: Policies, conn_id: str) -> None:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_maintenance_dag(wiring.policies())
+    build_maintenance_dag(connections.policies())

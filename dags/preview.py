@@ -12,11 +12,11 @@ from typing import Any
 from airflow.sdk import DAG, Param, get_parsing_context, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from include import dag_texts, wiring
-from include.archiver.naming import pool_name, with_prefix
-from include.archiver.policy import Policies
-from include.preview_tasks import choose_client, look_for_pool, probe_state, probe_task, read_form, run_preview
-from include.task_settings import TAG, task_settings
+from pg_archiver.airflow import connections, dag_docs
+from pg_archiver.airflow.airflow_ids import pool_name, with_prefix
+from pg_archiver.airflow.default_args import TAG, task_settings
+from pg_archiver.airflow.preview import choose_client, look_for_pool, probe_state, probe_task, read_form, run_preview
+from pg_archiver.policies.yaml_file import Policies
 
 DAG_ID = with_prefix("preview")
 LOOK_FOR_POOL = "look_for_pool"
@@ -66,7 +66,7 @@ def build_preview_dag(policies: Policies) -> DAG:
     with DAG(
         dag_id=DAG_ID,
         description="Tells what an archive run of a client would do now; deletes nothing",
-        doc_md=dag_texts.PREVIEW,
+        doc_md=dag_docs.PREVIEW,
         schedule=None,
         catchup=False,
         max_active_runs=1,
@@ -106,4 +106,4 @@ def build_preview_dag(policies: Policies) -> DAG:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_preview_dag(wiring.policies())
+    build_preview_dag(connections.policies())

@@ -11,12 +11,12 @@ from typing import Any
 from airflow.sdk import DAG, Param, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include import dag_texts, wiring
-from include.archiver.models import OnConflict
-from include.archiver.naming import pool_name, with_prefix
-from include.archiver.policy import Policies
-from include.restore_tasks import MOST_HOLD_DAYS, chosen, restore_order, run_restore, task_of
-from include.task_settings import TAG, task_settings
+from pg_archiver.airflow import connections, dag_docs
+from pg_archiver.airflow.airflow_ids import pool_name, with_prefix
+from pg_archiver.airflow.default_args import TAG, task_settings
+from pg_archiver.airflow.restore import MOST_HOLD_DAYS, chosen, restore_order, run_restore, task_of
+from pg_archiver.domain.work import OnConflict
+from pg_archiver.policies.yaml_file import Policies
 
 DAG_ID = with_prefix("restore")
 # Airflow refuses a date-time without one.
@@ -94,7 +94,7 @@ def build_restore_dag(policies: Policies) -> DAG:
     with DAG(
         dag_id=DAG_ID,
         description="Brings archived rows of a span back from S3",
-        doc_md=dag_texts.RESTORE,
+        doc_md=dag_docs.RESTORE,
         schedule=None,
         catchup=False,
         max_active_runs=1,
@@ -127,4 +127,4 @@ def build_restore_dag(policies: Policies) -> DAG:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_restore_dag(wiring.policies())
+    build_restore_dag(connections.policies())

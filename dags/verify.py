@@ -10,11 +10,11 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context, task
 
-from include import dag_texts, wiring
-from include.archiver.naming import with_prefix
-from include.archiver.policy import Policies
-from include.task_settings import TAG, task_settings
-from include.verify_tasks import Subject, run_verify, subjects
+from pg_archiver.airflow import connections, dag_docs
+from pg_archiver.airflow.airflow_ids import with_prefix
+from pg_archiver.airflow.default_args import TAG, task_settings
+from pg_archiver.airflow.verify import Subject, run_verify, subjects
+from pg_archiver.policies.yaml_file import Policies
 
 DAG_ID = with_prefix("verify")
 # It reads S3 and hardly touches the databases, so it runs in no server's pool; this bounds it instead.
@@ -46,7 +46,7 @@ def build_verify_dag(policies: Policies) -> DAG:
     with DAG(
         dag_id=DAG_ID,
         description="Reads the whole archive back and compares it with its manifests and ledgers",
-        doc_md=dag_texts.VERIFY,
+        doc_md=dag_docs.VERIFY,
         schedule=CronTriggerTimetable("0 4 * * 0", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
@@ -72,4 +72,4 @@ def build_verify_dag(policies: Policies) -> DAG:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_verify_dag(wiring.policies())
+    build_verify_dag(connections.policies())

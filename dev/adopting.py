@@ -5,11 +5,11 @@ from pathlib import Path
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from include.archiver.database import Database
-from include.archiver.ownership import Ownership
-from include.archiver.policy import load
-from include.archiver.storage import ObjectStore
-from include.orders import work_order
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.policies.yaml_file import load
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 
 
 def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> list[str]:
@@ -24,12 +24,12 @@ def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> 
             continue
         # One archive for each bucket and prefix, whatever number of tables it has.
         tables = {(table.bucket_name, table.prefix): table for table in client.tables}
-        with Database.connected(partial(postgres.connect, client.database), client.database, "adopt") as database:
-            if not database.one("ledger/schema_exists").owners:
+        with Session.connected(partial(postgres.connect, client.database), client.database, "adopt") as session:
+            if not session.one("ledger/schema/schema_exists").owners:
                 continue
             for table in tables.values():
                 order = work_order(client, table, reason, dry_run=False)
-                ownership = Ownership(database, ObjectStore(s3.client(), order.bucket), order)
+                ownership = Ownership(session, ObjectStore(s3.client(), order.bucket), order)
                 if ownership.hindrance():
                     ownership.claim(reason)
                     adopted.append(client.name)

@@ -21,7 +21,7 @@ def base_environment(home: Path, project_root: Path) -> dict[str, str]:
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "PYTHONPATH": str(project_root),
+        "PYTHONPATH": str(project_root / "include"),
         "PYTHONUNBUFFERED": "1",
         "TZ": "UTC",
         "AIRFLOW_HOME": str(home),

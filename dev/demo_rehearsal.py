@@ -11,7 +11,7 @@ from dev.demo_objects import in_bucket
 from dev.demo_rows import in_table
 from dev.demo_runs import DAGS, TIMEOUT_SECONDS
 from dev.stack import BUCKET, Stack
-from include.archiver.naming import enabled_variable
+from pg_archiver.airflow.airflow_ids import enabled_variable
 
 CLIENT = EVENT_CLIENTS[0]
 

@@ -10,9 +10,9 @@ from dev.airflow_api import AirflowApi
 from dev.airflow_session import Record
 from dev.demo_clients import CLIENTS, VARIABLES, DemoClient
 from dev.stack import Stack
-from include.archiver.naming import dag_id
-from include.archiver.policy import load
-from include.pools import pools
+from pg_archiver.airflow.airflow_ids import dag_id
+from pg_archiver.airflow.pools import pools
+from pg_archiver.policies.yaml_file import load
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
 

@@ -1,0 +1,1 @@
+import dev  # noqa: F401 (puts include/ on the path)

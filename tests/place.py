@@ -10,9 +10,9 @@ from psycopg import sql
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from include.archiver.models import WorkOrder
-from include.archiver.policy import TablePolicy
-from include.archiver.storage import ObjectStore
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.s3.bucket import ObjectStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

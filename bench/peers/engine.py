@@ -11,13 +11,14 @@ import boto3
 import psycopg
 
 from bench.peers.protocol import serve
-from include.archiver.database import Database
-from include.archiver.ledger import Ledger
-from include.archiver.pipeline import archive
-from include.archiver.policy import KeepDays, load
-from include.archiver.steps.plan import Limits, plan
-from include.archiver.storage import CLIENT, ObjectStore
-from include.orders import work_order
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.archive.pipeline import archive
+from pg_archiver.archive.plan import Limits, plan
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.yaml_file import load
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import CLIENT, ObjectStore
 
 
 def work(task: dict[str, Any]) -> None:
@@ -31,14 +32,14 @@ def work(task: dict[str, Any]) -> None:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])
 
-    def session(step: str) -> AbstractContextManager[Database]:
-        return Database.connected(connect, client.database, f"archiver bench {step}")
+    def open_session(step: str) -> AbstractContextManager[Session]:
+        return Session.connected(connect, client.database, f"archiver bench {step}")
 
-    with session("plan") as database:
-        due = plan(database, bucket, order, policy, keep, Limits(datetime.now(UTC), None, None))
-        Ledger(database, order).migrate()
+    with open_session("plan") as session:
+        due = plan(session, bucket, order, policy, keep, Limits(datetime.now(UTC), None, None))
+        Ledger(session, order).migrate()
     windows = (window for batch in due.batches for window in batch)
-    archive(session, bucket, order, windows, lambda: False)
+    archive(open_session, bucket, order, windows, lambda: False)
 
 
 if __name__ == "__main__":

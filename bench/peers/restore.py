@@ -10,12 +10,13 @@ import boto3
 import psycopg
 
 from bench.peers.protocol import serve
-from include.archiver.database import Database
-from include.archiver.models import RestoreOrder, TableName
-from include.archiver.policy import load
-from include.archiver.steps.restore import restore
-from include.archiver.storage import CLIENT, ObjectStore
-from include.orders import work_order
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import RestoreOrder
+from pg_archiver.policies.yaml_file import load
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
+from pg_archiver.s3.bucket import CLIENT, ObjectStore
 
 TEN_YEARS = timedelta(days=3652)
 
@@ -32,8 +33,8 @@ def work(task: dict[str, Any]) -> None:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])
 
-    with Database.connected(connect, client.database, "archiver bench restore") as database:
-        restore(database, bucket, order).refuse_failures()
+    with Session.connected(connect, client.database, "archiver bench restore") as session:
+        restore(session, bucket, order).refuse_failures()
 
 
 if __name__ == "__main__":

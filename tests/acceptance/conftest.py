@@ -18,7 +18,7 @@ from dev.airflow_session import AirflowApiError
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
-from include.archiver.naming import dag_id, maintenance_pool_name, pool_name
+from pg_archiver.airflow.airflow_ids import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
 
 HOURS = 60

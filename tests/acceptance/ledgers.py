@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.archiver.ledger_tables import migrations
+from pg_archiver.ledger.migrations import migrations
 from tests.acceptance.conftest import Tenant
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dev.waiting import wait_until
-from include.archiver.ledger_tables import migrations
+from pg_archiver.ledger.migrations import migrations
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
 from tests.acceptance.ledgers import with_ledger
 

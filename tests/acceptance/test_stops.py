@@ -12,7 +12,8 @@ import pytest
 
 from dev.stack import BUCKET
 from dev.waiting import wait_until
-from include.archiver.manifest import Manifest, manifest_key
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_keys import manifest_key
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
 
 pytestmark = pytest.mark.more

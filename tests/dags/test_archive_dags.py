@@ -14,7 +14,7 @@ from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include import wiring
+from pg_archiver.airflow import connections
 
 DAGS = Path(__file__).parents[2] / "dags"
 Load = Callable[[dict[str, object]], DagBag]
@@ -190,12 +190,12 @@ def test_parsing_many_clients_prints_its_time(load: Load, capsys: pytest.Capture
 
 def test_a_stop_before_the_step_has_its_handler_is_noted_by_airflows_own(load: Load) -> None:
     dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
-    with wiring.stop_requested() as asked:
+    with connections.stop_requested() as asked:
         assert not asked()
     dag.get_task("analytics-events.window.delete").prepare_for_execution().on_kill()
-    with wiring.stop_requested() as asked:
+    with connections.stop_requested() as asked:
         assert asked()
-    with wiring.stop_requested() as asked:
+    with connections.stop_requested() as asked:
         assert not asked()
 
 

@@ -21,17 +21,18 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from dev.s3 import MotoS3
-from include import maintenance_tasks
-from include.archiver.choice import disk_hindrance
-from include.archiver.condition import Method, Part, Sizes
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, room_for
-from include.archiver.errors import SettingError, StorageInterrupted
-from include.archiver.maintenance_settings import Disk
-from include.archiver.models import TableName
-from include.archiver.policy import Client, Policies, load
-from include.free_space import free_space
-from include.maintenance_tasks import subjects
-from include.pools import pools
+from pg_archiver.airflow import maintenance
+from pg_archiver.airflow.free_space import free_space
+from pg_archiver.airflow.maintenance import subjects
+from pg_archiver.airflow.pools import pools
+from pg_archiver.domain.sizes import Sizes
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import SettingError, StorageInterrupted
+from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, room_for
+from pg_archiver.maintenance.inspection import Method, Part
+from pg_archiver.maintenance.strategy import disk_hindrance
+from pg_archiver.policies.maintenance_settings import Disk
+from pg_archiver.policies.yaml_file import Client, Policies, load
 
 DAGS = Path(__file__).parents[2] / "dags"
 POLICIES = {
@@ -111,7 +112,7 @@ def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.Mon
     ignored = form(dry_run=True) | {"params": EMPTY}
     with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
         subjects(policies, "rds_main", ignored)
-    monkeypatch.setattr(maintenance_tasks, "MOST_MAPPED_WINDOWS", 1)
+    monkeypatch.setattr(maintenance, "MOST_MAPPED_WINDOWS", 1)
     with pytest.raises(SettingError, match="2 tables of rds_main are more than the 1"):
         subjects(policies, "rds_main", form())
 

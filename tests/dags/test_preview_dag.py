@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,9 +16,9 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
 from dev.stack import PROJECT_ROOT
-from include.archiver.errors import SettingError
-from include.archiver.policy import Policies, load
-from include.preview_tasks import choose_tables, look_for_pool, probe_state, read_form, read_limits
+from pg_archiver.airflow.preview import choose_tables, look_for_pool, probe_state, read_form, read_limits
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.yaml_file import Policies, load
 
 DAGS = Path(__file__).parents[2] / "dags"
 POLICIES = {
@@ -33,10 +34,9 @@ POLICIES = {
 FORM = {"client": "acme", "table": None, "keep_days": None, "start": None, "end": None}
 # Whatever can remove or rewrite rows, or write objects.
 ABLE = (
-    "archive_tasks maintenance_tasks restore_tasks verify_tasks archiver.kept archiver.moving archiver.pipeline "
-    "archiver.rebuilding archiver.removal archiver.staging archiver.target archiver.upkeep archiver.steps.compact "
-    "archiver.steps.delete archiver.steps.drop archiver.steps.export archiver.steps.index archiver.steps.rebuild "
-    "archiver.steps.reclaim archiver.steps.restore archiver.steps.store archiver.steps.vacuum archiver.steps.validate"
+    "airflow.archive airflow.maintenance airflow.restore airflow.verify archive.delete archive.drop_partition "
+    "archive.export archive.exported_rows archive.pipeline archive.store ledger.kept_rows ledger.maintenance_log "
+    "maintenance.compact maintenance.index maintenance.reclaim maintenance.vacuum maintenance.validate restore verify"
 )
 
 
@@ -94,11 +94,17 @@ def test_it_is_not_paused_when_it_is_new_whatever_the_site_says(
 def test_nothing_that_can_delete_is_even_loaded() -> None:
     script = "import sys, runpy; runpy.run_path('dags/preview.py'); print(*sys.modules)"
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "PYTHONPATH": "include"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     loaded = set(ended.stdout.splitlines()[-1].split())
-    assert "include.archiver.preview" in loaded
-    assert loaded & {f"include.{name}" for name in ABLE.split()} == set()
+    assert "pg_archiver.preview.preview" in loaded
+    assert loaded & {f"pg_archiver.{name}" for name in ABLE.split()} == set()
 
 
 def test_without_any_client_there_is_a_form_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +155,7 @@ def test_a_probe_that_does_not_tells_both_reasons_and_the_command(policies: Poli
     check = look_for_pool(policies.clients[0], lambda: state, seconds=0)
     assert not check.ok
     assert check.subject == "pool archive_rds_main"
-    assert "python -m include.pools > pools.json; airflow pools import pools.json" in check.told
+    assert "python -m pg_archiver.airflow.pools > pools.json; airflow pools import pools.json" in check.told
     assert "take all of its slots" in check.told
 
 

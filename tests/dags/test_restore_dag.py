@@ -12,10 +12,11 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include.archiver.errors import SettingError
-from include.archiver.models import OnConflict, TableName
-from include.archiver.policy import Policies, load
-from include.restore_tasks import chosen, restore_order
+from pg_archiver.airflow.restore import chosen, restore_order
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import OnConflict
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.yaml_file import Policies, load
 
 DAGS = Path(__file__).parents[2] / "dags"
 POLICIES = {

@@ -11,8 +11,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.definitions.param import process_params
 
-from include.archiver.errors import SettingError
-from include.run_context import read_parameters
+from pg_archiver.airflow.run_context import read_parameters
+from pg_archiver.errors import SettingError
 
 DAGS = Path(__file__).parents[2] / "dags"
 OVERRIDES = "AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dev.postgres import PostgresServer
-from include import wiring
-from include.archiver.policy import Client
+from pg_archiver.airflow import connections
+from pg_archiver.policies.yaml_file import Client
 
 
 def test_a_list_of_hosts_is_known_as_the_connection_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_a_list_of_hosts_is_known_as_the_connection_names_it(tmp_path: Path, mon
         client = Client(name="postgres", conn_id="rds", database="postgres", tables=())
         for changes in ({}, {"extra": json.dumps({"host": "localhost,127.0.0.1"})}, {"host": "127.0.0.1"}):
             monkeypatch.setenv("AIRFLOW_CONN_RDS", json.dumps({**connection, **changes}))
-            with wiring.session(client, "plan", writes=True) as database:
-                endpoints.append(database.endpoint)
+            with connections.session(client, "plan", writes=True) as session:
+                endpoints.append(session.endpoint)
     port = str(server.port)
     assert endpoints == [("127.0.0.1,localhost", port), ("localhost,127.0.0.1", port), ("127.0.0.1", port)]

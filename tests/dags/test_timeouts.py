@@ -9,8 +9,8 @@ import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
 
-from include.archiver.durations import LONGEST_STATEMENT
-from include.task_settings import longest_of
+from pg_archiver.airflow.default_args import longest_of
+from pg_archiver.policies.durations import LONGEST_STATEMENT
 
 ROOT = Path(__file__).parents[2]
 

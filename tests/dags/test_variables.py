@@ -18,8 +18,8 @@ from airflow.sdk.execution_time.comms import (
     VariableResult,
 )
 
-from include.archiver.errors import Interrupted, SettingError
-from include.variables import read_client_variables
+from pg_archiver.airflow.variables import read_client_variables
+from pg_archiver.errors import Interrupted, SettingError
 
 N = "archive_keep_days__acme"
 

@@ -12,12 +12,13 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include import verify_tasks, wiring
-from include.archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
-from include.archiver.policy import Policies, load
-from include.archiver.steps.rebuild import Rebuilt
-from include.archiver.steps.verify import Verified
-from include.verify_tasks import run_verify, subjects
+from pg_archiver.airflow import connections
+from pg_archiver.airflow import verify as verify_tasks
+from pg_archiver.airflow.verify import run_verify, subjects
+from pg_archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
+from pg_archiver.policies.yaml_file import Policies, load
+from pg_archiver.verify.rebuild_ledger import Rebuilt
+from pg_archiver.verify.verify_archive import Verified
 
 DAGS = Path(__file__).parents[2] / "dags"
 POLICIES = {
@@ -87,8 +88,8 @@ def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(
         return Verified(problems=["a hole"])
 
     monkeypatch.setattr(verify_tasks, "verify", verify)
-    monkeypatch.setattr(wiring, "session", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(wiring, "object_store", lambda _: None)
+    monkeypatch.setattr(connections, "session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(connections, "object_store", lambda _: None)
     with pytest.raises(Unfinished, match=r"client a, s.one: it is gone; client b, analytics.events: .*a hole"):
         run_verify(policies, ALL, filled())
     assert seen == ["s.one", "s.two", "analytics.events"]
@@ -101,8 +102,8 @@ def test_what_cannot_be_put_into_the_ledger_keeps_nothing_from_being_read_back(
 ) -> None:
     monkeypatch.setattr(verify_tasks, "rebuild", lambda *_: Rebuilt(problems=["a damaged manifest"]))
     monkeypatch.setattr(verify_tasks, "verify", lambda *_: Verified(problems=["a hole"]))
-    monkeypatch.setattr(wiring, "session", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(wiring, "object_store", lambda _: None)
+    monkeypatch.setattr(connections, "session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(connections, "object_store", lambda _: None)
     pushed: list[Any] = []
     context = filled(rebuild_ledger=True)
     context["ti"] = SimpleNamespace(xcom_push=lambda value, **_: pushed.append(value))

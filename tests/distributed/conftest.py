@@ -20,7 +20,7 @@ from dev.redis import RedisServer
 from dev.s3 import RcloneS3
 from dev.stack import BUCKET, DATABASE_CONNECTION, PROJECT_ROOT, connections
 from dev.waiting import wait_until
-from include.archiver.naming import dag_id
+from pg_archiver.airflow.airflow_ids import dag_id
 from tests.acceptance.conftest import TABLE, Tenant
 from tests.acceptance.test_stops import SLOW
 

@@ -10,7 +10,7 @@ from dev.cluster import SCHEDULER
 from dev.compose import ComposeFile
 from dev.stack import DATABASE_CONNECTION, PROJECT_ROOT
 from dev.waiting import wait_until
-from include.archiver.naming import pool_name
+from pg_archiver.airflow.airflow_ids import pool_name
 from tests.acceptance.conftest import RUN_SECONDS
 from tests.acceptance.test_stops import ALL, QUICK, archived_rows, until_deleted
 from tests.distributed.conftest import CROWD, NOWHERE, SLOTS, SPREAD, STRUCK, STRUCK_COUNT, Place

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver import database
+from pg_archiver.postgres import session
 from tests.faults import kills, postgres_faults, s3_faults
 from tests.faults.account import Verdict
 from tests.faults.full_others import try_others
@@ -146,7 +146,7 @@ def try_archives(tally: Tally, place: Place, durable: Place, worker: kills.Worke
 def main() -> int:
     """Tries the archive here, and the rest in processes of this program that are given a file for their findings."""
     logging.disable(logging.WARNING)
-    database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    session._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     tally = Tally()
     if sys.argv[1:]:
         name, findings = sys.argv[1:]

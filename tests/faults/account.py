@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
-from include.archiver.models import TableName
+from pg_archiver.domain.tables import TableName
 from tests.faults.objects import CheckedObject, Row, Witness, checked_objects, stem_of
 from tests.faults.place import Place
 from tests.faults.recorder import CONTENT

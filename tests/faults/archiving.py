@@ -10,19 +10,22 @@ from typing import Any
 
 import psycopg
 
-from include.archiver.database import Database
-from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, DueWindow, OnConflict, RestoreOrder, TableName, WorkOrder
-from include.archiver.policy import KeepDays, TablePolicy
-from include.archiver.restored import Restored
-from include.archiver.session import SessionLimits
-from include.archiver.steps.delete import delete_all
-from include.archiver.steps.drop import drop, nothing_more_to_ask
-from include.archiver.steps.export import export
-from include.archiver.steps.plan import Limits, plan
-from include.archiver.steps.restore import restore
-from include.archiver.steps.store import store_all
-from include.archiver.storage import ObjectStore
+from pg_archiver.archive.delete import delete_all
+from pg_archiver.archive.drop_partition import drop, nothing_more_to_ask
+from pg_archiver.archive.export import export
+from pg_archiver.archive.plan import Limits, plan
+from pg_archiver.archive.store import store_all
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.domain.work import Batch, OnConflict, RestoreOrder, WorkOrder
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
+from pg_archiver.restore.result import Restored
+from pg_archiver.s3.bucket import ObjectStore
 from tests.faults.place import NOW, Place, hours_ago
 
 LONG_AGO, LATER = hours_ago(24 * 300), hours_ago(-24)
@@ -54,25 +57,25 @@ class Run:
     def batches(self, run_time: datetime = NOW) -> list[Batch]:
         limits = Limits(run_time=run_time, start=None, end=None)
         keep = KeepDays(2, "the test")
-        with self.session("plan") as database:
-            found = plan(database, self.store, self.order, self.policy, keep, limits)
+        with self.session("plan") as session:
+            found = plan(session, self.store, self.order, self.policy, keep, limits)
             if found.batches:
-                Ledger(database, self.order).migrate()
+                Ledger(session, self.order).migrate()
         return list(found.batches)
 
     def export(self, windows: list[DueWindow]) -> None:
-        with self.session("export") as database:
+        with self.session("export") as session:
             for window in windows:
-                export(database, self.store, self.order, window)
+                export(session, self.store, self.order, window)
 
     def check(self, windows: list[DueWindow]) -> None:
-        with self.session("store") as database:
-            store_all(database, self.store, self.order, windows)
+        with self.session("store") as session:
+            store_all(session, self.store, self.order, windows)
 
     def delete(self, windows: list[DueWindow], stopping: Callable[[], bool] = lambda: False) -> int:
         """Returns the rows deleted, those of former tries of the same windows too."""
-        with self.session("delete") as database:
-            return sum(one.rows for one in delete_all(database, self.store, self.order, windows, stopping))
+        with self.session("delete") as session:
+            return sum(one.rows for one in delete_all(session, self.store, self.order, windows, stopping))
 
     def remove(
         self,
@@ -83,8 +86,8 @@ class Run:
         """As the delete task does: whole partitions are dropped if all of their rows are covered."""
         rows = 0
         for batch in batches:
-            with self.session("delete") as database:
-                found = drop(database, self.store, self.order, batch.partition, confirm) if batch.partition else None
+            with self.session("delete") as session:
+                found = drop(session, self.store, self.order, batch.partition, confirm) if batch.partition else None
             rows += found.rows if found else self.delete(list(batch), stopping)
         return rows
 
@@ -108,8 +111,8 @@ class Run:
         """Restores all that ever left, or a span of it, into the table itself or into another one of its schema."""
         target = TableName(self.order.table.schema, into) if into else None
         order = RestoreOrder(self.order, start, end, target, OnConflict(on_conflict), hold_days)
-        with self.session("restore") as database:
-            return restore(database, self.store, order)
+        with self.session("restore") as session:
+            return restore(session, self.store, order)
 
     def settle(self) -> int:
         """Runs again and again until nothing is due; any error of a rerun is an error of the test."""
@@ -121,6 +124,6 @@ class Run:
             self.archive()
         raise AssertionError(f"after {_MOST_RERUNS} reruns something is still due: {self.batches()[:3]}")
 
-    def session(self, step: str) -> AbstractContextManager[Database]:
+    def session(self, step: str) -> AbstractContextManager[Session]:
         """A connection of the step's own."""
-        return Database.connected(self.connect, self.database, f"archiver {step} faults", limits=self.limits)
+        return Session.connected(self.connect, self.database, f"archiver {step} faults", limits=self.limits)

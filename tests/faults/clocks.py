@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import ArchiverError
-from include.archiver.statements import Names
-from include.archiver.steps import plan as plan_step
+from pg_archiver.archive import plan as plan_step
+from pg_archiver.errors import ArchiverError
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.comparing import compared
@@ -70,7 +70,7 @@ class _Clocks:
     @contextmanager
     def hung_up(self) -> Generator[None]:
         """For as long as the block lasts the worker and the server tell the time by these."""
-        wrong, all_ = self.wrong, Database.all
+        wrong, all_ = self.wrong, Session.all
 
         class Clock(datetime):
             @classmethod
@@ -78,13 +78,17 @@ class _Clocks:
                 moment = _REAL_NOW(tz) + wrong["worker"]
                 return cls.fromtimestamp(moment.timestamp(), tz=tz)
 
-        def told(self: Database, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
+        def told(self: Session, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
             rows: list[Any] = all_(self, statement, names, **values)
-            return [row._replace(now=row.now + wrong["server"]) for row in rows] if statement == "plan/clock" else rows
+            return (
+                [row._replace(now=row.now + wrong["server"]) for row in rows]
+                if statement == "archive/plan/clock"
+                else rows
+            )
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plan_step, "datetime", Clock)
-            patch.setattr(Database, "all", told)
+            patch.setattr(Session, "all", told)
             yield
 
 

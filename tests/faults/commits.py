@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from include.archiver.errors import ArchiverError
+from pg_archiver.errors import ArchiverError
 from tests.faults import kills
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run

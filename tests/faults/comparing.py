@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from include.archiver.errors import ArchiverError
-from include.archiver.models import TableName
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import ArchiverError
 from tests.faults.account import Account, Verdict, contents
 from tests.faults.archiving import Run
 from tests.faults.objects import Row

@@ -11,7 +11,7 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver import database
+from pg_archiver.postgres import session
 from tests.faults.kills import Worker
 from tests.faults.place import Place
 from tests.faults.recorder import opened
@@ -42,7 +42,7 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that wait for each other's windows look again sooner."""
-    monkeypatch.setattr(database, "_WINDOW_LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
+    monkeypatch.setattr(session, "_WINDOW_LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from include.archiver.errors import ArchiverError, Stopped
-from include.archiver.models import Batch
-from include.archiver.ownership import Ownership
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import ArchiverError, Stopped
+from pg_archiver.ledger.ownership import Ownership
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.meanwhile import change_as_users, fill
@@ -51,8 +51,8 @@ class _Acting:
         run = Run.of(self.table)
         if name == "plan":
             self.batches = run.batches()
-            with run.session("plan") as database:
-                Ownership(database, run.store, run.order).claim(None)
+            with run.session("plan") as session:
+                Ownership(session, run.store, run.order).claim(None)
         elif name == "export":
             for batch in self.batches:
                 run.export(list(batch))
@@ -63,8 +63,8 @@ class _Acting:
             self.delete(run, halfway=name == "half")
 
     def delete(self, run: Run, *, halfway: bool) -> None:
-        with run.session("delete") as database:
-            Ownership(database, run.store, run.order).confirm()
+        with run.session("delete") as session:
+            Ownership(session, run.store, run.order).confirm()
             asked = iter((False, True))
             run.remove(self.batches, (lambda: next(asked, True)) if halfway else lambda: False)
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from include.archiver.errors import ArchiverError
-from include.archiver.models import DueWindow
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import ArchiverError
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded

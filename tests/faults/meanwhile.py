@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from psycopg import errors
 
-from include.archiver.database import Database
-from include.archiver.errors import ArchiverError
-from include.archiver.models import Batch
-from include.archiver.statements import Names
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import ArchiverError
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
 from tests.faults.archiving import Run
 from tests.faults.place import Place, hours_ago
 from tests.faults.recorder import Recorder, filled
@@ -29,10 +29,10 @@ BETWEEN_BATCHES, LAST_WORD = "between two batches", "at the last word before a d
 BEFORE_LOCK, IN_BATCH = "before a batch's lock", "in a delete batch"
 IN_COMPARISON, BEFORE_DROP = "before a partition's last comparison", "before its DROP"
 _STATEMENTS = {
-    "delete/hold": BEFORE_LOCK,
-    "delete/batch": IN_BATCH,
-    "partition/compare": IN_COMPARISON,
-    "partition/drop": BEFORE_DROP,
+    "archive/delete/hold": BEFORE_LOCK,
+    "archive/delete/batch": IN_BATCH,
+    "archive/drop_partition/compare": IN_COMPARISON,
+    "archive/drop_partition/drop": BEFORE_DROP,
 }
 
 HOURS = (50, 51)
@@ -67,19 +67,19 @@ class Broken:
 @contextmanager
 def watched(reach: Callable[[str], None]) -> Generator[None]:
     """Calls `reach` with the moment's name before statements that begin one."""
-    all_, change = Database.all, Database.change
+    all_, change = Session.all, Session.change
 
-    def watched_all(self: Database, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
+    def watched_all(self: Session, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
         reach(_STATEMENTS.get(statement, ""))
         return all_(self, statement, names, **values)
 
-    def watched_change(self: Database, statement: str, names: Names | None = None, /, **values: object) -> int:
+    def watched_change(self: Session, statement: str, names: Names | None = None, /, **values: object) -> int:
         reach(_STATEMENTS.get(statement, ""))
         return change(self, statement, names, **values)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "all", watched_all)
-        patch.setattr(Database, "change", watched_change)
+        patch.setattr(Session, "all", watched_all)
+        patch.setattr(Session, "change", watched_change)
         yield
 
 

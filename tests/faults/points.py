@@ -9,9 +9,8 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from include.archiver.codec import Line
-from include.archiver.database import CopyOut, Database
-from include.archiver.statements import Names
+from pg_archiver.postgres.session import CopyOut, Line, Session
+from pg_archiver.postgres.statements import Names
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,43 +27,43 @@ def instrument(reach: Reach, client: S3Client) -> None:
 
 
 def _statements(reach: Reach) -> None:
-    all_, change = Database.all, Database.change
+    all_, change = Session.all, Session.change
 
-    def reaching_all(self: Database, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
+    def reaching_all(self: Session, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
         reach(f"before {statement}")
         rows = all_(self, statement, names, **values)
         reach(f"after {statement}")
         return rows
 
-    def reaching_change(self: Database, statement: str, names: Names | None = None, /, **values: object) -> int:
+    def reaching_change(self: Session, statement: str, names: Names | None = None, /, **values: object) -> int:
         reach(f"before {statement}")
         rows = change(self, statement, names, **values)
         reach(f"after {statement}")
         return rows
 
-    Database.all = reaching_all  # type: ignore[method-assign,assignment]
-    Database.change = reaching_change  # type: ignore[method-assign,assignment]
+    Session.all = reaching_all  # type: ignore[method-assign,assignment]
+    Session.change = reaching_change  # type: ignore[method-assign,assignment]
 
 
 def _commits(reach: Reach) -> None:
-    transaction = Database.transaction
+    transaction = Session.transaction
 
     @contextmanager
-    def reaching(self: Database) -> Generator[None]:
+    def reaching(self: Session) -> Generator[None]:
         reach("before begin")
         with transaction(self):
             yield
             reach("before commit")
         reach("after commit")
 
-    Database.transaction = reaching  # type: ignore[method-assign,assignment]
+    Session.transaction = reaching  # type: ignore[method-assign,assignment]
 
 
 def _copies(reach: Reach) -> None:
-    copy_out, copy_in, batches = Database.copy_out, Database.copy_in, CopyOut.batches
+    copy_out, copy_in, batches = Session.copy_out, Session.copy_in, CopyOut.batches
 
     @contextmanager
-    def reaching_out(self: Database, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
+    def reaching_out(self: Session, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         reach(f"before copy {statement}")
         with copy_out(self, statement, names, **values) as copy:
             yield copy
@@ -76,14 +75,14 @@ def _copies(reach: Reach) -> None:
             reach("with rows copied")
             yield batch
 
-    def reaching_in(self: Database, statement: str, names: Names, pieces: Iterator[bytes], /) -> int:
+    def reaching_in(self: Session, statement: str, names: Names, pieces: Iterator[bytes], /) -> int:
         reach(f"before copy {statement}")
         rows = copy_in(self, statement, names, _reached(pieces, reach, f"during copy {statement}"))
         reach(f"after copy {statement}")
         return rows
 
-    Database.copy_out = reaching_out  # type: ignore[method-assign]
-    Database.copy_in = reaching_in  # type: ignore[method-assign]
+    Session.copy_out = reaching_out  # type: ignore[method-assign]
+    Session.copy_in = reaching_in  # type: ignore[method-assign]
     CopyOut.batches = reaching_batches  # type: ignore[method-assign]
 
 

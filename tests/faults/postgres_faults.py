@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from include.archiver import database
-from include.archiver.codec import Line
-from include.archiver.errors import DatabaseInterrupted
-from include.archiver.models import DueWindow
-from include.archiver.session import SessionLimits
-from include.archiver.storage import ObjectStore
-from include.archiver.uploads import Upload
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.postgres import session
+from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.session import Line
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.uploads import Upload
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.comparing import compared
@@ -75,19 +75,19 @@ class BreakingStore(ObjectStore):
 @contextmanager
 def breaking_copies(breaking: list[Breaking]) -> Generator[None]:
     """Does something in the middle of the first COPY, while its rows are compressed and uploaded."""
-    batches = database.CopyOut.batches
+    batches = session.CopyOut.batches
 
-    def broken(copy: database.CopyOut) -> Iterator[list[Line]]:
+    def broken(copy: session.CopyOut) -> Iterator[list[Line]]:
         for piece, batch in enumerate(batches(copy), 1):
             if piece == _BROKEN_PIECE and breaking:
                 breaking.pop()()
             yield batch
 
-    database.CopyOut.batches = broken  # type: ignore[assignment,method-assign]
+    session.CopyOut.batches = broken  # type: ignore[assignment,method-assign]
     try:
         yield
     finally:
-        database.CopyOut.batches = batches  # type: ignore[method-assign]
+        session.CopyOut.batches = batches  # type: ignore[method-assign]
 
 
 def table_of(place: Place, name: str, *, keyed: bool = True, wide: bool = False) -> Place:

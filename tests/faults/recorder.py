@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from include.archiver.models import TableName
+from pg_archiver.domain.tables import TableName
 from tests.faults.chance import seeded
 from tests.faults.place import Place, hours_ago
 

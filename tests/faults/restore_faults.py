@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from include.archiver.errors import ArchiverError, DatabaseInterrupted
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import ArchiverError, DatabaseInterrupted
+from pg_archiver.s3.bucket import ObjectStore
 from tests.faults.account import Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded

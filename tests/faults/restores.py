@@ -15,7 +15,7 @@ from psycopg import sql
 
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver.errors import Stopped
+from pg_archiver.errors import Stopped
 from tests.faults.account import Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from include.archiver.errors import ArchiverError, CheckFailed, StorageInterrupted, StorageRefused
-from include.archiver.part_sizes import PartSizes
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import ArchiverError, CheckFailed, StorageInterrupted, StorageRefused
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.part_sizes import PartSizes
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.comparing import compared

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from include.archiver.database import Database
-from include.archiver.errors import Interrupted, Refused
+from pg_archiver.errors import Interrupted, Refused
+from pg_archiver.postgres.session import Session
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
@@ -68,7 +68,7 @@ class Storm:
         works = [*writers, *archivers, lambda: self._rewrite(table, stream), lambda: self._witness(account, stream)]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=len(works)) as pool:
             if self.unlocked:
-                patch.setattr(Database, "locked", lambda *_, **__: nullcontext())
+                patch.setattr(Session, "locked", lambda *_, **__: nullcontext())
             running: list[Future[None]] = [pool.submit(work) for work in works]
             while self.during and not stream.over:
                 self.during()

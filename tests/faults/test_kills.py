@@ -18,34 +18,38 @@ SAMPLE = (
         f"{when} {what}"
         for when in ("before", "after")
         for what in (
-            "ledger/migration_lock",
-            "ledger/begin",
-            "ledger/exported",
-            "ledger/stored",
-            "ledger/progress",
-            "ledger/deleted",
-            "delete/batch",
+            "ledger/schema/migration_lock",
+            "ledger/windows/begin",
+            "ledger/windows/exported",
+            "ledger/windows/stored",
+            "ledger/windows/progress",
+            "ledger/windows/deleted",
+            "archive/delete/batch",
             "commit",
             "S3 PutObject",
             "S3 UploadPart",
             "S3 CompleteMultipartUpload",
         )
     ),
-    "before copy export/rows",
-    "at the end of copy export/rows",
-    "during copy delete/load_keys",
-    "after session/lock",
-    "before session/unlock",
+    "before copy archive/export/rows",
+    "at the end of copy archive/export/rows",
+    "during copy archive/delete/load_keys",
+    "after postgres/session/lock",
+    "before postgres/session/unlock",
 )
 DROPS: dict[Shape, tuple[str, ...]] = {
     "partitioned": (
-        "after partition/begin",
-        "after partition/detach_concurrently",
-        "after partition/drop",
-        "after partition/ended",
-        "before ledger/deleted",
+        "after ledger/partition_drops/begin",
+        "after archive/drop_partition/detach_concurrently",
+        "after archive/drop_partition/drop",
+        "after ledger/partition_drops/ended",
+        "before ledger/windows/deleted",
     ),
-    "defaulted": ("after partition/detach", "after partition/ended", "before ledger/deleted"),
+    "defaulted": (
+        "after archive/drop_partition/detach",
+        "after ledger/partition_drops/ended",
+        "before ledger/windows/deleted",
+    ),
 }
 
 
@@ -68,7 +72,7 @@ def test_no_row_is_lost_by_a_kill_while_a_partition_is_dropped(
 
 def test_no_row_is_lost_by_a_kill_while_rows_leave_whose_children_left_before(place: Place, worker: Worker) -> None:
     kills = choices(points(worker, place, "children"), "children")
-    deleting = ("delete/", "ledger/progress", "table/delete_triggers")
+    deleting = ("archive/delete/", "ledger/windows/progress", "postgres/catalog/delete_triggers")
     sample = [kill for kill in kills if kill.point.partition(" ")[2].startswith(deleting)][:CHILDREN]
     assert len(sample) == CHILDREN
     assert tried_all(worker, place, "children", sample).rows

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.s3 import RcloneS3
-from include.archiver.errors import CheckFailed
+from pg_archiver.errors import CheckFailed
 from tests.faults.account import Account
 from tests.faults.archiving import Run
 from tests.faults.place import Place, hours_ago

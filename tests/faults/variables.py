@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pytest
 from airflow.sdk.exceptions import ErrorType
 
-from include.archiver.errors import ArchiverError
+from pg_archiver.errors import ArchiverError
 from tests.dags.test_variables import Supervisor, speak_to
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run

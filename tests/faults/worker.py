@@ -20,11 +20,12 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from include.archiver import database
-from include.archiver.models import TableName, WorkOrder
-from include.archiver.part_sizes import PartSizes
-from include.archiver.policy import TablePolicy
-from include.archiver.storage import ObjectStore
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.postgres import session
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.part_sizes import PartSizes
 from tests.faults.archiving import Run
 from tests.faults.points import instrument
 
@@ -52,7 +53,7 @@ def run_of(order: dict[str, Any]) -> Run:
 
 
 def _child(order: dict[str, Any]) -> None:
-    database._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    session._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     run = run_of(order)
     met: Counter[str] = Counter()
     names: list[str] = []

@@ -13,18 +13,18 @@ from typing import Any
 
 import psycopg
 
-from include.archiver.database import Database, Row
-from include.archiver.statements import Names
-from include.archiver.steps.compact import compact
+from pg_archiver.maintenance.compact.compact import compact
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import Names
 from tests.integration.compacting import EFFORT, EVENTS
 
 
 def main() -> None:
     order = json.load(sys.stdin)
     left = order["times"]
-    genuine = Database.all
+    genuine = Session.all
 
-    def fatal(self: Database, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
+    def fatal(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
         nonlocal left
         rows = genuine(self, statement, names, **values)
         left -= statement == order["statement"]
@@ -32,9 +32,9 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return rows
 
-    Database.all = fatal  # type: ignore[method-assign,assignment]
-    with Database.connected(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as database:
-        compact(database, EVENTS, lambda: False, EFFORT)
+    Session.all = fatal  # type: ignore[method-assign,assignment]
+    with Session.connected(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as session:
+        compact(session, EVENTS, lambda: False, EFFORT)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from typing import Any
 
 from psycopg import sql
 
-from include.archiver.models import TableName
-from include.archiver.moving import Tempo
-from include.archiver.rebuilding import Bloat
-from include.archiver.steps.compact import Compacted, Effort, compact
+from pg_archiver.domain.tables import TableName
+from pg_archiver.maintenance.compact.compact import Compacted, Effort, compact
+from pg_archiver.maintenance.compact.reindex import Bloat
+from pg_archiver.maintenance.compact.row_mover import Tempo
 from tests.integration.place import Place
 
 EVENTS = TableName("analytics", "events")
@@ -45,8 +45,8 @@ def bloated(place: Place, kept: str = "id > 3600", width: int = 400, rows: int =
 def compacted(
     place: Place, table: TableName = EVENTS, stopping: Callable[[], bool] = lambda: False, **changes: Any
 ) -> Compacted:
-    with place.session() as database:
-        return compact(database, table, stopping, replace(EFFORT, **changes))
+    with place.session() as session:
+        return compact(session, table, stopping, replace(EFFORT, **changes))
 
 
 def owned(place: Place) -> Place:

@@ -10,37 +10,37 @@ import json
 import os
 import sys
 
-from include import wiring
-from include.archiver.database import Database
-from include.archiver.models import TableName
-from include.archiver.policy import Client
-from include.archiver.statements import Names
+from pg_archiver.airflow import connections
+from pg_archiver.domain.tables import TableName
+from pg_archiver.policies.yaml_file import Client
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
 
 EVENTS: Names = {"table": TableName("analytics", "events")}
 NEVER = "DO $$ BEGIN PERFORM pg_catalog.pg_sleep(3600); END $$"
 
 
-def delete(database: Database) -> None:
+def delete(session: Session) -> None:
     """A transaction in whose middle a statement goes on and on."""
-    with database.transaction():
-        database.change("delete/hold", EVENTS)
-        database.run_script(NEVER)
+    with session.transaction():
+        session.change("archive/delete/hold", EVENTS)
+        session.run_script(NEVER)
 
 
-def vacuum(database: Database) -> None:
+def vacuum(session: Session) -> None:
     """VACUUM that rests for a long time after each page."""
-    database.all("vacuum/cost", cost_delay="100ms", cost_limit="1")
-    database.change("compact/vacuum", EVENTS)
+    session.all("maintenance/vacuum/cost", cost_delay="100ms", cost_limit="1")
+    session.change("maintenance/compact/vacuum", EVENTS)
 
 
 def main() -> None:
     order = json.load(sys.stdin)
     os.environ["AIRFLOW_CONN_RDS_MAIN"] = order["connection"]
     client = Client(order["client"], "rds_main", order["client"], ())
-    with wiring.session(client, order["what"], writes=True) as database:
+    with connections.session(client, order["what"], writes=True) as session:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        {"delete": delete, "vacuum": vacuum}[order["what"]](database)
+        {"delete": delete, "vacuum": vacuum}[order["what"]](session)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from include.archiver.codec import Line
-from include.archiver.database import CopyOut, Database, Row
-from include.archiver.statements import Names
-from include.archiver.storage import ObjectStore
-from include.archiver.uploads import Upload
+from pg_archiver.postgres.session import CopyOut, Line, Row, Session
+from pg_archiver.postgres.statements import Names
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.uploads import Upload
 from tests.integration.place import Place
 
 Act = Callable[[str], None]
@@ -69,7 +68,7 @@ def between_keys_and_rows(place: Place, action: Callable[[], object]) -> HookedS
     return HookedStore(place.client, place.bucket, before_finish=act)
 
 
-class HookedDatabase(Database):
+class HookedDatabase(Session):
     """Does something once, just before a statement of this name is sent; the connection and the server are real."""
 
     moment = ""
@@ -92,14 +91,14 @@ class HookedDatabase(Database):
 @contextmanager
 def acting_before(place: Place, statement: str, action: Callable[[], object]) -> Generator[HookedDatabase]:
     """A session in which something happens once, before a statement."""
-    with HookedDatabase.connected(place.connect, place.database, "test") as database:
-        assert isinstance(database, HookedDatabase)
+    with HookedDatabase.connected(place.connect, place.database, "test") as session:
+        assert isinstance(session, HookedDatabase)
 
         def act(_statement: str) -> None:
             action()
 
-        database.moment, database.action = statement, act
-        yield database
+        session.moment, session.action = statement, act
+        yield session
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class LosingCopy:
         yield rows[:-1]
 
 
-class LosingDatabase(Database):
+class LosingDatabase(Session):
     """Loses a row of each COPY between the connection and whoever reads it."""
 
     @contextmanager

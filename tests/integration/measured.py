@@ -14,13 +14,14 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from include.archiver.database import Database
-from include.archiver.models import DueWindow, OnConflict, RestoreOrder, WorkOrder
-from include.archiver.steps.delete import delete
-from include.archiver.steps.export import export
-from include.archiver.steps.restore import restore
-from include.archiver.steps.store import store
-from include.archiver.storage import ObjectStore
+from pg_archiver.archive.delete import delete
+from pg_archiver.archive.export import export
+from pg_archiver.archive.store import store
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.domain.work import OnConflict, RestoreOrder, WorkOrder
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
+from pg_archiver.s3.bucket import ObjectStore
 from tests.integration.place import Place
 
 
@@ -47,15 +48,15 @@ def main() -> None:
     bucket = ObjectStore(boto3.client("s3", **s3, config=Config(proxies={})), order.bucket)
     found = {"before": peak()}
 
-    with Database.connected(lambda: psycopg.connect(**dsn), order.client, "test") as database:
-        export(database, bucket, order, window)
+    with Session.connected(lambda: psycopg.connect(**dsn), order.client, "test") as session:
+        export(session, bucket, order, window)
         found["export"] = peak()
-        store(database, bucket, order, window)
+        store(session, bucket, order, window)
         found["store"] = peak()
-        delete(database, bucket, order, window, lambda: False)
+        delete(session, bucket, order, window, lambda: False)
         found["delete"] = peak()
         restored = RestoreOrder(order, window.cell.start, window.cell.end, None, OnConflict.FAIL)
-        assert restore(database, bucket, restored).failures == []
+        assert restore(session, bucket, restored).failures == []
         found["restore"] = peak()
     sys.stdout.write(json.dumps(found))
 

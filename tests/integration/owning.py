@@ -12,12 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import OwnedElsewhere
-from include.archiver.ledger import Ledger
-from include.archiver.manifest import owner_key
-from include.archiver.ownership import FRESH, Ownership
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import OwnedElsewhere
+from pg_archiver.ledger.ownership import FRESH, Ownership
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.object_keys import owner_key
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 from tests.integration.place import Place
 
 
@@ -36,10 +36,10 @@ def run(
         dsn = place.server.dsn(place.database)
         return psycopg.connect(**{**dsn, "user": place.role or dsn["user"], **reached})
 
-    with Database.connected(connect, place.database, "test", hosts=lambda: hosts) as database:
+    with Session.connected(connect, place.database, "test", hosts=lambda: hosts) as session:
         order = replace(place.order, run_id=run_id)
-        Ledger(database, order).migrate()
-        yield Ownership(database, store or place.store, order, fresh)
+        Ledger(session, order).migrate()
+        yield Ownership(session, store or place.store, order, fresh)
 
 
 def claim(place: Place, run_id: str, adopt: str | None = None, **reached: Any) -> None:

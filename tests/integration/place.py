@@ -16,17 +16,19 @@ from psycopg import sql
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from include.archiver.codec import decompressed
-from include.archiver.database import Database
-from include.archiver.ledger import Ledger
-from include.archiver.manifest import Manifest
-from include.archiver.models import DueWindow, TableName
-from include.archiver.policy import KeepDays, parse_table
-from include.archiver.steps.delete import Deleted, delete
-from include.archiver.steps.export import export
-from include.archiver.steps.plan import Limits, Plan, plan
-from include.archiver.steps.store import store
-from include.archiver.storage import ObjectStore
+from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.archive.export import export
+from pg_archiver.archive.plan import Limits, Plan, plan
+from pg_archiver.archive.store import store
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.compression import decompressed
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.settings import parse_table
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 from tests.place import NOW, AnyPlace, founded, hours_ago
 
 __all__ = ["EVENTS", "NOW", "Place", "hours_ago"]
@@ -98,9 +100,9 @@ class Place(AnyPlace):
             )
 
     @contextmanager
-    def session(self) -> Generator[Database]:
-        with Database.connected(self.connect, self.database, "test") as database:
-            yield database
+    def session(self) -> Generator[Session]:
+        with Session.connected(self.connect, self.database, "test") as session:
+            yield session
 
     def connect(self) -> psycopg.Connection[Any]:
         dsn = self.server.dsn(self.database)
@@ -108,12 +110,12 @@ class Place(AnyPlace):
 
     def plan(self, keep_days: int = 2, **limits: Any) -> Plan:
         wanted = Limits(**{"run_time": NOW, "start": None, "end": None, **limits})
-        with self.session() as database:
-            return plan(database, self.store, self.order, self.policy, KeepDays(keep_days, "the test"), wanted)
+        with self.session() as session:
+            return plan(session, self.store, self.order, self.policy, KeepDays(keep_days, "the test"), wanted)
 
     def windows(self, keep_days: int = 2) -> list[DueWindow]:
-        with self.session() as database:
-            Ledger(database, self.order).migrate()
+        with self.session() as session:
+            Ledger(session, self.order).migrate()
         return [window for batch in self.plan(keep_days).batches for window in batch]
 
     def window(self) -> DueWindow:
@@ -129,16 +131,16 @@ class Place(AnyPlace):
         return window
 
     def export(self, window: DueWindow, store: ObjectStore | None = None) -> None:
-        with self.session() as database:
-            export(database, store or self.store, self.order, window)
+        with self.session() as session:
+            export(session, store or self.store, self.order, window)
 
     def check(self, window: DueWindow) -> int:
-        with self.session() as database:
-            return store(database, self.store, self.order, window)
+        with self.session() as session:
+            return store(session, self.store, self.order, window)
 
     def delete(self, window: DueWindow, stopping: Callable[[], bool] = lambda: False) -> Deleted:
-        with self.session() as database:
-            return delete(database, self.store, self.order, window, stopping)
+        with self.session() as session:
+            return delete(session, self.store, self.order, window, stopping)
 
     def archive(self, keep_days: int = 2) -> list[Deleted]:
         """A whole run on one table."""

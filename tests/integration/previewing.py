@@ -11,12 +11,12 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from include.archiver.database import Database
-from include.archiver.figures import Figures
-from include.archiver.policy import KeepDays
-from include.archiver.preview import LONGEST_COUNT, preview
-from include.archiver.readiness import Check, check_bucket, check_database
-from include.archiver.steps.plan import Limits
+from pg_archiver.archive.plan import Limits
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.postgres.session import Session
+from pg_archiver.preview.figures import Figures
+from pg_archiver.preview.preview import LONGEST_COUNT, preview
+from pg_archiver.preview.readiness import Check, check_bucket, check_database
 from tests.faults.s3_proxy import S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 
@@ -41,7 +41,7 @@ def filled(place: Place, rows: int = 6000, hours: int = 40) -> Place:
 
 
 @contextmanager
-def reading(place: Place) -> Generator[Database]:
+def reading(place: Place) -> Generator[Session]:
     """A session in which the server itself refuses every write."""
 
     def connect() -> psycopg.Connection[Any]:
@@ -50,8 +50,8 @@ def reading(place: Place) -> Generator[Database]:
         connection.execute("SET default_transaction_read_only = on")
         return connection
 
-    with Database.connected(connect, place.database, "test", writes=False) as database:
-        yield database
+    with Session.connected(connect, place.database, "test", writes=False) as session:
+        yield session
 
 
 def through(place: Place, proxy: S3Proxy) -> S3Client:

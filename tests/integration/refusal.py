@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import Refused
+from pg_archiver.errors import Refused
 from tests.integration.place import Place
 
 

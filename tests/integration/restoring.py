@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from include.archiver.models import OnConflict, RestoreOrder, TableName
-from include.archiver.policy import parse_table
-from include.archiver.restored import Restored
-from include.archiver.steps.restore import restore
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import OnConflict, RestoreOrder
+from pg_archiver.policies.settings import parse_table
+from pg_archiver.restore.restore import restore
+from pg_archiver.restore.result import Restored
 from tests.integration.place import EVENTS, Place, hours_ago
 
 LONG_AGO, NOW = hours_ago(24 * 300), hours_ago(0)
@@ -25,8 +26,8 @@ def restored(
     """Restores a span of the place's table, everything by default."""
     target: TableName | None = parse_table(into) if into else None
     order = RestoreOrder(place.order, start, end, target, OnConflict(on_conflict), **settings)
-    with place.session() as database:
-        return restore(database, place.store, order)
+    with place.session() as session:
+        return restore(session, place.store, order)
 
 
 def remembered(place: Place) -> None:

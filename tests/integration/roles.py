@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from dev.postgres import binaries_folder
-from include.archiver.statements import FOLDER
+from pg_archiver.postgres.statements import FOLDER
 from tests.integration.place import Place
 
 SCRIPTS = FOLDER / "roles"

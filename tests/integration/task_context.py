@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from include import archive_tasks, preview_tasks
-from include.archive_tasks import TableWork
-from include.archiver.policy import Client, Policies
-from include.variables import ClientVariables
+from pg_archiver.airflow import archive, preview
+from pg_archiver.airflow.archive import TableWork
+from pg_archiver.airflow.variables import ClientVariables
+from pg_archiver.policies.yaml_file import Client, Policies
 from tests.place import NOW, AnyPlace
 
 
@@ -32,7 +32,7 @@ def connect_airflow(place: AnyPlace, monkeypatch: pytest.MonkeyPatch, endpoint_u
 def set_variables(monkeypatch: pytest.MonkeyPatch, enabled: str | None = None, **keep_days: str) -> None:
     """What Airflow's Variables say from here on."""
     found = ClientVariables(dict(keep_days), enabled, ())
-    for tasks in (archive_tasks, preview_tasks):
+    for tasks in (archive, preview):
         monkeypatch.setattr(tasks, "read_client_variables", lambda _client: found)
 
 

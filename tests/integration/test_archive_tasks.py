@@ -11,19 +11,12 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import (
-    DatabaseRefused,
-    Interrupted,
-    NotEnabled,
-    OwnedElsewhere,
-    SettingError,
-    Stopped,
-)
-from include.archiver.ledger import Ledger
-from include.archiver.ownership import Ownership
-from include.archiver.steps.delete import delete_all
-from include.batches import BatchJson
-from include.variables import ClientVariables
+from pg_archiver.airflow.batch_json import BatchJson
+from pg_archiver.airflow.variables import ClientVariables
+from pg_archiver.archive.delete import delete_all
+from pg_archiver.errors import DatabaseRefused, Interrupted, NotEnabled, OwnedElsewhere, SettingError, Stopped
+from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.together import in_background, until
@@ -120,7 +113,7 @@ def test_a_variable_that_cannot_be_read_deletes_nothing(filled: Place, monkeypat
     def unreadable(_client: str) -> None:
         raise Interrupted("Airflow could not be asked")
 
-    monkeypatch.setattr("include.archive_tasks.read_client_variables", unreadable)
+    monkeypatch.setattr("pg_archiver.airflow.archive.read_client_variables", unreadable)
     with pytest.raises(Interrupted):
         work_on(filled, enabled=True).delete(batch, context_of())
     assert count(filled) == 3
@@ -139,8 +132,8 @@ def test_a_client_goes_on_whose_ledger_held_a_delete_before_there_was_the_questi
     filled.sql("DROP TABLE archiver.lowest_version")
     for key in filter(re.compile("/_owner/").search, filled.keys()):
         filled.remove(key)
-    with filled.session() as database:
-        assert Ledger(database, filled.order).had_deleted_before_enabling()
+    with filled.session() as session:
+        assert Ledger(session, filled.order).had_deleted_before_enabling()
     batches, summary = work_on(filled).plan(context_of("run 2"))
     assert [batch["dry_run"] for batch in batches] == [False]
     assert any("nobody has said so" in note for note in summary["notes"])  # type: ignore[attr-defined]
@@ -159,10 +152,10 @@ def test_a_dry_run_cannot_write_to_the_database_at_all(filled: Place, monkeypatc
 
     def deleting(database: Any, *_: object, **__: object) -> None:
         ran.append(database)
-        database.change("ledger/record_migration", number=1, name="x")
+        database.change("ledger/schema/record_migration", number=1, name="x")
 
     exported_and_stored(filled)
-    monkeypatch.setattr("include.archive_tasks.export_all", deleting)
+    monkeypatch.setattr("pg_archiver.airflow.archive.export_all", deleting)
     with pytest.raises(DatabaseRefused, match="read-only transaction"):
         work_on(filled).export(planned(filled), context_of())
     assert ran
@@ -188,8 +181,8 @@ def test_a_dry_run_by_the_forms_parameter_writes_nothing_though_the_client_is_en
 def test_the_steps_themselves_refuse_to_delete_on_the_order_of_a_dry_run(filled: Place) -> None:
     exported_and_stored(filled)
     dry = filled.ordered(dry_run=True)
-    with filled.session() as database, pytest.raises(NotEnabled, match="is a dry run"):
-        delete_all(database, filled.store, dry.order, filled.windows(), lambda: False)
+    with filled.session() as session, pytest.raises(NotEnabled, match="is a dry run"):
+        delete_all(session, filled.store, dry.order, filled.windows(), lambda: False)
     assert count(filled) == 3
 
 
@@ -246,7 +239,7 @@ def test_adopting_works_while_everything_is_kept_and_says_so_where_it_does_not(f
 def test_a_misspelt_variable_stops_a_delete_that_is_under_way(filled: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = exported_and_stored(filled)
     wrong = ClientVariables({}, None, (f"archive_enabled__{filled.database.title()}",))
-    monkeypatch.setattr("include.archive_tasks.read_client_variables", lambda _client: wrong)
+    monkeypatch.setattr("pg_archiver.airflow.archive.read_client_variables", lambda _client: wrong)
     with pytest.raises(SettingError, match="names no client"):
         work_on(filled, enabled=True).delete(batch, context_of())
     assert count(filled) == 3

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import DatabaseInterrupted, NotEnabled, OwnedElsewhere
-from include.archiver.models import Partition
-from include.archiver.steps.drop import bring_back, drop
-from include.batches import as_json, from_json
+from pg_archiver.airflow.batch_json import as_json, from_json
+from pg_archiver.archive.drop_partition import bring_back, drop
+from pg_archiver.domain.tables import Partition
+from pg_archiver.errors import DatabaseInterrupted, NotEnabled, OwnedElsewhere
 from tests.integration.place import NOW, Place
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.test_partitions import (
@@ -43,8 +43,8 @@ def half_dropped(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def brought_back(place: Place, partition: Partition) -> None:
-    with place.session() as database:
-        bring_back(database, place.order, partition)
+    with place.session() as session:
+        bring_back(session, place.order, partition)
 
 
 def planned(place: Place, keep_days: int = 2, **limits: Any) -> Partition:
@@ -111,8 +111,8 @@ def test_whoever_has_a_say_is_asked_when_all_lists_are_loaded_and_keeps_the_part
         asked.append(partitions(place))
         raise refusal
 
-    with place.session() as database, pytest.raises(type(refusal)):
-        drop(database, place.store, place.order, partition, confirm)
+    with place.session() as session, pytest.raises(type(refusal)):
+        drop(session, place.store, place.order, partition, confirm)
     assert asked == [set()], "after the detach"
     assert partitions(place) == {name_of(5)}
     assert len(place.live()) == ROWS
@@ -126,8 +126,8 @@ def test_beside_a_default_partition_too(place: Place) -> None:
     def confirm() -> None:
         raise NotEnabled("somebody said false")
 
-    with place.session() as database, pytest.raises(NotEnabled):
-        drop(database, place.store, place.order, partition, confirm)
+    with place.session() as session, pytest.raises(NotEnabled):
+        drop(session, place.store, place.order, partition, confirm)
     assert len(place.live()) == ROWS
 
 

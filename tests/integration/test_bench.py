@@ -21,7 +21,7 @@ from bench.requests_counted import counted
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 from dev.s3 import RcloneS3, S3Server
-from include.archiver.database import Database
+from pg_archiver.postgres.session import Session
 
 pytestmark = pytest.mark.more
 
@@ -70,8 +70,8 @@ def test_an_archive_of_many_windows_is_one_that_a_restore_reads(bench: Place, rc
     with bench.postgres.connect("many_windows") as connection:
         connection.execute(restore_memory.TABLE.encode())
         order = replace(restore_memory.ORDER, bucket="many-windows")
-        with Database.connected(lambda: bench.postgres.connect("many_windows"), "many_windows", "bench") as database:
-            ManyWindows(order, 3).make(database, rclone.bucket_folder("many-windows"))
+        with Session.connected(lambda: bench.postgres.connect("many_windows"), "many_windows", "bench") as session:
+            ManyWindows(order, 3).make(session, rclone.bucket_folder("many-windows"))
         task = bench.task() | {
             "postgres": bench.postgres.dsn("many_windows"),
             "bucket": "many-windows",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from include.archiver.errors import TableRefused
-from include.archiver.models import State, TableName
-from include.archiver.policy import parse_table
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import TableRefused
+from pg_archiver.ledger.generation import State
+from pg_archiver.policies.settings import parse_table
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.refusal import refused
 from tests.integration.restoring import restored

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
-from include.archiver.ledger import Ledger
-from include.archiver.steps import plan as plan_step
+from pg_archiver.archive import plan as plan_step
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.place import EVENTS, Place, hours_ago
 
 DAY = timedelta(days=1)
@@ -30,8 +30,8 @@ def left(place: Place, run_time: datetime) -> list[int]:
     """Archives all that is due for a run of that time; how many days old the rows are that stayed."""
     for batch in place.plan(keep_days=2, run_time=run_time).batches:
         for window in batch:
-            with place.session() as database:
-                Ledger(database, place.order).migrate()
+            with place.session() as session:
+                Ledger(session, place.order).migrate()
             place.export(window)
             place.check(window)
             place.delete(window)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from psycopg import sql
 
-from include.archiver.models import TableName
-from include.archiver.statements import FOLDER
+from pg_archiver.domain.tables import TableName
+from pg_archiver.postgres.statements import FOLDER
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 

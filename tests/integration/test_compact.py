@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.models import TableName
-from include.archiver.rebuilding import Bloat
+from pg_archiver.domain.tables import TableName
+from pg_archiver.maintenance.compact.reindex import Bloat
 from tests.integration.compacting import (
     bloated,
     compacted,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import TableRefused
-from include.archiver.models import TableName
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import TableRefused
 from tests.integration.compacting import EVENTS, bloated, compacted, content, owned
 from tests.integration.place import Place
 

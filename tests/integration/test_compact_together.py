@@ -15,13 +15,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.archiver import moving
-from include.archiver.database import Database, Row
-from include.archiver.errors import DatabaseInterrupted, LockWait, Stopped
-from include.archiver.moving import Tempo
-from include.archiver.statements import Names
-from include.archiver.steps.compact import compact
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import DatabaseInterrupted, LockWait, Stopped
+from pg_archiver.maintenance.compact import row_mover
+from pg_archiver.maintenance.compact.compact import compact
+from pg_archiver.maintenance.compact.row_mover import Tempo
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import Names
 from tests.faults.chance import seeded
 from tests.integration import place as events
 from tests.integration.compacting import (
@@ -269,15 +269,15 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
 ) -> None:
     """After a stretch without rows the batches are at their widest."""
     bloated(place, "id BETWEEN 5000 AND 9000 OR id = 12000", width=60, rows=12000)
-    monkeypatch.setattr(moving, "_MOST_ROWS", 500)
-    genuine, moved = Database.all, []
+    monkeypatch.setattr(row_mover, "_MOST_ROWS", 500)
+    genuine, moved = Session.all, []
 
-    def noting(self: Database, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
-        if statement == "compact/move":
+    def noting(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
+        if statement == "maintenance/compact/move":
             moved.append(len(values["places"]))
         return genuine(self, statement, names, **values)
 
-    monkeypatch.setattr(Database, "all", noting)
+    monkeypatch.setattr(Session, "all", noting)
     assert compacted(place, tempo=Tempo(batch_seconds=10.0, rest=0.0)).rows >= 4001
     assert max(moved) < 500
 
@@ -313,7 +313,7 @@ def test_a_connection_that_is_cut_loses_nothing(place: Place, batches: int) -> N
 
 @pytest.mark.parametrize(
     ("statement", "times"),
-    [("compact/take", 2), ("compact/move", 9), ("compact/mark", 2)],
+    [("maintenance/compact/take", 2), ("maintenance/compact/move", 9), ("postgres/snapshots/current_snapshot", 2)],
 )
 def test_a_process_that_is_killed_leaves_nothing_that_the_next_run_does_not_finish(
     place: Place, statement: str, times: int
@@ -376,7 +376,7 @@ def test_its_session_is_left_as_an_ordinary_one(place: Place) -> None:
     bloated(place)
     shown = "SELECT name, setting FROM pg_settings WHERE name IN ('session_replication_role', 'synchronous_commit',"
     shown += " 'enable_seqscan', 'lock_timeout')"
-    with place.session() as database:
-        before = database._connection.execute(shown.encode()).fetchall()
-        compact(database, EVENTS, lambda: False, EFFORT)
-        assert database._connection.execute(shown.encode()).fetchall() == before
+    with place.session() as session:
+        before = session._connection.execute(shown.encode()).fetchall()
+        compact(session, EVENTS, lambda: False, EFFORT)
+        assert session._connection.execute(shown.encode()).fetchall() == before

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 from dev.postgres import PostgresServer
-from include.archiver.policy import load
-from include.pools import DEFAULT_POLICIES
+from pg_archiver.airflow.pools import DEFAULT_POLICIES
+from pg_archiver.policies.yaml_file import load
 
 SCRIPT = Path(__file__).parents[2] / "dev" / "compose_demo.sql"
 

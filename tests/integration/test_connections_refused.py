@@ -14,15 +14,9 @@ import pytest
 from botocore.config import Config
 
 from dev.s3 import RcloneS3
-from include.archiver.database import Database
-from include.archiver.errors import (
-    ArchiverError,
-    DatabaseInterrupted,
-    DatabaseRefused,
-    StorageInterrupted,
-    StorageRefused,
-)
-from include.archiver.ledger import Ledger
+from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, StorageInterrupted, StorageRefused
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -36,7 +30,7 @@ def connect(place: Place, **changes: Any) -> None:
     def opened() -> psycopg.Connection[Any]:
         return psycopg.connect(**{**place.server.dsn(place.database), **changes})
 
-    with Database.connected(opened, changes.get("dbname", place.database), "test"):
+    with Session.connected(opened, changes.get("dbname", place.database), "test"):
         pass
 
 
@@ -73,10 +67,10 @@ def test_a_server_that_is_not_there_is_worth_another_try(place: Place) -> None:
 
 def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place: Place) -> None:
     filled(place)
-    with place.session() as database, database.patience(timedelta(milliseconds=50)), place.connect() as user:
+    with place.session() as session, session.patience(timedelta(milliseconds=50)), place.connect() as user:
         user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), database.transaction():
-            database.change("delete/hold", {"table": place.order.table})
+        with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), session.transaction():
+            session.change("archive/delete/hold", {"table": place.order.table})
 
 
 def test_a_missing_bucket_is_refused_by_its_name(place_on_both: Place) -> None:
@@ -175,12 +169,12 @@ def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place
             continue
         with pytest.raises(DatabaseRefused, match=r"^archiver\.\w+ in database .* is not of this program.*RENAME TO"):
             work()
-    with place.session() as database:
-        assert "is not of this program" in str(Ledger(database, place.order).hindrance())
+    with place.session() as session:
+        assert "is not of this program" in str(Ledger(session, place.order).hindrance())
     assert place.keys() == []
 
 
 def test_what_was_dropped_between_two_looks_is_told_and_worth_another_try(place: Place) -> None:
     filled(place)
-    with place.session() as database, pytest.raises(DatabaseInterrupted, match="what was there a moment ago is gone"):
-        database.one("compact/sizes", oid=1)
+    with place.session() as session, pytest.raises(DatabaseInterrupted, match="what was there a moment ago is gone"):
+        session.one("maintenance/compact/sizes", oid=1)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from include.archiver.models import TableName
-from include.archiver.statements import Names, Of, Same, Unreferenced, compose
+from pg_archiver.domain.tables import TableName
+from pg_archiver.postgres.statements import Names, Of, Same, Unreferenced, compose
 from tests.integration.place import Place, hours_ago
 
 PARTS = 32
@@ -49,7 +49,7 @@ def test_parts_are_passed_over_that_cannot_hold_the_row(place: Place, kind: str,
         "same_key": Same("target", "exported", (("id", "key_2", True), ("at", "key_3", True))),
         "unreferenced": Unreferenced("target", ()),
     }
-    statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + compose("delete/batch", names).as_bytes(place.user)
+    statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + compose("archive/delete/batch", names).as_bytes(place.user)
     values = {"after": 0, "upto": ROWS, "start": start, "end": start + timedelta(hours=1)}
     with place.user.cursor() as cursor:
         cursor.execute(statement, values)

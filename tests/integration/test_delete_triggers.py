@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import TriggerRefused
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import TriggerRefused
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import restored
 from tests.integration.test_partitions import checked, day, name_of, partitioned

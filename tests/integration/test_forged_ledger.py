@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.models import DueWindow
-from include.archiver.steps.verify import Verified, verify
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.verify.verify_archive import Verified, verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import restored
 
@@ -14,8 +14,8 @@ WROTE = "deleted_by_run_id = 'run 1'"
 
 
 def verified(place: Place) -> Verified:
-    with place.session() as database:
-        return verify(database, place.store, place.order)
+    with place.session() as session:
+        return verify(session, place.store, place.order)
 
 
 def two_windows(place: Place) -> tuple[DueWindow, DueWindow]:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from include.archiver.checking import list_manifests, read_manifest
-from include.archiver.codec import Compression
-from include.archiver.kept import what_left
-from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, TableName
-from include.archiver.steps.drop import bring_back, drop
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.verify import verify
+from pg_archiver.archive.drop_partition import bring_back, drop
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import Batch
+from pg_archiver.ledger.kept_rows import what_left
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.compression import Compression
+from pg_archiver.objects.manifest_files import list_manifests, read_manifest
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place
 from tests.integration.restoring import restored
 
@@ -51,17 +52,17 @@ def table_of(place: Place, name: str) -> Place:
 
 
 def migrated(place: Place) -> None:
-    with place.session() as database:
-        Ledger(database, place.order).migrate()
-        assert Ledger(database, place.order).is_current()
+    with place.session() as session:
+        Ledger(session, place.order).migrate()
+        assert Ledger(session, place.order).is_current()
 
 
 def removed(place: Place, batch: Batch) -> None:
     """What the delete task does."""
-    with place.session() as database:
+    with place.session() as session:
         if batch.partition and batch.partition.back:
-            bring_back(database, place.order, batch.partition)
-        elif batch.partition and drop(database, place.store, place.order, batch.partition):
+            bring_back(session, place.order, batch.partition)
+        elif batch.partition and drop(session, place.store, place.order, batch.partition):
             return
     for window in batch:
         place.delete(window)
@@ -100,8 +101,8 @@ def test_every_manifest_and_note_is_read(kept: Place, name: str) -> None:
     migrated(place)
     manifests = [read_manifest(place.store, place.order, one.key) for one in list_manifests(place.store, place.order)]
     assert [manifest.format for manifest in manifests] == [1] * {"odd": 4, "keyless": 2, "days": 4}[name]
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         left = [what_left(ledger, place.store, manifest) for manifest in manifests]
         rows = [ledger.of_object(place.bucket, manifest.data.key) for manifest in manifests]
     assert [(one.upto, one.kept) for one in left] == [(row.deleted_upto, row.kept) for row in rows if row]
@@ -111,8 +112,8 @@ def test_every_manifest_and_note_is_read(kept: Place, name: str) -> None:
 def test_verify_finds_it_whole(kept: Place, name: str) -> None:
     place = table_of(kept, name)
     migrated(place)
-    with place.session() as database:
-        result = verify(database, place.store, place.order)
+    with place.session() as session:
+        result = verify(session, place.store, place.order)
     assert result.problems == []
     assert result.objects >= 2
 
@@ -130,8 +131,8 @@ def test_a_later_version_ends_what_was_begun_and_every_row_is_in_the_table_or_co
     assert place.sql("SELECT count(*) FROM archiver.partitions WHERE state = 'detaching'") == [
         (0 if name == "days" else 1,)
     ]
-    with place.session() as database:
-        assert verify(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
     # A partition that was dropped whole took the room for its rows with it.
     if name == "days":
         place.sql("CREATE TABLE IF NOT EXISTS public.days_rest PARTITION OF public.days DEFAULT")
@@ -165,11 +166,11 @@ def test_rows_of_a_table_without_a_key_that_came_back_then_do_not_come_twice(kep
 def test_a_lost_ledger_is_made_again_from_its_objects(kept: Place, name: str) -> None:
     place = table_of(kept, name)
     place.sql("DROP SCHEMA archiver CASCADE")
-    with place.session() as database:
-        found = rebuild(database, place.store, place.order)
+    with place.session() as session:
+        found = rebuild(session, place.store, place.order)
     assert (found.manifests, found.added) == ({"odd": 4, "keyless": 2, "days": 4}[name],) * 2
-    with place.session() as database:
-        assert verify(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
     if name == "odd":
         # The window with a note is the only one of which it is known without a ledger what left.
         assert ("deleted", 23, [6, 7]) in place.ledger("state, deleted_rows, kept_positions")

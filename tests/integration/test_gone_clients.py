@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-from include import wiring
-from include.archiver.database import Database
-from include.archiver.policy import Client
-from include.archiver.repack import client_options
-from include.archiver.session import ALIVE
-from include.archiver.upkeep import Action
-from include.maintenance_tasks import Maintenance
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.maintenance import Maintenance
+from pg_archiver.ledger.maintenance_log import Action
+from pg_archiver.maintenance.pg_repack import client_options
+from pg_archiver.policies.yaml_file import Client
+from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow
 from tests.integration.together import until
@@ -78,8 +78,10 @@ def maintenance_of(place: Place) -> Maintenance:
     return Maintenance(client_of(place), place.policy, context)
 
 
-SESSIONS: dict[str, Callable[[Place], AbstractContextManager[Database]]] = {
-    step: lambda place, step=step: wiring.session(client_of(place), step, writes=step != "verify", policy=place.policy)
+SESSIONS: dict[str, Callable[[Place], AbstractContextManager[Session]]] = {
+    step: lambda place, step=step: connections.session(
+        client_of(place), step, writes=step != "verify", policy=place.policy
+    )
     for step in ("plan", "export", "store", "delete", "restore", "verify")
 } | {
     "maintenance": lambda place: maintenance_of(place)._session(Action.VACUUM, writes=True),
@@ -91,16 +93,16 @@ SHOWN = """
 """
 
 
-def shown(database: Database) -> dict[str, str]:
+def shown(session: Session) -> dict[str, str]:
     """What the server says of the session."""
-    (row,) = database._connection.execute(SHOWN.encode()).fetchall()
+    (row,) = session._connection.execute(SHOWN.encode()).fetchall()
     return dict(zip(KEPT, row, strict=True))
 
 
-def kept_alive(database: Database) -> list[int]:
+def kept_alive(session: Session) -> list[int]:
     """What the operating system says of this side's socket."""
     options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
-    with socket.socket(fileno=os.dup(database._connection.fileno())) as line:
+    with socket.socket(fileno=os.dup(session._connection.fileno())) as line:
         assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         return [line.getsockopt(socket.IPPROTO_TCP, option) for option in options]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from include import free_space
-from include.archiver import storage, uploads
-from include.archiver.object_settings import ObjectSettings
-from include.archiver.part_sizes import PartSizes
-from include.archiver.steps.verify import verify
-from include.archiver.storage import ObjectStore
+from pg_archiver.airflow import free_space
+from pg_archiver.policies.object_settings import ObjectSettings
+from pg_archiver.s3 import bucket, uploads
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.part_sizes import PartSizes
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored
 
@@ -57,8 +57,8 @@ def test_the_policy_allows_the_calls_that_are_made_and_no_more(place: Place, mon
     )
     place.archive()
     restored(place)
-    with place.session() as database:
-        assert verify(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
     assert made == set(NEEDED), "all of them were made, so each action is needed"
     assert {NEEDED[call] for call in made} == allowed("s3") - set(NEEDED_BY_SETTING.values())
 
@@ -71,7 +71,7 @@ def test_settings_that_need_a_right_have_a_statement_of_their_own() -> None:
 
 
 def test_no_other_call_is_in_the_code() -> None:
-    code = "".join(inspect.getsource(module) for module in (storage, uploads))
+    code = "".join(inspect.getsource(module) for module in (bucket, uploads))
     called = set(re.findall(r"client\.(\w+)\(", code))
     snakes = {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in NEEDED} - {"list_objects_v2"}
     assert called == snakes | {"get_paginator"}

@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from include.archiver.errors import Stopped, TableRefused
-from include.archiver.models import RowIdentity, State
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.domain.tables import RowIdentity
+from pg_archiver.errors import Stopped, TableRefused
+from pg_archiver.ledger.generation import State
 from tests.integration.place import Place, hours_ago
 
 ROWS = 25

@@ -12,21 +12,14 @@ from typing import Any
 
 import pytest
 
-from include.archiver import watching
-from include.archiver.disk import FreeSpace, estimate_index_bytes
-from include.archiver.errors import (
-    Busy,
-    DatabaseInterrupted,
-    DatabaseRefused,
-    LockWait,
-    MaintenanceRefused,
-    TableRefused,
-)
-from include.archiver.maintenance_settings import Disk
-from include.archiver.naming import index_name
-from include.archiver.policy import Client
-from include.archiver.table import describe
-from include.maintenance_tasks import Maintenance
+from pg_archiver.airflow.maintenance import Maintenance
+from pg_archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, TableRefused
+from pg_archiver.maintenance.disk_room import FreeSpace, estimate_index_bytes
+from pg_archiver.maintenance.index import index_name
+from pg_archiver.policies.maintenance_settings import Disk
+from pg_archiver.policies.yaml_file import Client
+from pg_archiver.postgres import activity
+from pg_archiver.postgres.catalog import describe
 from tests.integration.place import Place
 from tests.integration.task_context import connect_airflow
 from tests.integration.together import in_background, until
@@ -41,7 +34,7 @@ _BEGUN = f"{_BUILDING} AND phase LIKE 'waiting for writers%'"
 
 @pytest.fixture(autouse=True)
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
 
 
 def indexes(place: Place, valid: bool = True) -> list[str]:
@@ -54,8 +47,8 @@ def indexes(place: Place, valid: bool = True) -> list[str]:
 
 
 def used_by_the_plan(place: Place) -> str | None:
-    with place.session() as database:
-        return describe(database, place.order.table, place.order.timestamp_column).timestamp_index
+    with place.session() as session:
+        return describe(session, place.order.table, place.order.timestamp_column).timestamp_index
 
 
 def test_a_missing_index_is_built_and_used(place: Place) -> None:

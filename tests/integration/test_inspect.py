@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from include.archiver import measuring
-from include.archiver.condition import Method
-from include.archiver.errors import TableRefused
-from include.archiver.steps.inspect import inspect
+from pg_archiver.errors import TableRefused
+from pg_archiver.maintenance import bloat
+from pg_archiver.maintenance.inspect import inspect
+from pg_archiver.maintenance.inspection import Method
 from tests.integration.place import Place
 from tests.integration.together import until
 from tests.integration.upkeeping import filled, inspected, more, transaction
@@ -25,7 +25,7 @@ _EXTENSION = {Method.MEASURED: "pgstattuple", Method.FREE_SPACE_MAP: "pg_freespa
 
 @pytest.fixture(autouse=True)
 def every_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "_OLD", timedelta(0))
+    monkeypatch.setattr(bloat, "_OLD", timedelta(0))
 
 
 def with_method(place: Place, method: Method) -> Place:
@@ -177,8 +177,8 @@ def test_the_log_says_all_of_it(place: Place, caplog: pytest.LogCaptureFixture) 
     filled(place)
     place.sql("DELETE FROM analytics.events WHERE id % 2 = 0")
     with caplog.at_level("INFO"), transaction(place, "DELETE FROM analytics.events WHERE id = 1") as user:
-        with place.session() as database:
-            inspect(database, place.order)
+        with place.session() as session:
+            inspect(session, place.order)
         pid = user.info.backend_pid
     for words in (
         "could be given back",

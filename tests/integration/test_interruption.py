@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from include.archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, Refused, Stopped, Superseded
-from include.archiver.ledger import Ledger
-from include.archiver.models import State
-from include.archiver.steps.delete import Deleted, delete
-from include.archiver.steps.export import export
+from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.archive.export import export
+from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, Refused, Stopped, Superseded
+from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.hooks import between_keys_and_rows, hooked
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -214,19 +214,19 @@ def test_a_process_that_lost_its_lock_cannot_count_or_delete_a_batch_that_anothe
     before = place.csv_of_table()
     window = place.stored_window()
     overtaken: list[bool] = []
-    with place.session() as database:
-        lock = Ledger(database, place.order).lock_name(window.cell)
+    with place.session() as session:
+        lock = Ledger(session, place.order).lock_name(window.cell)
 
         def losing_the_lock() -> bool:
             if not overtaken:
                 overtaken.append(True)
-                database.all("session/unlock", name=lock)
+                session.all("postgres/session/unlock", name=lock)
                 with pytest.raises(Stopped):
                     place.delete(window, after(1))
             return False
 
         with pytest.raises(Superseded):
-            delete(database, place.store, place.order, window, losing_the_lock)
+            delete(session, place.store, place.order, window, losing_the_lock)
     assert len(place.live()) == ROWS - 10
     assert place.ledger("state, deleted_upto, deleted_rows") == [(State.STORED, 10, 10)]
     assert place.delete(window) == Deleted(ROWS, 0)
@@ -237,15 +237,15 @@ def test_an_export_that_lost_its_lock_to_another_run_finds_its_object_void(place
     filled(place)
     before = place.csv_of_table()
     window = place.window()
-    with place.session() as database:
-        lock = Ledger(database, place.order).lock_name(window.cell)
+    with place.session() as session:
+        lock = Ledger(session, place.order).lock_name(window.cell)
 
         def losing_the_lock() -> None:
-            database.all("session/unlock", name=lock)
+            session.all("postgres/session/unlock", name=lock)
             place.ordered(run_id="run 2").export(window)
 
         with pytest.raises(Superseded):
-            export(database, between_keys_and_rows(place, losing_the_lock), place.order, window)
+            export(session, between_keys_and_rows(place, losing_the_lock), place.order, window)
     assert len(place.live()) == ROWS
     assert place.archive() == [Deleted(ROWS, 0)]
     assert place.ledger("generation, state, run_id") == [(1, State.VOID, "run 1"), (2, State.DELETED, "run 2")]
@@ -294,8 +294,8 @@ def test_a_run_that_finds_nothing_left_to_export_leaves_no_object(place: Place) 
 def test_no_step_ever_raises_anything_but_the_archivers_own_errors_for_a_dead_server_session(place: Place) -> None:
     filled(place)
     window = place.stored_window()
-    with place.session() as database:
+    with place.session() as session:
         place.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
         with pytest.raises(ArchiverError):
-            delete(database, place.store, place.order, window, lambda: False)
+            delete(session, place.store, place.order, window, lambda: False)
     assert len(place.live()) == ROWS

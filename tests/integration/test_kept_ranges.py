@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import Stopped
-from include.archiver.kept import what_left
-from include.archiver.ledger import Ledger
-from include.archiver.ledger_tables import migrations
-from include.archiver.models import DueWindow
-from include.archiver.positions import Positions
-from include.archiver.steps.rebuild import rebuild
+from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import Stopped
+from pg_archiver.ledger.kept_rows import what_left
+from pg_archiver.ledger.migrations import migrations
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
+from pg_archiver.verify.rebuild_ledger import rebuild
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 from tests.integration.test_rebuild import LOST
@@ -102,16 +102,16 @@ def test_what_stayed_is_known_to_a_restore_with_the_ledger_with_the_note_alone_a
     place.sql("DELETE FROM analytics.events; DELETE FROM archiver.restores")
     place.sql(LOST)
     assert {(gone.upto, gone.kept) for gone in told(place)} == before
-    with place.session() as database:
-        assert rebuild(database, place.store, place.order).added == 1
+    with place.session() as session:
+        assert rebuild(session, place.store, place.order).added == 1
     assert {(gone.upto, gone.kept) for gone in told(place)} == before
     second = restored(place)
     assert second.restored == first.restored == MANY - second.kept
 
 
 def told(place: Place) -> list[Any]:
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         ledger.migrate()
         return [what_left(ledger, place.store, manifest) for manifest in place.manifests()]
 
@@ -130,8 +130,8 @@ def test_what_an_older_worker_noted_in_between_counts_as_well(place: Place) -> N
         values = {"id": number, "after": 3, "upto": 6, "deleted": 2, "kept": [5], "run_id": run_id}
         assert older.execute(OLD_PROGRESS.read_bytes(), values).rowcount == 1
     assert place.ledger("kept_positions, kept::text") == [([2, 5], "{[2,3)}")]
-    with place.session() as database:
-        row = Ledger(database, place.order).latest(window.cell)
+    with place.session() as session:
+        row = Ledger(session, place.order).latest(window.cell)
     assert row is not None
     assert row.kept == Positions.of([2, 5])
     place.delete(window)
@@ -153,8 +153,8 @@ def test_a_list_of_a_former_version_becomes_ranges_with_the_next_batch(place: Pl
 
 def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -> None:
     place.sql(EVENTS)
-    with place.session() as database:
-        as_it_was_before(database)
+    with place.session() as session:
+        as_it_was_before(session)
     place.sql("SET archiver.ledger_version = '2'")
     place.sql(
         "INSERT INTO archiver.windows (client, table_schema, table_name, cell_start, cell_end, generation, span_start,"
@@ -164,8 +164,8 @@ def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -
         *(hours_ago(60), hours_ago(59)) * 2,
     )
     before = place.sql(FILES)
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         ledger.migrate()
         row = ledger.of_object("b", "k")
     assert place.sql(FILES) == before
@@ -174,10 +174,10 @@ def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -
     assert place.ledger("kept_positions, kept") == [([2, 4], None)]
 
 
-def as_it_was_before(database: Database) -> None:
-    with database.transaction():
+def as_it_was_before(session: Session) -> None:
+    with session.transaction():
         for number, path in migrations():
             if number < 19:
-                database.run_script(path.read_text(encoding="utf-8"))
+                session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:
-                    database.change("ledger/record_migration", number=number, name=path.stem)
+                    session.change("ledger/schema/record_migration", number=number, name=path.stem)

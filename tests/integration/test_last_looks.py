@@ -10,15 +10,17 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from include.archiver.checking import data_of
-from include.archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
-from include.archiver.ledger import Ledger
-from include.archiver.models import OnConflict, RestoreOrder, State, TableName
-from include.archiver.restored import Restored
-from include.archiver.steps.delete import Deleted, delete
-from include.archiver.steps.drop import drop
-from include.archiver.steps.export import export
-from include.archiver.steps.restore import restore
+from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.archive.drop_partition import drop
+from pg_archiver.archive.export import export
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import OnConflict, RestoreOrder
+from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
+from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.object_reader import data_of
+from pg_archiver.restore.restore import restore
+from pg_archiver.restore.result import Restored
 from tests.integration.hooks import LosingDatabase, acting_before
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import LONG_AGO, NOW, events, restored
@@ -44,7 +46,7 @@ def test_nobody_writes_into_a_partition_between_its_last_comparison_and_its_drop
     partitioned(place, 5, default=default)
     partition = only(checked(place))
     writer = Beside(place, f"INSERT INTO {name_of(5)} (id, triggered_at, name) VALUES (999, '{day(5)}', 'late')")
-    with acting_before(place, "ledger/progress", writer.begin) as database:
+    with acting_before(place, "ledger/windows/progress", writer.begin) as database:
         assert drop(database, place.store, place.order, partition)
     assert writer.waited
     with pytest.raises(psycopg.errors.UndefinedTable):
@@ -55,7 +57,7 @@ def test_a_reader_of_the_table_waits_for_a_drop_beside_a_default_partition_and_n
     partitioned(place, 5, default=True)
     partition = only(checked(place))
     reader = Beside(place, "SELECT count(*) FROM analytics.events")
-    with acting_before(place, "ledger/progress", reader.begin) as database:
+    with acting_before(place, "ledger/windows/progress", reader.begin) as database:
         assert drop(database, place.store, place.order, partition)
     assert reader.waited
     reader.end()
@@ -69,7 +71,7 @@ def test_a_stranger_that_takes_the_partitions_name_just_before_the_lock_is_not_d
         place.sql(f"ALTER TABLE {name_of(5)} RENAME TO mine; CREATE TABLE {name_of(5)} (LIKE analytics.events)")
 
     with (
-        acting_before(place, "partition/hold", exchange) as database,
+        acting_before(place, "archive/drop_partition/hold", exchange) as database,
         pytest.raises(DatabaseInterrupted, match="was renamed or dropped by somebody else just now"),
     ):
         drop(database, place.store, place.order, partition)
@@ -195,10 +197,10 @@ def test_a_restore_that_commits_in_the_middle_of_an_export_is_not_in_it(place: P
     window = place.window()
 
     def overtake() -> None:
-        database.all("session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
+        database.all("postgres/session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
         assert restored(place).restored == 5
 
-    with acting_before(place, "export/server", overtake) as database:
+    with acting_before(place, "archive/export/server", overtake) as database:
         export(database, place.store, place.order, window)
     assert place.ledger("generation, state, rows") == [(1, State.DELETED, 5), (2, State.EXPORTED, 1)]
 
@@ -217,10 +219,10 @@ def test_a_row_that_is_lost_between_the_server_and_the_object_ends_the_export(pl
     events(place)
     window = place.window()
     with (
-        LosingDatabase.connected(place.connect, place.database, "test") as database,
+        LosingDatabase.connected(place.connect, place.database, "test") as session,
         pytest.raises(CheckFailed, match="the server counted 25 rows and sent 24; nothing was deleted"),
     ):
-        export(database, place.store, place.order, window)
+        export(session, place.store, place.order, window)
     assert place.keys() == []
     assert place.archive() == [Deleted(EVENTS, 0)]
 
@@ -233,7 +235,7 @@ def test_no_foreign_key_comes_between_the_question_for_it_and_the_delete(place: 
         place, "ALTER TABLE analytics.children ADD FOREIGN KEY (event_id) REFERENCES analytics.events ON DELETE CASCADE"
     )
     order = place.ordered(batch_size=EVENTS).order
-    with acting_before(place, "delete/batch", key.begin) as database:
+    with acting_before(place, "archive/delete/batch", key.begin) as database:
         assert delete(database, place.store, order, window, lambda: False) == Deleted(EVENTS, 0)
     assert key.waited
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -252,7 +254,7 @@ def test_a_table_that_takes_the_name_just_before_a_batch_is_known_for_another(pl
             "INSERT INTO analytics.events OVERRIDING SYSTEM VALUE SELECT * FROM analytics.events_of_before"
         )
 
-    with acting_before(place, "delete/hold", exchange) as database:
+    with acting_before(place, "archive/delete/hold", exchange) as database:
         assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, EVENTS)
     assert place.ledger("state, note") == [(State.VOID, "another table has its name now")]
     assert len(place.live()) == EVENTS

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from include.archiver.database import Database, Row
-from include.archiver.ledger import Ledger
-from include.archiver.models import Window
-from include.archiver.restores import Restores
-from include.archiver.statements import Names
-from include.archiver.steps.report import report
+from pg_archiver.archive.report import report
+from pg_archiver.domain.windows import Window
+from pg_archiver.ledger.restores import Restores
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import Names
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import events
 
@@ -37,7 +37,7 @@ FILL = """
 """
 
 
-class Recorded(Database):
+class Recorded(Session):
     """Remembers how many rows the longest answer to each statement had."""
 
     longest: ClassVar[Counter[str]] = Counter()
@@ -76,7 +76,7 @@ def test_generations_with_their_manifests_come_twenty_at_a_time(filled: Place, n
         cells = [row.cell.start for row in rows]
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    assert database.longest[f"ledger/{name}"] == 20
+    assert database.longest[f"ledger/windows/{name}"] == 20
     assert len(cells) == len(set(cells)) == WINDOWS
     assert cells == sorted(cells)
     assert peak < 5_000_000, "all of them take ten times as much"
@@ -92,14 +92,14 @@ def test_a_report_of_very_many_windows_keeps_only_what_there_is_to_say(filled: P
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert (result.windows, result.objects, result.rows) == (WINDOWS, WINDOWS - 1, 5 * (WINDOWS - 1))
-    assert database.longest["ledger/of_run"] == 1000
+    assert database.longest["ledger/windows/of_run"] == 1000
     assert peak < 4_000_000
 
 
 def test_what_a_report_hands_on_is_cut_where_it_gets_long(filled: Place) -> None:
     filled_with(filled, "stored")
-    with filled.session() as database:
-        result = report(database, filled.order, [])
+    with filled.session() as session:
+        result = report(session, filled.order, [])
     assert len(result.unfinished) == WINDOWS
     told = result.as_dict()["unfinished"]
     assert isinstance(told, list)
@@ -108,8 +108,8 @@ def test_what_a_report_hands_on_is_cut_where_it_gets_long(filled: Place) -> None
 
 def test_the_holds_of_a_restore_of_years_are_one(place: Place) -> None:
     place.sql(EVENTS)
-    with place.session() as database:
-        Ledger(database, place.order).migrate()
+    with place.session() as session:
+        Ledger(session, place.order).migrate()
         place.sql("SET archiver.ledger_version = '2'")
         place.sql(
             "INSERT INTO archiver.restores (client, table_schema, table_name, bucket, object_key, generation,"
@@ -120,7 +120,7 @@ def test_the_holds_of_a_restore_of_years_are_one(place: Place) -> None:
             " WHERE n <> 2000",
             hours_ago(5000),
         )
-        found = Restores(database, place.order).holds(SPAN)
+        found = Restores(session, place.order).holds(SPAN)
     first, second = hours_ago(5000), hours_ago(5000) + timedelta(hours=2001)
     assert [one.span for one in found] == [
         Window(first + timedelta(hours=1), first + timedelta(hours=2000)),

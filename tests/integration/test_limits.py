@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from include.archiver.database import Database
-from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, ValueRefused
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, ValueRefused
+from pg_archiver.postgres.session import Session
 from tests.integration.place import Place
 from tests.integration.restoring import events
 
@@ -18,9 +18,9 @@ LIMIT = "it is a limit of Postgres itself, so trying again will not help"
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Database]:
-    with place.session() as database:
-        yield database
+def database(place: Place) -> Iterator[Session]:
+    with place.session() as session:
+        yield session
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def database(place: Place) -> Iterator[Database]:
     ],
     ids=["a value", "a row as text", "memory for a value", "1,601 columns", "an array", "the stack"],
 )
-def test_a_limit_of_the_server_is_a_refusal_that_says_so(database: Database, statement: str) -> None:
+def test_a_limit_of_the_server_is_a_refusal_that_says_so(session: Session, statement: str) -> None:
     with pytest.raises(ValueRefused, match=LIMIT):
-        database.run_script(statement)
+        session.run_script(statement)
 
 
 FINAL = ["55000", "55P02", "55P04", "53400", "54023", "27000", "38000", "39000", "2F003", "3B001", "58P01", "HV005"]
@@ -51,20 +51,20 @@ def raising(state: str) -> str:
 
 
 @pytest.mark.parametrize("state", FINAL)
-def test_what_a_person_has_to_mend_is_a_refusal(database: Database, state: str) -> None:
+def test_what_a_person_has_to_mend_is_a_refusal(session: Session, state: str) -> None:
     with pytest.raises(DatabaseRefused, match=state):
-        database.run_script(raising(state))
+        session.run_script(raising(state))
 
 
 @pytest.mark.parametrize("state", PASSING)
-def test_what_time_may_mend_is_worth_another_try(database: Database, state: str) -> None:
+def test_what_time_may_mend_is_worth_another_try(session: Session, state: str) -> None:
     with pytest.raises(DatabaseInterrupted):
-        database.run_script(raising(state))
+        session.run_script(raising(state))
 
 
-def test_a_file_limit_of_the_session_is_a_refusal(place: Place, database: Database) -> None:
+def test_a_file_limit_of_the_session_is_a_refusal(place: Place, session: Session) -> None:
     with pytest.raises(DatabaseRefused, match="53400"):
-        database.run_script(
+        session.run_script(
             "SET temp_file_limit = '64kB'; SET work_mem = '64kB';"
             "SELECT count(*) FROM (SELECT n::text FROM generate_series(1, 300000) AS n ORDER BY 1) AS sorted"
         )
@@ -82,8 +82,8 @@ def test_a_partition_that_somebody_else_is_detaching_is_worth_another_try(place:
         other.execute("SET lock_timeout = '100ms'")
         with pytest.raises(Exception, match="lock timeout"):
             other.execute("ALTER TABLE public.parent DETACH PARTITION public.one CONCURRENTLY")
-        with place.session() as database, pytest.raises(DatabaseInterrupted, match="already pending detach"):
-            database.run_script("ALTER TABLE public.parent DETACH PARTITION public.two CONCURRENTLY")
+        with place.session() as session, pytest.raises(DatabaseInterrupted, match="already pending detach"):
+            session.run_script("ALTER TABLE public.parent DETACH PARTITION public.two CONCURRENTLY")
 
 
 def test_a_trigger_that_changes_the_row_under_the_delete_is_a_refusal(place: Place) -> None:

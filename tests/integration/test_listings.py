@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from include.archiver.kept import NoteKeys
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.verify import verify
+from pg_archiver.ledger.kept_rows import NoteKeys
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import remembered, restored
 from tests.integration.test_rebuild import LOST
@@ -51,8 +51,8 @@ def archived(place: Place) -> Place:
 
 
 def test_verify_lists_the_notes_and_then_the_rest(archived: Place) -> None:
-    with counting(archived) as calls, archived.session() as database:
-        found = verify(database, archived.store, archived.order)
+    with counting(archived) as calls, archived.session() as session:
+        found = verify(session, archived.store, archived.order)
     assert (found.problems, found.objects) == ([], HOURS)
     assert calls["ListObjectsV2"] == 2
     # Object, list and manifest of each; of the seven with rows that stayed the note, and the list once more, since the
@@ -61,12 +61,12 @@ def test_verify_lists_the_notes_and_then_the_rest(archived: Place) -> None:
 
 
 def test_rebuild_lists_as_often(archived: Place) -> None:
-    with counting(archived) as calls, archived.session() as database:
-        assert rebuild(database, archived.store, archived.order).noted == 0
+    with counting(archived) as calls, archived.session() as session:
+        assert rebuild(session, archived.store, archived.order).noted == 0
     assert calls["ListObjectsV2"] == 2
     archived.sql(LOST)
-    with counting(archived) as calls, archived.session() as database:
-        assert rebuild(database, archived.store, archived.order).added == HOURS
+    with counting(archived) as calls, archived.session() as session:
+        assert rebuild(session, archived.store, archived.order).added == HOURS
     assert calls["ListObjectsV2"] == 1, "what is made again from notes needs none"
     assert Counter(archived.ledger("state")) == {("deleted",): 7, ("void",): HOURS - 7}
 

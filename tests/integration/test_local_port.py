@@ -9,7 +9,7 @@ from dev.adopting import adopt_after_move
 from dev.postgres import PostgresServer
 from dev.processes import LOCALHOST
 from dev.s3 import S3Server
-from include.archiver.database import Database
+from pg_archiver.postgres.session import Session
 from tests.integration.owning import claim, confirm, refused_claim
 from tests.integration.place import EVENTS, Place
 
@@ -31,8 +31,8 @@ def test_a_port_is_kept_however_the_server_ended(tmp_path: Path) -> None:
 def test_the_usual_port_is_told_too_though_the_driver_leaves_it_out(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("5432")
     # Where somebody else listens on 5432 it is another one, which the driver does not leave out.
-    with PostgresServer(tmp_path) as server, Database.connected(server.connect, "postgres", "test") as database:
-        assert database.endpoint == ("127.0.0.1", str(server.port))
+    with PostgresServer(tmp_path) as server, Session.connected(server.connect, "postgres", "test") as session:
+        assert session.endpoint == ("127.0.0.1", str(server.port))
 
 
 def test_databases_are_adopted_where_the_port_was_taken(tmp_path: Path, rclone: S3Server) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import DatabaseInterrupted
-from include.archiver.session import SessionLimits
-from include.archiver.steps.export import export
-from include.archiver.storage import ObjectStore
-from include.archiver.uploads import Upload
+from pg_archiver.archive.export import export
+from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.together import until
@@ -103,11 +103,11 @@ def test_a_window_whose_copy_takes_longer_than_it_may_names_the_setting(filled: 
     window = filled.window()
     bucket = SlowStore(filled.client, filled.bucket, place=filled)
     limits = SessionLimits(timedelta(seconds=seconds))
-    with Database.connected(filled.connect, filled.database, "test", limits=limits) as database:
+    with Session.connected(filled.connect, filled.database, "test", limits=limits) as session:
         if seconds == 1:
             with pytest.raises(DatabaseInterrupted, match="is 1 seconds a statement, by statement_timeout in the pol"):
-                export(database, bucket, filled.order, window)
+                export(session, bucket, filled.order, window)
             assert filled.data_keys() == []
         else:
-            export(database, bucket, filled.order, window)
+            export(session, bucket, filled.order, window)
             assert filled.check(window) == ROWS

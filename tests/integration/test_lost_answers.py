@@ -11,12 +11,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from include.archiver.errors import KeyTaken, StorageInterrupted
-from include.archiver.kept import read_notes
-from include.archiver.manifest import Manifest, manifest_key
-from include.archiver.part_sizes import SMALLEST, PartSizes
-from include.archiver.steps.verify import verify
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import KeyTaken, StorageInterrupted
+from pg_archiver.ledger.kept_rows import read_notes
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_keys import manifest_key
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.part_sizes import SMALLEST, PartSizes
+from pg_archiver.verify.verify_archive import verify
 from tests.faults.s3_faults import answered, reset_after
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.owning import noted, run
@@ -193,8 +194,8 @@ def test_an_archive_whose_answers_are_lost_has_one_generation_and_leaves_nothing
     assert len(place.keys()) == 3
     manifest = Manifest.parse(place.read(manifest_key(data)), data)
     assert (manifest.rows, manifest.data.bytes) == (40, len(place.read(data)))
-    with place.session() as database:
-        result = verify(database, place.store, place.order)
+    with place.session() as session:
+        result = verify(session, place.store, place.order)
     assert (result.objects, result.problems, result.notes) == (1, [], [])
     assert restored(place).restored == 40
     assert place.live() == before

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.verify import verify
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place
 from tests.integration.restoring import differences, keyless, restored
 
@@ -32,8 +32,8 @@ def notes(place: Place) -> Place:
 @pytest.mark.parametrize("made_again", [False, True])
 def test_a_table_without_a_key_gets_its_rows_once(notes: Place, made_again: bool) -> None:
     if made_again:
-        with notes.session() as database:
-            assert rebuild(database, notes.store, notes.order).added == 0
+        with notes.session() as session:
+            assert rebuild(session, notes.store, notes.order).added == 0
     assert notes.sql("SELECT count(*) FROM public.notes") == [(0,)]
     into = restored(notes, into="public.again")
     assert (into.restored, into.failures) == (20, [])
@@ -43,8 +43,8 @@ def test_a_table_without_a_key_gets_its_rows_once(notes: Place, made_again: bool
 
 
 def test_verify_has_nothing_to_say_about_it(notes: Place) -> None:
-    with notes.session() as database:
-        found = verify(database, notes.store, notes.order)
+    with notes.session() as session:
+        found = verify(session, notes.store, notes.order)
     assert (found.problems, found.notes, found.objects) == ([], [], 2)
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from include.archiver.errors import DatabaseInterrupted, TableRefused
-from include.archiver.models import Partition
-from include.archiver.steps.drop import bring_back, drop
+from pg_archiver.archive.drop_partition import bring_back, drop
+from pg_archiver.domain.tables import Partition
+from pg_archiver.errors import DatabaseInterrupted, TableRefused
 from tests.integration.hooks import acting_before
 from tests.integration.place import Place
 from tests.integration.test_partitions import (
@@ -37,7 +37,7 @@ def detached(place: Place, request: pytest.FixtureRequest) -> Place:
     place.sql(LATE.format(name_of(5), day(5)))
     partition = only(checked(place))
     with (
-        acting_before(place, "partition/hold", lambda: place.sql(END_SESSION)) as database,
+        acting_before(place, "archive/drop_partition/hold", lambda: place.sql(END_SESSION)) as database,
         pytest.raises(DatabaseInterrupted),
     ):
         drop(database, place.store, place.order, partition)
@@ -94,8 +94,8 @@ def test_one_that_is_not_due_any_more_gives_back_all_of_its_rows(detached: Place
     held = Counter(place.sql(f"SELECT p::text FROM {name_of(5)} AS p"))
     (batch,) = place.plan(400).batches
     assert batch.partition
-    with place.session() as database:
-        bring_back(database, place.order, batch.partition)
+    with place.session() as session:
+        bring_back(session, place.order, batch.partition)
     assert Counter(place.sql("SELECT e::text FROM analytics.instead AS e")) == held
     assert drops(place) == [("moved", 0)]
 
@@ -104,7 +104,7 @@ def test_a_process_that_dies_in_the_middle_of_it_has_done_nothing(detached: Plac
     place = detached
     take_place(place)
     partition = begun(place)
-    for moment in ("partition/move", "partition/drop", "partition/ended"):
+    for moment in ("archive/drop_partition/move", "archive/drop_partition/drop", "ledger/partition_drops/ended"):
         with (
             acting_before(place, moment, lambda: place.sql(END_SESSION)) as database,
             pytest.raises(DatabaseInterrupted),
@@ -174,11 +174,11 @@ def test_a_stranger_that_has_the_partitions_oid_is_never_touched(detached: Place
     place.sql("UPDATE archiver.partitions SET partition_oid = 'public.stranger'::regclass")
     (batch,) = [one for one in place.plan(400 if back else 2).batches if one.partition]
     assert batch.partition
-    with place.session() as database:
+    with place.session() as session:
         if back:
-            bring_back(database, place.order, batch.partition)
+            bring_back(session, place.order, batch.partition)
         else:
-            assert drop(database, place.store, place.order, batch.partition) is None
+            assert drop(session, place.store, place.order, batch.partition) is None
     assert place.sql("SELECT to_regclass('public.stranger') IS NULL") == [(False,)]
     assert partitions(place) == {name_of(1)}
     assert drops(place) == [("gone", None)]
@@ -212,7 +212,7 @@ def test_a_detach_that_died_half_way_holds_up_no_other(place: Place) -> None:
             reader.execute("SELECT count(*) FROM analytics.events")
 
         def die_half_way() -> None:
-            with acting_before(place, "partition/detach_concurrently", read) as database:
+            with acting_before(place, "archive/drop_partition/detach_concurrently", read) as database:
                 drop(database, place.store, place.order, first)
 
         with in_background(die_half_way) as result:

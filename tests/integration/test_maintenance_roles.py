@@ -16,12 +16,12 @@ from psycopg import errors, sql
 from dev.postgres import PostgresServer
 from dev.repack_server import repack_server
 from dev.s3 import S3Server
-from include import wiring
-from include.archiver.errors import ArchiverError, DatabaseRefused, RightMissing
-from include.archiver.maintenance_settings import Disk, Strategy
-from include.archiver.policy import Client
-from include.archiver.steps.delete import Deleted
-from include.maintenance_tasks import Maintenance
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.maintenance import Maintenance
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import ArchiverError, DatabaseRefused, RightMissing
+from pg_archiver.policies.maintenance_settings import Disk, Strategy
+from pg_archiver.policies.yaml_file import Client
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.roles import Owned
 from tests.integration.task_context import connect_airflow
@@ -296,7 +296,7 @@ def test_a_script_that_would_make_it_a_superuser_grants_nothing(
 def test_without_a_connection_of_its_own_it_goes_by_the_archives(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Maintained.made(place, monkeypatch)
     ours = replace(found.client, maintenance_conn_id=None)
-    with wiring.session(ours, "test", writes=False, maintenance=True) as database:
-        assert database.one("upkeep/rights").role == found.owned.role
-    with wiring.session(found.client, "test", writes=False, maintenance=True) as database:
-        assert database.one("upkeep/rights").role == found.role
+    with connections.session(ours, "test", writes=False, maintenance=True) as session:
+        assert session.one("ledger/maintenance/rights").role == found.owned.role
+    with connections.session(found.client, "test", writes=False, maintenance=True) as session:
+        assert session.one("ledger/maintenance/rights").role == found.role

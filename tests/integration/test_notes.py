@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import restored
 

@@ -10,13 +10,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from include import wiring
-from include.archiver.errors import SettingError, StorageRefused
-from include.archiver.maintenance_settings import Disk
-from include.archiver.ownership import Ownership
-from include.archiver.part_sizes import SMALLEST, PartSizes
-from include.archiver.steps.verify import verify
-from include.free_space import free_space
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.free_space import free_space
+from pg_archiver.errors import SettingError, StorageRefused
+from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.policies.maintenance_settings import Disk
+from pg_archiver.s3.part_sizes import SMALLEST, PartSizes
+from pg_archiver.verify.verify_archive import verify
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import restored
@@ -49,7 +49,7 @@ def wired(place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch, **setti
     }
     monkeypatch.setenv(f"AIRFLOW_CONN_{settings.get('aws_conn_id', 'aws_default')}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = replace(wiring.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
+    store = replace(connections.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
     monkeypatch.setattr(Place, "store", property(lambda _: store))
     return place.ordered(prefix=PREFIX)
 
@@ -97,15 +97,15 @@ def test_key_class_owner_and_checksum_go_with_every_object(
     requests: list[Request] = []
     with proxy.doing(recording(requests)):
         window = place.window()
-        with place.session() as database:
-            Ownership(database, place.store, place.order).claim()
+        with place.session() as session:
+            Ownership(session, place.store, place.order).claim()
         place.export(window)
         place.check(window)
         place.sql("UPDATE public.things SET noise = 'changed' WHERE id = 1")
         assert place.delete(window).rows == 99
         assert restored(place).restored == 99
-        with place.session() as database:
-            assert verify(database, place.store, place.order).problems == []
+        with place.session() as session:
+            assert verify(session, place.store, place.order).problems == []
     ends = [r"\.csv\.gz", r"keys\.csv\.gz", r"manifest\.json", r"kept\.000000000100\.[0-9a-f]{16}\.json", r"_owner/\d+"]
     keys = place.keys()
     assert [len([key for key in keys if re.search(rf"{end}$", key)]) for end in ends] == [2, 1, 1, 1, 1]
@@ -159,7 +159,7 @@ def test_an_aws_connection_that_is_not_there_is_refused_and_no_other_credentials
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_place.s3.secret_key)
     policy = moto_place.policy.model_copy(update={"aws_conn_id": "aws_nowhere"})
     with pytest.raises(SettingError, match=r"no Airflow connection 'aws_nowhere'.*correct aws_conn_id. Nothing was"):
-        wiring.object_store(policy)
+        connections.object_store(policy)
     rds = replace(work_on(moto_place).client, aws_conn_id="aws_nowhere", disk=Disk(rds_instance_id="main-1"))
     with pytest.raises(SettingError, match="no Airflow connection 'aws_nowhere'"):
         free_space(rds).ask()
@@ -173,7 +173,7 @@ def test_an_error_names_the_connection_that_was_used(
     connection = {"conn_type": "aws", "login": "WRONG", "password": "wrong", "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = wiring.object_store(place.policy.model_copy(update={"aws_conn_id": conn_id}))
+    store = connections.object_store(place.policy.model_copy(update={"aws_conn_id": conn_id}))
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):
         store.check("", writing=True)
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from include.archiver.errors import DatabaseRefused
-from include.archiver.statements import FOLDER
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.verify import verify
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import DatabaseRefused
+from pg_archiver.postgres.statements import FOLDER
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 
@@ -59,8 +59,8 @@ def there_and_back(place: Place, rows: int) -> None:
     assert differences(place) == []
     assert restored(place, into="public.copy").restored == rows
     assert differences(place, "public.copy") == []
-    with place.session() as database:
-        assert verify(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252", "EUC_JP"])
@@ -201,9 +201,9 @@ def test_odd_defaults_of_a_database_change_no_hour_and_no_value(place: Place, ki
 def test_limits_and_isolation_are_the_programs_own_whatever_the_database_says(place: Place) -> None:
     for setting in ODD_DEFAULTS:
         place.sql(f"ALTER DATABASE {place.database} SET {setting}")
-    with place.session() as database:
+    with place.session() as session:
         found = dict(
-            database._connection.execute(
+            session._connection.execute(
                 "SELECT name, setting FROM pg_settings WHERE name LIKE '%timeout' OR name LIKE '%isolation'"
             ).fetchall()
         )
@@ -298,8 +298,8 @@ def test_nothing_that_a_search_path_puts_before_the_servers_own_is_ever_called(p
     assert restored(place, on_conflict=on_conflict).restored == (24 if on_conflict == "skip" else 25)
     assert restored(place, into="public.copy").restored == 25
     assert differences(place, "public.copy") == []
-    with place.session() as database:
-        assert verify(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
     assert place.sql("SELECT DISTINCT what FROM evil.calls") == []
 
 

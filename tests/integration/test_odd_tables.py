@@ -5,8 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from include.archiver.errors import TableRefused
-from include.archiver.models import RowIdentity
+from pg_archiver.domain.tables import RowIdentity
+from pg_archiver.errors import TableRefused
 from tests.integration.place import Place, hours_ago
 from tests.integration.refusal import refused
 from tests.integration.restoring import differences, remembered, restored

@@ -10,11 +10,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import DatabaseRefused
-from include.archiver.ledger import Ledger
-from include.archiver.ledger_tables import migrations
-from include.archiver.models import LEDGER_VERSION
+from pg_archiver.domain.ledger_version import LEDGER_VERSION
+from pg_archiver.errors import DatabaseRefused
+from pg_archiver.ledger.migrations import migrations
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored
 
@@ -67,8 +67,8 @@ def with_windows_in(place: Place, state: str) -> Place:
     events(place, rows=5)
     place.events(hours_ago(70))
     first, _ = place.windows()
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         if state == "planned":
             ledger.begin(first, 1)
     if state in {"exported", "stored"}:
@@ -196,12 +196,12 @@ def test_this_program_refuses_plainly_when_it_is_the_older_one(place: Place) -> 
 def test_a_ledger_that_wants_a_later_program_gets_no_migration_and_a_dry_run_says_so(place: Place) -> None:
     events(place, rows=5)
     place.windows()
-    with place.session() as database:
-        assert Ledger(database, place.order).hindrance() is None
+    with place.session() as session:
+        assert Ledger(session, place.order).hindrance() is None
     raised(place)
     place.sql("DELETE FROM archiver.migrations WHERE number = 16")
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         assert ledger.hindrance() == newer(place)
         with pytest.raises(DatabaseRefused, match="Update this worker"):
             ledger.migrate()
@@ -244,22 +244,22 @@ def test_a_role_that_may_write_the_windows_needs_no_right_on_what_the_triggers_r
     assert limited.delete(window).rows == 5
 
 
-def old_ledger(database: Database) -> None:
+def old_ledger(session: Session) -> None:
     """The ledger as it was before it noted a lowest version."""
-    with database.transaction():
+    with session.transaction():
         for number, path in migrations():
             if number < VERSIONED[0]:
-                database.run_script(path.read_text(encoding="utf-8"))
+                session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:
-                    database.change("ledger/record_migration", number=number, name=path.stem)
+                    session.change("ledger/schema/record_migration", number=number, name=path.stem)
 
 
 def test_a_ledger_from_before_that_is_used_by_an_older_worker_is_closed_to_it_by_the_first_newer_run(
     place: Place,
 ) -> None:
     events(place, rows=5)
-    with place.session() as database:
-        old_ledger(database)
+    with place.session() as session:
+        old_ledger(session)
     with old_worker(place) as connection:
         assert written(connection, "ledger_begin") == 1
         place.windows()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import CheckFailed, TableRefused, ValueRefused
-from include.archiver.models import DueWindow, State
-from include.archiver.steps.delete import delete_all
-from include.archiver.steps.drop import drop
-from include.archiver.steps.export import export_all
-from include.archiver.steps.store import store_all
+from pg_archiver.archive.delete import delete_all
+from pg_archiver.archive.drop_partition import drop
+from pg_archiver.archive.export import export_all
+from pg_archiver.archive.store import store_all
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import CheckFailed, TableRefused, ValueRefused
+from pg_archiver.ledger.generation import State
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.test_partitions import ROWS, partitioned, partitions
 
@@ -33,18 +34,18 @@ def three(place: Place) -> Place:
 
 
 def export_windows(place: Place, windows: list[DueWindow]) -> None:
-    with place.session() as database:
-        export_all(database, place.store, place.order, windows)
+    with place.session() as session:
+        export_all(session, place.store, place.order, windows)
 
 
 def check_windows(place: Place, windows: list[DueWindow]) -> None:
-    with place.session() as database:
-        store_all(database, place.store, place.order, windows)
+    with place.session() as session:
+        store_all(session, place.store, place.order, windows)
 
 
 def delete_windows(place: Place, windows: list[DueWindow]) -> None:
-    with place.session() as database:
-        delete_all(database, place.store, place.order, windows, lambda: False)
+    with place.session() as session:
+        delete_all(session, place.store, place.order, windows, lambda: False)
 
 
 def ids(place: Place) -> list[int]:
@@ -75,8 +76,8 @@ def test_a_row_that_cannot_be_read_in_a_partition_that_is_due_as_a_whole(place: 
     with pytest.raises(ValueRefused):
         export_windows(place, windows)
     check_windows(place, windows)
-    with place.session() as database:
-        assert drop(database, place.store, place.order, batch.partition) is None
+    with place.session() as session:
+        assert drop(session, place.store, place.order, batch.partition) is None
     with pytest.raises(CheckFailed, match="could not be exported, so none of its rows may go"):
         delete_windows(place, windows)
     assert len(partitions(place)) == 2

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import CheckFailed, StorageInterrupted
-from include.archiver.part_sizes import PartSizes
-from include.archiver.steps.export import export
-from include.archiver.steps.store import store_all
-from include.archiver.storage import Download, ObjectStore
-from include.archiver.uploads import Upload
+from pg_archiver.archive.export import export
+from pg_archiver.archive.store import store_all
+from pg_archiver.errors import CheckFailed, StorageInterrupted
+from pg_archiver.s3.bucket import Download, ObjectStore
+from pg_archiver.s3.part_sizes import PartSizes
+from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -60,8 +60,8 @@ def test_a_part_that_s3_does_not_take_ends_the_export_and_leaves_nothing(moto_pl
     place = filled(moto_place, 1)
     (window,) = place.windows()
     store = FailingStore(place.client, place.bucket, parts=PartSizes(first=100))
-    with place.session() as database, pytest.raises(StorageInterrupted, match="went away"):
-        export(database, store, place.order, window)
+    with place.session() as session, pytest.raises(StorageInterrupted, match="went away"):
+        export(session, store, place.order, window)
     assert place.keys() == []
     assert place.client.list_multipart_uploads(Bucket=place.bucket).get("Uploads", []) == []
     place.archive()
@@ -73,8 +73,8 @@ def test_a_step_that_ends_while_it_reads_ahead_stores_nothing(place: Place) -> N
     windows = place.windows()
     for window in windows:
         place.export(window)
-    with place.session() as database, pytest.raises(StorageInterrupted, match="went away"):
-        store_all(database, FailingStore(place.client, place.bucket), place.order, windows)
+    with place.session() as session, pytest.raises(StorageInterrupted, match="went away"):
+        store_all(session, FailingStore(place.client, place.bucket), place.order, windows)
     assert [state for (state,) in place.ledger("state")] == ["exported"] * 3
 
 
@@ -87,8 +87,8 @@ def test_of_objects_read_ahead_the_bad_ones_are_given_up_and_the_others_stored(p
     place.write(data[1], place.read(data[1])[:-1])
     sidecars = list(filter(lambda key: ".keys." in key, place.keys()))
     place.write(sidecars[3], place.read(sidecars[3]) + b"\0")
-    with place.session() as database, pytest.raises(CheckFailed) as caught:
-        store_all(database, place.store, place.order, windows)
+    with place.session() as session, pytest.raises(CheckFailed) as caught:
+        store_all(session, place.store, place.order, windows)
     assert data[1] in str(caught.value)
     assert sidecars[3] in str(caught.value)
     assert [state for (state,) in place.ledger("state")] == ["stored", "void", "stored", "void"]

@@ -7,14 +7,16 @@ from datetime import datetime
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import Stopped, Superseded
-from include.archiver.ledger import Ledger
-from include.archiver.models import DueWindow, OnConflict, RestoreOrder, State
-from include.archiver.partitions import Drops
-from include.archiver.steps.delete import Deleted, delete
-from include.archiver.steps.restore import restore
-from include.archiver.steps.store import store
+from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.archive.store import store
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.domain.work import OnConflict, RestoreOrder
+from pg_archiver.errors import Stopped, Superseded
+from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.partition_drops import Drops
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
 from tests.integration.hooks import acting_before
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import LONG_AGO, NOW, differences, events, keyless, restored
@@ -30,9 +32,9 @@ def part_of(place: Place, window: DueWindow, limits: dict[str, datetime]) -> Due
     return found
 
 
-def without_its_lock(place: Place, database: Database, window: DueWindow, action: Callable[[], object]) -> None:
+def without_its_lock(place: Place, session: Session, window: DueWindow, action: Callable[[], object]) -> None:
     """Another process does something with the window after this session has lost its lock on it."""
-    database.all("session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
+    session.all("postgres/session/unlock", name=Ledger(session, place.order).lock_name(window.cell))
     action()
 
 
@@ -47,16 +49,16 @@ def test_a_delete_whose_generation_another_one_gave_up_deletes_nothing(place: Pl
     window = place.stored_window()
     smaller = part_of(place, window, BEFORE)
     asked: list[int] = []
-    with place.session() as database:
+    with place.session() as session:
 
         def giving_up() -> bool:
             if not asked:
                 asked.append(1)
-                without_its_lock(place, database, window, lambda: place.delete(smaller))
+                without_its_lock(place, session, window, lambda: place.delete(smaller))
             return False
 
         with pytest.raises(Superseded):
-            delete(database, place.store, place.order, window, giving_up)
+            delete(session, place.store, place.order, window, giving_up)
     assert len(place.live()) == ROWS
     assert place.ledger("state, deleted_rows") == [(State.VOID, 0)]
 
@@ -68,7 +70,7 @@ def test_a_generation_of_which_rows_have_left_meanwhile_does_not_become_void(pla
     with (
         acting_before(
             place,
-            "ledger/void",
+            "ledger/windows/void",
             lambda: without_its_lock(place, database, window, lambda: first_batch_of(place, window)),
         ) as database,
         pytest.raises(Superseded),
@@ -85,7 +87,9 @@ def test_a_generation_that_has_ended_meanwhile_does_not_become_void(place: Place
     place.sql("UPDATE analytics.events SET name = 'changed'")
     with (
         acting_before(
-            place, "ledger/void", lambda: without_its_lock(place, database, window, lambda: place.delete(window))
+            place,
+            "ledger/windows/void",
+            lambda: without_its_lock(place, database, window, lambda: place.delete(window)),
         ) as database,
         pytest.raises(Superseded),
     ):
@@ -100,7 +104,9 @@ def test_an_object_whose_generation_another_one_gave_up_is_not_vouched_for(place
     smaller = part_of(place, window, BEFORE)
     with (
         acting_before(
-            place, "ledger/stored", lambda: without_its_lock(place, database, window, lambda: place.export(smaller))
+            place,
+            "ledger/windows/stored",
+            lambda: without_its_lock(place, database, window, lambda: place.export(smaller)),
         ) as database,
         pytest.raises(Superseded),
     ):
@@ -114,7 +120,9 @@ def test_a_delete_that_another_one_ended_is_not_ended_twice(place: Place) -> Non
     other = place.ordered(run_id="run 2")
     with (
         acting_before(
-            place, "ledger/deleted", lambda: without_its_lock(place, database, window, lambda: other.delete(window))
+            place,
+            "ledger/windows/deleted",
+            lambda: without_its_lock(place, database, window, lambda: other.delete(window)),
         ) as database,
         pytest.raises(Superseded),
     ):
@@ -125,8 +133,8 @@ def test_a_delete_that_another_one_ended_is_not_ended_twice(place: Place) -> Non
 def test_a_drop_that_another_one_ended_is_not_ended_twice(place: Place) -> None:
     partitioned(place, 5)
     partition = only(checked(place))
-    with place.session() as database:
-        drops = Drops(database, place.order)
+    with place.session() as session:
+        drops = Drops(session, place.order)
         number = drops.begin(partition)
         drops.ended(number, "attached", "another run said so")
         with pytest.raises(Superseded):

@@ -17,11 +17,11 @@ import pytest
 
 from dev.processes import LOCALHOST, free_port
 from dev.s3 import RcloneS3
-from include.archiver.database import Database
-from include.archiver.errors import OwnedElsewhere, SettingError, StorageInterrupted, Superseded
-from include.archiver.manifest import owner_key
-from include.archiver.ownership import Ownership
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import OwnedElsewhere, SettingError, StorageInterrupted, Superseded
+from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.objects.object_keys import owner_key
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
 from tests.integration.owning import claim, confirm, forged, key_of, noted, refused_claim, refused_confirm, run, twin_of
 from tests.integration.place import EVENTS, Place
 from tests.integration.together import at_once
@@ -326,8 +326,8 @@ def test_a_dry_run_tells_without_writing_anything(place: Place, ledger: str) -> 
 
     def asked(adopt: str | None = None) -> str | None:
         dsn = {**place.server.dsn(place.database), "options": "-c default_transaction_read_only=on"}
-        with Database.connected(lambda: psycopg.connect(**dsn), place.database, "test", writes=False) as database:
-            return Ownership(database, place.store, place.order).hindrance(adopt)
+        with Session.connected(lambda: psycopg.connect(**dsn), place.database, "test", writes=False) as session:
+            return Ownership(session, place.store, place.order).hindrance(adopt)
 
     assert asked() is None
     place.write(key_of(place, 1), forged(place, 1))

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from include.archiver import detaching
-from include.archiver.errors import CheckFailed, DatabaseInterrupted, LockWait
-from include.archiver.models import Batch, Partition
-from include.archiver.partitions import Dropped
-from include.archiver.steps import drop as drop_step
-from include.archiver.steps.drop import drop
+from pg_archiver.archive import detaching
+from pg_archiver.archive import drop_partition as drop_step
+from pg_archiver.archive.drop_partition import drop
+from pg_archiver.domain.tables import Partition
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import CheckFailed, DatabaseInterrupted, LockWait
+from pg_archiver.ledger.partition_drops import Dropped
 from tests.integration.hooks import acting_before
 from tests.integration.place import NOW, Place, hours_ago
 from tests.integration.restoring import restored
@@ -88,8 +89,8 @@ def removed(place: Place, batch: Batch) -> Dropped | None:
 
 
 def dropped(place: Place, partition: Partition) -> Dropped | None:
-    with place.session() as database:
-        return drop(database, place.store, place.order, partition)
+    with place.session() as session:
+        return drop(session, place.store, place.order, partition)
 
 
 def run(place: Place) -> list[Dropped]:
@@ -256,7 +257,9 @@ def test_a_detach_that_a_reader_holds_up_is_ended_by_the_next_try(
     with place.connect() as reader:
         # He comes when it was found that nobody was there.
         coming = acting_before(
-            place, "partition/detach_concurrently", lambda: reader.execute("SELECT count(*) FROM analytics.events")
+            place,
+            "archive/drop_partition/detach_concurrently",
+            lambda: reader.execute("SELECT count(*) FROM analytics.events"),
         )
         with coming as database, pytest.raises(LockWait, match="half detached, and its rows are out of sight"):
             drop(database, place.store, place.order, partition)

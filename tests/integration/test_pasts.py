@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.archiver.kept import Gone, what_left
-from include.archiver.ledger import Ledger
-from include.archiver.manifest import kept_folder
-from include.archiver.models import DueWindow
-from include.archiver.positions import NONE, Positions
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.verify import verify
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.ledger.kept_rows import Gone, what_left
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.object_keys import kept_folder
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.copies import brought_back
 from tests.integration.place import Place
 from tests.integration.restoring import events, restored
@@ -51,8 +51,8 @@ def notes(place: Place) -> list[str]:
 
 def told(place: Place) -> Gone:
     """What is told of the one object to who has its bucket, and the ledger if there is one."""
-    with place.session() as database:
-        ledger = Ledger(database, place.order)
+    with place.session() as session:
+        ledger = Ledger(session, place.order)
         ledger.migrate()
         (manifest,) = place.manifests()
         return what_left(ledger, place.store, manifest)
@@ -64,8 +64,8 @@ def told_without_ledger(place: Place) -> Gone:
 
 
 def verified(place: Place) -> tuple[list[str], list[str]]:
-    with place.session() as database:
-        found = verify(database, place.store, place.order)
+    with place.session() as session:
+        found = verify(session, place.store, place.order)
     return found.problems, found.notes
 
 
@@ -126,9 +126,9 @@ def test_a_lost_past_of_the_same_timeline_is_told_by_verify_and_answered_by_rebu
     problems, said = verified(place)
     assert problems == []
     assert "of another past of the database: the ledger says that 5 of its 5 rows left" in said[0]
-    with place.session() as database:
-        assert rebuild(database, place.store, place.order).noted == 1
-        assert rebuild(database, place.store, place.order).noted == 0
+    with place.session() as session:
+        assert rebuild(session, place.store, place.order).noted == 1
+        assert rebuild(session, place.store, place.order).noted == 0
     gone = told_without_ledger(place)
     assert (gone.upto, gone.kept, gone.disputed) == (5, NONE, NONE)
 
@@ -177,8 +177,8 @@ def test_a_note_that_is_missing_is_a_problem_and_rebuild_writes_it(place: Place,
     place.remove(key)
     problems, _ = verified(place)
     assert "no note beside" in problems[0]
-    with place.session() as database:
-        assert rebuild(database, place.store, place.order).noted == 1
+    with place.session() as session:
+        assert rebuild(session, place.store, place.order).noted == 1
     assert verified(place) == ([], [])
     assert told_without_ledger(place).kept == Positions.of([3])
 
@@ -237,8 +237,8 @@ def test_rows_of_which_notes_differ_whose_order_nobody_knows_are_disputed(place:
     gone = told_without_ledger(place)
     assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, NONE, Positions.of([3, 4]), False)
     assert "contradict each other about 2 rows" in gone.notes[0]
-    with place.session() as database:
-        found = rebuild(database, place.store, place.order)
+    with place.session() as session:
+        found = rebuild(session, place.store, place.order)
     assert (found.added, found.problems, found.notes) == (1, [], list(gone.notes))
     assert place.ledger("state, deleted_upto, kept_positions") == [("deleted", 5, [3, 4])]
 
@@ -253,8 +253,8 @@ def test_with_no_note_that_can_be_read_all_rows_are_in_doubt_and_the_rebuilt_led
     assert (gone.upto, gone.kept, gone.disputed, gone.doubtful) == (5, NONE, NONE, True)
     problems, _ = verified(place)
     assert "not a note that this version can read" in problems[0]
-    with place.session() as database:
-        found = rebuild(database, place.store, place.order)
+    with place.session() as session:
+        found = rebuild(session, place.store, place.order)
     assert (found.added, found.notes) == (1, list(gone.notes))
     assert place.ledger("state, deleted_upto") == [("void", 0)]
 

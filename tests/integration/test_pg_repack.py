@@ -20,9 +20,7 @@ import pytest
 
 from dev.repack_server import RepackServer, repack_server
 from dev.s3 import S3Server
-from include.archiver import database, repack, watching
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
-from include.archiver.errors import (
+from pg_archiver.errors import (
     ArchiverError,
     Busy,
     DatabaseInterrupted,
@@ -31,13 +29,16 @@ from include.archiver.errors import (
     MaintenanceRefused,
     Stopped,
 )
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.off_hours import OffHours
-from include.archiver.repack import Repacker
-from include.archiver.repack_output import Output
-from include.archiver.session import ALIVE
-from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
-from include.archiver.watching import Watch
+from pg_archiver.maintenance import pg_repack
+from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
+from pg_archiver.maintenance.pg_repack import Repacker
+from pg_archiver.maintenance.pg_repack_output import Output
+from pg_archiver.maintenance.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.off_hours import OffHours
+from pg_archiver.postgres import activity, session
+from pg_archiver.postgres.activity import Watch
+from pg_archiver.postgres.pinned_session import ALIVE
 from tests.integration.place import Place
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import QUICK, filled, inspected, transaction, upkeep
@@ -76,10 +77,10 @@ def place(repacking: RepackServer, rclone: S3Server, request: pytest.FixtureRequ
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, repacking: RepackServer) -> None:
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(repack, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(pg_repack, "_POLL_SECONDS", 0.05)
     monkeypatch.setitem(ALIVE, "client_connection_check_interval", "100ms")
-    monkeypatch.setattr(database, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(session, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
     if repacking.libraries:
         monkeypatch.setenv("LD_LIBRARY_PATH", str(repacking.libraries))
 
@@ -146,7 +147,7 @@ def killed_in_the_middle(place: Place, client: Repacker) -> None:
 
     def alone() -> None:
         with place.session() as session:
-            repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
+            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
 
     with in_the_middle(place, alone) as (running, _):
         (program,) = clients()
@@ -305,7 +306,7 @@ def test_a_role_that_the_extension_would_refuse_in_the_middle_is_refused_before(
     place.sql("UPDATE pg_extension SET extversion = '1.5.2' WHERE extname = 'pg_repack'")
     newer = Repacker(str(Path(__file__)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(repack, "_version_of", lambda _: "1.5.2")
+        patched.setattr(pg_repack, "_version_of", lambda _: "1.5.2")
         patched.setattr(os, "access", lambda *_: True)
         assert "GRANT USAGE, CREATE ON SCHEMA repack" in refusal(owner, newer)
 
@@ -355,7 +356,7 @@ def test_auto_takes_it_by_day_where_toast_holds_the_space(place: Place, client: 
 
 
 def test_nobody_who_holds_the_table_is_cut_off(place: Place, client: Repacker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repack, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(pg_repack, "_LOCK_SECONDS", 1)
     bloated(place)
     node = file_node(place)
     with transaction(place, "SELECT count(*) FROM analytics.events") as user:
@@ -431,7 +432,7 @@ def test_somebody_elses_pg_repack_is_left_to_its_work(place: Place, client: Repa
 
     def other() -> None:
         with place.session() as session:
-            repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
+            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
 
     with in_the_middle(place, other) as (running, user):
         for strategy in (Strategy.PG_REPACK, Strategy.VACUUM_FULL):

@@ -10,13 +10,13 @@ import psycopg
 import pytest
 
 from dev.s3 import RcloneS3
-from include.archiver import pipeline
-from include.archiver.database import Database
-from include.archiver.errors import ArchiverError, CheckFailed, DatabaseInterrupted, OwnedElsewhere, Stopped
-from include.archiver.models import DueWindow
-from include.archiver.pipeline import archive
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.export import export as export_step
+from pg_archiver.archive import pipeline
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.archive.export import export as export_step
+from pg_archiver.archive.pipeline import archive
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import ArchiverError, CheckFailed, DatabaseInterrupted, OwnedElsewhere, Stopped
+from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 
 HOURS = (60, 59, 58, 57, 56, 55)
@@ -31,8 +31,8 @@ def filled(place: Place) -> Place:
 
 
 def archived(place: Place, stopping: Callable[[], bool] = lambda: False) -> Deleted:
-    def session(step: str) -> AbstractContextManager[Database]:
-        return Database.connected(place.connect, place.database, step)
+    def session(step: str) -> AbstractContextManager[Session]:
+        return Session.connected(place.connect, place.database, step)
 
     threads = set(threading.enumerate())
     try:
@@ -133,11 +133,11 @@ def test_it_stops_when_told_and_goes_on_when_run_again(filled: Place, monkeypatc
 
 
 def test_the_error_of_the_step_that_failed_is_told_and_no_other(filled: Place) -> None:
-    def session(step: str) -> AbstractContextManager[Database]:
+    def session(step: str) -> AbstractContextManager[Session]:
         def refused() -> psycopg.Connection[object]:
             raise psycopg.OperationalError("no route")
 
-        return Database.connected(refused if step == "delete" else filled.connect, filled.database, step)
+        return Session.connected(refused if step == "delete" else filled.connect, filled.database, step)
 
     with pytest.raises(ArchiverError, match="no route"):
         archive(session, filled.store, filled.order, filled.windows(), lambda: False)

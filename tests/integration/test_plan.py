@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.archive_tasks import TableWork
-from include.archiver.errors import SettingError
-from include.archiver.models import DueWindow, Window
-from include.archiver.policy import KEEP_EVERYTHING, Client, KeepDays, Policies
-from include.archiver.steps.plan import Limits, Plan, plan
+from pg_archiver.airflow.archive import TableWork
+from pg_archiver.archive.plan import Limits, Plan, plan
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.retention import KEEP_EVERYTHING, KeepDays
+from pg_archiver.policies.yaml_file import Client, Policies
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables
 
@@ -232,15 +233,15 @@ def test_what_an_earlier_run_left_unfinished_is_planned_again_although_its_rows_
 
 def test_a_server_whose_clock_is_asked_bounds_the_cutoff(place: Place) -> None:
     place = one_a_day(place, 5)
-    with place.session() as database:
+    with place.session() as session:
         found = plan(
-            database,
+            session,
             place.store,
             place.order,
             place.policy,
             KeepDays(2, "the test"),
             Limits(datetime.max.replace(tzinfo=UTC), None, None),
         )
-        now = database.one("plan/clock").now
+        now = session.one("archive/plan/clock").now
     assert found.cutoff is not None
     assert found.cutoff <= now - timedelta(days=2)

@@ -13,10 +13,10 @@ import pytest
 
 from dev.pgbouncer import PgBouncer
 from dev.postgres import PostgresServer
-from include.archiver import poolers
-from include.archiver.database import Database
-from include.archiver.errors import DatabaseRefused
-from include.archiver.steps.delete import delete
+from pg_archiver.archive.delete import delete
+from pg_archiver.errors import DatabaseRefused
+from pg_archiver.postgres import poolers
+from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.refusal import refused
 
@@ -39,9 +39,9 @@ class PooledPlace(Place):
         return psycopg.connect(**self.pooler.dsn(self.database))
 
     @contextmanager
-    def session(self) -> Generator[Database]:
-        with Database.connected(self.connect, self.database, "test", one_session_proxy=self.acknowledged) as database:
-            yield database
+    def session(self) -> Generator[Session]:
+        with Session.connected(self.connect, self.database, "test", one_session_proxy=self.acknowledged) as session:
+            yield session
 
 
 @pytest.fixture(scope="module", params=MODES)
@@ -75,8 +75,8 @@ def test_a_delete_that_meets_a_pooler_deletes_nothing(direct: Place, pooled: Poo
     for window in windows:
         direct.export(window)
         direct.check(window)
-    with pytest.raises(DatabaseRefused, match="connection pooler"), pooled.session() as database:
-        delete(database, pooled.store, pooled.order, windows[0], lambda: False)
+    with pytest.raises(DatabaseRefused, match="connection pooler"), pooled.session() as session:
+        delete(session, pooled.store, pooled.order, windows[0], lambda: False)
     assert len(direct.live()) == len(windows)
 
 
@@ -107,10 +107,10 @@ def test_a_proxy_that_a_person_vouches_for_is_taken_at_his_word_unless_it_lends_
             refused(pooled, DatabaseRefused, "lends its server processes to other clients", "one_session_proxy: true")
             assert direct.live() == before
             return
-        with pooled.session() as database:
-            shown = database.one("session/server").process
-            assert database.process == shown, "as pg_stat_activity shows it"
-            assert database.process != database._connection.info.backend_pid
+        with pooled.session() as session:
+            shown = session.one("postgres/session/server").process
+            assert session.process == shown, "as pg_stat_activity shows it"
+            assert session.process != session._connection.info.backend_pid
         assert sum(one.rows for one in pooled.archive()) == len(before)
         assert not direct.live()
 
@@ -119,6 +119,6 @@ def test_a_pooler_is_known_at_every_login(pooled: PooledPlace) -> None:
     for _ in itertools.repeat(None, LOGINS):
         with (
             pytest.raises(DatabaseRefused, match="connection pooler"),
-            Database.connected(pooled.connect, pooled.database, "test", writes=False),
+            Session.connected(pooled.connect, pooled.database, "test", writes=False),
         ):
             pass

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import Unfinished
-from include.archiver.policy import Client, Policies
-from include.archiver.readiness import Check, check_bucket
-from include.archiver.storage import ObjectStore
-from include.preview_tasks import run_preview
+from pg_archiver.airflow.preview import run_preview
+from pg_archiver.errors import Unfinished
+from pg_archiver.policies.yaml_file import Client, Policies
+from pg_archiver.preview.readiness import Check, check_bucket
+from pg_archiver.s3.bucket import ObjectStore
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, checked, filled, looked_at, missing, through

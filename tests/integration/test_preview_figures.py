@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from include.archiver.errors import SettingError
-from include.archiver.models import TableName
-from include.archiver.policy import KEEP_EVERYTHING, KeepDays
-from include.archiver.steps.plan import Limits, Outlook, foresee
-from include.archiver.table import describe
+from pg_archiver.archive.plan import Limits, Outlook, foresee
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.retention import KEEP_EVERYTHING, KeepDays
+from pg_archiver.postgres.catalog import describe
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, filled, looked_at, missing, reading, through

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import pytest
 from botocore.exceptions import ClientError
 
-from include.archiver.codec import decompressed
-from include.archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
-from include.archiver.manifest import keys_key, manifest_key
-from include.archiver.models import State
-from include.archiver.steps.delete import Deleted
-from include.archiver.storage import ObjectStore
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
+from pg_archiver.ledger.generation import State
+from pg_archiver.objects.compression import decompressed
+from pg_archiver.objects.object_keys import keys_key, manifest_key
+from pg_archiver.s3.bucket import ObjectStore
 from tests.integration.place import EVENTS, Place, hours_ago
 
 ROWS = 25

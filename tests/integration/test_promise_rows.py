@@ -7,9 +7,9 @@ from datetime import datetime
 
 import pytest
 
-from include.archiver.errors import CheckFailed
-from include.archiver.models import State
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.errors import CheckFailed
+from pg_archiver.ledger.generation import State
 from tests.integration.hooks import between_keys_and_rows
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, wait_for_blocked

@@ -7,32 +7,32 @@ from contextlib import contextmanager
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.disk import FreeSpace
-from include.archiver.errors import DatabaseRefused
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.models import Batch
-from include.archiver.off_hours import OffHours
-from include.archiver.policy import KeepDays
-from include.archiver.repack import Repacker
-from include.archiver.steps.export import rehearse
-from include.archiver.steps.index import index
-from include.archiver.steps.inspect import inspect
-from include.archiver.steps.plan import Limits, plan
-from include.archiver.steps.reclaim import Rules, Surroundings, reclaim
-from include.archiver.steps.report import BatchEnd, maintenance_due, report
-from include.archiver.steps.vacuum import vacuum
-from include.archiver.steps.validate import Thoroughness, validate
-from include.archiver.steps.verify import verify
-from include.archiver.upkeep import Upkeep
+from pg_archiver.archive.export import rehearse
+from pg_archiver.archive.plan import Limits, plan
+from pg_archiver.archive.report import BatchEnd, report
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import DatabaseRefused
+from pg_archiver.ledger.maintenance_log import Upkeep
+from pg_archiver.maintenance.disk_room import FreeSpace
+from pg_archiver.maintenance.index import index
+from pg_archiver.maintenance.inspect import inspect, maintenance_due
+from pg_archiver.maintenance.pg_repack import Repacker
+from pg_archiver.maintenance.reclaim import Rules, Surroundings, reclaim
+from pg_archiver.maintenance.vacuum import vacuum
+from pg_archiver.maintenance.validate import Thoroughness, validate
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.off_hours import OffHours
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.postgres.session import Session
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import NOW, Place
 from tests.integration.restoring import events
 
 
 @contextmanager
-def looking(place: Place) -> Generator[Database]:
-    with Database.connected(place.connect, place.database, "test", writes=False) as database:
-        yield database
+def looking(place: Place) -> Generator[Session]:
+    with Session.connected(place.connect, place.database, "test", writes=False) as session:
+        yield session
 
 
 @pytest.mark.parametrize("superuser", [True, False])
@@ -66,8 +66,8 @@ def test_vacuum_is_no_change_to_the_server(place: Place) -> None:
 
 def test_a_session_that_is_to_write_may(place: Place) -> None:
     events(place, rows=3)
-    with place.session() as database:
-        database.run_script("DELETE FROM analytics.events")
+    with place.session() as session:
+        session.run_script("DELETE FROM analytics.events")
     assert not place.live()
 
 
@@ -75,7 +75,7 @@ def test_a_snapshot_leaves_the_session_read_only(place: Place) -> None:
     events(place, rows=3)
     with looking(place) as database:
         with database.snapshot():
-            assert database.one("session/server").version
+            assert database.one("postgres/session/server").version
         with pytest.raises(DatabaseRefused, match="read-only"):
             database.run_script("DELETE FROM analytics.events")
 

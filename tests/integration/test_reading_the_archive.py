@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from include.archiver.errors import Stopped
-from include.archiver.manifest import kept_folder, table_folder
+from pg_archiver.errors import Stopped
+from pg_archiver.objects.object_keys import kept_folder, table_folder
 from tests.integration.copies import brought_back
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, keyless, remembered, restored

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import CheckFailed, Unfinished
-from include.archiver.kept import read_notes
-from include.archiver.manifest import manifest_key
-from include.archiver.positions import Positions
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.rebuild import Rebuilt, rebuild
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.domain.positions import Positions
+from pg_archiver.errors import CheckFailed, Unfinished
+from pg_archiver.ledger.kept_rows import read_notes
+from pg_archiver.objects.object_keys import manifest_key
+from pg_archiver.verify.rebuild_ledger import Rebuilt, rebuild
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, restored
 from tests.integration.test_restore_objects import flip_a_bit
@@ -18,8 +18,8 @@ LOST = "DROP SCHEMA archiver CASCADE"
 
 
 def rebuilt(place: Place) -> Rebuilt:
-    with place.session() as database:
-        return rebuild(database, place.store, place.order)
+    with place.session() as session:
+        return rebuild(session, place.store, place.order)
 
 
 def with_one_that_stayed(place: Place) -> Place:

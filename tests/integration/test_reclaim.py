@@ -12,22 +12,18 @@ from typing import Any
 import psycopg
 import pytest
 
-from include.archiver import database, measuring, watching
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
-from include.archiver.errors import (
-    Busy,
-    DatabaseInterrupted,
-    DatabaseRefused,
-    LockWait,
-    MaintenanceRefused,
-    SettingError,
-)
-from include.archiver.ledger import Ledger, rewrite_lock
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.off_hours import OffHours
-from include.archiver.session import ALIVE
-from include.archiver.steps import reclaim as step
-from include.archiver.steps.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, SettingError
+from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.maintenance import reclaim as step
+from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
+from pg_archiver.maintenance.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.off_hours import OffHours
+from pg_archiver.postgres import activity, snapshots
+from pg_archiver.postgres import session as session_module
+from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import QUICK, filled, inspected, more, transaction, upkeep
@@ -49,12 +45,12 @@ _AT_THE_GATE = "SELECT 1 FROM pg_stat_progress_cluster WHERE phase = 'rebuilding
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(measuring, "_OLD", timedelta(0))
+    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(snapshots, "_OLD", timedelta(0))
     monkeypatch.setattr(step, "_IN_HAND_WAIT_SECONDS", 0.3)
     monkeypatch.setattr(step, "_IN_HAND_POLL_SECONDS", 0.05)
-    monkeypatch.setattr(database, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
-    monkeypatch.setattr(database, "_WINDOW_LOCK_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(session_module, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(session_module, "_WINDOW_LOCK_POLL_SECONDS", 0.02)
 
 
 class Helpers:
@@ -283,7 +279,7 @@ def test_a_client_that_vanishes_takes_its_rewrite_with_it(place: Place, monkeypa
 
     def rewrite() -> None:
         rules = replace(RULES, patience=replace(QUICK, lock=timedelta(minutes=10)))
-        with database.Database.connected(connect, place.database, "test") as session:
+        with Session.connected(connect, place.database, "test") as session:
             reclaim(session, place.order, rules, Helpers(place).around)
 
     with transaction(place, _GATE), in_background(rewrite) as work:

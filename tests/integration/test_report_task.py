@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from include.archive_report import STEPS, report_table
-from include.archiver.errors import Unfinished
-from include.archiver.steps.report import Report
-from include.batches import BatchJson
+from pg_archiver.airflow.archive_report import STEPS, report_table
+from pg_archiver.airflow.batch_json import BatchJson
+from pg_archiver.archive.report import Report
+from pg_archiver.errors import Unfinished
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import Conflict, Refused, SettingError, Stopped, TableRefused, Unfinished
-from include.archiver.steps.restore import _Work
+from pg_archiver.errors import Conflict, Refused, SettingError, Stopped, TableRefused, Unfinished
+from pg_archiver.restore.restore import _Work
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, remembered, restored
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.archiver.errors import Unfinished
+from pg_archiver.errors import Unfinished
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from include.archiver.errors import Busy, DatabaseInterrupted, Unfinished
-from include.archiver.ledger import Ledger
+from pg_archiver.errors import Busy, DatabaseInterrupted, Unfinished
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, restored
 
@@ -109,7 +109,7 @@ def test_what_a_person_put_there_is_told_and_passed_over(place: Place) -> None:
 
 
 def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("include.archiver.database._WINDOW_LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("pg_archiver.postgres.session._WINDOW_LOCK_WAIT_SECONDS", 0.1)
     events(place, rows=150)
     place.archive()
     cells = [manifest.cell for manifest in place.manifests()]

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.steps import export as module
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive import export as module
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.postgres.session import Session
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, restored
 
@@ -108,7 +108,7 @@ def _restore_at_the_snapshot(place: Place, patched: pytest.MonkeyPatch) -> None:
     begin = module._begun
 
     def restore_first(*arguments: object) -> object:
-        patched.setattr(Database, "locked", lambda *_: nullcontext())
+        patched.setattr(Session, "locked", lambda *_: nullcontext())
         restored(place)
         return begin(*arguments)  # type: ignore[arg-type]
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from include.archiver.errors import Unfinished
-from include.archiver.manifest import keys_key, manifest_key
-from include.archiver.restored import Restored
+from pg_archiver.errors import Unfinished
+from pg_archiver.objects.object_keys import keys_key, manifest_key
+from pg_archiver.restore.result import Restored
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 

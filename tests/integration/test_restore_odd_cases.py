@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from include.archiver import refused
+from pg_archiver.restore import refused_rows
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, remembered, restored
 
@@ -85,7 +85,7 @@ def test_very_many_rows_that_wait_in_vain_end_their_object_alone(place: Place, m
     place = place.on("public.things", "at")
     place.archive()
     place.sql("DELETE FROM public.parents WHERE id = 1")
-    monkeypatch.setattr(refused, "MOST_ROWS", 3)
+    monkeypatch.setattr(refused_rows, "MOST_ROWS", 3)
     result = restored(place)
     assert (result.restored, result.refused, len(result.failures)) == (1, 1, 2)
     assert [line for line in result.failures if "more than 3 of its rows cannot come in" in line]

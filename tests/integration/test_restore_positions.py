@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import Conflict, Stopped, Unfinished
+from pg_archiver.errors import Conflict, Stopped, Unfinished
+from pg_archiver.postgres.session import Session
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, restored
 
@@ -134,7 +134,7 @@ def test_the_same_restore_twice_at_once_brings_each_row_once(
     place = keyless(place, rows=70)
     place.archive()
     if not locked:
-        monkeypatch.setattr(Database, "locked", lambda *_, **__: nullcontext())
+        monkeypatch.setattr(Session, "locked", lambda *_, **__: nullcontext())
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(restored, place.ordered(run_id=run_id)) for run_id in ("run a", "run b")]
     results = [one.result() for one in both]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.archiver.storage import ObjectStore
+from pg_archiver.s3.bucket import ObjectStore
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, keyless, restored
 

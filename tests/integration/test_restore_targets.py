@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from include.archiver.errors import TableRefused, Unfinished
+from pg_archiver.errors import TableRefused, Unfinished
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, remembered, restored
 

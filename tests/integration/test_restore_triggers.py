@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import TableRefused, Unfinished
-from include.archiver.restored import Restored
+from pg_archiver.errors import TableRefused, Unfinished
+from pg_archiver.restore.result import Restored
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 

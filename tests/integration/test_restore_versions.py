@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.archiver.manifest import manifest_key
+from pg_archiver.objects.object_keys import manifest_key
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import restored
 

@@ -6,12 +6,13 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from include.archiver.errors import DatabaseRefused, Refused, TableRefused
-from include.archiver.models import Batch, TableName
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.report import BatchEnd, report
-from include.archiver.steps.verify import verify
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.archive.report import BatchEnd, report
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import DatabaseRefused, Refused, TableRefused
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 from tests.integration.roles import Owned, Right, rights
@@ -84,10 +85,10 @@ def whole_job(place: Place) -> None:
         place.export(window)
         place.check(window)
         place.delete(window)
-    with place.session() as database:
-        assert report(database, place.order, [BatchEnd(Batch(tuple(windows)), "", "", exported=True)]).deleted == 90
-        assert verify(database, place.store, place.order).problems == []
-        assert rebuild(database, place.store, place.order).problems == []
+    with place.session() as session:
+        assert report(session, place.order, [BatchEnd(Batch(tuple(windows)), "", "", exported=True)]).deleted == 90
+        assert verify(session, place.store, place.order).problems == []
+        assert rebuild(session, place.store, place.order).problems == []
     assert sum(place.live().values()) == 1
     assert restored(place, on_conflict="newest").restored == 90
     assert place.live() == before

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import CheckFailed
-from include.archiver.ledger import Ledger
-from include.archiver.models import Batch, DueWindow, State
-from include.archiver.steps.report import BatchEnd, Report, report
+from pg_archiver.archive.report import BatchEnd, Report, report
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import CheckFailed
+from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -23,8 +25,8 @@ def ends(*windows: DueWindow, failed: str = "", exported: bool = True) -> list[B
 
 
 def reported(place: Place, ended: list[BatchEnd]) -> Report:
-    with place.session() as database:
-        return report(database, place.order, ended)
+    with place.session() as session:
+        return report(session, place.order, ended)
 
 
 def archived(place: Place, window: DueWindow) -> None:
@@ -154,8 +156,8 @@ def test_what_is_given_up_night_after_night_is_red_whatever_lies_in_between(plac
     first, _ = place_with_rows.windows()
     for night in range(1, 4):
         run = place_with_rows.ordered(run_id=f"run {night}")
-        with run.session() as database:
-            ledger = Ledger(database, run.order)
+        with run.session() as session:
+            ledger = Ledger(session, run.order)
             row = ledger.begin(first, 2 * night - 1)
             ledger.void(row, "its worker died")
         give_up(run, first)
@@ -168,8 +170,8 @@ def test_what_one_run_gives_up_twice_is_no_pattern(place_with_rows: Place) -> No
     first, _ = place_with_rows.windows()
     place_with_rows.export(first)
     night = place_with_rows.ordered(run_id="run 2")
-    with night.session() as database:
-        ledger = Ledger(database, night.order)
+    with night.session() as session:
+        ledger = Ledger(session, night.order)
         row = ledger.latest(first.cell)
         assert row is not None
         ledger.abandon(row, "more of the window was exported than is due now")
@@ -188,8 +190,8 @@ def test_what_another_run_still_has_open_elsewhere_is_none_of_this_runs(place_wi
 
 
 def test_the_ledger_of_a_former_version_is_not_read_for_a_run_that_planned_nothing(place_with_rows: Place) -> None:
-    with place_with_rows.session() as database:
-        ledger = Ledger(database, place_with_rows.order)
+    with place_with_rows.session() as session:
+        ledger = Ledger(session, place_with_rows.order)
         assert not ledger.is_current()
         ledger.migrate()
         assert ledger.is_current()

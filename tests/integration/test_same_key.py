@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.models import TableName
-from include.archiver.removal import KeyList
-from include.archiver.statements import Names, Unreferenced
-from include.archiver.table import describe
+from pg_archiver.archive.exported_rows import KeyList
+from pg_archiver.domain.tables import TableName
+from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.statements import Names, Unreferenced
 from tests.integration.place import Place, hours_ago
 
 
@@ -34,15 +34,15 @@ def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live:
     place.sql(f"INSERT INTO analytics.things VALUES ('{live}', '{hours_ago(60)}')")
     ((version, table, spot),) = place.sql("SELECT xmin::text, tableoid::oid, ctid::text FROM analytics.things")
     things = place.on("analytics.things", "at")
-    with things.session() as database:
-        shape = describe(database, TableName("analytics", "things"), "at")
-        keys = KeyList(database, things.store, things.order, shape)
+    with things.session() as session:
+        shape = describe(session, TableName("analytics", "things"), "at")
+        keys = KeyList(session, things.store, things.order, shape)
         keys.create()
         lines = f'version,key_0,key_1,key_2\n{version},{table},"{spot}",{listed}\n'
         names: Names = {"names": ["version", "key_0", "key_1", "key_2"]}
-        assert database.copy_in("delete/load_keys", names, iter([lines.encode()])) == 1
-        gone = database.one(
-            "delete/batch",
+        assert session.copy_in("archive/delete/load_keys", names, iter([lines.encode()])) == 1
+        gone = session.one(
+            "archive/delete/batch",
             {"table": shape.table, "column": "at", **keys.matching, "unreferenced": Unreferenced("target", ())},
             after=0,
             upto=1,

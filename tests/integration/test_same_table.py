@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from include.archiver.errors import DatabaseInterrupted, TableRefused
-from include.archiver.models import State
-from include.archiver.steps.delete import Deleted, delete
+from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.errors import DatabaseInterrupted, TableRefused
+from pg_archiver.ledger.generation import State
 from tests.integration.hooks import acting_before, hooked
 from tests.integration.place import Place, hours_ago
 from tests.integration.refusal import refused
@@ -102,7 +102,7 @@ def test_a_partition_that_is_rewritten_and_attached_between_the_look_and_the_del
         place.sql("VACUUM FULL public.part")
         place.sql("ALTER TABLE public.things ATTACH PARTITION public.part FOR VALUES IN ('a')")
 
-    with acting_before(place, "delete/batch", back) as database:
+    with acting_before(place, "archive/delete/batch", back) as database:
         assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, 5)
     assert place.sql("SELECT number FROM public.things ORDER BY 1") == [(2,), (3,), (4,), (5,)]
     assert place.ledger("state") == [(State.VOID,)]

@@ -10,13 +10,14 @@ from functools import partial
 import pytest
 from psycopg import sql
 
-from include import wiring
-from include.archiver.errors import ArchiverError, SettingError, StorageRefused
-from include.archiver.manifest import manifest_key, object_key
-from include.archiver.models import TableName
-from include.archiver.policy import TablePolicy, parse_keep_days
-from include.archiver.steps.rebuild import rebuild
-from include.archiver.steps.verify import verify
+from pg_archiver.airflow import connections
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import ArchiverError, SettingError, StorageRefused
+from pg_archiver.objects.object_keys import manifest_key, object_key
+from pg_archiver.policies.retention import parse_keep_days
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.verify.rebuild_ledger import rebuild
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import LONG_AGO, differences, remembered, restored
 
@@ -39,8 +40,8 @@ def test_clients_of_names_alike_keep_their_rows_apart(place: Place) -> None:
         of_client = place.ordered(client=name)
         assert restored(of_client, into=f"public.copy_{number}").restored == 1
         assert place.sql(f"SELECT name FROM public.copy_{number}") == [(name,)]
-        with of_client.session() as database:
-            assert verify(database, place.store, of_client.order).problems == []
+        with of_client.session() as session:
+            assert verify(session, place.store, of_client.order).problems == []
 
 
 @pytest.mark.parametrize("forged", ["as they are", "under the other's name"])
@@ -121,9 +122,9 @@ def test_no_name_and_no_parameter_becomes_a_statement(place: Place, name: str) -
     assert differences(place, f"{identifier}.{other}") == []
     place.sql(f"DROP TABLE {identifier}.{identifier}")
     assert restored(place, into=f"public.{other}").restored == 2
-    with place.session() as database:
-        rebuild(database, place.store, place.order)
-        verify(database, place.store, place.order)
+    with place.session() as session:
+        rebuild(session, place.store, place.order)
+        verify(session, place.store, place.order)
     assert place.sql("TABLE public.canary") == [(1,)]
     copies = {("public", f"{name}2"), (name, f"{name}2")}
     assert relations(place) == {("public", "canary"), ("public", "before"), *copies}
@@ -137,7 +138,7 @@ def test_no_setting_takes_what_is_no_value_of_its_kind(place: Place, text: str) 
     with pytest.raises(SettingError):
         parse_keep_days(text, "the run's parameter keep_days")
     with pytest.raises(SettingError):
-        wiring.moment_parameter({"params": {"start": text}}, "start")
+        connections.moment_parameter({"params": {"start": text}}, "start")
     with pytest.raises(ValueError, match="not a valid OnConflict"):
         restored(place, on_conflict=text)
     with pytest.raises(StorageRefused):

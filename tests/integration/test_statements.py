@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from include.archiver.ledger_tables import migrations
-from include.archiver.models import ForeignKey, KeyPair, TableName
-from include.archiver.statements import (
+from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
+from pg_archiver.ledger.migrations import migrations
+from pg_archiver.postgres.statements import (
     FOLDER,
     Converted,
     Inexact,
@@ -59,7 +59,7 @@ POINTING = ForeignKey(
     may_read=True,
 )
 KEYS = ("version", "key_0", "key_1", "key_2")
-MAKE_KEYS = ["delete/drop_keys", "delete/create_keys", "delete/number_keys"]
+MAKE_KEYS = ["archive/delete/drop_keys", "archive/delete/create_keys", "archive/delete/number_keys"]
 MAKE_STAGED = ["restore/drop_staged", "restore/create_staged"]
 MAKE_SEEN = ["restore/drop_seen", "restore/create_seen", "restore/index_seen"]
 MAKE_TARGET = ["restore/create_table"]
@@ -113,22 +113,33 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore/create_table": {"columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("date"))]},
     "restore/convert": {"type": TypeName("date")},
     "restore/farthest": {"column": "id"},
-    "partition/move": {"columns": ["id", "at"], "table": APART, "same_key": Same("target", "exported", ())},
-    "partition/move_all": {"columns": ["id", "at"], "table": APART, "same_key": Same("target", "exported", ())},
-    "partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
-    "inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
-    "inspect/free_space": {"function": TableName("public", "pg_freespace")},
-    "inspect/index_density": {"function": TableName("public", "pgstatindex")},
-    "validate/check": {"function": TableName("public", "bt_index_check")},
-    "index/create": {"index": "a new index"},
-    "index/create_on_parent": {"index": "a frame", "table": PARENT, "column": "at"},
-    "index/attach": {"index": TableName(PARENT.schema, "old frame"), "part": TableName(PARENT.schema, "a part's")},
+    "archive/drop_partition/move": {
+        "columns": ["id", "at"],
+        "table": APART,
+        "same_key": Same("target", "exported", ()),
+    },
+    "archive/drop_partition/move_all": {
+        "columns": ["id", "at"],
+        "table": APART,
+        "same_key": Same("target", "exported", ()),
+    },
+    "archive/drop_partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
+    "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
+    "maintenance/inspect/free_space": {"function": TableName("public", "pg_freespace")},
+    "maintenance/inspect/index_density": {"function": TableName("public", "pgstatindex")},
+    "maintenance/validate/check": {"function": TableName("public", "bt_index_check")},
+    "maintenance/index/create": {"index": "a new index"},
+    "maintenance/index/create_on_parent": {"index": "a frame", "table": PARENT, "column": "at"},
+    "maintenance/index/attach": {
+        "index": TableName(PARENT.schema, "old frame"),
+        "part": TableName(PARENT.schema, "a part's"),
+    },
 }
 OIDS = {
-    "inspect/measured": "pg_class",
-    "inspect/free_space": "pg_class",
-    "inspect/index_density": "pg_class_oid_index",
-    "validate/check": "pg_class_oid_index",
+    "maintenance/inspect/measured": "pg_class",
+    "maintenance/inspect/free_space": "pg_class",
+    "maintenance/inspect/index_density": "pg_class_oid_index",
+    "maintenance/validate/check": "pg_class_oid_index",
     "restore/sequence_value": "analytics.events_id_seq",
     "restore/set_sequence": "analytics.events_id_seq",
 }
@@ -244,8 +255,8 @@ VALUES: Mapping[str, object] = {
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "restore/drop_before": {"positions": ["{[1,2)}"]},
-    "export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
-    "export/rows_between": {"after": "(0,0)", "upto": "(9,9)"},
+    "archive/export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
+    "archive/export/rows_between": {"after": "(0,0)", "upto": "(9,9)"},
     "restore/drop_positions": {"positions": [1]},
     "restore/keep_positions": {"positions": [1]},
     "restore/add_found": {
@@ -257,21 +268,21 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
 
 # What the server takes only outside of a transaction, and how it answers here: done, or not called for.
 ALONE = {
-    "partition/detach_concurrently": None,
-    "partition/detach_finalize": "55000",
-    "index/create": None,
-    "index/drop": None,
-    "reclaim/vacuum_full": None,
-    "vacuum/vacuum": None,
-    "validate/reindex": None,
-    "compact/vacuum": None,
-    "compact/cut": None,
-    "compact/drop_index": None,
-    "compact/reindex": None,
+    "archive/drop_partition/detach_concurrently": None,
+    "archive/drop_partition/detach_finalize": "55000",
+    "maintenance/index/create": None,
+    "maintenance/index/drop": None,
+    "maintenance/reclaim/vacuum_full": None,
+    "maintenance/vacuum/vacuum": None,
+    "maintenance/validate/reindex": None,
+    "maintenance/compact/vacuum": None,
+    "maintenance/compact/cut": None,
+    "maintenance/compact/drop_index": None,
+    "maintenance/compact/reindex": None,
 }
 
 LOADED = {
-    "delete/load_keys": b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n',
+    "archive/delete/load_keys": b'version,key_0,key_1,key_2\n1,2,"(0,1)",4\n',
     "restore/load_staged": b"id,at\n1,2024-01-01\n",
     "restore/load_numbered": b"1,1,2024-01-01\n",
     "restore/load_seen": b"1\n",
@@ -394,11 +405,11 @@ def test_migrations_are_numbered_without_gaps_and_run_once(place: Place) -> None
 
 def test_names_that_are_missing_unknown_or_too_many_are_refused() -> None:
     with pytest.raises(StatementError, match="wants"):
-        compose("delete/hold", {})
+        compose("archive/delete/hold", {})
     with pytest.raises(StatementError, match="wants"):
-        compose("delete/hold", {"table": TABLE, "column": "x"})
+        compose("archive/delete/hold", {"table": TABLE, "column": "x"})
     with pytest.raises(StatementError, match="wants"):
-        compose("plan/clock", {"table": TABLE})
+        compose("archive/plan/clock", {"table": TABLE})
     with pytest.raises(StatementError, match="no statement"):
         compose("delete/everything", {})
 
@@ -426,12 +437,12 @@ def test_no_name_can_break_out_of_its_quotes(place: Place, name: str) -> None:
     table = TableName(name, name)
     place.sql(f"CREATE SCHEMA {sql.Identifier(name).as_string()}")
     place.sql(f"CREATE TABLE {sql.Identifier(name, name).as_string()} ({sql.Identifier(name).as_string()} timestamp)")
-    with place.session() as database:
-        odd = database.one(
-            "plan/odd_timestamps", {"table": table, "column": name}, earliest=hours_ago(2), latest=hours_ago(1)
+    with place.session() as session:
+        odd = session.one(
+            "archive/plan/odd_timestamps", {"table": table, "column": name}, earliest=hours_ago(2), latest=hours_ago(1)
         )
         assert (odd.missing, odd.too_old, odd.in_the_future) == (0, 0, 0)
-        database.change("delete/create_keys", {"names": ["version"], "columns": [name], "table": table})
+        session.change("archive/delete/create_keys", {"names": ["version"], "columns": [name], "table": table})
 
 
 @pytest.mark.parametrize(
@@ -476,7 +487,7 @@ def test_nothing_else_passes_as_an_operator(name: str) -> None:
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("pg_catalog", name)),))
     with pytest.raises(StatementError, match="is not an operator"):
         compose(
-            "export/any", {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
+            "archive/export/any", {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
         ).as_string()
 
 
@@ -485,5 +496,5 @@ def test_an_operator_may_hold_what_drivers_read_for_a_value(furnished: Place) ->
     furnished.sql("CREATE OPERATOR public.=% (FUNCTION = public.same, LEFTARG = int, RIGHTARG = int)")
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("public", "=%")),))
     names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
-    with furnished.session() as database:
-        assert database.one("export/any", names, start=hours_ago(3), end=hours_ago(1)).found
+    with furnished.session() as session:
+        assert session.one("archive/export/any", names, start=hours_ago(3), end=hours_ago(1)).found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from include.archiver.ledger import Ledger
-from include.archiver.models import TableName
-from include.archiver.policy import KeepDays
-from include.archiver.staying import Staying
-from include.archiver.steps.plan import Limits, OtherTables, Plan, plan
+from pg_archiver.archive.plan import Limits, OtherTables, Plan, plan
+from pg_archiver.archive.staying_rows import Staying
+from pg_archiver.domain.tables import TableName
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.policies.retention import KeepDays
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.test_children import CLICKS, parent_of
 
@@ -28,9 +28,9 @@ def chained(place: Place, hours: Sequence[int] = range(1, 121)) -> Place:
 def planned(place: Place, kept_for_ever: Sequence[TableName] = ()) -> Plan:
     limits = Limits(run_time=NOW, start=None, end=None)
     keep = KeepDays(2, "the test")
-    with place.session() as database:
+    with place.session() as session:
         return plan(
-            database,
+            session,
             place.store,
             place.order,
             place.policy,
@@ -149,8 +149,8 @@ def test_an_empty_table_and_one_with_nothing_due_are_nobodys_worry(place: Place)
 
 def test_rows_that_a_restore_holds_are_not_called_stuck(place: Place) -> None:
     place = chained(place)
-    with place.session() as database:
-        Ledger(database, place.order).migrate()
+    with place.session() as session:
+        Ledger(session, place.order).migrate()
     place.sql("SET archiver.ledger_version = '2'")
     place.sql(
         """

@@ -11,18 +11,18 @@ from typing import IO, Any, cast
 
 import pytest
 
-from include.archiver.database import Database
-from include.archiver.errors import Stopped
-from include.archiver.models import RestoreOrder
-from include.archiver.steps.compact import Effort, compact
-from include.archiver.steps.delete import delete
-from include.archiver.steps.export import export
-from include.archiver.steps.index import index
-from include.archiver.steps.restore import restore
-from include.archiver.steps.store import store
-from include.archiver.stopping import Stop
-from include.archiver.storage import Download, ObjectStore
-from include.archiver.uploads import Upload
+from pg_archiver.archive.delete import delete
+from pg_archiver.archive.export import export
+from pg_archiver.archive.store import store
+from pg_archiver.domain.work import RestoreOrder
+from pg_archiver.errors import Stopped
+from pg_archiver.maintenance.compact.compact import Effort, compact
+from pg_archiver.maintenance.index import index
+from pg_archiver.postgres.session import Session
+from pg_archiver.restore.restore import restore
+from pg_archiver.runtime.stopping import Stop
+from pg_archiver.s3.bucket import Download, ObjectStore
+from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, until
 
@@ -46,13 +46,13 @@ def filled(place: Place) -> Place:
 
 
 @contextmanager
-def session(place: Place, stop: Stop) -> Generator[Database]:
-    with Database.connected(place.connect, place.database, "test", stop=stop) as database:
-        yield database
+def open_session(place: Place, stop: Stop) -> Generator[Session]:
+    with Session.connected(place.connect, place.database, "test", stop=stop) as session:
+        yield session
 
 
 @contextmanager
-def told_to_stop(place: Place, when: str) -> Generator[Database]:
+def told_to_stop(place: Place, when: str) -> Generator[Session]:
     """A session whose process is told to end when the server says that its statement is there."""
     stop, done = Stop(grace_seconds=0.2), threading.Event()
 
@@ -62,9 +62,9 @@ def told_to_stop(place: Place, when: str) -> Generator[Database]:
             until(lambda: done.is_set() or bool(looking.execute(f"{AT_WORK} AND {when}".encode()).fetchall()))
         stop.request()
 
-    with in_background(tell), session(place, stop) as database:
+    with in_background(tell), open_session(place, stop) as session:
         try:
-            yield database
+            yield session
         finally:
             done.set()
 
@@ -98,8 +98,8 @@ def test_a_batch_that_ends_in_time_is_kept(filled: Place) -> None:
             stop.request()
         return stop()
 
-    with pytest.raises(Stopped, match=rf"stopped after 10 of {ROWS} rows"), session(filled, stop) as database:
-        delete(database, filled.store, filled.order, window, stopping)
+    with pytest.raises(Stopped, match=rf"stopped after 10 of {ROWS} rows"), open_session(filled, stop) as session:
+        delete(session, filled.store, filled.order, window, stopping)
     assert filled.ledger() == [("stored", ROWS, 10)]
     assert filled.delete(window).rows == ROWS
 
@@ -137,8 +137,8 @@ def test_a_copy_is_cancelled_in_the_middle_and_leaves_no_object(filled: Place) -
     )
     window, stop = filled.window(), Stop(grace_seconds=1)
     bucket = SlowStore(filled.client, filled.bucket, stop=stop)
-    with pytest.raises(Stopped, match="broken off"), session(filled, stop) as database:
-        export(database, bucket, filled.order, window)
+    with pytest.raises(Stopped, match="broken off"), open_session(filled, stop) as session:
+        export(session, bucket, filled.order, window)
     assert filled.data_keys() == []
     filled.export(window)
     assert filled.check(window) == ROWS
@@ -189,8 +189,8 @@ def test_a_read_back_that_hangs_is_broken_off_and_its_object_is_not_taken_for_da
     window, stop = filled.window(), Stop(grace_seconds=0)
     filled.export(window)
     bucket = StuckStore(filled.client, filled.bucket, begun=stop.request)
-    with pytest.raises(Stopped, match="nothing is lost"), session(filled, stop) as database:
-        store(database, bucket, filled.order, window)
+    with pytest.raises(Stopped, match="nothing is lost"), open_session(filled, stop) as session:
+        store(session, bucket, filled.order, window)
     assert filled.ledger() == [("exported", ROWS, 0)]
     assert filled.check(window) == ROWS
 
@@ -199,13 +199,13 @@ def test_the_inserts_of_a_restore_are_rolled_back(filled: Place) -> None:
     before, order = filled.live(), RestoreOrder(filled.order, hours_ago(100), hours_ago(0))
     filled.archive()
     filled.sql(SLEEPS.format(event="INSERT"))
-    with pytest.raises(Stopped), told_to_stop(filled, "wait_event = 'PgSleep'") as database:
-        restore(database, filled.store, order)
+    with pytest.raises(Stopped), told_to_stop(filled, "wait_event = 'PgSleep'") as session:
+        restore(session, filled.store, order)
     nothing_runs_on(filled)
     assert not filled.live()
     filled.sql("DROP TRIGGER dawdling ON analytics.events")
-    with filled.session() as database:
-        assert restore(database, filled.store, order).restored == ROWS
+    with filled.session() as session:
+        assert restore(session, filled.store, order).restored == ROWS
     assert filled.live() == before
 
 
@@ -227,15 +227,15 @@ def test_an_index_build_is_cancelled_and_mended_by_the_next_run(filled: Place) -
     filled.sql("DROP INDEX analytics.events_triggered_at")
     with filled.connect() as user:
         user.execute("UPDATE analytics.events SET name = 'x' WHERE id = 1")
-        with pytest.raises(Stopped), told_to_stop(filled, "wait_event_type = 'Lock'") as database:
-            index(database, filled.order, filled.session)
+        with pytest.raises(Stopped), told_to_stop(filled, "wait_event_type = 'Lock'") as session:
+            index(session, filled.order, filled.session)
         user.rollback()
     nothing_runs_on(filled)
     state = "SELECT indisvalid FROM pg_index WHERE indrelid = 'analytics.events'::regclass AND NOT indisprimary"
     assert filled.sql(state) == [(False,)]
     assert filled.sql("SELECT state FROM archiver.maintenance") == [("failed",)], "the ledger knows"
-    with filled.session() as database:
-        index(database, filled.order, filled.session)
+    with filled.session() as session:
+        index(session, filled.order, filled.session)
     assert filled.sql(state) == [(True,)]
 
 
@@ -246,7 +246,7 @@ def test_waiting_for_another_run_ends_with_the_task(filled: Place) -> None:
         filled.session() as other,
         other.locked("window", "the window"),
         pytest.raises(Stopped),
-        session(filled, stop) as database,
-        database.locked("window", "the window"),
+        open_session(filled, stop) as session,
+        session.locked("window", "the window"),
     ):
         pass

@@ -9,9 +9,9 @@ from hashlib import sha256
 import pytest
 
 from dev.s3 import RcloneS3
-from include.archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
-from include.archiver.part_sizes import PartSizes
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
+from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.part_sizes import PartSizes
 from tests.integration.place import Place
 from tests.integration.restoring import events, restored
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from dev.s3 import RcloneS3
-from include.archiver.errors import StorageInterrupted, StorageRefused
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import StorageInterrupted, StorageRefused
+from pg_archiver.s3.bucket import ObjectStore
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, Place, hours_ago
 

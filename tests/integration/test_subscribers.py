@@ -10,7 +10,7 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
 from tests.integration.compacting import bloated, compacted
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.previewing import looked_at

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.errors import DatabaseRefused, TableRefused
-from include.archiver.models import State
+from pg_archiver.errors import DatabaseRefused, TableRefused
+from pg_archiver.ledger.generation import State
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.refusal import refused
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from include.archiver.errors import CheckFailed
+from pg_archiver.errors import CheckFailed
 from tests.integration.owning import claim
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored

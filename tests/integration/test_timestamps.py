@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
 from tests.integration.place import NOW, Place, hours_ago
 
 ODD = ["NULL", "'infinity'", "'-infinity'", "'0044-03-15 BC'", "'0001-06-01'", "'9999-12-31'", "'12345-01-01'"]

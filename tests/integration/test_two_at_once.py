@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from include.archiver.errors import Busy, Interrupted, Superseded
-from include.archiver.ledger import Ledger
-from include.archiver.models import State
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.export import export
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.archive.export import export
+from pg_archiver.errors import Busy, Interrupted, Superseded
+from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_ledger import Ledger
 from tests.integration.hooks import acting_before
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import at_once
@@ -65,7 +65,7 @@ def test_two_runs_that_begin_one_generation_without_their_lock_make_one_object(p
             Ledger(other, place.ordered(run_id="run 2").order).begin(window, 1)
 
     with (
-        acting_before(place, "ledger/begin", begin) as database,
+        acting_before(place, "ledger/windows/begin", begin) as database,
         pytest.raises(Superseded, match="another run began generation 1 at the same moment"),
     ):
         export(database, place.store, place.order, window)

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from include.archiver import database as database_module
-from include.archiver.codec import Line
-from include.archiver.errors import ArchiverError, Damaged, DatabaseInterrupted, DatabaseRefused, ValueRefused
-from include.archiver.models import Batch, State
-from include.archiver.steps.delete import delete_all
-from include.archiver.steps.drop import drop
-from include.archiver.steps.export import export_all
-from include.archiver.steps.report import BatchEnd, report
-from include.archiver.steps.store import store_all
+from pg_archiver.archive.delete import delete_all
+from pg_archiver.archive.drop_partition import drop
+from pg_archiver.archive.export import export_all
+from pg_archiver.archive.report import BatchEnd, report
+from pg_archiver.archive.store import store_all
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import ArchiverError, Damaged, DatabaseInterrupted, DatabaseRefused, ValueRefused
+from pg_archiver.ledger.generation import State
+from pg_archiver.postgres import session as database_module
+from pg_archiver.postgres.session import Line
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.test_partitions import name_of, partitioned, partitions
 
@@ -101,8 +102,8 @@ def night(place: Place, run: str) -> Night:
         failed = {step.__name__: error for step in (exported, stored, removed) if (error := raised(step, place, batch))}
         errors += failed.values()
         ends.append(BatchEnd(batch, "label", ", ".join(failed), exported="exported" not in failed))
-    with place.session() as database:
-        return Night(errors, report(database, place.order, ends).unfinished, batches)
+    with place.session() as session:
+        return Night(errors, report(session, place.order, ends).unfinished, batches)
 
 
 def raised(step: Callable[[Place, Batch], None], place: Place, batch: Batch) -> ArchiverError | None:
@@ -114,19 +115,19 @@ def raised(step: Callable[[Place, Batch], None], place: Place, batch: Batch) -> 
 
 
 def exported(place: Place, batch: Batch) -> None:
-    with place.session() as database:
-        export_all(database, place.store, place.order, batch.windows)
+    with place.session() as session:
+        export_all(session, place.store, place.order, batch.windows)
 
 
 def stored(place: Place, batch: Batch) -> None:
-    with place.session() as database:
-        store_all(database, place.store, place.order, batch.windows)
+    with place.session() as session:
+        store_all(session, place.store, place.order, batch.windows)
 
 
 def removed(place: Place, batch: Batch) -> None:
-    with place.session() as database:
-        if not (batch.partition and drop(database, place.store, place.order, batch.partition)):
-            delete_all(database, place.store, place.order, batch.windows, lambda: False)
+    with place.session() as session:
+        if not (batch.partition and drop(session, place.store, place.order, batch.partition)):
+            delete_all(session, place.store, place.order, batch.windows, lambda: False)
 
 
 def ids(place: Place) -> list[int]:

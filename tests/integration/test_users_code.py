@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from include.archiver.steps.delete import Deleted
-from include.archiver.steps.index import index
+from pg_archiver.archive.delete import Deleted
+from pg_archiver.maintenance.index import index
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 from tests.integration.test_partitions import partitioned, run
@@ -92,13 +92,13 @@ def test_every_setting_is_back_after_the_transaction_and_limits_are_as_they_were
     shown = "SELECT name, setting FROM pg_settings WHERE name <> 'lock_timeout' AND name NOT LIKE 'plpgsql.%'"
     shown += " UNION ALL SELECT 'ledger version', current_setting('archiver.ledger_version') ORDER BY name"
     place.sql(f"CREATE FUNCTION public.spoil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {SPOILED} RETURN 1; END $$")
-    with place.session() as database, database.patience(timedelta(seconds=77)):
-        before = database._connection.execute(shown.encode()).fetchall()
-        with database.transaction():
-            database.users_path(ours_first=False)
-            database.run_script("SELECT public.spoil()")
-        assert database._connection.execute(shown.encode()).fetchall() == before
-        assert database._connection.execute(b"SHOW lock_timeout").fetchall() == [("77s",)]
+    with place.session() as session, session.patience(timedelta(seconds=77)):
+        before = session._connection.execute(shown.encode()).fetchall()
+        with session.transaction():
+            session.users_path(ours_first=False)
+            session.run_script("SELECT public.spoil()")
+        assert session._connection.execute(shown.encode()).fetchall() == before
+        assert session._connection.execute(b"SHOW lock_timeout").fetchall() == [("77s",)]
 
 
 def watching(place: Place) -> None:
@@ -143,7 +143,7 @@ def test_an_event_trigger_finds_its_names_when_an_index_is_made(place: Place) ->
     place = table(place, "timestamptz", "PRIMARY KEY")
     place.sql("DROP INDEX public.notes_at_idx")
     watching(place)
-    with place.session() as database:
-        index(database, place.order, place.session)
+    with place.session() as session:
+        index(session, place.order, place.session)
     assert "CREATE INDEX" in logged(place)
     assert place.plan().notes == ()

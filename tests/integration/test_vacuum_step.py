@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from include.archiver import measuring, watching
-from include.archiver.errors import DatabaseInterrupted, DatabaseRefused
-from include.archiver.steps.vacuum import Pace, Vacuumed, vacuum
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
+from pg_archiver.maintenance import bloat
+from pg_archiver.maintenance.vacuum import Pace, Vacuumed, vacuum
+from pg_archiver.postgres import activity
 from tests.integration.place import Place
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import filled, transaction, upkeep
@@ -16,13 +17,13 @@ from tests.integration.upkeeping import filled, transaction, upkeep
 
 @pytest.fixture(autouse=True)
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(measuring, "_OLD", timedelta(0))
+    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(bloat, "_OLD", timedelta(0))
 
 
 def vacuumed(place: Place, pace: Pace | None = None) -> Vacuumed:
-    with place.session() as database:
-        return vacuum(database, place.order, place.session, pace)
+    with place.session() as session:
+        return vacuum(session, place.order, place.session, pace)
 
 
 def with_dead_rows(place: Place) -> Place:

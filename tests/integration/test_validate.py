@@ -10,9 +10,9 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
-from include.archiver.disk import FreeSpace
-from include.archiver.errors import Damaged
-from include.archiver.steps.validate import Thoroughness, Validated, validate
+from pg_archiver.errors import Damaged
+from pg_archiver.maintenance.disk_room import FreeSpace
+from pg_archiver.maintenance.validate import Thoroughness, Validated, validate
 from tests.integration.place import Place
 from tests.integration.upkeeping import filled, upkeep
 
@@ -20,8 +20,8 @@ BLOCK = 8192
 
 
 def validated(place: Place, **how: Any) -> Validated:
-    with place.session() as database:
-        return validate(database, place.order, place.session, Thoroughness(**how))
+    with place.session() as session:
+        return validate(session, place.order, place.session, Thoroughness(**how))
 
 
 @pytest.mark.parametrize("heapallindexed", [False, True])

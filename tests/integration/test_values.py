@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 from psycopg import sql
 
-from include.archiver.steps.delete import Deleted
+from pg_archiver.archive.delete import Deleted
 from tests.integration.place import Place, hours_ago
 
 TRICKY_TEXTS = [

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from include.archiver.errors import Unfinished
-from include.archiver.manifest import keys_key, manifest_key, table_folder
-from include.archiver.steps.verify import Verified, verify
-from include.archiver.storage import Listed, ObjectStore
+from pg_archiver.errors import Unfinished
+from pg_archiver.objects.object_keys import keys_key, manifest_key, table_folder
+from pg_archiver.s3.bucket import Listed, ObjectStore
+from pg_archiver.verify.verify_archive import Verified, verify
 from tests.integration.owning import claim
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import events, keyless, restored
@@ -22,8 +22,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def verified(place: Place) -> Verified:
-    with place.session() as database:
-        return verify(database, place.store, place.order)
+    with place.session() as session:
+        return verify(session, place.store, place.order)
 
 
 def itself(key: str) -> str:
@@ -151,8 +151,8 @@ def test_what_a_run_writes_while_its_hour_is_listed_is_no_leftover(place: Place)
             place.check(window)
             return iter(found)
 
-    with place.session() as database:
-        result = verify(database, Meanwhile(place.client, place.bucket), place.order)
+    with place.session() as session:
+        result = verify(session, Meanwhile(place.client, place.bucket), place.order)
     assert (result.problems, result.notes) == ([], [])
 
 

@@ -14,7 +14,7 @@ from functools import partial
 
 import pytest
 
-from include.archiver.errors import ArchiverError, DatabaseInterrupted, ReferenceRefused
+from pg_archiver.errors import ArchiverError, DatabaseInterrupted, ReferenceRefused
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import LONG_AGO, restored
 
@@ -190,11 +190,11 @@ def test_a_wait_that_the_server_ended_is_told_in_its_words(place: Place) -> None
     with place.connect() as other:
         other.execute("UPDATE public.things SET name = 'x'")
         with (
-            place.session() as database,
-            database.patience(timedelta(milliseconds=100)),
+            place.session() as session,
+            session.patience(timedelta(milliseconds=100)),
             pytest.raises(DatabaseInterrupted) as wait,
         ):
-            database.run_script("DELETE FROM public.things")
+            session.run_script("DELETE FROM public.things")
     assert "canceling statement due to lock timeout; another session holds a lock" in str(wait.value)
     assert window
 
@@ -206,10 +206,10 @@ def test_a_wait_below_a_function_is_told_in_the_same_words(place: Place) -> None
     with place.connect() as other:
         other.execute("UPDATE public.log SET one = 3")
         with (
-            place.session() as database,
-            database.patience(timedelta(milliseconds=100)),
+            place.session() as session,
+            session.patience(timedelta(milliseconds=100)),
             pytest.raises(DatabaseInterrupted) as wait,
         ):
-            database.run_script("DELETE FROM public.things")
+            session.run_script("DELETE FROM public.things")
     assert "function public.telling() raised" in str(wait.value)
     assert "(canceling statement due to lock timeout)" in str(wait.value)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from include.archiver.errors import ArchiverError, StorageRefused
-from include.archiver.readiness import check_bucket
-from include.archiver.storage import ObjectStore
+from pg_archiver.errors import ArchiverError, StorageRefused
+from pg_archiver.preview.readiness import check_bucket
+from pg_archiver.s3.bucket import ObjectStore
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.previewing import through

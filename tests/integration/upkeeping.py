@@ -9,11 +9,11 @@ from typing import Any
 
 import psycopg
 
-from include.archiver.condition import Inspection
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace
-from include.archiver.measuring import inspection_of
-from include.archiver.patience import Patience
-from include.archiver.steps.index import BuildLimits, Indexed, index
+from pg_archiver.maintenance.bloat import inspection_of
+from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
+from pg_archiver.maintenance.index import BuildLimits, Indexed, index
+from pg_archiver.maintenance.inspection import Inspection
+from pg_archiver.runtime.lock_retry import Patience
 from tests.integration.place import EVENTS, Place
 
 QUICK = Patience(timedelta(milliseconds=50), 3, timedelta(milliseconds=10), timedelta(milliseconds=20))
@@ -37,13 +37,13 @@ def more(place: Place, rows: int, width: int = 200) -> None:
 
 
 def inspected(place: Place) -> Inspection:
-    with place.session() as database:
-        return inspection_of(database, place.order.table, place.order.timestamp_column)
+    with place.session() as session:
+        return inspection_of(session, place.order.table, place.order.timestamp_column)
 
 
 def indexed(place: Place, limits: BuildLimits = BUILD, space: FreeSpace = UNKNOWN_SPACE) -> Indexed:
-    with place.session() as database:
-        return index(database, place.order, place.session, limits, space)
+    with place.session() as session:
+        return index(session, place.order, place.session, limits, space)
 
 
 def upkeep(place: Place, columns: str = "action, strategy, state") -> list[tuple[Any, ...]]:

@@ -16,9 +16,9 @@ import psutil
 import yaml
 
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
-from include.archiver.naming import dag_id, pool_name
-from include.archiver.policy import load
-from include.pools import pools
+from pg_archiver.airflow.airflow_ids import dag_id, pool_name
+from pg_archiver.airflow.pools import pools
+from pg_archiver.policies.yaml_file import load
 from tests.acceptance.conftest import TABLE, Tenant
 from tests.many.bounds import most_at_once
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from include.approval import RewriteApproval, approved, describe_rejection
+from pg_archiver.airflow.approval import RewriteApproval, approved, describe_rejection
 
 WHEN = datetime(2026, 11, 26, 1, 16, tzinfo=UTC)
 

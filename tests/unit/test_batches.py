@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.models import Batch, DueWindow, Window
-from include.archiver.policy import MOST_WINDOWS_A_RUN
-from include.batches import as_json, from_json
+from pg_archiver.airflow.batch_json import as_json, from_json
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.domain.work import Batch
+from pg_archiver.policies.yaml_file import MOST_WINDOWS_A_RUN
 
 FIRST = datetime(2020, 1, 1)  # noqa: DTZ001 (column time)
 HOUR = timedelta(hours=1)

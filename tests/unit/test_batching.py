@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.batching import carry, choose, cut_into_batches, in_turn, span_carried
-from include.archiver.models import Batch, DueWindow, Partition, TableName, Window
-from include.archiver.policy import TablePolicy
+from pg_archiver.archive.batching import carry, choose, cut_into_batches, in_turn, span_carried
+from pg_archiver.domain.tables import Partition, TableName
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.domain.work import Batch
+from pg_archiver.policies.settings import TablePolicy
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001 (column time)
 HOUR = timedelta(hours=1)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.choice import Conditions, choose
-from include.archiver.condition import Inspection, Method, Part, Sizes, in_words
-from include.archiver.disk import FreeSpace, Room, room_for
-from include.archiver.maintenance_settings import Strategy
-from include.archiver.models import TableName
-from include.archiver.off_hours import OffHours
+from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.tables import TableName
+from pg_archiver.maintenance.disk_room import FreeSpace, Room, room_for
+from pg_archiver.maintenance.inspection import Inspection, Method, Part
+from pg_archiver.maintenance.strategy import Conditions, choose
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.off_hours import OffHours
 
 MB = 1_000_000
 TABLE = TableName("analytics", "events")

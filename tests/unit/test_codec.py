@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.archiver.codec import Compression, RecordCounter, TalliedReader, Tally, compressor, decompressed
+from pg_archiver.objects.checksums import TalliedReader, Tally
+from pg_archiver.objects.compression import Compression, compressor, decompressed
+from pg_archiver.objects.csv_rows import RecordCounter
 
 COMPRESSIONS = list(get_args(Compression))
 VALUES = st.one_of(

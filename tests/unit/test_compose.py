@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 from dev import dotenv
 from dev.compose import ComposeFile
 from dev.processes import ProcessError
-from include.archiver.policy import load
-from include.pools import DEFAULT_POLICIES
+from pg_archiver.airflow.pools import DEFAULT_POLICIES
+from pg_archiver.policies.yaml_file import load
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "docker-compose.yaml"
@@ -61,7 +61,7 @@ def test_every_service_sees_the_same_keys_code_and_packages(name: str) -> None:
     assert "image" not in service
     code = {f"./{folder}:/opt/airflow/{folder}:ro" for folder in ("dags", "plugins", "include")}
     assert code <= set(service["volumes"])
-    assert service["environment"]["PYTHONPATH"] == "/opt/airflow"
+    assert service["environment"]["PYTHONPATH"] == "/opt/airflow/include"
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"airflow-init"}))

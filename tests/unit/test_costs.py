@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.costs import (
+from pg_archiver.preview.costs import (
     OF_A_RUN,
     Requests,
     WindowSize,
@@ -13,7 +13,7 @@ from include.archiver.costs import (
     requests_for,
     seconds_for,
 )
-from include.archiver.part_sizes import PartSizes
+from pg_archiver.s3.part_sizes import PartSizes
 
 PART_BYTES = PartSizes().first
 SMALL = WindowSize(rows=10, csv_bytes=1000, data_bytes=200, sidecar_bytes=50)

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.disk import UNKNOWN_SPACE, FreeSpace, IndexRoom, estimate_index_bytes, refuse_without_room
-from include.archiver.errors import MaintenanceRefused
+from pg_archiver.errors import MaintenanceRefused
+from pg_archiver.maintenance.disk_room import (
+    UNKNOWN_SPACE,
+    FreeSpace,
+    IndexRoom,
+    estimate_index_bytes,
+    refuse_without_room,
+)
 
 SIZES = st.integers(0, 10**13)
 

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.enabling import decide_by_ledger, decide_enabled, parse_flag
-from include.archiver.errors import PolicyError, SettingError
-from include.archiver.policy import Client, TablePolicy, load
+from pg_archiver.airflow.enabling import decide_by_ledger, decide_enabled, parse_flag
+from pg_archiver.errors import PolicyError, SettingError
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.yaml_file import Client, load
 
 SAID = (None, True, False)
 WORDS = {None: None, True: "true", False: "false"}

@@ -10,9 +10,10 @@ from typing import cast
 
 import pytest
 
-from include.archiver import failures as failures_module
-from include.archiver.database import Database
-from include.archiver.errors import (
+from pg_archiver.archive import window_failures as failures_module
+from pg_archiver.archive.window_failures import Failures
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.errors import (
     ArchiverError,
     Busy,
     CheckFailed,
@@ -28,8 +29,7 @@ from include.archiver.errors import (
     TableRefused,
     Unfinished,
 )
-from include.archiver.failures import Failures
-from include.archiver.models import DueWindow, Window
+from pg_archiver.postgres.session import Session
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001 (column time)
 
@@ -44,7 +44,7 @@ def worked(
 ) -> tuple[int, ArchiverError | None]:
     """How many windows had their turn, and what the step raised, if these errors came of them in this order."""
     connection = SimpleNamespace(closed=False)
-    failures = Failures(cast(Database, connection))
+    failures = Failures(cast(Session, connection))
     turns = 0
     try:
         for number, error in enumerate(errors):

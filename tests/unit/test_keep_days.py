@@ -9,19 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.errors import SettingError
-from include.archiver.policy import (
-    KEEP_EVERYTHING,
-    MOST_KEEP_DAYS,
-    Client,
-    KeepDays,
-    Policies,
-    TablePolicy,
-    choose_keep_days,
-    load,
-    misspelt_variables,
-    parse_keep_days,
-)
+from pg_archiver.airflow.variables import choose_keep_days, misspelt_variables
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.retention import KEEP_EVERYTHING, MOST_KEEP_DAYS, KeepDays, parse_keep_days
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.yaml_file import Client, Policies, load
 
 COMMON = "archive_keep_days"
 OF_CLIENT = "archive_keep_days__acme"

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from include.archiver.codec import Compression
-from include.archiver.manifest import kept_key, keys_key, manifest_key, object_key, table_folder
-from include.archiver.models import TableName, Window
-from include.archiver.policy import LONGEST_CLIENT_NAME, load
-from include.archiver.windows import EARLIEST, cell_of
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.windows import EARLIEST, Window, cell_of
+from pg_archiver.objects.compression import Compression
+from pg_archiver.objects.object_keys import kept_key, keys_key, manifest_key, object_key, table_folder
+from pg_archiver.policies.yaml_file import LONGEST_CLIENT_NAME, load
 
 NAMES = st.text(
     st.one_of(st.sampled_from(list('./=%x_{} "\\☃ü')), st.characters(exclude_categories=["Cs"])),

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from include.archiver.errors import SettingError
-from include.archiver.models import TableName
-from include.archiver.naming import (
+from pg_archiver.airflow.airflow_ids import (
     client_id,
     dag_id,
     group_id,
     keep_days_variable,
-    key_segment,
     maintenance_pool_name,
     pool_name,
     with_prefix,
 )
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import SettingError
+from pg_archiver.objects.object_keys import key_segment
 
 # What trips escapes up, among all the rest.
 CHARACTERS = st.one_of(

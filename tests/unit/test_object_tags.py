@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from include.archiver.object_settings import ObjectSettings
+from pg_archiver.policies.object_settings import ObjectSettings
 
 
 @given(st.dictionaries(st.text(max_size=140), st.text(max_size=300), max_size=12))

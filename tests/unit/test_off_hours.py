@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.off_hours import OffHours
+from pg_archiver.policies.off_hours import OffHours
 
 ZONES = ["UTC", "Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana"]
 # Around the changes of 2018, the last year in which clocks in Sao Paulo changed, and change at midnight.

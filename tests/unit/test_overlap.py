@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from include.archiver.errors import StorageInterrupted
-from include.archiver.overlap import Aside, ahead
+from pg_archiver.errors import StorageInterrupted
+from pg_archiver.runtime.background import Aside, ahead
 
 
 @pytest.fixture(autouse=True)

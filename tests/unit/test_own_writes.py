@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.own_writes import Likeness, Piece, Write
+from pg_archiver.s3.own_writes import Likeness, Piece, Write
 
 PARTS = (b"first", b"second", b"third")
 SIZE = sum(map(len, PARTS))

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from include.archiver.ownership_rules import Claim, Identity, Marker, find_hindrances, numbers_to_read
+from pg_archiver.ledger.ownership_rules import Claim, Identity, Marker, find_hindrances, numbers_to_read
 
 HERE = Identity("db.example", "5432", "7000", 16384)
 MINE = Claim(3, "mine", "run 3", HERE)

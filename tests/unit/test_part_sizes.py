@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.archiver.part_sizes import LARGEST, MOST, SMALLEST, PartSizes
+from pg_archiver.s3.part_sizes import LARGEST, MOST, SMALLEST, PartSizes
 
 SIZES = PartSizes()
 small = st.builds(

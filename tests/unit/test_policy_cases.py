@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from include.archiver.errors import PolicyError
-from include.archiver.policy import Client, Policies, load
+from pg_archiver.errors import PolicyError
+from pg_archiver.policies.yaml_file import Client, Policies, load
 
 CASES = Path(__file__).parent.parent / "cases" / "policies"
 

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from dev.stack import PROJECT_ROOT
-from include.archiver.naming import maintenance_pool_name, pool_name
-from include.archiver.policy import load
-from include.pools import DEFAULT_POLICIES, pools
+from pg_archiver.airflow.airflow_ids import maintenance_pool_name, pool_name
+from pg_archiver.airflow.pools import DEFAULT_POLICIES, pools
+from pg_archiver.policies.yaml_file import load
 from tests.unit.test_policy_cases import CASES
 
 
@@ -29,9 +29,9 @@ def test_the_shipped_policies_have_pools_for_all_their_connections() -> None:
     assert {pool_name(conn_id) for conn_id in policies.conn_ids} <= pools(policies).keys()
 
 
-def run_module(path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "include.pools"]
-    environment = {"ARCHIVER_POLICIES": str(path), "PATH": ""}
+def run_module(path: Path, module: str = "pg_archiver.airflow.pools") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module]
+    environment = {"ARCHIVER_POLICIES": str(path), "PATH": "", "PYTHONPATH": "include"}
     return subprocess.run(
         command, cwd=PROJECT_ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
@@ -65,3 +65,9 @@ def test_a_sound_file_ends_with_nothing_to_say() -> None:
     ended = run_module(DEFAULT_POLICIES)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(ended.stdout) == pools(load(DEFAULT_POLICIES))
+
+
+def test_the_former_name_of_the_command_says_the_same() -> None:
+    now, before = (run_module(DEFAULT_POLICIES, name) for name in ("pg_archiver.airflow.pools", "include.pools"))
+    assert now.stdout
+    assert (before.returncode, before.stdout) == (now.returncode, now.stdout)

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from include.archiver.errors import Unfinished
-from include.archiver.models import Batch, DueWindow, Window
-from include.archiver.steps.report import BatchEnd, Report
+from pg_archiver.archive.report import BatchEnd, Report
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.domain.work import Batch
+from pg_archiver.errors import Unfinished
 
 NOTHING = Report.of_nothing()
 WHY = "client 'acme' is not enabled"

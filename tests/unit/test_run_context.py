@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from include.archiver.errors import SettingError
-from include.run_context import read_parameters, read_run_id
+from pg_archiver.airflow.run_context import read_parameters, read_run_id
+from pg_archiver.errors import SettingError
 
 FORM = {"dry_run": False, "keep_days": None, "actions": None, "start": None}
 

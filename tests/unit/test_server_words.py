@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from psycopg import errors
 from psycopg.pq import DiagnosticField as Field
 
-from include.archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, ReferenceRefused, ValueRefused
-from include.archiver.server_errors import refuse_value, translate
-from include.archiver.server_words import tell_error
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, ReferenceRefused, ValueRefused
+from pg_archiver.postgres.error_translation import refuse_value, translate
+from pg_archiver.postgres.server_words import tell_error
 
 SECRET = "secretjohndoe4711"
 ENGLISH = "PL/pgSQL function telling() line 7 at RAISE"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from include.archiver.policy import Client
-from include.archiver.table_policy import TablePolicy
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.yaml_file import Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
 # How the page calls what the policy file writes by another name, or explains in its example alone.

@@ -19,8 +19,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from include.archiver.errors import CheckFailed, KeyTaken, StorageInterrupted, StorageRefused
-from include.archiver.storage_errors import Asked, NotThereError, translate
+from pg_archiver.errors import CheckFailed, KeyTaken, StorageInterrupted, StorageRefused
+from pg_archiver.s3.error_translation import Asked, NotThereError, translate
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 OURS = Asked("a-bucket", key="a key")

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from include.archiver import errors
-from include.archiver.errors import ArchiverError
+from pg_archiver import errors
+from pg_archiver.errors import ArchiverError
 
 ROOT = Path(__file__).parents[2]
 PAGE = " ".join((ROOT / "docs" / "what-if.md").read_text(encoding="utf-8").split())

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from include.archiver.pasts import KeptNote, Past, judge
-from include.archiver.positions import NONE, Positions
+from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.ledger.kept_notes import KeptNote, Past, judge
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

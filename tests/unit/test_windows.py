@@ -10,21 +10,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.archiver.models import DueWindow, TimestampKind, Window
-from include.archiver.windows import (
+from pg_archiver.archive.batching import MAPPED_A_DAY, batches, least_windows_per_task, most_tasks, windows_per_task
+from pg_archiver.domain.windows import (
     EARLIEST,
     GRID_ORIGIN,
-    MAPPED_A_DAY,
-    batches,
+    DueWindow,
+    TimestampKind,
+    Window,
     cell_of,
     cutoff,
     due_windows,
     earliest_wall_time,
     in_column_time,
     latest_wall_time,
-    least_windows_per_task,
-    most_tasks,
-    windows_per_task,
 )
 
 MOMENTS = st.datetimes(min_value=EARLIEST, max_value=datetime(2200, 1, 1))  # noqa: DTZ001

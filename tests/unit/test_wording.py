@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.archiver.condition import say_given_back
-from include.archiver.wording import say_count
+from pg_archiver.domain.sizes import say_given_back
+from pg_archiver.domain.wording import say_count
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,226 @@
+"""What the tasks of an archive DAG do: each takes its order from the policy and the run, and calls one step.
+
+Tasks hand each other nothing but windows; all they know of the work's state stands in the ledger, so any of them
+may be cleared and run again, alone or with its neighbours.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.batch_json import BatchJson, as_json, from_json, is_dry
+from pg_archiver.airflow.client_settings import ClientSettings
+from pg_archiver.airflow.run_context import read_parameters
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.variables import read_client_variables
+from pg_archiver.archive.delete import delete_all
+from pg_archiver.archive.drop_partition import bring_back, drop
+from pg_archiver.archive.export import export_all
+from pg_archiver.archive.plan import Limits, OtherTables, Plan, plan
+from pg_archiver.archive.store import store_all
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import NotEnabled, Stopped
+from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.yaml_file import Client, Policies
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+_BY_PARAMETER = "the run's parameter dry_run is set"
+
+
+@dataclass(frozen=True)
+class TableWork:
+    """One table of one client, and the file that says so."""
+
+    client: Client
+    policy: TablePolicy
+    policies: Policies
+
+    def order(self, context: Mapping[str, Any], *, dry_run: bool) -> WorkOrder:
+        """What this run is to do with the table; `dry_run` where the plan, or the policy by now, says so.
+
+        Raises:
+            SettingError: the run's parameters are not those that it asked for.
+        """
+        dry_run = dry_run or bool(read_parameters(context)["dry_run"])
+        return work_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
+
+    def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
+        """The batches for the mapped tasks, and a summary for the report."""
+        parameters = read_parameters(context)
+        settings = self._settings()
+        keep = settings.find_keep_days(parameters.get("keep_days"))
+        enabled = settings.find_enabled(lambda: self._had_deleted(context))
+        dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
+        _tell_dry_run(dry_run)
+        notes: list[str] = []
+        adopt = parameters.get("adopt") or None
+        if not keep.everything:
+            found, notes = self._found(context, keep, settings, dry_run=bool(dry_run))
+        else:
+            found = Plan.nothing(keep)
+            if adopt and not dry_run:
+                self._adopt(adopt, context)
+        if adopt and dry_run:
+            notes = [*notes, "this database was not adopted, because this is a dry run"]
+        batches = [as_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
+        summary = found.summary()
+        told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
+        return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
+
+    def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, Any]:
+        """Exports the batch's windows one after the other; in a dry run, only reads them."""
+        order = self.order(context, dry_run=is_dry(batch))
+        bucket = connections.object_store(self.policy)
+        with connections.session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
+            done = export_all(session, bucket, order, from_json(batch).windows)
+        return {
+            "batch": _map_index(context),
+            "label": batch["label"],
+            "windows": len(done),
+            "rows": sum(one.rows for one in done),
+            "csv_bytes": sum(one.csv_bytes for one in done),
+            "object_bytes": sum(one.object_bytes for one in done),
+        }
+
+    def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
+        """Reads the batch's objects back; one bad object does not keep the others from being checked."""
+        order = self.order(context, dry_run=is_dry(batch))
+        if order.dry_run:
+            log.info("dry run: nothing was sent, so there is nothing to read back")
+            return {"rows": 0}
+        bucket = connections.object_store(self.policy)
+        with connections.session(self.client, "store", writes=True, policy=self.policy) as session:
+            return {"rows": store_all(session, bucket, order, from_json(batch).windows)}
+
+    def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
+        """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
+
+        Deletes end between two delete batches; a statement that takes longer than two seconds by then is cancelled,
+        and what it did is rolled back.
+
+        Raises:
+            NotEnabled: the client was enabled when the run was planned, and is not any more.
+            Interrupted: whether it still is could not be found out.
+        """
+        # First of all, so that a stop which comes while connections are made is seen too.
+        with connections.stop_requested() as asked:
+            order = self.order(context, dry_run=is_dry(batch))
+            if order.dry_run:
+                log.info("dry run: nothing is deleted")
+                return {"deleted": 0, "changed": 0}
+            settings = self._settings()
+            bucket = connections.object_store(self.policy)
+            with connections.session(self.client, "delete", writes=True, policy=self.policy) as session:
+                self._refuse_if_disabled(settings, session, order)
+                return self._deleted(batch, session, bucket, order, asked)
+
+    def _deleted(
+        self, batch: BatchJson, session: Session, bucket: ObjectStore, order: WorkOrder, asked: Callable[[], bool]
+    ) -> dict[str, int]:
+        ownership = Ownership(session, bucket, order)
+        ownership.confirm()
+
+        def stopping() -> bool:
+            if asked():
+                return True
+            ownership.reconfirm()
+            return False
+
+        def confirm() -> None:
+            """Loading the lists of a whole partition, and waiting for its detach, may have taken a while."""
+            self._refuse_if_disabled(self._settings(), session, order)
+            ownership.confirm()
+
+        if asked():
+            raise Stopped("the task was told to stop before its first batch; run it again to go on")
+        windows, partition = from_json(batch).windows, from_json(batch).partition
+        if partition and partition.back:
+            bring_back(session, order, partition)
+        elif partition and (dropped := drop(session, bucket, order, partition, confirm)):
+            return {"deleted": dropped.rows, "changed": 0}
+        results = delete_all(session, bucket, order, windows, stopping)
+        return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
+
+    def _found(
+        self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
+    ) -> tuple[Plan, list[str]]:
+        """What is due, and what an operator should know besides; a run that may delete takes the archive over."""
+        order = self.order(context, dry_run=dry_run)
+        adopt = read_parameters(context).get("adopt") or None
+        limits = Limits(
+            run_time=connections.run_time(context),
+            start=connections.moment_parameter(context, "start"),
+            end=connections.moment_parameter(context, "end"),
+        )
+        bucket = connections.object_store(self.policy)
+        with connections.session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as session:
+            ownership, ledger = Ownership(session, bucket, order), Ledger(session, order)
+            found = plan(
+                session,
+                bucket,
+                order,
+                self.policy,
+                keep,
+                limits,
+                OtherTables(self.policies.tables, settings.find_children_kept_for_ever()),
+            )
+            if order.dry_run:
+                hindrance = ledger.hindrance() or ownership.hindrance(adopt)
+                return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
+            if found.batches or adopt or ledger.exists():
+                ledger.migrate()
+            if found.batches or adopt:
+                ownership.claim(adopt)
+        return found, []
+
+    def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
+        """Takes the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
+        order = self.order(context, dry_run=False)
+        with connections.session(self.client, "plan", writes=True, policy=self.policy) as session:
+            Ledger(session, order).migrate()
+            Ownership(session, connections.object_store(self.policy), order).claim(adopt)
+
+    def _settings(self) -> ClientSettings:
+        """What holds right now.
+
+        Raises:
+            SettingError: a Variable seems to be meant for this client, and names none.
+            Interrupted: a Variable could not be read.
+        """
+        found = ClientSettings(self.client, self.policy, self.policies, read_client_variables(self.client.name))
+        found.refuse_misspelt_variables()
+        return found
+
+    def _had_deleted(self, context: Mapping[str, Any]) -> bool:
+        """Whether rows of this client had left before a client had to be enabled, by its ledger."""
+        with connections.session(self.client, "plan", writes=False, policy=self.policy) as session:
+            return Ledger(session, self.order(context, dry_run=True)).had_deleted_before_enabling()
+
+    def _refuse_if_disabled(self, settings: ClientSettings, session: Session, order: WorkOrder) -> None:
+        enabled = settings.find_enabled(Ledger(session, order).had_deleted_before_enabling)
+        if not enabled.yes:
+            raise NotEnabled(
+                f"rows of client {self.client.name!r} may not leave any more: {enabled.why}. It was enabled when this "
+                f"run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Enable it "
+                f"and run this task again to go on, or leave it at that"
+            )
+
+
+def _tell_dry_run(why: str) -> None:
+    if why:
+        log.warning("this is a dry run, so nothing will be written or deleted: %s", why)
+
+
+def _map_index(context: Mapping[str, Any]) -> int:
+    """Which of the mapped instances this is."""
+    return int(context["ti"].map_index)

@@ -1,0 +1,114 @@
+"""What the task `report` of an archive DAG does: how its table's tasks ended, what the ledger says, and who is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow.sdk.observability import stats
+
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.archive import TableWork
+from pg_archiver.airflow.batch_json import BatchJson, from_json
+from pg_archiver.airflow.run_context import read_parameters
+from pg_archiver.archive.report import BatchEnd, Report, report
+from pg_archiver.errors import Unfinished
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.maintenance.inspect import maintenance_due
+from pg_archiver.policies.maintenance_settings import Strategy
+
+log = logging.getLogger(__name__)
+
+STEPS = ("export", "store", "delete")
+_SUCCESS = "success"
+_STAYING = "archiver.rows_that_stay"
+
+
+def report_table(
+    work: TableWork, group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]
+) -> Report:
+    """Adds up the run; a dry run from what its exports returned, any other from the ledger.
+
+    Raises:
+        Unfinished: the plan failed, so there is nothing to add up.
+        SettingError: the run's parameters are not those that it asked for.
+    """
+    read_parameters(context)
+    ti = context["ti"]
+    summary = ti.xcom_pull(task_ids=f"{group}.plan", key="summary")
+    if batches is None or summary is None:
+        raise Unfinished("nothing was planned; the error is in the log of the task plan")
+    if "dry_run" not in summary:
+        raise Unfinished("an older version planned this run, so what became of it is not known; clear its task plan")
+    # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
+    exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
+    ends = _ends(group, batches, exports, context)
+    if summary["dry_run"]:
+        result = Report.of_rehearsal(ends, _told(exports, batches), summary["dry_run"])
+        if ti.try_number > 1:
+            result = result.with_note(_done_before(work, context))
+    elif ends or ti.try_number > 1:
+        result = _by_ledger(work, ends, context)
+    else:
+        result = Report.of_nothing()
+    result = result.with_plan(summary)
+    for line in result.lines():
+        log.info("%s", line)
+    _measure_staying(work, summary)
+    return result
+
+
+def _by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
+    """A run that was cleared may have archived what its plan does not name any more."""
+    order = work.order(context, dry_run=False)
+    policy = work.policy
+    with connections.session(work.client, "report", writes=False, policy=work.policy) as session:
+        if not ends and not Ledger(session, order).is_current():
+            return Report.of_nothing()
+        result = report(session, order, ends)
+        if policy.reclaim is Strategy.NONE:
+            return result
+        return result.with_note(maintenance_due(session, order, policy.reclaim_min_percent, policy.reclaim_min_bytes))
+
+
+def _done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
+    """What this very run had done before it was cleared and became a dry run; None if it had done nothing."""
+    done = _by_ledger(work, [], context)
+    if not done.windows:
+        return None
+    return (
+        f"before it was cleared this run was a real one: {done.deleted:,} rows of {done.windows:,} windows left, and "
+        f"{len(done.unfinished):,} windows are not finished"
+    )
+
+
+def _told(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:
+    """What the exports of these very batches returned; a plan that was cleared alone leaves those of others behind."""
+    labels = {number: batch["label"] for number, batch in enumerate(batches)}
+    return [one for one in exports if labels.get(one.get("batch", -1)) == one.get("label")]
+
+
+def _ends(
+    group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, Any]], context: Mapping[str, Any]
+) -> list[BatchEnd]:
+    """How each batch's tasks ended, by Airflow's own states: only a leaf of a DAG decides what becomes of its run."""
+    if not batches:
+        return []
+    run = context["dag_run"]
+    found = context["ti"].get_task_states(dag_id=run.dag_id, task_group_id=f"{group}.window", run_ids=[run.run_id])
+    states = found.get(run.run_id, {})
+    exported = {one["batch"] for one in _told(exports, batches)}
+    ends = []
+    for number, batch in enumerate(batches):
+        of_steps = {step: states.get(f"{group}.window.{step}_{number}") for step in STEPS}
+        failed = ", ".join(f"{step} {state or 'never ran'}" for step, state in of_steps.items() if state != _SUCCESS)
+        ends.append(BatchEnd(from_json(batch), batch["label"], failed, number in exported))
+    return ends
+
+
+def _measure_staying(work: TableWork, summary: Mapping[str, Any]) -> None:
+    """A gauge of the rows that stay although they are old, by their cause."""
+    for one in summary["staying"]:
+        tags = {"client": work.client.name, "table": work.policy.table, "cause": one["cause"]}
+        stats.gauge(_STAYING, one["rows"], tags=tags)

@@ -1,0 +1,312 @@
+"""What the tasks of the DAG `maintenance` do: each takes its order from policy and form, and calls one step."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.airflow_ids import group_part
+from pg_archiver.airflow.approval import Question, approved, describe_rejection
+from pg_archiver.airflow.free_space import free_space
+from pg_archiver.airflow.run_context import read_parameters, read_run_id
+from pg_archiver.airflow.selection import work_order
+from pg_archiver.domain.sizes import in_words
+from pg_archiver.domain.wording import say_count
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import SettingError, Stopped, Unfinished
+from pg_archiver.ledger.maintenance_log import Action, Done, Upkeep
+from pg_archiver.ledger.maintenance_rights import ensure_upkeep
+from pg_archiver.maintenance.compact.compact import Effort, compact
+from pg_archiver.maintenance.index import index
+from pg_archiver.maintenance.inspect import inspect
+from pg_archiver.maintenance.pg_repack import Repacker
+from pg_archiver.maintenance.reclaim import REWRITES, Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.maintenance.vacuum import vacuum
+from pg_archiver.maintenance.validate import Thoroughness, validate
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS, TablePolicy
+from pg_archiver.policies.yaml_file import Client, Policies
+from pg_archiver.postgres.session import Session
+
+log = logging.getLogger(__name__)
+
+ACTIONS = tuple(action.value for action in Action)
+# An archive run of the same table waits for so long at most.
+_COMPACT_SECONDS = 3600.0
+NOT_CHOSEN = "not chosen in the form"
+_DRY = "dry run: "
+# The client's name and the table as the policy file writes it.
+Subject = list[str]
+
+
+def group_of(conn_id: str) -> str:
+    """The id of the task group of a server's tables."""
+    return f"on_{group_part(conn_id)}"
+
+
+def chooser_of(conn_id: str) -> str:
+    """The id of the task that chooses a server's tables."""
+    return f"choose_{group_part(conn_id)}"
+
+
+def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> list[Subject]:
+    """The tables of this server that the form chooses.
+
+    Raises:
+        SettingError: the policy file has no such client or table, the form asks for what does not go together, or
+            Airflow ignores the form.
+    """
+    parameters = read_parameters(context)
+    if parameters["force"] and not str(parameters["reason"] or "").strip():
+        raise SettingError("the run's parameter force is set without reason; say why it cannot wait; nothing was done")
+    every = [(client, policy.table) for client in policies.clients for policy in client.tables]
+    clients = _known(parameters["clients"], [client.name for client, _ in every], "clients", policies)
+    tables = _known(parameters["tables"], [table for _, table in every], "tables", policies)
+    found = [
+        [client.name, table]
+        for client, table in every
+        if client.conn_id == conn_id and client.name in clients and table in tables
+    ]
+    if len(found) > MOST_MAPPED_WINDOWS:
+        raise SettingError(
+            f"{len(found)} tables of {conn_id} are more than the {MOST_MAPPED_WINDOWS} that one run takes; choose "
+            f"fewer with the run's parameters clients and tables"
+        )
+    return found
+
+
+def _known(wanted: Sequence[str] | None, known: Sequence[str], parameter: str, policies: Policies) -> set[str]:
+    if not wanted:
+        return set(known)
+    for one in wanted:
+        if one not in known:
+            reason = policies.broken.get(one) if parameter == "clients" else None
+            raise SettingError(
+                f"the run's parameter {parameter} names {one!r}: {reason or f'{policies.source} has no such entry'}; "
+                f"nothing was done"
+            )
+    return set(wanted)
+
+
+@dataclass(frozen=True)
+class Maintenance:
+    """One table of one client in one run."""
+
+    client: Client
+    policy: TablePolicy
+    context: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, policies: Policies, subject: Subject, context: Mapping[str, Any]) -> Maintenance:
+        """The table that the mapped task has to do with.
+
+        Raises:
+            SettingError: the policy file has changed since, and lists it no more.
+        """
+        for client in policies.clients:
+            for policy in client.tables:
+                if [client.name, policy.table] == list(subject):
+                    return cls(client, policy, context)
+        raise SettingError(f"{policies.source} does not list table {subject[1]} of client {subject[0]!r} any more")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What the form says."""
+        return read_parameters(self.context)
+
+    @property
+    def order(self) -> WorkOrder:
+        """What this run is to do with the table."""
+        return work_order(self.client, self.policy, read_run_id(self.context), dry_run=bool(self.parameters["dry_run"]))
+
+    def chosen(self, action: Action) -> bool:
+        """Whether the form wants this action."""
+        return action.value in (self.parameters["actions"] or ACTIONS)
+
+    def inspect(self) -> dict[str, object]:
+        """The table's condition, in the log and for whoever reads the XCom."""
+        with self._session(Action.INDEX, writes=False) as session:
+            found = inspect(session, self.order)
+        return {
+            **asdict(found.sizes),
+            "free_bytes": found.free.total,
+            "free_percent": round(found.free_percent),
+            "method": found.method.value,
+            "live_rows": found.live,
+            "dead_rows": found.dead,
+            "timestamp_index": found.timestamp_index,
+            "held_back_by": [str(holder) for holder in found.holders],
+        }
+
+    def index(self) -> str:
+        """Sees to the index on the timestamp."""
+        if not self.chosen(Action.INDEX):
+            return NOT_CHOSEN
+        with self._session(Action.INDEX) as session:
+            return self._say(index(session, self.order, self._watcher, space=free_space(self.client)))
+
+    def validate(self) -> str:
+        """Looks through the indexes."""
+        if not self.chosen(Action.VALIDATE):
+            return NOT_CHOSEN
+        parameters = self.parameters
+        how = Thoroughness(
+            heapallindexed=bool(parameters["heapallindexed"]),
+            reindex=bool(parameters["reindex"]),
+            space=free_space(self.client),
+        )
+        with self._session(Action.VALIDATE) as session:
+            return self._say(validate(session, self.order, self._watcher, how))
+
+    def vacuum(self) -> str:
+        """VACUUM (ANALYZE)."""
+        if not self.chosen(Action.VACUUM):
+            return NOT_CHOSEN
+        with self._session(Action.VACUUM) as session:
+            return self._say(vacuum(session, self.order, self._watcher))
+
+    def wants_approval(self) -> Question | None:
+        """What a person is asked before the table is rewritten, None where there is nothing to approve."""
+        if not self.policy.approve or self.order.dry_run or not self.chosen(Action.RECLAIM):
+            return None
+        would = self._reclaimed(approved=True, dry_run=True)
+        if would.choice.strategy not in REWRITES:
+            return None
+        return _question(self.client, self.policy, would)
+
+    def reclaim(self, answer: object) -> str:
+        """Gives disk space back, where it needs a person's approval only with that.
+
+        Raises:
+            AirflowSkipException: a person was asked, and rejected it or did not answer; the ledger says so.
+        """
+        if not self.chosen(Action.RECLAIM):
+            return NOT_CHOSEN
+        if rejection := describe_rejection(answer):
+            with self._session(Action.RECLAIM) as session:
+                Upkeep(session, self.order).note_skipped(Action.RECLAIM, rejection)
+            raise AirflowSkipException(f"{self.policy.table} of {self.client.name} is not rewritten: {rejection}")
+        allowed = approved(answer) or not self.policy.approve
+        return self._say(self._reclaimed(approved=allowed, dry_run=self.order.dry_run))
+
+    def report(self, said: Mapping[str, object]) -> dict[str, object]:
+        """Adds up what the run did to the table.
+
+        Raises:
+            Unfinished: a task before this one did not come to its end.
+        """
+        done: list[Done] = []
+        if not self.order.dry_run and any(self.chosen(action) for action in Action):
+            with self._session(Action.RECLAIM, writes=False) as session:
+                done = Upkeep(session, self.order).of_run()
+        for one in done:
+            log.info("%s: %s", self.policy.table, one)
+        for name, words in said.items():
+            if words is not None:
+                log.info("%s: %s: %s", self.policy.table, name, words)
+        if missing := [name for name, words in said.items() if words is None]:
+            raise Unfinished(
+                f"{self.policy.table} of {self.client.name}: {', '.join(missing)} did not succeed; see the logs of "
+                f"those tasks"
+            )
+        reclaims = [one for one in done if one.action is Action.RECLAIM and one.after]
+        return {
+            "client": self.client.name,
+            "table": self.policy.table,
+            "dry_run": self.order.dry_run,
+            "given_back": sum(one.given_back for one in reclaims),
+            "seconds": sum(one.seconds or 0 for one in done),
+            "longest_wait_seconds": max((one.longest_wait or 0 for one in done), default=0),
+            "actions": [str(one) for one in done],
+        }
+
+    def _reclaimed(self, *, approved: bool, dry_run: bool) -> Reclaimed:
+        parameters = self.parameters
+        wanted = parameters["strategy"]
+        rules = Rules(
+            strategy=Strategy(wanted) if wanted else self.policy.reclaim,
+            min_percent=self.policy.reclaim_min_percent,
+            min_bytes=self.policy.reclaim_min_bytes,
+            off_hours=self.policy.off_hours,
+            force=str(parameters["reason"]) if parameters["force"] else "",
+            approved=approved,
+        )
+        around = Surroundings(
+            lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact, find_repacker()
+        )
+        order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
+        with self._session(Action.RECLAIM, writes=not dry_run) as session:
+            return reclaim(session, order, rules, around)
+
+    def _say(self, result: object) -> str:
+        """What a task returns, and the report repeats: of a dry run it has to be seen that it was one."""
+        return f"{_DRY if self.order.dry_run else ''}{result}"
+
+    def _compact(self) -> str:
+        """Moves rows to the front, for an hour at most: the archive waits meanwhile, and the next run goes on."""
+        deadline = time.monotonic() + _COMPACT_SECONDS
+        effort = Effort(free_bytes=free_space(self.client).ask)
+        with connections.stop_requested() as asked, self._session(Action.RECLAIM) as session:
+            try:
+                done = compact(session, self.policy.name, lambda: asked() or time.monotonic() > deadline, effort)
+            except Stopped as stopped:
+                if asked():
+                    raise
+                return f"{stopped}; the next run goes on"
+        told = [
+            f"{say_count(done.rows, 'row')} moved, the longest transaction took {done.longest_ms:.0f} ms; {done.ended}"
+        ]
+        return "; ".join([*told, *done.notes])
+
+    @contextmanager
+    def _session(self, action: Action, *, writes: bool | None = None) -> Generator[Session]:
+        writes = not self.order.dry_run if writes is None else writes
+        with connections.session(
+            self.client, f"maintenance {action}", writes=writes, policy=self.policy, maintenance=True
+        ) as session:
+            if writes and self.client.maintenance_conn_id:
+                ensure_upkeep(session, self.order, lambda: connections.session(self.client, "maintenance", writes=True))
+            yield session
+
+    def _watcher(self) -> AbstractContextManager[Session]:
+        return connections.session(self.client, "watch", writes=False, maintenance=True)
+
+
+def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
+    """What to know before one says yes: whom it shuts out and for how long, the disk, and what stands in the way."""
+    prospect = would.prospect
+    if would.choice.strategy is Strategy.PG_REPACK:
+        lock = (
+            "it locks the table for moments only, at its beginning and its end; nobody may change its columns meanwhile"
+        )
+    else:
+        lock = "nobody can read or write the table while it lasts"
+    body = [
+        f"Table `{policy.table}` of client `{client.name}` (database `{client.database}`, connection "
+        f"`{client.maintenance_conn_id or client.conn_id}`) is to be written anew with {would.choice}.",
+        f"**Lock**: {lock}.",
+    ]
+    if prospect:
+        minutes = max(1, round(prospect.seconds / 60))
+        body += [
+            f"**Time**: about {say_count(minutes, 'minute')}, by a careful estimate.",
+            f"**Gain**: about {in_words(prospect.given_back)}.",
+            f"**Disk**: it {prospect.room}.",
+        ]
+    body += [f"**In the way at this moment**: {note}." for note in would.notes]
+    return Question(f"Rewrite {policy.table} of {client.name} ({would.choice.strategy})?", "\n\n".join(body))
+
+
+def find_repacker() -> Repacker:
+    """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
+    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), connections.stop_requested)

@@ -1,0 +1,66 @@
+"""The Airflow pools that bound the work on each Postgres server: the archive's tasks wait for ever without them.
+
+`python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
+that the DAGs read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there
+anew. It ends with status 1 where the policy file has broken entries, and names them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from pg_archiver.airflow.airflow_ids import maintenance_pool_name, pool_name
+from pg_archiver.errors import PolicyError
+from pg_archiver.policies.yaml_file import Policies, load
+
+DEFAULT_POLICIES = Path(__file__).parents[2] / "policies.yaml"
+
+
+def policies_path() -> Path:
+    """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
+    return Path(os.environ.get("ARCHIVER_POLICIES") or DEFAULT_POLICIES)
+
+
+def pools(policies: Policies) -> dict[str, dict[str, object]]:
+    """The pools by name, as `airflow pools import` reads them."""
+    archive = {
+        pool_name(conn_id): {
+            "slots": policies.pool_slots[conn_id],
+            "description": f"archiver on {conn_id}",
+            "include_deferred": True,
+        }
+        for conn_id in policies.conn_ids
+    }
+    maintenance = {
+        maintenance_pool_name(conn_id): {
+            "slots": 1,
+            "description": f"maintenance on {conn_id}, one task at a time",
+            "include_deferred": True,
+        }
+        for conn_id in policies.conn_ids
+    }
+    return archive | maintenance
+
+
+def main() -> int:
+    """Writes the pools to stdout; 1, and the reasons on stderr, where the policy file or entries of it are broken.
+
+    Broken entries keep nobody else from having a pool: the others' are written all the same.
+    """
+    try:
+        policies = load(policies_path())
+    except PolicyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    json.dump(pools(policies), sys.stdout, indent=2)
+    sys.stdout.write("\n")
+    for name, reason in policies.broken.items():
+        sys.stderr.write(f"client {name} is not archived: {reason}\n")
+    return 1 if policies.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What the tasks of the DAG `restore` do: the form is read and checked, and one step called."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.airflow_ids import group_part
+from pg_archiver.airflow.run_context import read_parameters, read_run_id
+from pg_archiver.airflow.selection import find_client, find_table, work_order
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.work import OnConflict, RestoreOrder
+from pg_archiver.errors import SettingError
+from pg_archiver.policies.settings import TablePolicy, parse_table
+from pg_archiver.policies.yaml_file import Client, Policies
+from pg_archiver.restore.restore import restore
+from pg_archiver.restore.result import Restored
+
+log = logging.getLogger(__name__)
+
+MOST_HOLD_DAYS = 3650
+
+
+def task_of(conn_id: str) -> str:
+    """The id of the task that restores into databases of this server, in the server's own pool."""
+    return f"restore_{group_part(conn_id)}"
+
+
+def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
+    """The client and the table that the form names.
+
+    Raises:
+        SettingError: the policy file has no such client, the client no such table, or Airflow ignores the form.
+    """
+    parameters = read_parameters(context)
+    client = find_client(policies, str(parameters["client"]))
+    text = str(parameters["table"])
+    policy = find_table(policies, client, _table(text, "table"), text)
+    return client, policy
+
+
+def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> RestoreOrder:
+    """What the form asks for.
+
+    Raises:
+        SettingError: a field of it cannot be used.
+    """
+    parameters = read_parameters(context)
+    start, end = (connections.moment_parameter(context, name) for name in ("start", "end"))
+    if start is None or end is None:
+        raise SettingError("the run's parameters start and end must both be set; nothing was restored")
+    hold_days = parameters["hold_days"]
+    if not isinstance(hold_days, int) or not 0 <= hold_days <= MOST_HOLD_DAYS:
+        raise SettingError(
+            f"the run's parameter hold_days is {hold_days!r}; set it to a whole number of days "
+            f"from 0 to {MOST_HOLD_DAYS}"
+        )
+    into = parameters["into"]
+    return RestoreOrder(
+        work=work_order(client, policy, read_run_id(context), dry_run=bool(parameters["dry_run"])),
+        start=start,
+        end=end,
+        into=_table(str(into), "into") if into else None,
+        on_conflict=OnConflict(parameters["on_conflict"]),
+        hold_days=hold_days,
+        ignore_missing_columns=bool(parameters["ignore_missing_columns"]),
+        text_columns=_names(parameters.get("text_columns")),
+        set_sequences=bool(parameters.get("set_sequences")),
+    )
+
+
+def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
+    """Restores what the form asks for."""
+    client, policy = chosen(policies, context)
+    order = restore_order(client, policy, context)
+    with connections.session(client, "restore", writes=True, policy=policy) as session:
+        return restore(session, connections.object_store(policy), order)
+
+
+def _names(text: object) -> tuple[str, ...]:
+    """Names of columns, with commas between them."""
+    return tuple(name for part in str(text or "").split(",") if (name := part.strip()))
+
+
+def _table(text: str, parameter: str) -> TableName:
+    try:
+        return parse_table(text)
+    except ValueError as error:
+        raise SettingError(f"the run's parameter {parameter}: {error}; nothing was restored") from None

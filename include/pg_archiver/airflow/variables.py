@@ -1,0 +1,143 @@
+"""Airflow's Variables, read so that one which could not be read is never taken for one that is not set.
+
+`Variable.get` with a default answers the default for a Variable that is not there, for one that the API server or the
+metadata database could not be asked for, and for one that another Fernet key encrypted. Listing the keys does raise on
+errors, and lists what cannot be decrypted. So the keys are listed after the values were asked for: a key that is
+listed, and of which no value came, is unknown. Keys of a site's own secrets backend cannot be listed, and Airflow hides
+its errors: there `keep_days` and `enabled` belong into the policy file, or `keep_days: variable`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from airflow.sdk import Variable
+
+from pg_archiver.airflow.airflow_ids import enabled_variable, keep_days_variable
+from pg_archiver.errors import Interrupted, SettingError
+from pg_archiver.policies.retention import (
+    DEFAULT_KEEP_DAYS,
+    FROM_VARIABLE,
+    KeepDays,
+    parse_keep_days,
+)
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.yaml_file import Client, Policies
+
+COMMON_KEEP_DAYS = "archive_keep_days"
+_OURS = "archive_"
+_ENVIRONMENT = "AIRFLOW_VAR_"
+_OF_CLIENTS = ("archive_keep_days__", "archive_enabled__")
+
+
+@dataclass(frozen=True)
+class ClientVariables:
+    """What Airflow's Variables say of one client: those that may hold N by their keys, and whether it is enabled.
+
+    None stands for one that is not set. `of_clients` are the keys of all Variables that speak of some client.
+    """
+
+    keep_days: dict[str, str | None]
+    enabled: str | None
+    of_clients: tuple[str, ...]
+
+
+def read_client_variables(client: str) -> ClientVariables:
+    """All Variables that concern this client.
+
+    Raises:
+        Interrupted: whether one of them is set could not be found out, or it is and its value could not be read.
+        SettingError: one is set in two places, of which Airflow shows only the one that counts less.
+    """
+    keys = (keep_days_variable(client), COMMON_KEEP_DAYS, enabled_variable(client))
+    values = {key: _value(key) for key in keys}
+    listed = _listed()
+    for key in keys:
+        if values[key] is None and key in listed:
+            raise Interrupted(
+                f"Airflow Variable {key} is set, and its value could not be read. Nothing was archived or deleted. If "
+                f"this goes on, the Variable may be encrypted with another Fernet key: set it again"
+            )
+        shadow = f"{_ENVIRONMENT}{key.upper()}"
+        if key in listed and shadow in os.environ:
+            raise SettingError(
+                f"Airflow Variable {key} is set in Airflow and, as {shadow}, in the environment of this worker, which "
+                f"hides the one in Airflow. Nothing was archived or deleted. Remove one of them"
+            )
+    return ClientVariables(
+        keep_days={key: values[key] for key in keys[:2]},
+        enabled=values[keys[2]],
+        of_clients=tuple(key for key in listed if key.startswith(_OF_CLIENTS)),
+    )
+
+
+def _value(key: str) -> str | None:
+    try:
+        value = Variable.get(key, default=None)
+    except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
+        raise _unreadable(key, error) from None
+    return None if value is None else str(value)
+
+
+def _listed() -> Sequence[str]:
+    try:
+        return sorted(Variable.keys(prefix=_OURS))
+    except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
+        raise _unreadable(f"{_OURS}*", error) from None
+
+
+def _unreadable(key: str, error: Exception) -> Interrupted:
+    return Interrupted(
+        f"Airflow could not be asked for Variable {key} ({type(error).__name__}), so whether it is set is not known. "
+        f"Nothing was archived or deleted. Look at Airflow's API server and its metadata database"
+    )
+
+
+def choose_keep_days(
+    parameter: object, client: Client, table: TablePolicy, variables: Mapping[str, str | None], source: str
+) -> KeepDays:
+    """N: the run's parameter, the client's Variable, the policy, the common Variable, or 2; the first that is set.
+
+    Args:
+        parameter: the run's `keep_days`, None where the run did not set it.
+        client: whose table it is.
+        table: the table's policy.
+        variables: the values of the two Variables, None for one that does not exist.
+        source: the policy file's path, for messages.
+
+    Raises:
+        SettingError: the first that is set is no number of days, or the policy wants the client's own Variable and
+            there is none.
+    """
+    of_client = keep_days_variable(client.name)
+    of_table = f"keep_days of {table.table} in {source}"
+    candidates = (
+        ("the run's parameter keep_days", parameter),
+        (f"Airflow Variable {of_client}", variables.get(of_client)),
+        (of_table, table.keep_days),
+        ("Airflow Variable archive_keep_days", variables.get("archive_keep_days")),
+    )
+    for origin, value in candidates:
+        if value == FROM_VARIABLE and origin == of_table:
+            raise SettingError(
+                f"{of_table} is 'variable', and there is no Airflow Variable {of_client}. Nothing was archived or "
+                f"deleted. Set that Variable, or write a number of days into the policy file"
+            )
+        if value is not None:
+            return KeepDays(parse_keep_days(value, origin), origin)
+    return KeepDays(DEFAULT_KEEP_DAYS, "the default")
+
+
+def misspelt_variables(keys: Iterable[str], policies: Policies) -> dict[str, str | None]:
+    """Variables `archive_keep_days__*` and `archive_enabled__*` that name no client, and whom each all but names."""
+    names = (*(client.name for client in policies.clients), *policies.broken)
+    known = {variable(name): name for name in names for variable in (keep_days_variable, enabled_variable)}
+    alike = {_plain(key): name for key, name in known.items()}
+    return {key: alike.get(_plain(key)) for key in sorted(keys) if key not in known}
+
+
+def _plain(key: str) -> str:
+    return re.sub(r"[\W_]", "", key.casefold())

@@ -1,0 +1,1 @@
+"""The archive of one table: plan, export, store, delete or drop, report."""

@@ -1,0 +1,293 @@
+"""delete: removes from the table the very row versions that `store` vouched for, and nothing else.
+
+It never asks the table what is old. It takes the list of places, versions and keys that was written in the
+snapshot of the export, and deletes what is still exactly that. Each batch commits together with its line in the
+ledger, so a batch counts once or not at all, whenever the process dies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from pg_archiver.archive.exported_rows import (
+    ELSEWHERE,
+    OTHER_KEY,
+    KeyList,
+    Sidecars,
+    finish,
+    note_given_up,
+    refuse_in_dry_run,
+    refuse_replaced,
+)
+from pg_archiver.archive.same_table import OLDER, parts_changed, table_changed
+from pg_archiver.archive.window_failures import Failures
+from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.tables import TableShape
+from pg_archiver.domain.windows import DueWindow, bounds
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
+from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.window_ledger import Ledger, manifest_of
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.postgres.catalog import describe, find_delete_triggers
+from pg_archiver.postgres.foreign_keys import keys_to_wait_for, rows_that_are_pointed_to
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What became of one window's rows: those deleted, and those that had changed since the export and stay.
+
+    A row to which a child has been made to point since the export counts as changed.
+    """
+
+    rows: int
+    changed: int
+
+
+def delete(
+    session: Session, bucket: ObjectStore, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
+) -> Deleted:
+    """Deletes one window's archived rows, going on from where an earlier try stopped.
+
+    Args:
+        session: a session on the client database.
+        bucket: where the objects are.
+        order: which table of whom.
+        window: the window.
+        stopping: asked between batches; true ends the step there.
+
+    Raises:
+        Busy: another run has begun the window's next generation and not checked it yet.
+        CheckFailed: an object is not the one that was checked; nothing more is deleted.
+        Stopped: `stopping` said so, or a batch was broken off because it took too long; progress is kept.
+        Superseded: another process deleted the same batch first; this one's was rolled back.
+    """
+    (deleted,) = delete_all(session, bucket, order, [window], stopping)
+    return deleted
+
+
+def delete_all(
+    session: Session,
+    bucket: ObjectStore,
+    order: WorkOrder,
+    windows: Sequence[DueWindow],
+    stopping: Callable[[], bool],
+) -> list[Deleted]:
+    """The same for several windows, in their order; while the rows of one go, the next one's sidecar is fetched.
+
+    One bad window keeps no other one's rows.
+
+    Raises:
+        Stopped: `stopping` said so; the windows after that are left for another try.
+        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
+    """
+    refuse_in_dry_run(order)
+    ledger, results = Ledger(session, order), []
+    failures = Failures(session)
+    with Sidecars(bucket) as sidecars:
+        for window, following in zip_longest(windows, windows[1:]):
+            with (
+                failures.of(window),
+                session.locked(ledger.lock_name(window.cell), f"window {window}"),
+                session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+            ):
+                results.append(_one(ledger, bucket, sidecars, session, order, window, following, stopping))
+    failures.settle()
+    return results
+
+
+def _one(
+    ledger: Ledger,
+    bucket: ObjectStore,
+    sidecars: Sidecars,
+    session: Session,
+    order: WorkOrder,
+    window: DueWindow,
+    following: DueWindow | None,
+    stopping: Callable[[], bool],
+) -> Deleted:
+    row = ledger.latest(window.cell)
+    if row is None or row.state is not State.STORED:
+        if row is not None and row.state is State.DELETED:
+            # A try that died at the end of a delete that was given up has left no note.
+            note_given_up(ledger, bucket, row)
+        return _nothing_to_do(row, window, order.run_id)
+    if reason := _outdated(bucket, row, window):
+        return _given_up(bucket, ledger, row, reason)
+    manifest = manifest_of(row, window)
+    refuse_replaced(bucket, row, manifest)
+    shape = describe(session, order.table, order.timestamp_column, order.children)
+    if shape.identity_columns != manifest.identity_columns:
+        return _given_up(bucket, ledger, row, OTHER_KEY)
+    keys = KeyList(session, bucket, order, shape, sidecars)
+    keys.create()
+    if reason := keys.add(manifest):
+        return _given_up(bucket, ledger, row, reason)
+    keys.ready()
+    session.all("archive/delete/plan_by_place")
+    if following and (ahead := ledger.ahead_of_turn(following, State.STORED)):
+        sidecars.begin(ahead)
+    return _deleted(_Work(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
+
+
+def _outdated(bucket: ObjectStore, row: LedgerRow, window: DueWindow) -> str | None:
+    """Why nothing may be deleted on account of this generation, by the ledger alone."""
+    if row.span.start < window.span.start or row.span.end > window.span.end:
+        return "more of the window was exported than is due now"
+    if row.bucket != bucket.bucket:
+        return ELSEWHERE
+    return OLDER if manifest_of(row, window).members is None else None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """All that deleting one generation needs."""
+
+    session: Session
+    bucket: ObjectStore
+    ledger: Ledger
+    order: WorkOrder
+    row: LedgerRow
+    manifest: Manifest
+    shape: TableShape
+    keys: KeyList
+
+
+def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Deleted:
+    if row is not None and row.state is State.DELETED:
+        log.info("window %s: already deleted, %d rows", window, row.deleted_rows)
+        return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
+    if row is not None and row.state in {State.PLANNED, State.EXPORTED}:
+        if row.note:
+            raise CheckFailed(f"window {window} could not be exported, so none of its rows may go: {row.note}")
+        if row.run_id != run_id:
+            raise Busy(
+                f"window {window} is {row.state} by run {row.run_id}, which has yet to check it; when that run is over "
+                f"and has not, run the window's export and store tasks again before delete"
+            )
+        raise CheckFailed(
+            f"window {window} is {row.state}, not checked; run its export and store tasks again before delete"
+        )
+    log.info("window %s: nothing to delete (%s)", window, row.note if row else "never exported")
+    return Deleted(0, 0)
+
+
+def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
+    """Ends this generation; its rows stay, and the next run exports them again."""
+    ledger.abandon(row, reason)
+    note_given_up(ledger, bucket, row)
+    log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
+    return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
+
+
+def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
+    row, rows = work.row, work.manifest.rows
+    upto, deleted, pace = row.deleted_upto, row.deleted_rows, Pace()
+    if upto:
+        log.info("window %s: going on after %d of %d rows", row.span, upto, rows)
+    while upto < rows:
+        if stopping():
+            raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows; run the task again to go on")
+        after, upto = upto, min(upto + work.order.batch_size, rows)
+        try:
+            batch = _batch(work, after, upto)
+        except Stopped as stopped:
+            raise Stopped(
+                f"window {row.span}: stopped after {after} of {rows} rows; run the task again to go on ({stopped})"
+            ) from None
+        except _OtherTableError as reason:
+            return _given_up(work.bucket, work.ledger, work.ledger.latest(row.cell) or row, str(reason))
+        deleted += batch
+        if pace.due():
+            log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
+    finish(work.bucket, work.ledger, row, deleted, "changed, or got children," if work.order.children else "changed")
+    return Deleted(deleted, rows - deleted)
+
+
+class _OtherTableError(Exception):
+    """The table is not the one that was exported; the message says why."""
+
+
+def _batch(work: _Work, after: int, upto: int) -> int:
+    """One transaction: rows and their line in the ledger.
+
+    The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it. But it keeps
+    nobody from attaching a part. So the parts are looked at once more when the rows are gone: from whichever part one
+    went, it is locked until the end.
+
+    Raises:
+        _OtherTableError: the table is another now; nothing was done.
+        TriggerRefused: triggers removed rows by themselves; nothing was done.
+    """
+    session, order, row = work.session, work.order, work.row
+    with rows_that_are_pointed_to(order.table), session.transaction():
+        session.change("archive/delete/hold", {"table": order.table})
+        if reason := table_changed(session, work.shape, work.manifest):
+            raise _OtherTableError(reason)
+        keys = keys_to_wait_for(session, order.table, work.shape.oid, order.children)
+        triggers = find_delete_triggers(session, work.shape.oid)
+        names: Names = {
+            "table": order.table,
+            "column": order.timestamp_column,
+            **work.keys.matching,
+        }
+        start, end = bounds(row.span, work.shape.timestamp_kind)
+        values = {"after": after, "upto": upto, "start": start, "end": end}
+        if keys:
+            session.one("archive/delete/lock_parents", names, **values)
+        before = _rows_gone(work, triggers)
+        session.users_path(ours_first=False)
+        names = {**names, "unreferenced": Unreferenced("target", keys)}
+        try:
+            result = session.one("archive/delete/batch", names, **values)
+        except TriggerRefused as refusal:
+            raise TriggerRefused(f"{refusal}: {_meddling(triggers)}") from None
+        work.ledger.progress(row, after, upto, result.deleted, Positions.parse(result.kept))
+        # Triggers have run, under the path of the users, along which anything may lie.
+        session.own_path()
+        if reason := parts_changed(session, work.shape.oid, work.manifest):
+            raise _OtherTableError(reason)
+        if triggers and (others := _rows_gone(work, triggers) - before - int(result.deleted)):
+            raise TriggerRefused(
+                f"{others} rows of {order.table} went besides those that the archive deleted; nothing of this batch "
+                f"was deleted: {_meddling(triggers)}"
+            )
+        # Deferred triggers run at the commit, and count on theirs.
+        session.users_path(ours_first=False)
+    return int(result.deleted)
+
+
+def _rows_gone(work: _Work, triggers: Sequence[str]) -> int:
+    """How many rows of the table this session has deleted of late, whoever asked for it; 0 where no trigger can.
+
+    Triggers may not delete rows of this very table. A row that its own trigger deletes while it keeps the archive from
+    doing so looks as if it had stayed; others were archived by nobody, or will look as if a user had deleted them. No
+    restore would bring any of them back.
+    """
+    if not triggers:
+        return 0
+    found = work.session.one("postgres/catalog/deleted_rows", oid=work.shape.oid)
+    if not found.counted:
+        raise TriggerRefused(
+            f"whether the triggers of {work.order.table} delete rows of it themselves cannot be seen, since "
+            f"track_counts is off; nothing of this batch was deleted. Set track_counts to on, or disable "
+            f"{', '.join(triggers)}"
+        )
+    return int(found.rows)
+
+
+def _meddling(triggers: Sequence[str]) -> str:
+    return (
+        f"a trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
+        f"it. Let it return OLD, or disable the one that does it ({', '.join(triggers)})"
+    )

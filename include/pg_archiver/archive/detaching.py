@@ -1,0 +1,155 @@
+"""Taking a partition out of its table while everybody goes on working, one after the other from each table.
+
+DETACH CONCURRENTLY marks the partition first, so that new queries do not see it, and then waits until those have ended
+that still may. While it waits the partition's rows are out of sight, and nothing takes that back but the end of the
+detach. So it is begun only when nobody is there for whom it would have to wait for long.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pg_archiver.domain.tables import Partition, TableName
+from pg_archiver.errors import Busy, DatabaseInterrupted, LockWait, Refused
+from pg_archiver.ledger.partition_drops import Drops
+from pg_archiver.postgres.session import Row, Session
+
+log = logging.getLogger(__name__)
+
+# A concurrent detach waits for transactions that still see the partition; meanwhile it is in nobody's way.
+DETACH_LOCK_TIMEOUT = timedelta(minutes=5)
+# Whoever has not given the table up by then, as a pg_dump, may hold it for hours. Waiting for him harms nobody yet.
+READER_SECONDS = 300.0
+_READER_POLL_SECONDS = 0.2
+_MOST_NAMED = 3
+# How often another detach from the same table is waited for, two minutes each time.
+_DETACH_TURNS = 8
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """Where the partition is now: its name, and whether it is a part of its table."""
+
+    table: TableName
+    attached: bool
+    pending: bool
+
+
+def whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
+    """Where it is now; None if nothing has its oid."""
+    rows = session.all("archive/drop_partition/state", oid=partition.oid)
+    if not rows:
+        return None
+    return Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
+
+
+@contextmanager
+def turn(session: Session, drops: Drops, partition: Partition) -> Generator[None]:
+    """Partitions of one parent are detached one after the other: the server refuses a second one at once.
+
+    A reader holds up the first of them for minutes, so the others have patience.
+    """
+    with ExitStack() as held:
+        for left in reversed(range(_DETACH_TURNS)):
+            try:
+                held.enter_context(
+                    session.locked(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
+                )
+                break
+            except Busy:
+                if not left:
+                    raise
+        yield
+
+
+def _end_other_detaches(session: Session, drops: Drops, partition: Partition) -> None:
+    """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
+    ours = {one.oid: one.table for one in drops.unfinished().values()}
+    parent = partition.parent
+    for other in session.all("archive/drop_partition/pending", schema=parent.schema, table=parent.name):
+        table = TableName(other.schema, other.name)
+        if other.oid == partition.oid:
+            continue
+        if ours.get(other.oid) != table:
+            raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else; {partition} waits")
+        log.info("ending the detach of %s first", table)
+        with session.patience(DETACH_LOCK_TIMEOUT):
+            session.change("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
+
+
+def detach(session: Session, drops: Drops, partition: Partition, table: TableName, begun: int) -> None:
+    """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
+    log.info("%s: detaching it", partition)
+    try:
+        with turn(session, drops, partition):
+            _end_other_detaches(session, drops, partition)
+            _refuse_under_long_readers(session, partition)
+            with session.patience(DETACH_LOCK_TIMEOUT):
+                session.change(
+                    "archive/drop_partition/detach_concurrently", {"parent": partition.parent, "partition": table}
+                )
+    except Refused as refusal:
+        now = whereabouts(session, partition)
+        if now and now.attached:
+            drops.ended(begun, "attached", str(refusal))
+        raise
+    except LockWait as wait:
+        now = whereabouts(session, partition)
+        if now and now.attached:
+            # It never began: the line would only make the next run look for what became of it.
+            drops.ended(begun, "attached", str(wait))
+            raise
+        raise LockWait(
+            f"{partition} is half detached, and its rows are out of sight until those have ended who still see it "
+            f"({wait}); the next try ends it, and attaches it again if a row of it is in no checked object"
+        ) from None
+
+
+def finalize(session: Session, partition: Partition) -> None:
+    """Ends a detach that was broken off."""
+    here = whereabouts(session, partition)
+    if here and here.pending:
+        with session.patience(DETACH_LOCK_TIMEOUT):
+            session.change(
+                "archive/drop_partition/detach_finalize", {"parent": partition.parent, "partition": here.table}
+            )
+
+
+def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
+    """Lets those come to an end who have the table locked at this moment, in whatever mode; no further ones.
+
+    Raises:
+        LockWait: somebody does not; nothing was begun.
+    """
+    deadline = time.monotonic() + READER_SECONDS
+    first: set[str] | None = None
+    while True:
+        found = session.all(
+            "archive/drop_partition/lockers", schema=partition.parent.schema, table=partition.parent.name
+        )
+        first = {row.transaction for row in found} if first is None else first
+        left = [row for row in found if row.transaction in first]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            raise LockWait(
+                f"{partition} was not detached, since {', '.join(map(_name, left[:_MOST_NAMED]))} has had a lock on "
+                f"{partition.parent} for more than {READER_SECONDS:g} seconds, and its rows would be out of sight for "
+                f"as long as that goes on. It is whole and in its place; the next run drops it. If such a transaction "
+                f"is there every night, as a backup's, give the DAG another schedule"
+            )
+        time.sleep(_READER_POLL_SECONDS)
+
+
+def _name(row: Row) -> str:
+    if row.pid is None:
+        return f"the prepared transaction {row.prepared or row.transaction}"
+    told = [f"pid {row.pid}", f"user {row.user_name}"]
+    told += [f"application {row.application!r}"] if row.application else []
+    told += [f"in a transaction since {row.since:%Y-%m-%d %H:%M:%S} UTC"] if row.since else []
+    return f"({', '.join(told)})"

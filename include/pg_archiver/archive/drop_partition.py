@@ -1,0 +1,280 @@
+"""drop: a partition all of whose rows are in checked objects is detached and dropped, instead of emptied row by row.
+
+Detaching comes first, without a lock that anybody waits for; the comparison of every row with the checked lists
+comes after it, when nobody can reach the partition through its table any more, and in one transaction with the drop
+and the ledger. If a row turns out to be in no object, the partition is attached again as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from pg_archiver.archive.detaching import Whereabouts, detach, finalize, turn, whereabouts
+from pg_archiver.archive.exported_rows import refuse_in_dry_run
+from pg_archiver.archive.partition_coverage import Coverage, load_coverage
+from pg_archiver.archive.putting_back import put_back
+from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.tables import Partition, TableName
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
+from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.partition_drops import Dropped, Drops
+from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.foreign_keys import keys_to_wait_for
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Text
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+def nothing_more_to_ask() -> None:
+    """Where nobody but the ledger and S3 has a say in whether a partition may go."""
+
+
+def drop(
+    session: Session,
+    bucket: ObjectStore,
+    order: WorkOrder,
+    partition: Partition,
+    confirm: Callable[[], None] = nothing_more_to_ask,
+) -> Dropped | None:
+    """Drops the partition, if every row in it is in an object that was checked; else leaves it, and returns None.
+
+    A drop that was broken off is taken up where it stands. None means that the rows are to be deleted in batches.
+    `confirm` is called just before the locks are taken under which it goes, when all lists have been loaded and the
+    detach was waited for; what it raises keeps the partition.
+
+    Raises:
+        NotEnabled: this is a dry run.
+        CheckFailed: an object is not the one that was checked; nothing was dropped.
+        DatabaseInterrupted: a lock was not to be had in time; the partition is still whole, and a rerun goes on.
+        DatabaseRefused: the server will not detach or drop it; it is attached as before.
+    """
+    refuse_in_dry_run(order)
+    drops = Drops(session, order)
+    with (
+        session.locked(drops.lock_name(partition.oid), str(partition)),
+        session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+    ):
+        begun, partition = _line(drops, partition)
+        here = whereabouts(session, partition)
+        if here is None or here.table != partition.table:
+            return _gone(session, drops, begun, partition, here)
+        if here.attached:
+            if begun is not None:
+                drops.ended(begun, "attached", "the detach never took place")
+            work = load_coverage(session, bucket, order, partition)
+            if work is None or not work.covered(here.table):
+                return None
+            if not partition.alone:
+                confirm()
+                return _dropped_at_once(work, drops, partition)
+            begun = drops.begin(partition)
+            detach(session, drops, partition, here.table, begun)
+            return _dropped(session, order, partition, drops, begun, lambda: work, confirm)
+        if begun is None:
+            raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
+        with turn(session, drops, partition):
+            finalize(session, partition)
+        return _dropped(
+            session, order, partition, drops, begun, lambda: load_coverage(session, bucket, order, partition), confirm
+        )
+
+
+def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None:
+    """Attaches a partition again that an earlier run began to drop and that is not due any more.
+
+    Raises:
+        DatabaseInterrupted: a lock was not to be had in time; a rerun goes on.
+        DatabaseRefused: the server will not attach it.
+    """
+    refuse_in_dry_run(order)
+    drops = Drops(session, order)
+    with session.locked(drops.lock_name(partition.oid), str(partition)):
+        begun, partition = _line(drops, partition)
+        here = whereabouts(session, partition)
+        if begun is None:
+            return
+        if here is None or here.table != partition.table:
+            _gone(session, drops, begun, partition, here)
+            return
+        if here.attached:
+            drops.ended(begun, "attached", "the detach never took place, and it is not due any more")
+            return
+        with turn(session, drops, partition):
+            finalize(session, partition)
+        _returned(session, order, partition, drops, begun, None, "it is not due any more")
+
+
+def _line(drops: Drops, partition: Partition) -> tuple[int | None, Partition]:
+    """The number of the line of a drop that was begun, if any, and the partition as that has it."""
+    for number, one in drops.unfinished().items():
+        if one.oid == partition.oid:
+            return number, replace(partition, table=one.table, parent=one.parent, bounds=one.bounds)
+    return None, partition
+
+
+def _gone(
+    session: Session, drops: Drops, begun: int | None, partition: Partition, here: Whereabouts | None
+) -> Dropped | None:
+    """Ends what cannot be gone on with; `here` is what goes by the partition's oid now, under another name.
+
+    That may be the partition, which somebody renamed, or a stranger: after a dump and restore oids mean other tables.
+
+    Raises:
+        TableRefused: there are rows in it, or may be; it was left alone.
+    """
+    found = f"its oid is that of {here.table}, which was left alone" if here else "somebody else dropped it"
+    log.warning("%s is not there any more under this name: %s", partition, found)
+    if begun is None:
+        return None
+    drops.ended(begun, "gone", found)
+    if here and _may_hold_rows(session, here.table):
+        raise TableRefused(
+            f"{partition} was detached to be dropped and is not there any more under this name. {here.table} has its "
+            f"oid and holds rows: it was left alone. If somebody renamed the partition, put its rows back with ALTER "
+            f"TABLE ... ATTACH PARTITION, or INSERT them; if that is another table, there is nothing to do"
+        )
+    return None
+
+
+def _may_hold_rows(session: Session, table: TableName) -> bool:
+    try:
+        return bool(session.one("archive/drop_partition/holds_rows", {"partition": table}).found)
+    except DatabaseRefused:
+        return True
+
+
+def _dropped(
+    session: Session,
+    order: WorkOrder,
+    partition: Partition,
+    drops: Drops,
+    begun: int,
+    prepare: Callable[[], Coverage | None],
+    confirm: Callable[[], None],
+) -> Dropped | None:
+    """Compares and drops the detached partition in one transaction; or it goes back into its table."""
+    try:
+        work = prepare()
+        confirm()
+        with session.transaction():
+            table = _held(session, partition)
+            missing = work.comparison(table) if work else None
+            if work is not None and missing is not None:
+                deleted, dropped = work.progress(missing), _drop_now(work, partition, table, len(missing))
+                drops.ended(begun, "dropped", dropped=dropped)
+    except Refused as refusal:
+        _returned(session, order, partition, drops, begun, None, str(refusal))
+        raise
+    if work is None or missing is None:
+        _returned(session, order, partition, drops, begun, work, "not every row of it is in a checked object")
+        return None
+    return _finished(work, deleted, dropped)
+
+
+def _returned(
+    session: Session,
+    order: WorkOrder,
+    partition: Partition,
+    drops: Drops,
+    begun: int,
+    work: Coverage | None,
+    why: str,
+) -> None:
+    """Attaches the detached partition again; where the server refuses that for good, its rows go back by themselves.
+
+    Raises:
+        TableRefused: neither is possible; nothing was done.
+    """
+    try:
+        with session.transaction():
+            _attach(session, partition, _held(session, partition))
+            drops.ended(begun, "attached", why)
+    except DatabaseRefused as refusal:
+        try:
+            _put_back(session, order, partition, drops, begun, work)
+        except Refused as other:
+            raise TableRefused(
+                f"{partition} was detached to be dropped, holds rows that are in no checked object, and cannot be "
+                f"attached any more ({refusal}). Nor can its rows be put back into {order.table}: {other}. Nothing was "
+                f"changed. Make room for it, and the next run attaches it; or mend what hinders, INSERT its rows into "
+                f"{order.table} with OVERRIDING SYSTEM VALUE and DROP TABLE {partition.table} in one transaction"
+            ) from None
+
+
+def _put_back(
+    session: Session, order: WorkOrder, partition: Partition, drops: Drops, begun: int, work: Coverage | None
+) -> None:
+    """Inserts what is in no checked object into the table and drops the partition: all of it in one transaction."""
+    deleted: dict[int, int] = {}
+    with session.transaction():
+        table = _held(session, partition)
+        lists = work if work and not work.changed() else None
+        shape = describe(session, order.table, order.timestamp_column, order.children)
+        rows = put_back(session, shape, table, partition.oid, lists.keys if lists else None)
+        if lists:
+            found = session.one("archive/drop_partition/compare", {"partition": table, **lists.keys.matching})
+            deleted = lists.progress(Positions.parse(found.missing))
+        dropped = Dropped(partition.table, sum(deleted.values()), _drop_table(session, partition, table))
+        drops.ended(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
+    log.warning("%s could not be attached again: %d row(s) of it were put back into %s", partition, rows, order.table)
+    if lists:
+        lists.finish(deleted)
+
+
+def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Dropped | None:
+    """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
+    session = work.session
+    with session.transaction():
+        session.change("archive/drop_partition/hold_parent", {"parent": partition.parent})
+        table = _held(session, partition)
+        missing = work.comparison(table)
+        if missing is None:
+            return None
+        begun = drops.begin(partition)
+        deleted = work.progress(missing)
+        session.change("archive/drop_partition/detach", {"parent": partition.parent, "partition": table})
+        dropped = _drop_now(work, partition, table, len(missing))
+        drops.ended(begun, "dropped", dropped=dropped)
+    return _finished(work, deleted, dropped)
+
+
+def _held(session: Session, partition: Partition) -> TableName:
+    """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
+    here = whereabouts(session, partition)
+    if here is not None:
+        session.change("archive/drop_partition/hold", {"partition": here.table})
+        if here.table == partition.table and whereabouts(session, partition) == here:
+            return here.table
+    raise DatabaseInterrupted(f"database {session.name}: {partition} was renamed or dropped by somebody else just now")
+
+
+def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: int) -> Dropped:
+    bytes_ = _drop_table(work.session, partition, table)
+    rows = sum(row.rows or 0 for row in work.rows) - missing
+    return Dropped(partition.table, rows, bytes_)
+
+
+def _drop_table(session: Session, partition: Partition, table: TableName) -> int:
+    """Returns what its files took."""
+    keys_to_wait_for(session, table, partition.oid, ())
+    bytes_ = int(session.one("archive/drop_partition/size", oid=partition.oid).bytes)
+    session.change("archive/drop_partition/drop", {"partition": table})
+    return bytes_
+
+
+def _attach(session: Session, partition: Partition, table: TableName) -> None:
+    names = {"parent": partition.parent, "partition": table}
+    lower, upper = map(Text, partition.bounds)
+    session.change("archive/drop_partition/attach", {**names, "lower": lower, "upper": upper})
+    log.warning("%s is attached again", partition)
+
+
+def _finished(work: Coverage, deleted: dict[int, int], dropped: Dropped) -> Dropped:
+    work.finish(deleted)
+    log.info("%s", dropped)
+    return dropped

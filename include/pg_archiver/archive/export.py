@@ -1,0 +1,369 @@
+"""export: one window's rows into an object of their own, and their identities and versions into a sidecar.
+
+Both are read in one snapshot. Nothing is kept in a file, and no more than a few MiB in memory. The object counts
+for nothing until `store` has read it back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pg_archiver.archive.exported_rows import ELSEWHERE, note_given_up
+from pg_archiver.archive.same_table import has_same_parts
+from pg_archiver.archive.unreadable_rows import naming_unreadable
+from pg_archiver.archive.window_failures import Failures
+from pg_archiver.domain.tables import Member, TableShape
+from pg_archiver.domain.windows import DueWindow, bounds
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
+from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.restores import Restores
+from pg_archiver.ledger.window_ledger import Ledger, timeline_of
+from pg_archiver.objects.csv_rows import divider
+from pg_archiver.objects.manifest import (
+    FORMAT,
+    TOOL_VERSION,
+    ColumnDescription,
+    Manifest,
+    ObjectDescription,
+    ServerDescription,
+)
+from pg_archiver.objects.object_keys import keys_key, manifest_key, object_key
+from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer
+from pg_archiver.postgres.catalog import describe, identity_of_rows, members
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.runtime.background import Aside
+from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+# More generations of one hour than this are no history but a loop.
+_MOST_GENERATIONS = 9999
+# Each try reads the window again; a retry of the task goes on with the next generation.
+_MOST_TRIES = 10
+# How often a window is read again because a partition came or went meanwhile.
+_MOST_CHANGES = 3
+# How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
+_MOST_WAITING = 8
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of one window."""
+
+    window: DueWindow
+    rows: int
+    csv_bytes: int
+    object_bytes: int
+
+
+def export(session: Session, store: ObjectStore, order: WorkOrder, window: DueWindow) -> Exported:
+    """Exports one window, or finds that an earlier run has done so and leaves it at that.
+
+    Raises:
+        Busy: another run has the window in hand.
+        Superseded: another run took the window over.
+    """
+    ledger = Ledger(session, order)
+    with (
+        session.locked(ledger.lock_name(window.cell), f"window {window}"),
+        session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+    ):
+        last = ledger.latest(window.cell)
+        if last is not None and _still_good(last, window, ledger, store):
+            log.info("window %s: already %s by run %s", window, last.state, last.run_id)
+            return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
+        if _held(session, order, window) or _waits(session, order, window):
+            return Exported(window, 0, 0, 0)
+        return _begun(session, store, order, window, last)
+
+
+def export_all(session: Session, store: ObjectStore, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
+    """Exports the windows one after the other; in a dry run only reads them. One bad window keeps no other.
+
+    Raises:
+        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
+    """
+    done: list[Exported] = []
+    failures = Failures(session)
+    for window in windows:
+        with failures.of(window):
+            done.append(rehearse(session, order, window) if order.dry_run else export(session, store, order, window))
+    failures.settle()
+    return done
+
+
+def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
+    """A dry run of one window: the same reading and compressing, but nothing is sent or noted anywhere."""
+    key = object_key(order.prefix, order.client, order.table, window.cell, 1, order.compression)
+    row = LedgerRow(
+        id=0,
+        generation=1,
+        state=State.PLANNED,
+        cell=window.cell,
+        span=window.span,
+        bucket=order.bucket,
+        object_key=key,
+        run_id=order.run_id,
+    )
+    manifest = _copied(session, order, window, row, _nowhere)
+    return _told(window, manifest) if manifest else Exported(window, 0, 0, 0)
+
+
+def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: ObjectStore) -> bool:
+    """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
+    if last.state is State.PLANNED:
+        ledger.void(last, last.note or f"run {last.run_id} began this object and did not finish it")
+        return False
+    if last.state is State.DELETED:
+        log.info("window %s: its rows left in run %s; looking for such as came since", window, last.run_id)
+    if last.state not in {State.EXPORTED, State.STORED}:
+        return False
+    if last.span.start < window.span.start or last.span.end > window.span.end:
+        ledger.abandon(last, "more of the window was exported than is due now")
+        note_given_up(ledger, store, last)
+        return False
+    if last.bucket != store.bucket:
+        ledger.abandon(last, ELSEWHERE)
+        note_given_up(ledger, store, last)
+        log.warning("window %s: %s; it is exported again", window, ELSEWHERE)
+        return False
+    return True
+
+
+def _held(session: Session, order: WorkOrder, window: DueWindow) -> bool:
+    """Whether a restore has put rows into this window that are to stay for now."""
+    holds = Restores(session, order).holds(window.cell)
+    for hold in holds:
+        log.info("window %s: left alone, %s", window, hold)
+    return bool(holds)
+
+
+def _waits(session: Session, order: WorkOrder, window: DueWindow) -> bool:
+    """Whether every row of the window waits for its children, so that there is nothing to begin."""
+    if not order.children:
+        return False
+    shape = describe(session, order.table, order.timestamp_column, order.children)
+    names: Names = {
+        "table": order.table,
+        "column": order.timestamp_column,
+        "unreferenced": Unreferenced("target", shape.waits_for),
+    }
+    start, end = bounds(window.span, shape.timestamp_kind)
+    if session.one("archive/export/any", names, start=start, end=end).found:
+        return False
+    log.info("window %s: left alone, other rows point to each of its rows", window)
+    return True
+
+
+def _begun(
+    session: Session, store: ObjectStore, order: WorkOrder, window: DueWindow, last: LedgerRow | None
+) -> Exported:
+    """Exports the first generation after the last one whose keys are free; a lost ledger may have used some before.
+
+    One during which the table got or lost a part counts for nothing, and is followed by another.
+
+    Raises:
+        DatabaseRefused: a row cannot be read; the message says which, and the ledger notes it.
+        KeyTaken: the keys of several in a row were not.
+        DatabaseInterrupted: parts came and went all the while.
+    """
+    ledger, tries, changes = Ledger(session, order), 0, 0
+    generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
+    while generation <= _MOST_GENERATIONS:
+        row = ledger.begin(window, generation)
+        try:
+            if doubtful or row.handed_over:
+                # A manifest's key does not tell the compression, so the object's own key may be free all the same.
+                store.refuse_taken(manifest_key(row.object_key))
+            tries += 1
+            manifest = _copied(session, order, window, row, store.upload)
+        except KeyTaken:
+            ledger.void(row, "its key was taken by an object that this ledger does not know")
+            generation, doubtful = generation + 1, True
+            if tries >= _MOST_TRIES:
+                raise
+            continue
+        except DatabaseRefused as refusal:
+            ledger.failed(row, str(refusal))
+            raise
+        if manifest is None:
+            ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
+            return Exported(window, 0, 0, 0)
+        if has_same_parts(session, order.table, manifest):
+            ledger.exported(row, manifest)
+            return _told(window, manifest)
+        ledger.void(row, "a partition or child of the table came, went or was rewritten while it was exported")
+        log.warning("window %s: a partition or child of %s came, went or was rewritten meanwhile", window, order.table)
+        generation, changes = generation + 1, changes + 1
+        if changes >= _MOST_CHANGES:
+            raise DatabaseInterrupted(
+                f"window {window}: at each of {changes} tries a partition or child of {order.table} came, went or was "
+                f"rewritten while its rows were read; nothing was deleted. Run this again when that is over"
+            )
+    raise CheckFailed(f"window {window.cell} has {_MOST_GENERATIONS} generations; look into the bucket")
+
+
+def _copied(
+    session: Session, order: WorkOrder, window: DueWindow, row: LedgerRow, open_sink: OpenSink
+) -> Manifest | None:
+    """Streams the rows of one snapshot to their two objects; None, and no object, if the window has none to give.
+
+    One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
+    off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
+    """
+    with naming_unreadable(session, order, row.span), session.snapshot():
+        session.change("archive/export/hold", {"table": order.table})
+        shape = describe(session, order.table, order.timestamp_column, order.children)
+        # In the snapshot that reads the rows: a restore commits them and their hold together.
+        if _held(session, order, window):
+            return None
+        found = members(session, shape.oid, order.timestamp_column, row.span)
+        server = _server(session)
+        with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
+            data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
+            lines, rows = _divided(session, order, row, shape, data, keys)
+            if not rows:
+                return None
+            if lines != rows + 1:
+                raise CheckFailed(
+                    f"window {window}: the server counted {rows} rows and sent {lines - 1}; nothing was deleted"
+                )
+            # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
+            keys.finish()
+            data.finish()
+    return _manifest(
+        order,
+        shape,
+        row,
+        rows,
+        data.description(row.object_key),
+        keys.description(keys_key(row.object_key)),
+        found,
+        server,
+    )
+
+
+def _divided(
+    session: Session, order: WorkOrder, row: LedgerRow, shape: TableShape, data: Packer, keys: Packer
+) -> tuple[int, int]:
+    """Runs the COPY and cuts each row in two, while a thread compresses; the lines that came, and the rows counted."""
+    identity = identity_of_rows(shape)
+    names: Names = {
+        "table": order.table,
+        "column": order.timestamp_column,
+        "identity": identity,
+        "columns": [column.name for column in shape.columns],
+        "unreferenced": Unreferenced("target", shape.waits_for),
+    }
+    divide = divider(len(identity))
+    start, end = bounds(row.span, shape.timestamp_kind)
+    lines, pace = 0, Pace()
+
+    def pack(halves: tuple[bytes, bytes]) -> None:
+        keys.add(halves[0])
+        data.add(halves[1])
+
+    with (
+        session.copy_out("archive/export/rows", names, start=start, end=end) as copy,
+        Aside(pack, _MOST_WAITING, "pack") as packing,
+    ):
+        for rows in copy.batches():
+            lines += len(rows)
+            halves = divide(rows)
+            packing.give(halves)
+            if len(halves[1]) > PIECE_BYTES:
+                # A row as large as this is in memory several times over; the next one has to wait.
+                packing.settle()
+            del halves
+            if pace.due():
+                megabytes = data.content_bytes / 1e6
+                log.info("%s: %d rows, %.0f MB, %.0f MB/s", row.object_key, lines, megabytes, megabytes / pace.seconds)
+        packing.settle()
+    return lines, copy.rows
+
+
+def _server(session: Session) -> ServerDescription:
+    server = session.one("archive/export/server")
+    identifier = session.one("archive/export/system_identifier").identifier if server.may_identify else None
+    return ServerDescription(
+        system_identifier=identifier,
+        database=server.database,
+        version=server.version,
+        snapshot=server.snapshot,
+        read_at=server.read_at,
+        timeline=timeline_of(session),
+    )
+
+
+def _manifest(
+    order: WorkOrder,
+    shape: TableShape,
+    row: LedgerRow,
+    rows: int,
+    data: ObjectDescription,
+    keys: ObjectDescription,
+    found: dict[str, Member],
+    server: ServerDescription,
+) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        tool_version=TOOL_VERSION,
+        client=order.client,
+        table_schema=order.table.schema,
+        table=order.table.name,
+        timestamp_column=order.timestamp_column,
+        timestamp_kind=shape.timestamp_kind,
+        timezone=order.timezone,
+        cell_start=row.cell.start,
+        cell_end=row.cell.end,
+        span_start=row.span.start,
+        span_end=row.span.end,
+        generation=row.generation,
+        run_id=order.run_id,
+        columns=tuple(
+            ColumnDescription(name=column.name, type=column.type, number=column.number) for column in shape.columns
+        ),
+        identity=shape.identity,
+        identity_columns=shape.identity_columns,
+        members=found,
+        rows=rows,
+        compression=order.compression,
+        data=data,
+        keys=keys,
+        server=server,
+        token=row.token,
+    )
+
+
+def _told(window: DueWindow, manifest: Manifest) -> Exported:
+    data = manifest.data
+    log.info(
+        "window %s: %d rows, %.2f MB of CSV in %.2f MB, generation %d",
+        window,
+        manifest.rows,
+        data.content_bytes / 1e6,
+        data.bytes / 1e6,
+        manifest.generation,
+    )
+    return Exported(window, manifest.rows, data.content_bytes, data.bytes)
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+@contextmanager
+def _nowhere(_key: str) -> Generator[_Nowhere]:
+    """The sink of a dry run."""
+    yield _Nowhere()

@@ -1,0 +1,224 @@
+"""What every way of removing rows needs: the checked list of what may go, and the last word in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from io import BytesIO
+from typing import IO, Self, cast
+
+from pg_archiver.domain.tables import TableShape
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, StorageRefused, ValueRefused
+from pg_archiver.ledger.generation import LedgerRow
+from pg_archiver.ledger.kept_rows import note_kept
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.checksums import TalliedReader, Tally
+from pg_archiver.objects.compression import decompressed
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_keys import manifest_key
+from pg_archiver.postgres.catalog import identity_of_rows
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names, Of, Same
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+ELSEWHERE = "it was written to another bucket than the policy names now"
+OTHER_KEY = "the table has another key than at the export"
+_UNREADABLE = "the list of its rows does not fit the types of the table's key any more"
+_STRANGE = "the list of its rows names a table that was no part of it at the export"
+
+# Of a sidecar that is fetched ahead: the keys of some hundreds of thousands of rows.
+_MOST_FETCHED_BYTES = 4 << 20
+# The server's own types, by the names that `format_type` gives them, whose `=` takes no two values for one.
+_EXACT = re.compile(r"smallint|integer|bigint|uuid|oid|date|timestamp(\(\d\))? with(out)? time zone")
+
+
+def refuse_in_dry_run(order: WorkOrder) -> None:
+    """The last guard: whoever asks for it, no row goes on an order that is one for a dry run.
+
+    Raises:
+        NotEnabled: it is.
+    """
+    if order.dry_run:
+        raise NotEnabled(
+            f"run {order.run_id} is a dry run, in which no row of {order.table} may go; nothing was deleted"
+        )
+
+
+def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
+    """The object that was checked must be the one that is there now, and so must its manifest.
+
+    Raises:
+        CheckFailed: one of them was deleted or replaced since.
+    """
+    bucket = bucket.elsewhere(row.bucket)
+    head = bucket.head(row.object_key)
+    if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
+        raise CheckFailed(
+            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked; "
+            f"nothing more is deleted. Bring that object back, or set its ledger row to 'void' to export again"
+        )
+    if bucket.head(manifest_key(row.object_key)) is None:
+        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
+
+
+def note_given_up(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
+    """Notes beside a generation's object, in the bucket where that is, which of its rows stayed.
+
+    The bucket is another one if the policy named that at the export. Whoever takes a bucket out of the policy may have
+    taken it from this program altogether, so the note is left out then, and the ledger alone knows.
+    """
+    try:
+        note_kept(ledger, bucket, row)
+    except (CheckFailed, StorageRefused, StorageInterrupted) as failure:
+        if row.bucket == bucket.bucket:
+            raise
+        log.warning("window %s: which of its rows stayed is not noted in its old bucket: %s", row.span, failure)
+
+
+class Sidecars:
+    """Fetches one window's sidecar while the rows of the window before go. What it fetched is checked when it is used.
+
+    A large one is left to be streamed in its turn, so that memory stays what it is.
+    """
+
+    def __init__(self, bucket: ObjectStore) -> None:
+        """Fetches nothing yet."""
+        self._bucket = bucket
+        self._thread = ThreadPoolExecutor(1, "sidecar")
+        self._fetched: dict[str, Future[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        """Starts no thread yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Begins to fetch the manifest's sidecar, if it is a small one."""
+        if manifest.sidecar.bytes <= _MOST_FETCHED_BYTES:
+            key = manifest.sidecar.key
+            self._fetched[key] = self._thread.submit(self._fetch, key)
+
+    @contextmanager
+    def reading(self, key: str) -> Generator[IO[bytes]]:
+        """The sidecar's bytes, fetched by now or as they come.
+
+        Raises:
+            ObjectMissing: there is no such object.
+        """
+        fetched = self._fetched.pop(key, None)
+        if fetched is not None:
+            yield BytesIO(fetched.result())
+            return
+        with self._bucket.reading(key) as answer:
+            yield cast(IO[bytes], TalliedReader(answer.body))
+
+    def _fetch(self, key: str) -> bytes:
+        with self._bucket.reading(key) as answer:
+            return answer.body.read()
+
+
+class KeyList:
+    """The temporary table of places, versions and keys that were read from checked sidecars, numbered from 1."""
+
+    def __init__(
+        self,
+        session: Session,
+        bucket: ObjectStore,
+        order: WorkOrder,
+        shape: TableShape,
+        sidecars: Sidecars | None = None,
+    ) -> None:
+        """For rows of this table, in this session; `sidecars` may have fetched some of them already."""
+        self._session = session
+        self._bucket = bucket
+        self._sidecars = sidecars or Sidecars(bucket)
+        self._order = order
+        self._loaded = 0
+        self._columns = identity_of_rows(shape)
+        # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
+        self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
+        types = {column.name: column.type for column in shape.columns}
+        self._same_key = Same(
+            "target",
+            "exported",
+            tuple(
+                (column, name, bool(_EXACT.fullmatch(types[column])))
+                for column, name in zip(self._columns[3:], self._names[3:], strict=True)
+            ),
+        )
+
+    @property
+    def matching(self) -> Names:
+        """The names with which a statement compares the table's rows, besides their version, with the list's."""
+        return {
+            "target_place": [Of("target", column) for column in self._columns[1:3]],
+            "exported_place": [Of("exported", name) for name in self._names[1:3]],
+            "same_key": self._same_key,
+        }
+
+    def create(self) -> None:
+        """Makes the list, empty."""
+        names: Names = {"names": self._names, "columns": self._columns, "table": self._order.table}
+        self._session.change("archive/delete/drop_keys")
+        self._session.change("archive/delete/create_keys", names)
+        self._session.change("archive/delete/number_keys")
+
+    def add(self, manifest: Manifest) -> str | None:
+        """Adds a sidecar's lines, and makes sure that it is the one that was checked.
+
+        What it returns says why no row may go by this list, though it is that one: None if it will do.
+
+        Raises:
+            CheckFailed: it is another one, or damaged.
+        """
+        expected = manifest.sidecar
+        content = Tally()
+        with self._sidecars.reading(expected.key) as body:
+            chunks = _undamaged(decompressed(body, manifest.compression), expected.key)
+            try:
+                loaded = self._session.copy_in(
+                    "archive/delete/load_keys", {"names": self._names}, map(content.add, chunks)
+                )
+            except ValueRefused as refusal:
+                # As when a label of an enum type was renamed since.
+                log.warning("s3://%s/%s: %s", self._bucket.bucket, expected.key, refusal)
+                return _UNREADABLE
+        if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
+            raise CheckFailed(
+                f"s3://{self._bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
+            )
+        # The first of a row's place is its table. What the manifest does not know may have been rewritten since.
+        tables = self._session.all("archive/delete/tables_on_list", {"place": self._names[1]}, after=self._loaded)
+        self._loaded += loaded
+        return None if {row.oid for row in tables} <= (manifest.members or {}).keys() else _STRANGE
+
+    def ready(self) -> None:
+        """Lets the planner know what the list holds."""
+        self._session.change("archive/delete/analyze_keys")
+
+
+def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except ValueError as damage:
+        raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
+
+
+def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int, what: str = "changed") -> None:
+    """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
+    changed = (row.rows or 0) - deleted
+    note = f"{changed} row(s) {what} since the export and stayed" if changed else None
+    ended = (ledger.latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)
+    note_kept(ledger, bucket, ended)
+    ledger.deleted(row, note)
+    log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")

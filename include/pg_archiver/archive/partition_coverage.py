@@ -1,0 +1,126 @@
+"""The checked lists of all that a partition should hold, and the comparison of its rows with them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pg_archiver.archive.exported_rows import ELSEWHERE, OTHER_KEY, KeyList, finish, refuse_replaced
+from pg_archiver.archive.same_table import OLDER, Parts
+from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.tables import Partition, TableName, TableShape
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.restores import Restores
+from pg_archiver.ledger.window_ledger import Ledger, manifest_of
+from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.subscribers import find_subscribers
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The checked lists of all that the partition should hold, loaded and ready to be compared with it.
+
+    `rows` are the ledger's, without their manifests: of a year of hours these would be megabytes.
+    """
+
+    session: Session
+    bucket: ObjectStore
+    ledger: Ledger
+    order: WorkOrder
+    partition: Partition
+    shape: TableShape
+    rows: Sequence[LedgerRow]
+    parts: Parts
+    keys: KeyList
+
+    def covered(self, table: TableName) -> bool:
+        """Whether every row of the partition is on the lists right now."""
+        return self.comparison(table) is not None
+
+    def comparison(self, table: TableName) -> Positions | None:
+        """The numbers of the lines to which no row belongs any more; None if a row belongs to no line.
+
+        A rewritten partition, or one with another set of columns, is one whose rows are in no object.
+        """
+        found = self.session.one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
+        changed = self.changed()
+        if not changed and not found.uncovered:
+            return Positions.parse(found.missing)
+        reason = changed or f"{found.uncovered} row(s) came or changed since the export"
+        log.warning("%s is not dropped whole: %s; its rows are deleted in batches", self.partition, reason)
+        return None
+
+    def changed(self) -> str | None:
+        """Why its rows cannot be compared with the lists, though these are good.
+
+        Its own columns are what counts: once it is detached, those of its table may have become others.
+        """
+        return self.parts.changed(self.session, self.partition.oid)
+
+    def progress(self, missing: Positions) -> dict[int, int]:
+        """Notes for each window which of its rows went and which had gone before; the deleted rows by window."""
+        deleted, first = {}, 0
+        for row in self.rows:
+            rows = row.rows or 0
+            kept = missing.within(first + row.deleted_upto + 1, first + rows).moved(-first)
+            deleted[row.id] = rows - row.deleted_upto - len(kept)
+            self.ledger.progress(row, row.deleted_upto, rows, deleted[row.id], kept)
+            first += rows
+        return deleted
+
+    def finish(self, deleted: dict[int, int]) -> None:
+        """Ends the windows' generations, when the partition is gone and that is committed."""
+        for row in self.rows:
+            whole = self.ledger.of_object(row.bucket, row.object_key) or row
+            finish(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
+
+
+def load_coverage(session: Session, bucket: ObjectStore, order: WorkOrder, partition: Partition) -> Coverage | None:
+    """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
+    ledger = Ledger(session, order)
+    if any(row.state is not State.STORED for row in ledger.open_rows(partition.span)):
+        log.warning("%s is not dropped: not all of its windows are checked yet", partition)
+        return None
+    shape = describe(session, order.table, order.timestamp_column)
+    if reason := _reason_to_stay(session, order, partition, shape):
+        log.warning("%s is not dropped: %s", partition, reason)
+        return None
+    keys, parts, rows = KeyList(session, bucket, order, shape), Parts(), []
+    keys.create()
+    for row in ledger.open_rows(partition.span):
+        if reason := _added(bucket, row, shape, keys, parts):
+            log.warning("%s is not dropped: of one of its windows, %s", partition, reason)
+            return None
+        rows.append(replace(row, manifest=None))
+    keys.ready()
+    return Coverage(session, bucket, ledger, order, partition, shape, rows, parts, keys)
+
+
+def _reason_to_stay(session: Session, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
+    """Why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
+    if Restores(session, order).holds(partition.span):
+        return "a restore holds rows of it"
+    others = find_subscribers(session, shape.oid)
+    return f"its subscribers would keep the rows ({others})" if others else None
+
+
+def _added(bucket: ObjectStore, row: LedgerRow, shape: TableShape, keys: KeyList, parts: Parts) -> str | None:
+    """Adds a window's list; or why nothing may go on its account, so that the delete of the window gives it up."""
+    if row.state is not State.STORED:
+        return "another run has it in hand"
+    if row.bucket != bucket.bucket:
+        return ELSEWHERE
+    manifest = manifest_of(row, row.span)
+    if manifest.members is None:
+        return OLDER
+    if manifest.identity_columns != shape.identity_columns:
+        return OTHER_KEY
+    refuse_replaced(bucket, row, manifest)
+    parts.add(manifest)
+    return keys.add(manifest)

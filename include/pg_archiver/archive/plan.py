@@ -1,0 +1,359 @@
+"""plan: which hours are due, cut into the batches that Airflow's mapped tasks carry. Deletes and uploads nothing.
+
+Everything that could go wrong for a reason that a person must mend is looked for here, before anything is written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from pg_archiver.archive.batching import carry, choose, cut_into_batches, in_turn, longest_batch, span_carried
+from pg_archiver.archive.staying_rows import Staying, find_odd_timestamps, find_waiting
+from pg_archiver.archive.whole_partitions import whole_partitions
+from pg_archiver.domain.tables import Partition, TableName, TableShape
+from pg_archiver.domain.windows import (
+    EARLIEST,
+    GRID_ORIGIN,
+    DueWindow,
+    TimestampKind,
+    Window,
+    cutoff,
+    due_windows,
+    in_column_time,
+)
+from pg_archiver.domain.work import Batch, WorkOrder
+from pg_archiver.errors import SettingError
+from pg_archiver.ledger.partition_drops import Drops
+from pg_archiver.ledger.restores import Hold, Restores
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Name, Names, Unreferenced
+from pg_archiver.s3.bucket import ObjectStore
+
+log = logging.getLogger(__name__)
+
+# How many runs are foreseen: years of hours, one window each, would not end.
+MOST_RUNS = 1000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run asked for besides N: its own time, and the part of what is due to which it is limited."""
+
+    run_time: datetime
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True)
+class OtherTables:
+    """What a plan has to know of tables besides its own.
+
+    `archived` is how many are archived each day, this one among them: the more, the more windows share a task.
+    `kept_for_ever` are those of the table's children of which everything is kept.
+    """
+
+    archived: int = 1
+    kept_for_ever: tuple[TableName, ...] = ()
+
+
+ALONE = OtherTables()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches, and what the report needs to say about them."""
+
+    batches: tuple[Batch, ...]
+    due: Window | None
+    cutoff: datetime | None
+    keep_days: KeepDays
+    more: bool
+    notes: tuple[str, ...]
+    staying: tuple[Staying, ...] = ()
+
+    @classmethod
+    def nothing(cls, keep_days: KeepDays) -> Plan:
+        """The plan of a table of which everything is kept."""
+        log.info("nothing is due: keep_days is %d (from %s), which keeps everything", keep_days.days, keep_days.source)
+        return cls((), None, None, keep_days, more=False, notes=())
+
+    @property
+    def windows(self) -> int:
+        """How many windows the plan holds."""
+        return sum(len(batch) for batch in self.batches)
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those that are to be dropped whole."""
+        return tuple(batch.partition for batch in self.batches if batch.partition and not batch.partition.back)
+
+    def summary(self) -> dict[str, object]:
+        """What the report repeats: plain values only."""
+        return {
+            "keep_days": self.keep_days.days,
+            "keep_days_from": self.keep_days.source,
+            "cutoff": self.cutoff.isoformat() if self.cutoff else None,
+            "windows": self.windows,
+            "tasks": len(self.batches),
+            "more": self.more,
+            "partitions": [str(one) for one in self.partitions],
+            "notes": list(self.notes),
+            "staying": [one.as_dict() for one in self.staying],
+        }
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What this run and those after it would carry, if nothing changed meanwhile.
+
+    `runs` holds the batches of each run; `complete` is false where more than MOST_RUNS would be needed. `unfinished`
+    counts the windows that earlier runs began and did not finish.
+    """
+
+    due: Window | None
+    cutoff: datetime
+    runs: tuple[tuple[Batch, ...], ...]
+    complete: bool
+    unfinished: int
+    notes: tuple[str, ...]
+    staying: tuple[Staying, ...] = ()
+
+    @property
+    def windows(self) -> tuple[DueWindow, ...]:
+        """All windows, oldest first."""
+        return tuple(sorted(window for run in self.runs for batch in run for window in batch))
+
+    @property
+    def partitions(self) -> tuple[Partition, ...]:
+        """Those that would be dropped whole."""
+        return tuple(
+            batch.partition for run in self.runs for batch in run if batch.partition and not batch.partition.back
+        )
+
+
+def plan(
+    session: Session,
+    store: ObjectStore,
+    order: WorkOrder,
+    policy: TablePolicy,
+    keep: KeepDays,
+    limits: Limits,
+    others: OtherTables = ALONE,
+) -> Plan:
+    """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
+
+    Raises:
+        TableRefused: the table is missing or rows cannot be deleted from it safely.
+        StorageRefused: the bucket is missing, or may not be written to.
+        SettingError: the run's `end` is not after its `start`.
+    """
+    shape = describe(session, order.table, order.timestamp_column, order.children)
+    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
+    store.check(order.prefix, writing=not order.dry_run)
+    before, due, staying = _what_is_due(session, shape, Ledger(session, order), policy, keep, limits)
+    if due is None:
+        log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
+        notes = shape.notes + _words(staying)
+        return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
+    holds = Restores(session, order).holds(due)
+    half = _half_exported(Ledger(session, order), due)
+    windows, left = _windows(session, shape, Ledger(session, order), due, policy, holds, half)
+    partitions, hindrances = _partitions(session, shape, order, span_carried(due, left), policy, holds)
+    cut = cut_into_batches(windows, partitions, policy, others.archived, half)
+    most = policy.max_mapped_windows
+    more = bool(left) or len(cut) > most
+    waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
+    notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
+    result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting)
+    _tell(result)
+    return result
+
+
+def foresee(
+    session: Session,
+    shape: TableShape,
+    order: WorkOrder,
+    policy: TablePolicy,
+    keep: KeepDays,
+    limits: Limits,
+    others: OtherTables = ALONE,
+) -> Outlook:
+    """Plans run after run until nothing is due any more. Reads the table and the ledger alone, and no bucket.
+
+    Raises:
+        SettingError: the run's `end` is not after its `start`.
+    """
+    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
+    before, due, staying = _what_is_due(session, shape, Ledger(session, order), policy, keep, limits)
+    if due is None:
+        notes = shape.notes + _words(staying)
+        return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
+    ledger, holds = Ledger(session, order), Restores(session, order).holds(due)
+    half = _half_exported(ledger, due)
+    left, _ = _windows(session, shape, ledger, due, policy, holds, half, everything=True)
+    most = policy.max_mapped_windows * longest_batch(policy)
+    runs: list[tuple[Batch, ...]] = []
+    found: dict[str, None] = {}
+    dropped: set[int] = set()
+    complete = False
+    while not complete and len(runs) < MOST_RUNS:
+        carried, later = carry(left, most, half)
+        partitions, hindrances = _partitions(session, shape, order, span_carried(due, later), policy, holds)
+        found |= dict.fromkeys(hindrances)
+        whole = [one for one in partitions if one.oid not in dropped]
+        cut = cut_into_batches(carried, whole, policy, others.archived, half)
+        run = tuple(choose(cut, policy.max_mapped_windows, half))
+        runs += [run] if run else []
+        dropped |= {batch.partition.oid for batch in run if batch.partition}
+        done = {window.cell for batch in run for window in batch}
+        left = [window for window in left if window.cell not in done]
+        complete = not run or not (left or len(run) == policy.max_mapped_windows)
+    unfinished = len(ledger.open_windows(due)) if ledger.exists() else 0
+    waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
+    notes = shape.notes + _words(staying) + tuple(found) + _held(holds) + _words(waiting)
+    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
+
+
+def _what_is_due(
+    session: Session, shape: TableShape, ledger: Ledger, policy: TablePolicy, keep: KeepDays, limits: Limits
+) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
+    """The cutoff, the span that is due, and what no window will ever hold."""
+    now = min(datetime.now(UTC), session.one("archive/plan/clock").now)
+    before = cutoff(limits.run_time, now, keep.days)
+    due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
+    archived = ledger.has_archived()
+    return before, due, tuple(find_odd_timestamps(session, shape, now, policy.timezone, archived_before=archived))
+
+
+def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
+    """The span that is due, in column time; the run's limits make it smaller and never larger."""
+    start = max(EARLIEST, _limit(limits.start, kind, timezone) or EARLIEST)
+    last = in_column_time(before, kind, timezone)
+    end = min(last, _limit(limits.end, kind, timezone) or last)
+    return Window(start, end) if start < end else None
+
+
+def _refuse_backward(limits: Limits, kind: TimestampKind, timezone: str) -> None:
+    start, end = (_limit(moment, kind, timezone) for moment in (limits.start, limits.end))
+    if start and end and start >= end:
+        raise SettingError(
+            f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
+        )
+
+
+def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datetime | None:
+    """A `start` or `end` in column time; one without an offset is in column time already."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return in_column_time(moment, kind, timezone)
+
+
+def _windows(
+    session: Session,
+    shape: TableShape,
+    ledger: Ledger,
+    due: Window,
+    policy: TablePolicy,
+    holds: Sequence[Hold],
+    half_exported: Collection[Window],
+    *,
+    everything: bool = False,
+) -> tuple[list[DueWindow], list[DueWindow]]:
+    """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
+
+    Both in their turns: those that an earlier run could not export come last, and keep no other one from its place.
+    With `everything` all that are due count as this run's.
+    """
+    most = policy.max_mapped_windows * longest_batch(policy)
+    passed_over = len(half_exported) + sum(_cells(hold, policy.window_hours) for hold in holds)
+    rows = session.all(
+        *_finding(shape),
+        start=due.start,
+        end=due.end,
+        step=timedelta(hours=policy.window_hours),
+        origin=GRID_ORIGIN,
+        limit=None if everything else most + 1 + passed_over,
+    )
+    found = due_windows([row.first for row in rows], due, policy.window_hours)
+    unfinished = ledger.open_windows(due) if ledger.exists() else []
+    planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
+    free = [planned[cell] for cell in planned if not any(hold.span.overlaps(cell) for hold in holds)]
+    windows = in_turn(free, half_exported)
+    return (windows, []) if everything else carry(windows, most, half_exported)
+
+
+def _half_exported(ledger: Ledger, due: Window) -> frozenset[Window]:
+    return ledger.half_exported(due) if ledger.exists() else frozenset()
+
+
+def _partitions(
+    session: Session, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
+) -> tuple[list[Partition], tuple[str, ...]]:
+    """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped.
+
+    One that is half dropped and not due any more, because N rose, say, is only to be brought back.
+    """
+    drops = Drops(session, order)
+    half = list(drops.unfinished().values()) if drops.exist() else []
+    # Rows that wait for their children stay, so such a partition is never whole.
+    if not policy.drop_partitions or policy.children:
+        return [replace(one, back=True) for one in half], ()
+    begun = [replace(one, back=not _is_within(one.span, carried)) for one in half]
+    found = whole_partitions(session, shape, carried, policy.window_hours)
+    free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
+    known = {one.oid for one in begun}
+    return begun + [one for one in free if one.oid not in known], found.notes
+
+
+def _is_within(span: Window, whole: Window) -> bool:
+    return whole.start <= span.start and span.end <= whole.end
+
+
+def _finding(shape: TableShape) -> tuple[str, Names]:
+    """The statement that finds the windows: along the index that there is, or in one read of the table."""
+    names: dict[str, Name] = {"table": shape.table, "column": shape.timestamp_column}
+    if shape.timestamp_index and not shape.waits_for:
+        return "archive/plan/windows_by_index", names
+    names["unreferenced"] = Unreferenced("target", shape.waits_for)
+    if shape.timestamp_index and all(key.indexed for key in shape.waits_for):
+        return "archive/plan/windows_without_children", names
+    return "archive/plan/windows_by_scan", names
+
+
+def _words(staying: Sequence[Staying]) -> tuple[str, ...]:
+    return tuple(one.words for one in staying)
+
+
+def _cells(hold: Hold, hours: int) -> int:
+    """How many cells of the grid the hold can overlap."""
+    return (hold.span.end - hold.span.start) // timedelta(hours=hours) + 2
+
+
+def _held(holds: Sequence[Hold]) -> tuple[str, ...]:
+    if not holds:
+        return ()
+    first = min(holds, key=lambda hold: hold.until)
+    return (f"restored rows stay for now, in {len(holds)} span(s); the first hold to end: {first}",)
+
+
+def _tell(result: Plan) -> None:
+    log.info(
+        "%d window(s) due before %s (keep_days %d, from %s), in %d task(s)%s",
+        result.windows,
+        result.cutoff,
+        result.keep_days.days,
+        result.keep_days.source,
+        len(result.batches),
+        "; more are left for the next run" if result.more else "",
+    )
+    for partition in result.partitions:
+        log.info("due as a whole, to be dropped: %s", partition)
+    for note in result.notes:
+        log.warning("%s", note)

@@ -1,0 +1,52 @@
+"""The way home for rows of a detached partition that can never be attached again, as when its place was taken.
+
+They are inserted into the table, each compared with what it was, or none of them is.
+"""
+
+from __future__ import annotations
+
+from pg_archiver.archive.exported_rows import KeyList
+from pg_archiver.domain.tables import TableName, TableShape
+from pg_archiver.errors import DatabaseRefused, TableRefused
+from pg_archiver.postgres.catalog import columns_of
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
+
+
+def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, keys: KeyList | None) -> int:
+    """Inserts the partition's rows into the table, but for those on the lists if there are any; returns how many.
+
+    Runs in a transaction that holds the partition under ACCESS EXCLUSIVE. Nothing of the users' making may act on the
+    rows on their way.
+
+    Raises:
+        TableRefused: the rows would not be there as they were, or the server refuses them; the message says what of.
+    """
+    triggers = [
+        f"trigger {row.name} of {row.tables}" for row in session.all("restore/triggers", oid=shape.oid) if row.on_insert
+    ]
+    rules = [f"rule {row.name} of {shape.table}" for row in session.all("restore/insert_rules", oid=shape.oid)]
+    if triggers or rules:
+        raise TableRefused(f"{', '.join(triggers + rules)} would act on rows that are put back into {shape.table}")
+    columns = {(column.name, column.type, column.is_generated) for column in shape.columns}
+    own = columns_of(session, oid)
+    if {(column.name, column.type, column.is_generated) for column in own} != columns:
+        raise TableRefused(f"{partition} has other columns than {shape.table} by now")
+    names: Names = {
+        "table": shape.table,
+        "partition": partition,
+        "columns": [column.name for column in own if not column.is_generated],
+        "every": [column.name for column in own],
+    }
+    try:
+        session.users_path(ours_first=False)
+        if keys:
+            found = session.one("archive/drop_partition/move", {**names, **keys.matching})
+        else:
+            found = session.one("archive/drop_partition/move_all", names)
+        session.own_path()
+    except DatabaseRefused as refusal:
+        raise TableRefused(f"{refusal}; so rows of {partition} cannot be put back into {shape.table}") from None
+    if found.different or found.moved != found.rows:
+        raise TableRefused(f"rows of {partition} would not be in {shape.table} just as they were")
+    return int(found.rows)

@@ -1,0 +1,92 @@
+"""Whether the table that is there is the one that was exported: columns by number, parts by their files.
+
+Neither names nor files alone tell it. A column that was dropped and added again has its old name, and its rows
+their old versions, in their old file; a rewrite puts rows on the places of others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pg_archiver.domain.tables import Member, TableName, TableShape
+from pg_archiver.domain.windows import Window
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.postgres.catalog import columns_of, find, members
+from pg_archiver.postgres.session import Session
+
+OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
+REPLACED = "another table has its name now"
+CHANGED = "the table was rewritten, or its columns changed, since the export"
+
+
+def table_changed(session: Session, shape: TableShape, manifest: Manifest) -> str | None:
+    """Why rows may not leave the table on account of this manifest; None if it is still what was exported.
+
+    Asked in a transaction that holds a lock on the table, under which neither its name nor its columns can change.
+    """
+    if manifest.members is None:
+        return OLDER
+    found = find(session, shape.table)
+    if found is None or found.oid != shape.oid:
+        return REPLACED
+    now = [(column.number, column.name, column.type) for column in columns_of(session, shape.oid)]
+    if now != [(column.number, column.name, column.type) for column in manifest.columns]:
+        return CHANGED
+    return parts_changed(session, shape.oid, manifest)
+
+
+def parts_changed(session: Session, oid: int, manifest: Manifest) -> str | None:
+    """The same for what can come to be though the table is locked: a part is attached that was rewritten meanwhile.
+
+    A part that is gone took its rows with it, and no row of a new one is on the list; only those that changed matter.
+    """
+    if manifest.members is None:
+        return OLDER
+    now = _essence(members(session, oid, manifest.timestamp_column, manifest.span))
+    then = _essence(manifest.members)
+    return CHANGED if any(now.get(part, what) != what for part, what in then.items()) else None
+
+
+@dataclass
+class Parts:
+    """What the manifests of several windows say of the table's parts, each thing once, however many windows there are.
+
+    By the name of the timestamp column that they had then: the span of the windows, and how each part was.
+    """
+
+    _spans: dict[str, Window] = field(default_factory=dict)
+    _seen: dict[str, dict[str, set[tuple[int, str]]]] = field(default_factory=dict)
+
+    def add(self, manifest: Manifest) -> None:
+        """Adds those of a manifest that tells columns by number."""
+        column, span = manifest.timestamp_column, manifest.span
+        known = self._spans.get(column, span)
+        self._spans[column] = Window(min(known.start, span.start), max(known.end, span.end))
+        seen = self._seen.setdefault(column, {})
+        for oid, what in _essence(manifest.members or {}).items():
+            seen.setdefault(oid, set()).add(what)
+
+    def changed(self, session: Session, oid: int) -> str | None:
+        """Why rows may not go on account of these windows, by the table with this oid and its parts."""
+        for column, span in self._spans.items():
+            now, then = _essence(members(session, oid, column, span)), self._seen[column]
+            if any(then[part] != {what} for part, what in now.items() if part in then):
+                return CHANGED
+        return None
+
+
+def has_same_parts(session: Session, table: TableName, manifest: Manifest) -> bool:
+    """Whether the table has the very parts that the manifest names, each as it was then, and no other one.
+
+    To be asked when the snapshot of the export has ended: within it, parts that came meanwhile cannot be seen.
+    """
+    found = find(session, table)
+    if found is None or manifest.members is None:
+        return False
+    now = members(session, found.oid, manifest.timestamp_column, manifest.span)
+    return _essence(now) == _essence(manifest.members)
+
+
+def _essence(parts: dict[str, Member]) -> dict[str, tuple[int, str]]:
+    """Without the names, which may change and mean nothing."""
+    return {oid: (part.file_node, part.columns) for oid, part in parts.items()}

@@ -1,0 +1,109 @@
+"""What failed of several windows, so that one bad window keeps no other one from its turn.
+
+The step goes on with the windows that are left, and fails at its end with what each of them said. It goes on only
+while that makes sense: not when the connection is gone, or what failed concerns the whole table or bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import (
+    ArchiverError,
+    Busy,
+    CheckFailed,
+    Interrupted,
+    LockWait,
+    NotEnabled,
+    OwnedElsewhere,
+    SettingError,
+    Stopped,
+    StorageInterrupted,
+    StorageRefused,
+    TableRefused,
+    Unfinished,
+)
+from pg_archiver.postgres.session import Session
+
+log = logging.getLogger(__name__)
+
+_OF_ALL_WINDOWS = (NotEnabled, OwnedElsewhere, SettingError, StorageRefused, TableRefused, Stopped)
+# S3 that cannot be reached, or a lock that is not given up, makes each window wait for minutes, and a statement that
+# meets its limit for an hour.
+_WAITED_FOR = (StorageInterrupted, Busy, LockWait)
+_LONG_SECONDS = 60.0
+_MOST_LONG = 3
+_MOST_TOLD = 10
+
+
+@dataclass
+class Turn:
+    """One window's turn: whether it came to a good end."""
+
+    passed: bool = False
+
+
+class Failures:
+    """The failures of one step over several windows."""
+
+    def __init__(self, session: Session) -> None:
+        """None so far; `database` is the connection without which no window can go on."""
+        self._session = session
+        self._failures: list[ArchiverError] = []
+        self._long = 0
+
+    @contextmanager
+    def of(self, window: DueWindow) -> Generator[Turn]:
+        """Around the work on one window: what it raises is kept for the end, where the next one can still go on.
+
+        Raises:
+            ArchiverError: the next one cannot; it speaks of the failures before as well.
+        """
+        turn, began = Turn(), time.monotonic()
+        try:
+            yield turn
+        except ArchiverError as failure:
+            self._failures.append(failure)
+            # A refusal that took long had much to read, and says nothing of the windows after it.
+            long = isinstance(failure, Interrupted) and time.monotonic() - began > _LONG_SECONDS
+            waited = isinstance(failure, _WAITED_FOR) or long
+            self._long += waited
+            if self._is_hopeless(failure):
+                raise _together(self._failures) from None
+            # The message is whole; a trace would bury it.
+            log.error("%s", failure if str(window) in str(failure) else f"window {window}: {failure}")  # noqa: TRY400
+        else:
+            turn.passed = True
+
+    def settle(self) -> None:
+        """At the end: fails if any window did.
+
+        Raises:
+            ArchiverError: the one failure there was; of several, `Interrupted` if any of them may pass by itself.
+        """
+        if self._failures:
+            raise _together(self._failures)
+
+    def _is_hopeless(self, failure: ArchiverError) -> bool:
+        return isinstance(failure, _OF_ALL_WINDOWS) or self._session.closed or self._long >= _MOST_LONG
+
+
+def _together(failures: Sequence[ArchiverError]) -> ArchiverError:
+    last = failures[-1]
+    if len(failures) == 1 or isinstance(last, Stopped):
+        return last
+    kinds = {type(failure) for failure in failures}
+    told = list(dict.fromkeys(map(str, failures)))
+    more = [f"and {len(told) - _MOST_TOLD} more, which the log above has"] if len(told) > _MOST_TOLD else []
+    text = "; ".join([*told[:_MOST_TOLD], *more])
+    if len(kinds) == 1 and type(last).__init__ is ArchiverError.__init__:
+        return type(last)(text)
+    if any(isinstance(one, CheckFailed) for one in failures):
+        # What came back damaged has been noted down by now, and a further try would find nothing wrong with it.
+        return CheckFailed(text)
+    return Interrupted(text) if any(isinstance(one, Interrupted) for one in failures) else Unfinished(text)

@@ -1,0 +1,1 @@
+"""Words and arithmetic. No I/O."""

@@ -1,0 +1,272 @@
+"""Which rows of an object left the table, and which are only in the object besides: noted beside the object too.
+
+The ledger knows it first. The note in S3 is for the day when the ledger is lost, and is written only where there is
+something to say. At the end of a delete it comes before the ledger's last word, so that it cannot be forgotten. When
+a delete is given up it comes after it: a note left by a process that died in between would be wrong as soon as
+another one went on deleting.
+
+A database that was brought back to an earlier moment writes its own notes beside those that were written before;
+`pasts` tells which of them counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+
+from pydantic import ValidationError
+
+from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.wording import say_count
+from pg_archiver.errors import CheckFailed, KeyTaken, Refused
+from pg_archiver.ledger.generation import LedgerRow
+from pg_archiver.ledger.kept_notes import KeptNote, contradict, format_for, judge
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_keys import data_keys, kept_folder, kept_key
+from pg_archiver.s3.bucket import ObjectStore
+
+# As many keys as S3 tells in one answer.
+_PAGE_KEYS = 1000
+# An object's key ends with the folders of its day and its hour, and its name.
+_FOLDERS_OF_HOUR = 3
+# How many notes that say the same may lie there, all of them damaged but the last.
+_MOST_TRIES = 9
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Which rows of an object left the table: those up to number `upto`, but the `kept` ones.
+
+    `known` is false where no ledger says so at first hand: it was lost, or made again from the manifests. Then notes
+    beside the object may contradict each other: whether the `disputed` rows left cannot be told, and with `doubtful`
+    it cannot be told of any. `notes` are sentences for people.
+    """
+
+    known: bool
+    upto: int
+    kept: Positions
+    disputed: Positions = NONE
+    notes: tuple[str, ...] = ()
+    doubtful: bool = False
+
+
+@dataclass(frozen=True)
+class Noted:
+    """The notes that lie beside one object; of those that cannot be used, sentences that say why."""
+
+    notes: tuple[KeptNote, ...]
+    unusable: tuple[str, ...]
+
+
+class NoteKeys:
+    """The keys of notes, listed a page at a time: one request for many objects, if these come in the order of S3.
+
+    What is listed may be older than what the caller knows from elsewhere.
+    """
+
+    def __init__(self) -> None:
+        """Lists nothing yet."""
+        self._bucket = self._after = self._last = ""
+        self._keys: list[str] = []
+
+    def of(self, bucket: ObjectStore, data_key: str) -> list[str]:
+        """Those of the notes on this object."""
+        begin = kept_folder(data_key)
+        if not (bucket.bucket == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
+            folder = data_key.rsplit("/", _FOLDERS_OF_HOUR)[0] + "/"
+            page = list(islice(bucket.keys(folder, begin), _PAGE_KEYS))
+            self._bucket, self._after = bucket.bucket, begin
+            self._last = page[-1] if len(page) == _PAGE_KEYS else ""
+            self._keys = [key for key in page if ".kept." in key]
+        if not self._reaches_beyond(begin):
+            return list(bucket.keys(begin))
+        return [key for key in self._keys if key.startswith(begin)]
+
+    def _reaches_beyond(self, begin: str) -> bool:
+        return not self._last or (self._last > begin and not self._last.startswith(begin))
+
+
+def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
+    """Writes the note of a generation whose delete ends here, if some of its rows stayed.
+
+    If none did, it is written where notes of another past say so of some. That may be only where the server is not
+    known to be the one of the export, on the same timeline; whether there are others is not asked each time.
+
+    Raises:
+        CheckFailed: what was written came back as something else each time.
+    """
+    if knows_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row)):
+        mend_note(ledger, bucket.elsewhere(row.bucket), row)
+
+
+def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, listed: NoteKeys | None = None) -> bool:
+    """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
+
+    The same progress gives the same key, so a second try finds its own note and leaves it. Before anything is written
+    on account of what was `listed` a while ago, it is asked for again.
+
+    Raises:
+        CheckFailed: what was written came back as something else each time.
+    """
+    manifest = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
+    found = read_notes(bucket, manifest, listed.of(bucket, manifest.data.key) if listed else None)
+    if not found.notes and not found.unusable and not has_kept(row):
+        return False
+    past = ledger.past()
+    note = KeptNote(
+        format=format_for(row.kept),
+        data_key=row.object_key,
+        data_sha256=manifest.data.sha256,
+        deleted_upto=row.deleted_upto,
+        kept=row.kept,
+        system_identifier=past.system_identifier,
+        timeline=past.timeline,
+        written_at=ledger.moment(),
+    )
+    alike = [one for one in found.notes if one.rows == note.rows]
+    if alike and (any(past.is_told and one.past == past for one in alike) or _is_last_word(found, note)):
+        return False
+    if listed:
+        return mend_note(ledger, bucket, row)
+    content = note.model_dump_json().encode()
+    for number in range(1, _MOST_TRIES + 1):
+        key = kept_key(row.object_key, note.deleted_upto, note.digest, number)
+        # Taken by a damaged one, by a past in which the same rows stayed, or by this write, whose answer was lost.
+        with suppress(KeyTaken):
+            bucket.put_new(key, content)
+        if _came_back(bucket, key, content):
+            return True
+    if alike:
+        return False
+    raise CheckFailed(
+        f"the note on s3://{bucket.bucket}/{row.object_key} that tells which rows stayed came back as something else "
+        f"than was sent, {_MOST_TRIES} times; nothing more was deleted. See what stands between here and S3, then run "
+        f"this again"
+    )
+
+
+def read_notes(bucket: ObjectStore, manifest: Manifest, keys: Iterable[str] | None = None) -> Noted:
+    """All notes on this object; what cannot be read, or is none, ends nothing.
+
+    Their `keys` are asked for, if the caller does not know them.
+    """
+    notes, unusable = [], []
+    for key in bucket.keys(kept_folder(manifest.data.key)) if keys is None else keys:
+        where = f"s3://{bucket.bucket}/{key}"
+        try:
+            with bucket.reading(key) as answer:
+                note = KeptNote.model_validate_json(answer.body.read())
+        except ValidationError:
+            unusable.append(f"{where} is not a note that this version can read")
+            continue
+        except Refused as refusal:
+            unusable.append(f"{where} cannot be read: {refusal}")
+            continue
+        if (note.data_key, note.data_sha256) == (manifest.data.key, manifest.data.sha256):
+            if note.deleted_upto > manifest.rows or (note.format > 1 and f".{note.digest}." not in key):
+                unusable.append(f"{where} is damaged: it is not what was written there")
+            else:
+                notes.append(note)
+        elif note.data_key == manifest.data.key or note.data_key not in data_keys(key):
+            # An object of the same window under another compression has its notes here too.
+            unusable.append(f"{where} speaks of another object")
+    return Noted(tuple(notes), tuple(unusable))
+
+
+def what_left(ledger: Ledger, bucket: ObjectStore, manifest: Manifest, *, noted: bool = True) -> Gone:
+    """Which rows of the object left the table, from the ledger, else from the notes beside it, if there may be any.
+
+    With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
+    having written it, knows nothing of it.
+    """
+    row = ledger.of_object(bucket.bucket, manifest.data.key)
+    if row is not None and wrote_object(row, manifest):
+        return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
+    if row is not None and knows_object(row):
+        written = Manifest.parse(row.manifest, f"the ledger's entry for {manifest.data.key}")
+        if written.data == manifest.data:
+            return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
+    return weigh_notes(manifest, read_notes(bucket, manifest, None if noted else ()))
+
+
+def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
+    """Which rows of the object left the table, where nothing tells of it but the notes beside it."""
+    if not found.notes:
+        doubt = (
+            (f"which rows of {manifest.data.key} stayed in the table is not known: no note on it can be read",)
+            if found.unusable
+            else ()
+        )
+        return Gone(False, manifest.rows, NONE, notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
+    judged = judge(found.notes)
+    sentences = list(found.unusable)
+    if judged.disputed or judged.doubtful:
+        rows = say_count(len(judged.disputed), "row") if judged.disputed else "many rows"
+        sentences.append(
+            f"notes on {manifest.data.key} contradict each other about {rows}, and which of them is the last cannot be "
+            f"told"
+        )
+    elif past := _of_another_past(found, judged.lasting[0]):
+        sentences.append(f"{say_count(past, 'note')} on {manifest.data.key} of another past of the database left aside")
+    return Gone(False, judged.upto, judged.kept, judged.disputed, tuple(sentences), judged.doubtful)
+
+
+def has_kept(row: LedgerRow) -> bool:
+    """Whether rows of this generation stayed, or were never dealt with."""
+    return bool(row.kept) or row.deleted_upto != row.rows
+
+
+def knows_object(row: LedgerRow) -> bool:
+    """Whether the ledger speaks of an object that it saw written, at first hand."""
+    return not row.rebuilt and row.manifest is not None
+
+
+def wrote_object(row: LedgerRow, manifest: Manifest) -> bool:
+    """Whether this row of the ledger is the very one that wrote the object, whatever else it has lost since.
+
+    A server that lost its last commits lost those of the delete as well. So what the row says of its rows holds.
+    """
+    return not row.rebuilt and row.token is not None and row.token == manifest.token
+
+
+def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
+    """A sentence on the notes that say something else than the ledger does at first hand; None if there are none."""
+    others = sum(note.rows != (row.deleted_upto, row.kept) for note in found.notes)
+    if not others:
+        return None
+    return (
+        f"{say_count(others, 'note')} on {row.object_key} of another past of the database: the ledger says that "
+        f"{row.deleted_rows:,} of its {row.rows:,} rows left, and counts"
+    )
+
+
+def has_note(row: LedgerRow, found: Noted) -> bool:
+    """Whether one of the notes says of the rows what the ledger says."""
+    return any(note.rows == (row.deleted_upto, row.kept) for note in found.notes)
+
+
+def _is_past_of_export(ledger: Ledger, row: LedgerRow) -> bool:
+    server = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}").server
+    past = ledger.past()
+    return past.is_told and (server.system_identifier, server.timeline) == (past.system_identifier, past.timeline)
+
+
+def _is_last_word(found: Noted, note: KeptNote) -> bool:
+    """Whether a reader who has only the notes comes to what this one says."""
+    judged = judge(found.notes)
+    return not judged.doubtful and {one.rows for one in judged.lasting} == {note.rows}
+
+
+def _of_another_past(found: Noted, last: KeptNote) -> int:
+    return sum(contradict(note, last) for note in found.notes)
+
+
+def _came_back(bucket: ObjectStore, key: str, content: bytes) -> bool:
+    try:
+        with bucket.reading(key) as answer:
+            return answer.body.read() == content
+    except CheckFailed:
+        return False

@@ -1,0 +1,55 @@
+"""The ledger under two roles: the archive's makes and owns it, and lets that of maintenance keep its own lines there.
+
+A table of the ledger that the role of maintenance made would be its own, and shut the archive out of its ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import RightMissing
+from pg_archiver.ledger.migrations import SCHEMA, migrations
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.postgres.session import Session
+
+
+def ensure_upkeep(
+    session: Session, order: WorkOrder, open_archive: Callable[[], AbstractContextManager[Session]]
+) -> None:
+    """Sees to it that this session may note in the ledger what it maintains, and never makes the ledger itself.
+
+    Args:
+        session: the session of maintenance; not in a transaction.
+        order: which table of whom.
+        open_archive: opens a session of the archive's own role in the same database; only where something lacks.
+
+    Raises:
+        RightMissing: the archive's role could not give the rights, since the ledger is not its own.
+    """
+    if _may_keep(session):
+        return
+    rights = session.one("ledger/maintenance/rights")
+    with open_archive() as archive:
+        Ledger(archive, order).migrate()
+        if not rights.in_schema:
+            archive.change("ledger/maintenance/let_in", {"role": rights.role})
+        archive.change("ledger/maintenance/let_read", {"role": rights.role})
+        archive.change("ledger/maintenance/let_write", {"role": rights.role})
+    if not _may_keep(session):
+        raise RightMissing(
+            f"role {rights.role!r}, of the policy file's maintenance_conn_id, may not keep the ledger of database "
+            f"{session.name}, and the archive's role could not let it, since schema {SCHEMA} or its tables belong to "
+            f"another. Nothing was done. Run include/sql/roles/maintenance.sql there as the schema's owner, and make "
+            f"the archive's role the tables' owner with ALTER TABLE ... OWNER TO"
+        )
+
+
+def _may_keep(session: Session) -> bool:
+    """Whether the ledger is there, of this version, and open to this session."""
+    rights = session.one("ledger/maintenance/rights")
+    if not (rights.in_schema and rights.in_tables):
+        return False
+    done = {row.number for row in session.all("ledger/schema/migrated")}
+    return all(number in done for number, _ in migrations() if number > 1)

@@ -1,0 +1,118 @@
+"""The ledger's tables: whether they are there, and how they are brought up to this version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pg_archiver.domain.ledger_version import LEDGER_VERSION
+from pg_archiver.errors import DatabaseRefused
+from pg_archiver.postgres.error_translation import ledger_is_newer
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import FOLDER
+
+SCHEMA = "archiver"
+_MIGRATIONS = FOLDER / "ledger" / "migrations"
+
+
+def migrations() -> list[tuple[int, Path]]:
+    """The numbered files, in order."""
+    return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
+
+
+def refuse_foreign(session: Session) -> None:
+    """Makes sure that what goes by the ledger's names in this database is the ledger.
+
+    Raises:
+        DatabaseRefused: it is somebody else's.
+    """
+    if found := session.all("ledger/schema/foreign"):
+        named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
+        raise DatabaseRefused(
+            f"{named} in database {session.name} is not of this program, which keeps its ledger under that name; "
+            f"nothing was archived or deleted. Move it out of the way with ALTER TABLE ... RENAME TO or SET SCHEMA"
+        )
+
+
+class LedgerTables:
+    """The tables of the ledger in one client database."""
+
+    def __init__(self, session: Session) -> None:
+        """Reads and writes through this connection."""
+        self._session = session
+
+    def exists(self) -> bool:
+        """Whether this database has a ledger; before the first run it has none."""
+        refuse_foreign(self._session)
+        return bool(self._session.one("ledger/schema/schema_exists").windows)
+
+    def migrate(self) -> None:
+        """Brings the ledger's tables up to this version; does nothing when they are.
+
+        Raises:
+            DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant. Or only
+                later versions of this program may write to this ledger. Or tables of its names are others'.
+        """
+        self._refuse_newer()
+        if self._missing():
+            self._refuse_missing_rights()
+            with self._session.transaction():
+                self._session.all("ledger/schema/migration_lock")
+                # Another program may have brought it further than this one knows while this one waited.
+                self._refuse_newer()
+                # Event triggers of users fire, and look names up; the migrations qualify theirs.
+                self._session.users_path(ours_first=True)
+                for number, path in self._missing():
+                    self._run(number, path)
+                    if self._session.one("ledger/schema/schema_exists").migrations:
+                        self._session.change("ledger/schema/record_migration", number=number, name=path.stem)
+
+    def hindrance(self) -> str | None:
+        """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
+        try:
+            self._refuse_newer()
+        except DatabaseRefused as refusal:
+            return str(refusal)
+        return None
+
+    def is_current(self) -> bool:
+        """Whether there is a ledger, and it is one of this version or a later one, which may be read."""
+        return self.exists() and not self._missing()
+
+    def _refuse_newer(self) -> None:
+        refuse_foreign(self._session)
+        if self._session.one("ledger/schema/schema_exists").lowest_version:
+            found = self._session.all("ledger/schema/lowest_version")
+            if not found or found[0].version > LEDGER_VERSION:
+                raise ledger_is_newer(self._session.name, str(found[0].version) if found else "unknown")
+
+    def _run(self, number: int, path: Path) -> None:
+        try:
+            self._session.run_script(path.read_text(encoding="utf-8"))
+        except DatabaseRefused as refusal:
+            raise DatabaseRefused(
+                f"{refusal}. So the ledger could not be brought to this version (step {number}), and nothing was "
+                f"archived or deleted. If its tables belong to another role, run this once as that role, or make this "
+                f"one their owner with ALTER TABLE ... OWNER TO"
+            ) from None
+
+    def _missing(self) -> list[tuple[int, Path]]:
+        if not self._session.one("ledger/schema/schema_exists").migrations:
+            # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
+            return migrations()[1:] if self._schema_rights() else migrations()
+        done = {row.number for row in self._session.all("ledger/schema/migrated")}
+        return [(number, path) for number, path in migrations() if number > 1 and number not in done]
+
+    def _schema_rights(self) -> list[Row]:
+        return self._session.all("postgres/catalog/schema_rights", schema=SCHEMA)
+
+    def _refuse_missing_rights(self) -> None:
+        """Somebody else may have made the schema, so that this role need not be able to make any."""
+        for rights in self._schema_rights():
+            missing = [
+                name for name, granted in (("USAGE", rights.may_use), ("CREATE", rights.may_create)) if not granted
+            ]
+            if missing:
+                raise DatabaseRefused(
+                    f"the role of the Airflow connection may not keep the ledger in schema {SCHEMA} of database "
+                    f"{self._session.name}; grant {' and '.join(missing)} on that schema"
+                )

@@ -1,0 +1,106 @@
+"""What became of the partitions that runs set out to drop."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from pg_archiver.domain.tables import Partition, TableName
+from pg_archiver.domain.windows import Window
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import Superseded
+from pg_archiver.postgres.session import Row, Session
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A partition that is gone: the rows that it held, and what its files took."""
+
+    table: TableName
+    rows: int
+    bytes: int
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"partition {self.table} dropped whole: {self.rows} rows, {self.bytes / 1e6:.1f} MB given back"
+
+
+class Drops:
+    """The drops of one table's partitions, in the ledger: begun before the detach, ended with the drop."""
+
+    def __init__(self, session: Session, order: WorkOrder) -> None:
+        """Reads and writes through this connection, for this client and table."""
+        self._session = session
+        self._order = order
+        self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
+
+    def exist(self) -> bool:
+        """Whether this ledger knows of drops; a ledger of an older version does not."""
+        return bool(self._session.one("ledger/schema/schema_exists").partitions)
+
+    def unfinished(self) -> dict[int, Partition]:
+        """What was begun and not ended, by the number of its line."""
+        rows = self._session.all("ledger/partition_drops/unfinished", **self._subject)
+        return {row.id: partition_of(row, alone=True) for row in rows}
+
+    def begin(self, partition: Partition) -> int:
+        """Notes that the partition is about to be detached; returns the number of the line."""
+        row = self._session.one(
+            "ledger/partition_drops/begin",
+            **self._subject,
+            oid=partition.oid,
+            partition_schema=partition.table.schema,
+            partition_name=partition.table.name,
+            parent_schema=partition.parent.schema,
+            parent_name=partition.parent.name,
+            start=partition.span.start,
+            end=partition.span.end,
+            lower=partition.bounds[0],
+            upper=partition.bounds[1],
+            run_id=self._order.run_id,
+        )
+        return int(row.id)
+
+    def ended(self, number: int, state: str, note: str | None = None, dropped: Dropped | None = None) -> None:
+        """Notes how it ended: `dropped`, `attached` again, its rows `moved` into the table, or `gone` otherwise.
+
+        Raises:
+            Superseded: another run ended it first.
+        """
+        changed = self._session.change(
+            "ledger/partition_drops/ended",
+            id=number,
+            state=state,
+            rows=dropped.rows if dropped else None,
+            bytes=dropped.bytes if dropped else None,
+            note=note,
+            run_id=self._order.run_id,
+        )
+        if changed != 1:
+            raise Superseded("another run dealt with the partition while this one worked on it")
+
+    def of_run(self) -> list[Dropped]:
+        """What this run dropped."""
+        rows = self._session.all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
+        return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]
+
+    def turn_name(self, parent: TableName) -> str:
+        """The name of the lock under which partitions of this parent are detached, one after the other."""
+        return json.dumps(["archiver", parent.schema, parent.name, "detach"])
+
+    def lock_name(self, oid: int) -> str:
+        """The name of the lock that goes with this partition."""
+        table = self._order.table
+        return json.dumps(["archiver", table.schema, table.name, "partition", oid])
+
+
+def partition_of(row: Row, *, alone: bool) -> Partition:
+    """The partition that a row of the catalog or of the ledger tells of."""
+    return Partition(
+        oid=row.oid,
+        table=TableName(row.schema, row.name),
+        parent=TableName(row.parent_schema, row.parent_name),
+        span=Window(row.span_start, row.span_end),
+        bounds=(row.bounds[0], row.bounds[1]),
+        alone=alone,
+    )

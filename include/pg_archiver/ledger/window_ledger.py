@@ -1,0 +1,349 @@
+"""The ledger: what happened to each window, kept in the client database beside the rows it speaks of.
+
+Every change of state names the state it starts from. A process that was overtaken (its lock lost, its window
+taken over by another run) finds no such row, and learns that its work is void instead of doing harm.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.windows import DueWindow, Window
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
+from pg_archiver.ledger.generation import Cause, LedgerRow, RunRow, State
+from pg_archiver.ledger.kept_notes import Past
+from pg_archiver.ledger.migrations import LedgerTables, refuse_foreign
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_keys import object_key
+from pg_archiver.postgres.session import Row, Session
+
+# Generations that are fetched at a time; each brings its manifest, of some kilobytes.
+_PAGE_ROWS = 20
+# Without their manifests.
+_PAGE_ROWS_OF_RUN = 1000
+# Rows that stayed are listed one by one up to so many, and noted as ranges in any case.
+_MOST_LISTED = 1000
+_FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-infinity", "after_generation": 0}
+
+
+def manifest_of(row: LedgerRow, window: DueWindow | Window) -> Manifest:
+    """What the ledger knows of an exported generation.
+
+    Raises:
+        CheckFailed: its entry is no manifest.
+    """
+    return Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
+
+
+class Ledger(LedgerTables):
+    """The windows of one table of one client."""
+
+    def __init__(self, session: Session, order: WorkOrder) -> None:
+        """Reads and writes through this connection, for this client and table."""
+        super().__init__(session)
+        self._order = order
+        self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
+        self._past: Past | None = None
+        self._found = False
+
+    def latest(self, cell: Window) -> LedgerRow | None:
+        """The newest generation of this window, None if there is none."""
+        rows = self._session.all("ledger/windows/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
+        return _ledger_row(rows[0]) if rows else None
+
+    def ahead_of_turn(self, window: DueWindow, state: State) -> Manifest | None:
+        """The window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
+        row = self.latest(window.cell)
+        if row is not None and row.state is state and row.bucket == self._order.bucket:
+            with suppress(CheckFailed):
+                return manifest_of(row, window)
+        return None
+
+    def of_object(self, bucket: str, key: str) -> LedgerRow | None:
+        """The generation that took this key, None if the ledger has none."""
+        # A dry run may find no ledger at all, and makes none.
+        self._found = self._found or self.exists()
+        if not self._found:
+            return None
+        rows = self._session.all("ledger/windows/generation", bucket=bucket, object_key=key)
+        return _ledger_row(rows[0]) if rows else None
+
+    def begin(self, window: DueWindow, generation: int) -> LedgerRow:
+        """Starts a generation: from now on its key is taken, whatever becomes of it.
+
+        Raises:
+            Superseded: another run has begun the same one just now.
+        """
+        order = self._order
+        key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
+        rows = self._session.all(
+            "ledger/windows/begin",
+            **self._subject,
+            cell_start=window.cell.start,
+            cell_end=window.cell.end,
+            span_start=window.span.start,
+            span_end=window.span.end,
+            generation=generation,
+            bucket=order.bucket,
+            object_key=key,
+            run_id=order.run_id,
+            token=secrets.token_hex(8),
+        )
+        if not rows:
+            raise Superseded(
+                f"window {window.cell}: another run began generation {generation} at the same moment, or its key is "
+                f"taken in this ledger; nothing was exported on this run's account"
+            )
+        return replace(_ledger_row(rows[0]), handed_over=rows[0].handed_over)
+
+    def failed(self, row: LedgerRow, note: str) -> None:
+        """Notes why the export of this generation failed; the next try ends it and begins another."""
+        self._session.change("ledger/windows/failed", id=row.id, note=note)
+
+    def exported(self, row: LedgerRow, manifest: Manifest) -> None:
+        """The object is in S3, not yet read back."""
+        self._moved(
+            row,
+            self._session.change(
+                "ledger/windows/exported",
+                id=row.id,
+                manifest=manifest.to_json().decode(),
+                rows=manifest.rows,
+                csv_bytes=manifest.data.content_bytes,
+                object_bytes=manifest.data.bytes,
+                sha256=manifest.data.sha256,
+            ),
+        )
+
+    def stored(self, row: LedgerRow, etag: str) -> None:
+        """The object was read back and checked; its rows may be deleted from now on."""
+        self._moved(row, self._session.change("ledger/windows/stored", id=row.id, etag=etag))
+
+    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Positions) -> None:
+        """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
+        self._moved(
+            row,
+            self._session.change(
+                "ledger/windows/progress",
+                id=row.id,
+                after=after,
+                upto=upto,
+                deleted=deleted,
+                kept=str(kept),
+                kept_rows=len(kept),
+                most_listed=_MOST_LISTED,
+                run_id=self._order.run_id,
+            ),
+        )
+
+    def deleted(self, row: LedgerRow, note: str | None, cause: Cause | None = None) -> None:
+        """Nothing more is to be deleted on account of this generation."""
+        values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
+        self._moved(row, self._session.change("ledger/windows/deleted", **values))
+
+    def void(self, row: LedgerRow, note: str, cause: Cause | None = None) -> None:
+        """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
+        self._moved(
+            row,
+            self._session.change("ledger/windows/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id),
+        )
+
+    def abandon(self, row: LedgerRow, note: str) -> None:
+        """Gives a generation up, whether or not part of its rows was deleted already."""
+        if row.deleted_rows:
+            self.deleted(row, note, Cause.GIVEN_UP)
+        else:
+            self.void(row, note, Cause.GIVEN_UP)
+
+    def open_windows(self, due: Window) -> list[DueWindow]:
+        """What earlier runs left unfinished within the span that is due."""
+        rows = self._session.all("ledger/windows/open_windows", **self._subject, start=due.start, end=due.end)
+        return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
+
+    def half_exported(self, due: Window) -> frozenset[Window]:
+        """The windows whose export another run began and did not finish, because it failed or died."""
+        rows = self._session.all(
+            "ledger/windows/half_exported", **self._subject, start=due.start, end=due.end, run_id=self._order.run_id
+        )
+        return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
+
+    def open_rows(self, span: Window) -> Iterator[LedgerRow]:
+        """The generations that are not at their end, of the windows within the span, some at a time."""
+        values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
+        start, after = span.start, _FIRST_PAGE
+        while rows := self._session.all("ledger/windows/open_rows", **values, start=start, **after):
+            yield from map(_ledger_row, rows)
+            start, after = rows[-1].cell_start, _after(rows[-1])
+
+    def of_run(self, span: Window | None) -> Iterator[RunRow]:
+        """The generations that this run made or finished, and those still open within the span, if it has one.
+
+        The oldest window first, some at a time.
+        """
+        start, end = (span.start, span.end) if span else (None, None)
+        values: dict[str, object] = {**self._subject, "start": start, "end": end, "run_id": self._order.run_id}
+        after = _FIRST_PAGE
+        while rows := self._session.all("ledger/windows/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
+            yield from map(_run_row, rows)
+            after = _after(rows[-1])
+
+    def has_archived(self) -> bool:
+        """Whether rows of this table have left, by this ledger."""
+        return self.exists() and bool(self._session.one("ledger/windows/has_archived", **self._subject).found)
+
+    def had_deleted_before_enabling(self) -> bool:
+        """Whether rows of this client had left before a client had to be enabled.
+
+        A ledger that no run of this version has met yet does not hold the note of it, but still tells.
+        """
+        refuse_foreign(self._session)
+        there = self._session.one("ledger/schema/schema_exists")
+        if not there.windows:
+            return False
+        statement = "ledger/windows/enabled_before" if there.enabled_before else "ledger/windows/has_deleted"
+        return bool(self._session.one(statement, client=self._order.client).found)
+
+    def vouched_for(self) -> Iterator[LedgerRow]:
+        """The generations whose objects were checked and not given up, some at a time, the oldest window first.
+
+        Whoever takes them may take his time: no transaction is open in between.
+        """
+        after = _FIRST_PAGE
+        while rows := self._session.all("ledger/windows/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
+            yield from map(_ledger_row, rows)
+            after = _after(rows[-1])
+
+    def past(self) -> Past:
+        """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
+        if self._past is None:
+            allowed = _ask(self._session, "ledger/windows/may_identify")
+            identity = (
+                _ask(self._session, "archive/export/system_identifier") if allowed and allowed.may_identify else None
+            )
+            self._past = Past(identity.identifier if identity else None, timeline_of(self._session))
+        return self._past
+
+    def moment(self) -> datetime:
+        """The server's clock."""
+        moment: datetime = self._session.one("archive/plan/clock").now
+        return moment
+
+    def rebuild(self, manifest: Manifest, upto: int, kept: Positions) -> int:
+        """Takes in a generation that only its manifest tells of; returns 1, or 0 where the ledger knows it already.
+
+        Args:
+            manifest: what the object's manifest says.
+            upto: how many of its rows the delete dealt with, as far as that is known; 0 where it is not.
+            kept: the numbers of those rows that were left in the table.
+        """
+        return self._session.change(
+            "ledger/windows/rebuild",
+            **self._subject,
+            cell_start=manifest.cell_start,
+            cell_end=manifest.cell_end,
+            span_start=manifest.span_start,
+            span_end=manifest.span_end,
+            generation=manifest.generation,
+            state=State.DELETED if upto > len(kept) else State.VOID,
+            bucket=self._order.bucket,
+            object_key=manifest.data.key,
+            rows=manifest.rows,
+            csv_bytes=manifest.data.content_bytes,
+            object_bytes=manifest.data.bytes,
+            sha256=manifest.data.sha256,
+            manifest=manifest.to_json().decode(),
+            upto=upto,
+            kept=str(kept),
+            kept_rows=len(kept),
+            kept_positions=list(kept) if len(kept) <= _MOST_LISTED else None,
+            token=manifest.token,
+            run_id=manifest.run_id,
+            note="rebuilt from the manifest in S3",
+        )
+
+    def lock_name(self, cell: Window) -> str:
+        """The name of the lock that goes with this window."""
+        table = self._order.table
+        return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
+
+    def _moved(self, row: LedgerRow, changed: int) -> None:
+        if changed != 1:
+            raise Superseded(
+                f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
+                f"worked on it; nothing was deleted on this run's account"
+            )
+
+
+def timeline_of(session: Session) -> int | None:
+    """The server's timeline; None where it does not tell it."""
+    row = _ask(session, "archive/export/timeline")
+    return int(row.timeline) if row else None
+
+
+def _ask(session: Session, statement: str) -> Row | None:
+    """What a server may keep to itself, as a standby or a service that hides its log does; then None."""
+    try:
+        # A savepoint where a transaction is open, so that its error ends nothing else.
+        with session.transaction():
+            return session.one(statement)
+    except (DatabaseRefused, DatabaseInterrupted):
+        if session.closed:
+            raise
+        return None
+
+
+def _after(row: Row) -> dict[str, object]:
+    """Where the page after this row begins."""
+    return {"after_start": row.cell_start, "after_end": row.cell_end, "after_generation": row.generation}
+
+
+def _ledger_row(row: Row) -> LedgerRow:
+    return LedgerRow(
+        id=row.id,
+        generation=row.generation,
+        state=State(row.state),
+        cell=Window(row.cell_start, row.cell_end),
+        span=Window(row.span_start, row.span_end),
+        bucket=row.bucket,
+        object_key=row.object_key,
+        run_id=row.run_id,
+        rows=row.rows,
+        csv_bytes=row.csv_bytes,
+        object_bytes=row.object_bytes,
+        etag=row.etag,
+        manifest=row.manifest,
+        deleted_upto=row.deleted_upto,
+        deleted_rows=row.deleted_rows,
+        # What an older program noted is in the list alone, and what was too much for the list in the ranges alone.
+        kept=(Positions.parse(row.kept) if row.kept else NONE) | Positions.of(row.kept_positions or ()),
+        note=row.note,
+        rebuilt=row.rebuilt_at is not None,
+        token=row.token,
+        sha256=getattr(row, "sha256", None),
+        deleted_by_run_id=getattr(row, "deleted_by_run_id", None),
+    )
+
+
+def _run_row(row: Row) -> RunRow:
+    return RunRow(
+        generation=row.generation,
+        state=State(row.state),
+        cell=Window(row.cell_start, row.cell_end),
+        span=Window(row.span_start, row.span_end),
+        rows=row.rows or 0,
+        csv_bytes=row.csv_bytes or 0,
+        object_bytes=row.object_bytes or 0,
+        deleted_rows=row.deleted_rows,
+        note=row.note,
+        mine=row.mine,
+        cause=Cause(row.cause) if row.cause else None,
+        latest=row.latest,
+        stuck=row.stuck,
+    )

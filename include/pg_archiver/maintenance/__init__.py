@@ -1,0 +1,1 @@
+"""Indexes created and checked, and disk space given back."""

@@ -1,0 +1,229 @@
+"""What a table takes up, how much of it could be given back, and what stands in the way: asked of the server.
+
+What a rewrite would leave is worked out from the live rows and their length, page by page, because rows do not fill
+pages to the end; so a table that was just rewritten shows nothing to give back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from pg_archiver.domain.sizes import Sizes
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import DatabaseRefused, TableRefused
+from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, Part
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.snapshots import holders
+
+_ORDINARY, _PARTITIONED = "r", "p"
+_PAGE_HEADER = 24
+_TUPLE_HEADER = 28
+_LINE_POINTER = 4
+# A chunk of TOAST fills a quarter of a page, unless it is a value's last.
+_TOAST_ROW = 2_032
+_LEAF_FILL = 0.9
+_ALIGNMENT = 8
+_INDEX_ENTRY = 12
+
+
+def inspection_of(session: Session, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
+    """Everything that is to be known before something is done about the table's dead space.
+
+    Where it need not be `thorough`, it asks for statistics alone, and reads no table and no index.
+
+    Raises:
+        TableRefused: there is no such table.
+    """
+    found = table_oid(session, table)
+    installed = session.all("maintenance/inspect/functions") if thorough else []
+    functions = {row.name: TableName(row.schema, row.name) for row in installed}
+    method = _method(functions)
+    rows = session.all("maintenance/inspect/parts", oid=found.oid)
+    parts = tuple(_part(session, row, functions, method, timestamp_column) for row in rows)
+    indexes = (
+        [index for part in parts for index in part.indexes]
+        if found.kind == _ORDINARY
+        else _indexes(session, found.oid, timestamp_column)
+    )
+    leading = sorted(index.name.name for index in indexes if index.valid and index.leads)
+    notes = []
+    if not session.one("maintenance/inspect/sees_others").granted:
+        notes.append(
+            "this role cannot see how old other users' transactions are; grant it pg_read_all_stats to learn what "
+            "holds VACUUM back"
+        )
+    return Inspection(
+        table=table,
+        partitioned=found.kind == _PARTITIONED,
+        parts=parts,
+        method=method,
+        timestamp_index=leading[0] if leading else None,
+        holders=holders(session),
+        running=tuple(
+            f"{row.command} of {row.name} by pid {row.pid}: {row.phase}"
+            for row in session.all("maintenance/inspect/running", oids=[row.oid for row in rows])
+        ),
+        notes=tuple(notes),
+    )
+
+
+def table_oid(session: Session, table: TableName) -> Row:
+    """The oid and the kind of an ordinary or partitioned table.
+
+    Raises:
+        TableRefused: there is no such table.
+    """
+    rows = session.all("maintenance/inspect/table", schema=table.schema, table=table.name)
+    if not rows or rows[0].kind not in {_ORDINARY, _PARTITIONED}:
+        raise TableRefused(
+            f"database {session.name} has no table {table}; correct 'table' in the policy file (names are taken "
+            f"exactly as written, capitals too)"
+        )
+    return rows[0]
+
+
+def refuse_without_rights(found: Inspection) -> None:
+    """Makes sure that the role may maintain the table and all its parts: the server itself would only warn.
+
+    Raises:
+        DatabaseRefused: it may not.
+    """
+    for part in found.parts:
+        if not part.may_maintain:
+            raise DatabaseRefused(
+                f"the role of the Airflow connection may not maintain {part.table}: grant it the role of the table's "
+                f"owner {part.owner}, or, from Postgres 17 on, MAINTAIN on the table"
+            )
+
+
+def sizes_of(session: Session, table: TableName) -> Sizes:
+    """What the table and its parts take up right now."""
+    rows = session.all("maintenance/inspect/parts", oid=table_oid(session, table).oid)
+    return sum((_sizes(row) for row in rows), Sizes())
+
+
+def _sizes(row: Row) -> Sizes:
+    return Sizes(int(row.heap_bytes), int(row.index_bytes), int(row.toast_bytes))
+
+
+def _method(functions: Mapping[str, TableName]) -> Method:
+    if {"pgstattuple_approx", "pgstatindex"} <= functions.keys():
+        return Method.MEASURED
+    return Method.FREE_SPACE_MAP if "pg_freespace" in functions else Method.STATISTICS
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a heap: how many live and dead versions, and how long a live one is on average, None if unknown.
+
+    `sure` where they were seen, so that none means none.
+    """
+
+    live: int
+    dead: int
+    length: float | None
+    sure: bool = False
+
+
+def _part(
+    session: Session, row: Row, functions: Mapping[str, TableName], method: Method, timestamp_column: str
+) -> Part:
+    sizes = _sizes(row)
+    width = None if row.width is None else _aligned(row.width + _TUPLE_HEADER)
+    main = int(row.main_bytes)
+    heap = _rows(session, row.oid, main, _counted(row.live, row.dead, row.counted, width), functions, method)
+    toast_free = 0
+    if row.toast_oid:
+        counted = _counted(row.toast_live, row.toast_dead, row.toast_counted, float(_TOAST_ROW))
+        toast = _rows(session, row.toast_oid, int(row.toast_heap_bytes), counted, functions, method)
+        kept = _packed(toast, int(row.toast_heap_bytes), row.block_size, 100)
+        toast_free = round(sizes.toast * (1 - kept / row.toast_heap_bytes)) if row.toast_heap_bytes else 0
+    share = heap.live / (heap.live + heap.dead) if heap.live + heap.dead else 0.0
+    indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap.live, share))
+    heap_free = main - _packed(heap, main, row.block_size, row.fill_factor)
+    return Part(
+        oid=row.oid,
+        table=TableName(row.schema, row.name),
+        sizes=sizes,
+        free=Sizes(heap_free, sum(index.free for index in indexes), toast_free),
+        live=heap.live,
+        dead=heap.dead,
+        may_maintain=row.may_maintain,
+        owner=row.owner,
+        indexes=indexes,
+    )
+
+
+def _aligned(length: float) -> float:
+    """Rows begin at every eighth byte."""
+    return ceil(length / _ALIGNMENT) * _ALIGNMENT
+
+
+def _counted(live: int, dead: int, counted: int, width: float | None) -> _Rows:
+    """Rows by the statistics; a server that was stopped hard has forgotten all but the last ANALYZE's count."""
+    return _Rows(live, dead, width) if live + dead else _Rows(counted, 0, width)
+
+
+def _rows(
+    session: Session, oid: int, size: int, counted: _Rows, functions: Mapping[str, TableName], method: Method
+) -> _Rows:
+    if method is Method.MEASURED:
+        found = session.one("maintenance/inspect/measured", {"function": functions["pgstattuple_approx"]}, oid=oid)
+        length = found.live_bytes / found.live + _LINE_POINTER if found.live else None
+        return _Rows(found.live, found.dead, length, sure=True)
+    if method is Method.FREE_SPACE_MAP:
+        free = session.one("maintenance/inspect/free_space", {"function": functions["pg_freespace"]}, oid=oid).free
+        versions = counted.live + counted.dead
+        return _Rows(counted.live, counted.dead, max(0, size - free) / versions if versions else None)
+    return counted
+
+
+def _packed(rows: _Rows, size: int, block_size: int, fill_factor: int) -> int:
+    """Bytes that the live rows take up after a rewrite."""
+    if not rows.live:
+        # Statistics that know of no row, dead or alive, may be statistics that know nothing.
+        return 0 if rows.dead or rows.sure else size
+    if not rows.length:
+        # Never analyzed: then a dead row is taken to be as long as a live one.
+        return round(size * rows.live / (rows.live + rows.dead))
+    fits = max(1, int((block_size - _PAGE_HEADER) * fill_factor / 100 / rows.length))
+    return min(size, -(-rows.live // fits) * block_size)
+
+
+def _indexes(
+    session: Session,
+    oid: int,
+    timestamp_column: str,
+    functions: Mapping[str, TableName] | None = None,
+    live: int = 0,
+    share: float = 1.0,
+) -> list[IndexCondition]:
+    return [
+        IndexCondition(
+            oid=row.oid,
+            name=TableName(row.schema, row.name),
+            size=int(row.bytes),
+            free=_index_free(session, row, functions or {}, live, share),
+            valid=row.valid,
+            method=row.method,
+            leads=row.leads,
+        )
+        for row in session.all("maintenance/inspect/indexes", oid=oid, column=timestamp_column)
+    ]
+
+
+def _index_free(session: Session, row: Any, functions: Mapping[str, TableName], live: int, share: float) -> int:
+    """What a rebuild of a b-tree would give back; entries of dead rows are in it until VACUUM removes them."""
+    if row.method != "btree" or not row.valid:
+        return 0 if row.valid else int(row.bytes)
+    if "pgstatindex" in functions:
+        found = session.one("maintenance/inspect/index_density", {"function": functions["pgstatindex"]}, oid=row.oid)
+        kept = found.leaves * row.block_size * min(1.0, found.density / 100 / _LEAF_FILL) * share
+    elif row.width is not None:
+        kept = live * (row.width + _INDEX_ENTRY) / _LEAF_FILL
+    else:
+        return 0
+    return max(0, int(row.bytes - kept - 2 * row.block_size))

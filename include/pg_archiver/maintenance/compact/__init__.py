@@ -1,0 +1,1 @@
+"""Disk space given back while everybody goes on working."""

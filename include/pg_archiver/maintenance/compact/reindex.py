@@ -1,0 +1,94 @@
+"""Rebuilds bloated indexes without blocking writers, and clears up after rebuilds that were broken off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import LockWait, RightMissing, Stopped
+from pg_archiver.postgres.session import Row, Session
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bloat:
+    """From when on an index is rebuilt: so many times a fresh one's size, and at least so many bytes to gain."""
+
+    factor: float = 1.5
+    least_bytes: int = 1 << 20
+
+
+def drop_leftovers(session: Session, oid: int) -> list[str]:
+    """Drops what a broken-off REINDEX CONCURRENTLY left of this table, and says what.
+
+    Whoever may rebuild an index need not be its owner, who alone may drop it.
+    """
+    told = []
+    for row in session.all("maintenance/compact/leftovers", oid=oid):
+        try:
+            session.change("maintenance/compact/drop_index", {"index": TableName(row.schema, row.name)})
+        except RightMissing:
+            told.append(
+                f"{row.name} is left over from a rebuild that was broken off, and costs every write; only the owner of "
+                f"the table may drop it: DROP INDEX CONCURRENTLY"
+            )
+        else:
+            told.append(f"dropped {row.name}, left over from a rebuild that was broken off")
+    return told
+
+
+def rebuild_bloated(
+    session: Session,
+    oid: int,
+    bloat: Bloat,
+    shrunk: float,
+    no_room: Callable[[int], str | None],
+    stopping: Callable[[], bool],
+) -> list[str]:
+    """Rebuilds each bloated index CONCURRENTLY, the smallest first, and says what it did and left.
+
+    Args:
+        session: a session on the client database.
+        oid: the heap.
+        bloat: what counts as bloated.
+        shrunk: the heap's size now, by its size before; it decides where an index's fresh size is not known.
+        no_room: why a new index of so many bytes has no room on the disk, None if it has.
+        stopping: asked before each index.
+
+    Raises:
+        Stopped: `stopping` said so.
+        DatabaseInterrupted: broken off in the middle of one; the next run clears up.
+    """
+    notes = []
+    for index in session.all("maintenance/compact/indexes", oid=oid):
+        if not index.is_valid or not _is_bloated(index, bloat, shrunk):
+            continue
+        if stopping():
+            raise Stopped(f"stopped before the rebuild of index {index.name}; run it again to go on")
+        notes.append(_rebuilt(session, oid, index, no_room))
+    return notes
+
+
+def _is_bloated(index: Row, bloat: Bloat, shrunk: float) -> bool:
+    if index.fresh_bytes is None:
+        return bool(shrunk * bloat.factor < 1 and index.bytes > bloat.least_bytes)
+    return bool(index.bytes > index.fresh_bytes * bloat.factor and index.bytes - index.fresh_bytes > bloat.least_bytes)
+
+
+def _rebuilt(session: Session, oid: int, index: Row, no_room: Callable[[int], str | None]) -> str:
+    needed = index.bytes if index.fresh_bytes is None else min(index.bytes, index.fresh_bytes)
+    if index.is_exclusion:
+        return f"index {index.name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"
+    if hindrance := no_room(int(needed)):
+        return f"index {index.name} is bloated, but a new one {hindrance}"
+    log.info("rebuilding index %s of %d bytes", index.name, index.bytes)
+    try:
+        session.change("maintenance/compact/reindex", {"index": TableName(index.schema, index.name)})
+    except LockWait:
+        # Somebody's transaction outlasted the wait: the index itself is as it was.
+        left = drop_leftovers(session, oid)
+        return "; ".join([f"index {index.name} is bloated, but another session kept its rebuild from ending", *left])
+    return f"rebuilt index {index.name} concurrently"

@@ -1,0 +1,88 @@
+"""What was found about a table: its parts, its indexes, what could be given back and how that was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.tables import TableName
+from pg_archiver.postgres.snapshots import Holder
+
+
+class Method(StrEnum):
+    """How it was found out what could be given back, the best first."""
+
+    MEASURED = "measured with pgstattuple"
+    FREE_SPACE_MAP = "from the free space map"
+    STATISTICS = "estimated from statistics"
+
+
+@dataclass(frozen=True)
+class IndexCondition:
+    """One index: what it takes up, and what of that a rebuild would give back."""
+
+    oid: int
+    name: TableName
+    size: int
+    free: int
+    valid: bool
+    method: str
+    leads: bool
+
+    def __str__(self) -> str:
+        return f"{self.name.name} {in_words(self.size)}{'' if self.valid else ' (invalid)'}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table with a file of its own: the table itself, a partition or a child of it."""
+
+    oid: int
+    table: TableName
+    sizes: Sizes
+    free: Sizes
+    live: int
+    dead: int
+    may_maintain: bool
+    owner: str
+    indexes: tuple[IndexCondition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found about a table, its partitions and children included."""
+
+    table: TableName
+    partitioned: bool
+    parts: tuple[Part, ...]
+    method: Method
+    timestamp_index: str | None
+    holders: tuple[Holder, ...] = ()
+    running: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def sizes(self) -> Sizes:
+        """What it takes up."""
+        return sum((part.sizes for part in self.parts), Sizes())
+
+    @property
+    def free(self) -> Sizes:
+        """What of that a rewrite would give back."""
+        return sum((part.free for part in self.parts), Sizes())
+
+    @property
+    def free_percent(self) -> float:
+        """The same as a percentage."""
+        return 100 * self.free.total / self.sizes.total if self.sizes.total else 0.0
+
+    @property
+    def live(self) -> int:
+        """Rows that are there."""
+        return sum(part.live for part in self.parts)
+
+    @property
+    def dead(self) -> int:
+        """Row versions that VACUUM has not removed yet."""
+        return sum(part.dead for part in self.parts)

@@ -1,0 +1,52 @@
+"""What a pg_repack that was killed leaves behind: a log that takes in every change, until somebody removes it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import Busy
+from pg_archiver.maintenance.inspection import Part
+from pg_archiver.postgres.session import Session
+from pg_archiver.runtime.lock_retry import Patience
+
+log = logging.getLogger(__name__)
+
+
+def mend(session: Session, part: Part, patience: Patience) -> str:
+    """Removes what a pg_repack that was killed left of its work on this table; returns what that was, in words.
+
+    Raises:
+        Busy: a pg_repack is at work on it.
+        LockWait: no try got the table's lock.
+        DatabaseRefused: this role may not.
+    """
+    left = _leftovers(session, part)
+    if not left:
+        return ""
+    if not session.one("maintenance/pg_repack/lock", oid=part.oid).taken:
+        raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
+    try:
+        patience.tried(lambda: _remove(session, part, patience), f"removing what pg_repack left of {part.table}")
+    finally:
+        if not session.closed:
+            session.all("maintenance/pg_repack/unlock", oid=part.oid)
+    told = f"removed what a pg_repack that broke off had left: {', '.join(left)}"
+    log.info("%s: %s", part.table, told)
+    return told
+
+
+def _leftovers(session: Session, part: Part) -> list[str]:
+    return [f"{row.kind} {row.name}" for row in session.all("maintenance/pg_repack/leftovers", oid=part.oid)]
+
+
+def _remove(session: Session, part: Part, patience: Patience) -> None:
+    with session.limits(lock=patience.lock, statement=timedelta(minutes=10)), session.transaction():
+        session.change("maintenance/pg_repack/hold", {"table": part.table})
+        session.change("maintenance/pg_repack/drop_trigger", {"table": part.table})
+        # The log has a column of the type.
+        for statement, name in (("drop_table", "log"), ("drop_table", "table"), ("drop_type", "pk")):
+            session.change(
+                f"maintenance/pg_repack/{statement}", {"leftover": TableName("repack", f"{name}_{part.oid}")}
+            )

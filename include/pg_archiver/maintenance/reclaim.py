@@ -1,0 +1,345 @@
+"""reclaim: gives disk space back, by the way that fits the table, the hour and the disk; refuses rather than risks.
+
+VACUUM FULL shuts everybody out of the table while it lasts, and fills the disk if that is too small. So it is done
+only within the policy's span of the day, only after the free space was asked for and found to suffice, with little
+patience for locks and with no more time than what is left of the span. A person may force the hour and the
+threshold, never the disk: a full disk stops the server for all its databases. pg_repack locks only for moments, so the
+hour does not matter to it; the disk does.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from pg_archiver.domain.sizes import Sizes, in_words, say_given_back
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import ArchiverError, Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
+from pg_archiver.ledger.locks import maintenance_lock, rewrite_lock
+from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, Upkeep
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.maintenance.bloat import inspection_of, refuse_without_rights, sizes_of
+from pg_archiver.maintenance.disk_room import FreeSpace, Room, room_for
+from pg_archiver.maintenance.inspection import Inspection, Part
+from pg_archiver.maintenance.pg_repack import Repacker, in_the_way, no_key, repack
+from pg_archiver.maintenance.pg_repack_leftovers import mend
+from pg_archiver.maintenance.strategy import Choice, Conditions, choose, disk_hindrance, hour_hindrance, seconds_for
+from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.policies.off_hours import OffHours
+from pg_archiver.postgres.activity import OpenSession, Watch, watched
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.snapshots import holders
+from pg_archiver.runtime.lock_retry import Patience
+
+log = logging.getLogger(__name__)
+
+# Exported windows that nobody has gone on with for this long belong to a run that died.
+_IN_HAND = timedelta(minutes=30)
+_IN_HAND_WAIT_SECONDS = 120.0
+_IN_HAND_POLL_SECONDS = 2.0
+# Of what an estimate promised, less than this share means that something held the dead rows fast.
+_DISAPPOINTING = 0.5
+
+# The strategies that write the table anew, beside its old files.
+REWRITES = frozenset({Strategy.VACUUM_FULL, Strategy.PG_REPACK})
+
+# Gives back what it can without a rewrite, and says in words what it did.
+Compact = Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the policy and the run say about giving space back.
+
+    `force` is why a person wants it now, whatever the hour and however little it is; empty otherwise. `longest` bounds
+    a forced rewrite, which has no span to end with. `approved` is false where the policy wants a person's approval
+    before a rewrite and there is none.
+    """
+
+    strategy: Strategy
+    min_percent: int
+    min_bytes: int
+    off_hours: OffHours
+    force: str = ""
+    approved: bool = True
+    longest: timedelta = timedelta(hours=4)
+    patience: Patience = field(default_factory=Patience)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the step asks of the world around the table: the hour, the disk, a second connection, the online ways."""
+
+    now: Callable[[], datetime]
+    space: FreeSpace
+    watcher: OpenSession
+    compact: Compact
+    repacker: Repacker = field(default_factory=Repacker)
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a dry run expects: bytes given back, seconds that a rewrite may take, and the room that it needs."""
+
+    given_back: int
+    seconds: float
+    room: Room
+
+
+@dataclass(frozen=True)
+class Reclaimed:
+    """What was chosen and what came of it; in a dry run what would, and in `notes` why it would be refused now."""
+
+    choice: Choice
+    before: Sizes
+    after: Sizes
+    notes: tuple[str, ...] = ()
+    prospect: Prospect | None = None
+
+    @property
+    def given_back(self) -> int:
+        """Bytes; negative where the table has grown meanwhile."""
+        return self.before.total - self.after.total
+
+    def __str__(self) -> str:
+        if self.choice.strategy is Strategy.NONE:
+            return "; ".join([str(self.choice), *self.notes])
+        if self.prospect is None:
+            return "; ".join([str(self.choice), say_given_back(self.given_back), *self.notes])
+        if self.notes:
+            return f"{self.choice}; would be refused now: {'; '.join(self.notes)}"
+        return f"{self.choice}; would give back about {in_words(self.prospect.given_back)}"
+
+
+def reclaim(session: Session, order: WorkOrder, rules: Rules, around: Surroundings) -> Reclaimed:
+    """Gives space back, or says why there is nothing to do; in a dry run only chooses.
+
+    Args:
+        session: a session on the client database; not in a transaction.
+        order: which table of whom.
+        rules: what policy and run say.
+        around: the hour, the disk, and helpers.
+
+    Raises:
+        TableRefused: there is no such table.
+        DatabaseRefused: the role may not rewrite it.
+        MaintenanceRefused: a rewrite is wanted, and the hour or the disk forbids it, or what it needs is missing.
+        SettingError: `force` has no reason in it.
+        Busy: somebody else maintains the table, or an archive run has windows of it in hand.
+        LockWait: no try got the lock; the table is as it was.
+        DatabaseInterrupted: the rewrite took too long, or was broken off; the table is as it was.
+        Stopped: the run was told to stop while pg_repack was at work; the table is as it was.
+    """
+    if rules.force and not rules.force.strip():
+        raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
+    with session.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+        found = inspection_of(session, order.table, order.timestamp_column)
+        refuse_without_rights(found)
+        work = _Work(session, order, rules, around, found)
+        if not order.dry_run:
+            work.mend()
+        choice = choose(found, work.conditions())
+        log.info("%s: %s%s", order.table, "dry run: " if order.dry_run else "", choice)
+        if order.dry_run:
+            prospect = Prospect(found.free.total, seconds_for(found), work.conditions().room)
+            return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice), prospect)
+        with Upkeep(session, order).going_on(Action.RECLAIM, found.sizes, choice.strategy) as entry:
+            entry.add(choice.why)
+            for note in work.notes:
+                entry.add(note)
+            if rules.force:
+                entry.add(f"forced: {rules.force.strip()}")
+            if choice.strategy is Strategy.NONE:
+                entry.ending, entry.after = Ending.SKIPPED, found.sizes
+                return Reclaimed(choice, found.sizes, found.sizes, tuple(work.notes))
+            work.run(choice, entry)
+            entry.after = sizes_of(session, order.table)
+            done = Reclaimed(choice, found.sizes, entry.after, work.notes_after(choice, entry.after))
+            for note in done.notes:
+                entry.add(note)
+    log.info("%s: %s", order.table, done)
+    return done
+
+
+class _Work:
+    """One run over a table and its parts."""
+
+    def __init__(
+        self, session: Session, order: WorkOrder, rules: Rules, around: Surroundings, found: Inspection
+    ) -> None:
+        self.session = session
+        self.order = order
+        self.rules = rules
+        self.around = around
+        self.found = found
+        self.notes: list[str] = []
+
+    def conditions(self) -> Conditions:
+        """How things stand at this moment."""
+        rules = self.rules
+        return Conditions(
+            wanted=rules.strategy,
+            min_percent=rules.min_percent,
+            min_bytes=rules.min_bytes,
+            off_hours=rules.off_hours,
+            remaining=rules.off_hours.remaining(self.around.now()),
+            room=self._room(self._largest()),
+            force=bool(rules.force),
+            no_repack="; ".join(self._no_repack),
+        )
+
+    def refusals(self, choice: Choice) -> tuple[str, ...]:
+        """Why the choice could not be carried out now."""
+        if choice.strategy not in REWRITES:
+            return ()
+        conditions = self.conditions()
+        unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"
+        if choice.strategy is Strategy.PG_REPACK:
+            return tuple(filter(None, (*self._no_repack, unapproved, disk_hindrance(conditions.room))))
+        return tuple(filter(None, (unapproved, hour_hindrance(conditions), disk_hindrance(conditions.room))))
+
+    def mend(self) -> None:
+        """Removes what a pg_repack that was killed has left, whose log would take in every change for ever."""
+        for part in self.found.parts:
+            if removed := mend(self.session, part, self.rules.patience):
+                self.notes.append(removed)
+
+    @cached_property
+    def _no_repack(self) -> tuple[str, ...]:
+        """Why pg_repack cannot be used; asked only where it might be."""
+        if self.rules.strategy not in {Strategy.AUTO, Strategy.PG_REPACK}:
+            return ()
+        without_key = (no_key(self.session, part) for part in self._worthwhile())
+        return (*in_the_way(self.session, self.around.repacker), *filter(None, without_key))
+
+    def run(self, choice: Choice, entry: Entry) -> None:
+        """Does what was chosen."""
+        if refusals := self.refusals(choice):
+            raise MaintenanceRefused(f"{self.order.table} is not rewritten: {'; '.join(refusals)}")
+        if choice.strategy is Strategy.COMPACT:
+            with self._archive_kept_out():
+                self.notes.append(self.around.compact())
+            return
+        one = self._repack if choice.strategy is Strategy.PG_REPACK else self._rewrite
+        self._rewrite_all(choice.strategy, one, entry)
+
+    def notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
+        """What a person should know of the result."""
+        given = self.found.sizes.total - after.total
+        if choice.strategy is Strategy.VACUUM_FULL and given < _DISAPPOINTING * self.found.free.total:
+            self.notes += [
+                f"dead rows may have been copied along, because an old snapshot may still see them: {holder}"
+                for holder in holders(self.session)
+            ]
+        return tuple(self.notes)
+
+    def _rewrite_all(self, strategy: Strategy, rewrite: Callable[[Part, Entry], None], entry: Entry) -> None:
+        """One part after the other, those first that give back most; the hour and the disk are asked anew for each."""
+        parts = self._worthwhile()
+        for number, part in enumerate(parts):
+            no_time = None if strategy is Strategy.PG_REPACK else self._no_time()
+            hindrances = list(filter(None, (no_time, disk_hindrance(self._room(part)))))
+            if hindrances:
+                left = ", ".join(str(one.table) for one in parts[number:])
+                raise MaintenanceRefused(f"{left} not rewritten: {'; '.join(hindrances)}")
+            rewrite(part, entry)
+
+    def _worthwhile(self) -> list[Part]:
+        """The parts of which the policy's share could be given back; all of them where it is forced."""
+        percent = 0 if self.rules.force else self.rules.min_percent
+        parts = [
+            part
+            for part in self.found.parts
+            if part.sizes.total and 100 * part.free.total >= percent * part.sizes.total and part.free.total
+        ]
+        return sorted(parts or self.found.parts, key=lambda part: part.free.total, reverse=True)
+
+    def _rewrite(self, part: Part, entry: Entry) -> None:
+        what = f"VACUUM FULL of {part.table}"
+        with watched(self.around.watcher, self.session.process, what) as watch:
+            try:
+                self.rules.patience.tried(lambda: self._try_to_rewrite(part), what)
+                self._vacuum(part)
+            except DatabaseInterrupted as error:
+                raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
+            finally:
+                entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
+
+    def _repack(self, part: Part, entry: Entry) -> None:
+        watch = Watch()
+        try:
+            with self._archive_kept_out():
+                repack(self.session, part, self.around.repacker, self.rules.longest, watch)
+            self._vacuum(part)
+        finally:
+            entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
+            self._tidy_up(part, entry)
+
+    def _tidy_up(self, part: Part, entry: Entry) -> None:
+        """What the client could not remove itself; if we cannot either, the next run will."""
+        try:
+            if left := mend(self.session, part, self.rules.patience):
+                entry.add(left)
+        except ArchiverError as error:
+            log.warning("%s: what pg_repack left could not be removed yet: %s", part.table, error)
+
+    def _vacuum(self, part: Part) -> None:
+        """Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone."""
+        with self.session.limits(lock=self.rules.patience.lock, statement=self.rules.longest):
+            self.session.change("maintenance/vacuum/vacuum", {"table": part.table})
+
+    def _try_to_rewrite(self, part: Part) -> None:
+        """One try; between two of them the archive may take its turn."""
+        with self._archive_kept_out():
+            if over := self._no_time():
+                raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
+            with self.session.limits(lock=self.rules.patience.lock, statement=self._time_left()):
+                self.session.change("maintenance/reclaim/vacuum_full", {"table": part.table})
+
+    def _no_time(self) -> str | None:
+        if self.rules.force or self.rules.off_hours.remaining(self.around.now()) is not None:
+            return None
+        return f"it is not within maintenance_window, {self.rules.off_hours}"
+
+    def _time_left(self) -> timedelta:
+        return self.rules.off_hours.remaining(self.around.now()) or self.rules.longest
+
+    @contextmanager
+    def _archive_kept_out(self) -> Generator[None]:
+        """Waits until no archive run has windows of this table in hand, and keeps further ones waiting.
+
+        After a rewrite what was exported and not yet deleted would have to be exported again. That harms nothing, so
+        windows that nobody has gone on with for half an hour do not count.
+
+        Raises:
+            Busy: an archive run did not come to an end in two minutes.
+        """
+        deadline = time.monotonic() + _IN_HAND_WAIT_SECONDS
+        table = self.order.table
+        while True:
+            with self.session.locked(rewrite_lock(self.order), f"table {table}"):
+                if not self._windows_in_hand():
+                    yield
+                    return
+            if time.monotonic() > deadline:
+                raise Busy(f"an archive run has windows of {table} in hand; this run stops here and may be run again")
+            time.sleep(_IN_HAND_POLL_SECONDS)
+
+    def _windows_in_hand(self) -> int:
+        if not Ledger(self.session, self.order).exists():
+            return 0
+        table = self.order.table
+        found = self.session.one("ledger/windows/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
+        return int(found.windows)
+
+    def _room(self, part: Part | None) -> Room:
+        space = self.around.space
+        return room_for(part, self.found.method, space) if part else Room(Sizes(), 0, space.ask(), space.source)
+
+    def _largest(self) -> Part | None:
+        return max(self._worthwhile(), key=lambda part: (part.sizes - part.free).total, default=None)

@@ -1,0 +1,57 @@
+"""Counting and checksumming what streams through."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from pg_archiver.objects.compression import READ_BYTES
+
+
+@dataclass
+class Tally:
+    """How many bytes went by, and their SHA-256."""
+
+    size: int = 0
+    _hash: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, data: bytes) -> bytes:
+        """Counts the bytes and hands them on."""
+        self.size += len(data)
+        self._hash.update(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all bytes so far, in hexadecimal."""
+        return str(self._hash.hexdigest())
+
+
+class TalliedReader(io.RawIOBase):
+    """A readable stream that counts and checksums what is read from it."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        """Wraps `source`, which is read but never closed here."""
+        self._source = source
+        self.tally = Tally()
+
+    def readable(self) -> bool:
+        """Always true."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes of the source, as far as they come."""
+        return self.tally.add(self._source.read(size) if size >= 0 else self._source.read())
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fills the buffer with the next bytes of the source, as far as they come."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def drain(self) -> None:
+        """Reads what is left, so that the tally covers the whole object, trailing bytes too."""
+        while self.read(READ_BYTES):
+            pass

@@ -1,0 +1,191 @@
+"""Reading back: what S3 holds, compared with what a manifest says was sent. The check of every step that reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+from collections.abc import Generator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import IO, Self, cast
+
+from pg_archiver.errors import CheckFailed, StorageInterrupted
+from pg_archiver.objects.checksums import TalliedReader, Tally
+from pg_archiver.objects.compression import Compression, decompressed
+from pg_archiver.objects.csv_rows import RecordCounter
+from pg_archiver.objects.manifest import Manifest, ObjectDescription
+from pg_archiver.runtime.background import ahead
+from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.runtime.stopping import Stop
+from pg_archiver.s3.bucket import Download, ObjectStore
+
+log = logging.getLogger(__name__)
+# How many pieces of 1 MiB may be fetched and decompressed before the first of them is looked at.
+_MOST_AHEAD = 2
+
+
+@dataclass
+class ReadBack:
+    """One object on its way back; whoever uses up its chunks without an error has seen what was sent."""
+
+    bucket: ObjectStore
+    expected: ObjectDescription
+    rows: int
+    compression: Compression
+    columns: tuple[str, ...] | None = None
+    etag: str = ""
+    _download: Download | None = None
+    _broken_off: bool = False
+
+    @property
+    def where(self) -> str:
+        """The object's place, for messages."""
+        return f"s3://{self.bucket.bucket}/{self.expected.key}"
+
+    def chunks(self) -> Generator[bytes]:
+        """The content, piece by piece; the comparison comes after the last piece.
+
+        A thread fetches and decompresses a little ahead; it ends with the generator, so close that.
+
+        Raises:
+            CheckFailed: size, checksum or rows are not what was sent, or the stream is damaged.
+            ObjectMissing: there is no such object.
+            CancelledError: the reading was broken off.
+        """
+        content = Tally()
+        counter = RecordCounter()
+        pace = Pace()
+        head = bytearray()
+        with self.bucket.reading(self.expected.key) as answer:
+            self._download = answer
+            if self._broken_off:
+                # Whoever broke it off had no download to wake yet.
+                raise CancelledError
+            reader = TalliedReader(answer.body)
+            try:
+                unpacked = decompressed(cast(IO[bytes], reader), self.compression)
+                with ahead(unpacked, _MOST_AHEAD, answer.wake, "read") as pieces:
+                    for chunk in pieces:
+                        if self._broken_off:
+                            raise CancelledError
+                        named = bool(counter.records)
+                        counter.add(content.add(chunk))
+                        if not named:
+                            head += chunk
+                            self._compare_columns(bytes(head), complete=bool(counter.records))
+                        yield chunk
+                        if pace.due():
+                            log.info("%s: read back %d of %d bytes", self.where, reader.tally.size, self.expected.bytes)
+            except ValueError as damage:
+                raise CheckFailed(f"{self.where}: {damage}; nothing was deleted") from None
+            reader.drain()
+            self.etag = answer.etag
+        self._compare(reader.tally, content, counter)
+
+    def check(self) -> str:
+        """Reads the object to its last byte; its etag, if it is what was sent.
+
+        Raises:
+            CheckFailed: it is not.
+            ObjectMissing: there is no such object.
+            CancelledError: the reading was broken off.
+        """
+        with closing(self.chunks()) as chunks:
+            for _ in chunks:
+                pass
+        return self.etag
+
+    def break_off(self) -> None:
+        """Ends a reading in another thread, now or as soon as it begins."""
+        self._broken_off = True
+        if self._download:
+            self._download.wake()
+
+    def _compare_columns(self, head: bytes, *, complete: bool) -> None:
+        """The first record names the columns; no checksum tells whether the manifest names them in that order."""
+        if self.columns is None or not complete:
+            return
+        found = next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")))
+        if tuple(found) != self.columns:
+            raise CheckFailed(f"{self.where} has other columns than its manifest says; nothing was deleted")
+
+    def _compare(self, packed: Tally, content: Tally, counter: RecordCounter) -> None:
+        found = ObjectDescription(
+            key=self.expected.key,
+            bytes=packed.size,
+            sha256=packed.sha256,
+            content_bytes=content.size,
+            content_sha256=content.sha256,
+        )
+        if found != self.expected:
+            raise CheckFailed(
+                f"{self.where} came back as {found.bytes} bytes that are not what was sent; nothing was deleted"
+            )
+        if counter.records != self.rows + 1 or not counter.complete:
+            raise CheckFailed(
+                f"{self.where} holds {counter.records - 1} rows instead of {self.rows}; nothing was deleted"
+            )
+
+
+def data_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
+    """The manifest's object."""
+    columns = tuple(column.name for column in manifest.columns)
+    return ReadBack(bucket, manifest.data, manifest.rows, manifest.compression, columns)
+
+
+def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
+    """The manifest's sidecar."""
+    return ReadBack(bucket, manifest.sidecar, manifest.rows, manifest.compression)
+
+
+class Checks:
+    """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
+
+    def __init__(self, bucket: ObjectStore, stop: Stop | None = None) -> None:
+        """Begins nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
+        self._bucket = bucket
+        self._stop = stop or Stop()
+        self._watch = ExitStack()
+        self._threads = ThreadPoolExecutor(1, "check")
+        self._begun: dict[str, list[tuple[ReadBack, Future[str]]]] = {}
+
+    def __enter__(self) -> Self:
+        """Begins nothing yet."""
+        self._watch.enter_context(self._stop.breaking_off(self._break_off))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Breaks off what nobody has asked for, and ends the threads."""
+        self._watch.close()
+        self._break_off()
+        self._threads.shutdown(cancel_futures=True)
+
+    def begin(self, manifest: Manifest) -> None:
+        """Begins to read the manifest's object and sidecar back, unless that has begun already."""
+        if manifest.data.key not in self._begun:
+            parts = (data_of(self._bucket, manifest), sidecar_of(self._bucket, manifest))
+            self._begun[manifest.data.key] = [(part, self._threads.submit(part.check)) for part in parts]
+
+    def etag(self, manifest: Manifest) -> str:
+        """The object's etag, when object and sidecar were read to their last byte and are what was sent.
+
+        Raises:
+            CheckFailed: one of them is not.
+            ObjectMissing: one of them is not there.
+            Stopped: the process has to end.
+        """
+        self.begin(manifest)
+        try:
+            etag, _ = [future.result() for _content, future in self._begun[manifest.data.key]]
+        except (CancelledError, CheckFailed, StorageInterrupted):
+            # What was broken off looks like an object that is not whole.
+            self._stop.refuse()
+            raise
+        return etag
+
+    def _break_off(self) -> None:
+        for check in list(self._begun.values()):
+            for content, _future in check:
+                content.break_off()

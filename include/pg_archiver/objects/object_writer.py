@@ -1,0 +1,64 @@
+"""An object on its way out: its content is compressed into a sink, piece by piece, with an account of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from pg_archiver.objects.checksums import Tally
+from pg_archiver.objects.compression import Compression, compressor
+from pg_archiver.objects.manifest import ObjectDescription
+
+# A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
+PIECE_BYTES = 1 << 20
+
+
+class Sink(Protocol):
+    """Where an object's bytes go."""
+
+    def write(self, data: bytes) -> None:
+        """Takes in the next bytes."""
+
+    def finish(self) -> None:
+        """Makes the object exist."""
+
+
+OpenSink = Callable[[str], AbstractContextManager[Sink]]
+
+
+class Packer:
+    """Compresses a stream into a sink and keeps account of both sides."""
+
+    def __init__(self, sink: Sink, compression: Compression) -> None:
+        """Nothing so far."""
+        self._sink = sink
+        self._compressor = compressor(compression)
+        self._content = Tally()
+        self._packed = Tally()
+
+    @property
+    def content_bytes(self) -> int:
+        """Bytes of content taken in so far."""
+        return self._content.size
+
+    def add(self, chunk: bytes) -> None:
+        """Takes in the next bytes of the content."""
+        for start in range(0, len(chunk), PIECE_BYTES):
+            piece = chunk[start : start + PIECE_BYTES]
+            self._sink.write(self._packed.add(self._compressor.compress(self._content.add(piece))))
+
+    def finish(self) -> None:
+        """Ends the compressed stream, and makes the object exist."""
+        self._sink.write(self._packed.add(self._compressor.flush()))
+        self._sink.finish()
+
+    def description(self, key: str) -> ObjectDescription:
+        """Sizes and checksums of both sides, for the manifest."""
+        return ObjectDescription(
+            key=key,
+            bytes=self._packed.size,
+            sha256=self._packed.sha256,
+            content_bytes=self._content.size,
+            content_sha256=self._content.sha256,
+        )

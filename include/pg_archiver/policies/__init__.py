@@ -1,0 +1,1 @@
+"""What to keep: the policy file and its settings."""

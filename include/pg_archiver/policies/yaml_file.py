@@ -1,0 +1,273 @@
+"""The policy file, checked before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError, model_validator
+
+from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.tables import TableName
+from pg_archiver.errors import PolicyError
+from pg_archiver.objects.object_keys import key_segment
+from pg_archiver.policies.maintenance_settings import Disk
+from pg_archiver.policies.object_settings import ObjectSettings
+from pg_archiver.policies.settings import Settings, TablePolicy, as_tuple
+from pg_archiver.policies.strict_yaml import read_yaml
+
+# What others take from here, wherever it is defined.
+# Each task holds one connection and reads or deletes as fast as it can.
+DEFAULT_POOL_SLOTS = 6
+# A run's windows travel through Airflow's database, and each mapped task fetches them all.
+MOST_WINDOWS_A_RUN = 50_000
+LONGEST_CLIENT_NAME = 63
+# S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
+_LONGEST_KEY_FOLDER = 900
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _ClientEntry(Settings):
+    """A client as the file writes it, before the levels are put together."""
+
+    name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_CLIENT_NAME)]
+    database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
+    enabled: bool | None = None
+    tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_tuple)] = ({},)
+
+    @model_validator(mode="after")
+    def _some_table(self) -> Self:
+        if not self.tables:
+            raise ValueError("tables is empty; leave it out for analytics.events, or list a table")
+        return self
+
+
+class _InstanceEntry(ObjectSettings):
+    """A server as the file writes it; what it says of objects holds for all of its clients."""
+
+    conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
+    maintenance_conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)] | None = None
+    disk: Disk | None = None
+    pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
+    one_session_proxy: bool = False
+    clients: list[Any]
+
+
+@dataclass(frozen=True)
+class Client:
+    """One client database: where it is, and what to keep of each of its tables."""
+
+    name: str
+    conn_id: str
+    database: str
+    tables: tuple[TablePolicy, ...]
+    disk: Disk | None = None
+    enabled: bool | None = None
+    """Whether a person has said that rows of this client may really leave; each table may say it too."""
+    maintenance_conn_id: str | None = None
+    """The Airflow connection that maintenance uses; None where it is the archive's."""
+    aws_conn_id: str = AWS_CONNECTION
+    """The Airflow connection of the AWS account in which the server itself is; each table may have one of its own."""
+    one_session_proxy: bool = False
+    """Whether a person vouches for a proxy before the server that gives each client a server process of its own."""
+
+    @property
+    def schedule(self) -> str | None:
+        """The cron schedule of the client's DAG; its tables agree on it."""
+        return self.tables[0].schedule
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The whole file: the clients that can be archived, and why the others cannot."""
+
+    source: str
+    clients: tuple[Client, ...]
+    broken: Mapping[str, str]
+    pool_slots: Mapping[str, int] = field(default_factory=dict)
+    """How many archive tasks may be at work on each instance at once, by `conn_id`."""
+
+    @property
+    def tables(self) -> int:
+        """How many tables are archived, of all clients together."""
+        return sum(len(client.tables) for client in self.clients)
+
+    @property
+    def conn_ids(self) -> tuple[str, ...]:
+        """The Airflow connections of all instances, sorted, each once."""
+        return tuple(sorted({client.conn_id for client in self.clients}))
+
+
+def load(path: Path) -> Policies:
+    """Reads and checks the policy file.
+
+    Raises:
+        PolicyError: the file is missing, is not YAML, or its outline is wrong, so that no client can be told.
+    """
+    source = str(path)
+    try:
+        document = read_yaml(path)
+    except OSError as error:
+        raise PolicyError(
+            f"the policy file {source} cannot be read ({error.strerror}); create it, or set the environment "
+            f"variable ARCHIVER_POLICIES to its path"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolicyError(f"the policy file {source} is not valid YAML: {error}") from None
+    return _checked(document, source)
+
+
+def _checked(document: object, source: str) -> Policies:
+    if not isinstance(document, dict) or set(document) - {"defaults", "instances"}:
+        raise PolicyError(f"{source} must hold the keys 'defaults' (optional) and 'instances', and no others")
+    defaults = document.get("defaults") or {}
+    if "enabled" in defaults:
+        raise PolicyError(
+            f"{source}, defaults: enabled may not stand there: a new client would lose rows in its first night. "
+            f"Set it at each client, or at a table"
+        )
+    _validated(Settings, defaults, f"{source}, defaults")
+    instances = document.get("instances")
+    if not isinstance(instances, list) or not instances:
+        raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
+    clients: list[Client] = []
+    broken: dict[str, str] = {}
+    slots: dict[str, int] = {}
+    for position, instance in enumerate(instances):
+        entry = _validated(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
+            raise PolicyError(
+                f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with pool_slots "
+                f"{slots[entry.conn_id]} and {entry.pool_slots}; it has one pool, so set one number"
+            )
+        for place, raw in enumerate(entry.clients):
+            # By this name the entry goes until it has one of its own: it breaks alone, and its DAG says why.
+            name = f"instances.{position}.clients.{place}"
+            try:
+                name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
+                clients.append(_client(raw, entry, defaults, f"{source}, client {name!r}"))
+            except PolicyError as error:
+                broken[name] = str(error)
+    return replace(_told_apart(clients, broken, source), pool_slots=slots)
+
+
+def _name_of(raw: object, where: str) -> str:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{where} is {raw!r}; write a client as {{name: ...}} with its settings")
+    name = raw.get("name")
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_CLIENT_NAME:
+        raise PolicyError(
+            f"{where}: name is {name!r}; it must be text of 1 to {LONGEST_CLIENT_NAME} characters "
+            f"(put a number or yes/no in quotes)"
+        )
+    return name
+
+
+def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
+    entry = _validated(_ClientEntry, raw, where)
+    of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
+    of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
+    tables = tuple(
+        _assembled({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        for place, table in enumerate(entry.tables)
+    )
+    for table, times in Counter(table.name for table in tables).items():
+        if times > 1:
+            raise PolicyError(f"{where}: table {table} is listed {times} times; list it once")
+    if len({table.schedule for table in tables}) > 1:
+        raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
+    _refuse_odd_children(tables, where)
+    return Client(
+        entry.name,
+        instance.conn_id,
+        entry.database or entry.name,
+        tables,
+        instance.disk,
+        entry.enabled,
+        instance.maintenance_conn_id,
+        {**defaults, **of_instance}.get("aws_conn_id", AWS_CONNECTION),
+        instance.one_session_proxy,
+    )
+
+
+def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
+    """Children are tables of the same client, and no table comes before itself."""
+    children = {table.name: set(table.child_names) - {table.name} for table in tables}
+    for table in tables:
+        if strange := [child for child in table.child_names if child not in children]:
+            raise PolicyError(
+                f"{where}: children of {table.name}: {strange[0]} is not a table of this client; list it under tables, "
+                f"so that it is archived too"
+            )
+    while outside := _outside_cycles(children):
+        for name in outside:
+            del children[name]
+    if children:
+        raise PolicyError(
+            f"{where}: the tables {', '.join(map(str, sorted(children)))} are children of each other, so none can be "
+            f"archived first; make a foreign key of theirs NO ACTION and take that child off the list"
+        )
+
+
+def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableName]:
+    """Tables that have no child left, or are nobody's child: they cannot be part of a cycle."""
+    listed = set().union(*children.values())
+    return [name for name, own in children.items() if not own & children.keys() or name not in listed]
+
+
+def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
+    table = _validated(TablePolicy, settings, where)
+    if table.bucket is None:
+        raise PolicyError(f"{where}: bucket is not set; name the S3 bucket here or under defaults")
+    parts = (client, table.name.schema, table.name.name)
+    if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
+        raise PolicyError(f"{where}: prefix and names are too long for an S3 key; shorten the prefix")
+    if table.windows_per_task != "auto":
+        windows = table.windows_per_task * table.max_mapped_windows
+        if windows > MOST_WINDOWS_A_RUN:
+            raise PolicyError(
+                f"{where}: windows_per_task {table.windows_per_task} times max_mapped_windows "
+                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most; "
+                f"lower one of them. What does not fit into one run is left for the next"
+            )
+    return table
+
+
+def _told_apart(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
+    """Clients that would share a DAG or a table are all broken: whose rows are whose cannot be known."""
+    names = Counter([client.name for client in clients] + list(broken))
+    places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
+    whole = []
+    for client in clients:
+        shared = [t.table for t in client.tables if places[client.conn_id, client.database, t.name] > 1]
+        if names[client.name] > 1:
+            broken[client.name] = f"{source}: the name {client.name!r} is given to more than one client"
+        elif shared:
+            broken[client.name] = (
+                f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also "
+                f"another client's; list each table under one client"
+            )
+        else:
+            whole.append(client)
+    return Policies(source, tuple(sorted(whole, key=lambda client: client.name)), dict(sorted(broken.items())))
+
+
+def _validated(model: type[_Model], value: object, where: str) -> _Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'entry'}: {_problem(problem)}"
+            for problem in error.errors(include_url=False)
+        )
+        raise PolicyError(f"{where}: {problems}") from None
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "no such setting; check its spelling"
+    return f"{problem['msg']} (it is {problem['input']!r})"

@@ -1,0 +1,1 @@
+"""The edge to Postgres: the only package that imports psycopg."""

@@ -1,0 +1,239 @@
+"""What the catalog says of a table, and whether rows may be deleted from it safely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pg_archiver.domain.tables import Column, Member, RowIdentity, TableName, TableShape
+from pg_archiver.domain.windows import TimestampKind, Window
+from pg_archiver.errors import TableRefused
+from pg_archiver.postgres.foreign_keys import keys_to_wait_for, notes_on
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.subscribers import note_subscribers
+
+_ORDINARY, _PARTITIONED = "r", "p"
+_OTHER_KINDS = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+    "i": "an index",
+    "S": "a sequence",
+    "c": "a composite type",
+}
+
+
+def describe(
+    session: Session,
+    table: TableName,
+    timestamp_column: str,
+    children: Sequence[TableName] = (),
+    *,
+    to_delete: bool = True,
+) -> TableShape:
+    """The table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
+
+    Without `to_delete` the rights that only a delete needs may be missing.
+
+    Raises:
+        TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
+    """
+    with session.transaction():
+        found = _found(session, table, to_delete)
+        columns = session.all("postgres/catalog/columns", oid=found.oid)
+        kind = _timestamp_kind(columns, table, timestamp_column)
+        keys = keys_to_wait_for(session, table, found.oid, children)
+        if to_delete and keys and not found.may_lock:
+            raise TableRefused(
+                f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
+                f"others point to them; grant UPDATE on one of its columns"
+            )
+        _refuse_rules_and_odd_parts(session, table, found.oid)
+        _refuse_what_a_delete_would_meet(session, table, found.oid)
+        identity, identity_columns = identity_of(session, found.oid)
+        index = session.all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
+        return TableShape(
+            oid=found.oid,
+            table=table,
+            columns=tuple(map(column_of, columns)),
+            timestamp_column=timestamp_column,
+            timestamp_kind=kind,
+            identity=identity,
+            identity_columns=identity_columns,
+            timestamp_index=index[0].name if index else None,
+            notes=(
+                *_notes(session, found.oid, timestamp_column, bool(index)),
+                *_notes_on_identity(identity, identity_columns),
+                *(notes_on(keys, children) if children else ()),
+            ),
+            waits_for=keys,
+        )
+
+
+def find(session: Session, table: TableName) -> Row | None:
+    """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
+    rows = session.all("postgres/catalog/find", schema=table.schema, table=table.name)
+    return rows[0] if rows else None
+
+
+def column_of(row: Row) -> Column:
+    """A column from the catalog's row."""
+    return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
+
+
+def _found(session: Session, table: TableName, to_delete: bool) -> Row:
+    found = find(session, table)
+    if found is None:
+        if not session.one("postgres/catalog/schema", schema=table.schema).found:
+            raise TableRefused(
+                f"database {session.name} has no schema {table.schema!r}; correct 'table' in the policy file "
+                f"(names are taken exactly as written, capitals too)"
+            )
+        raise TableRefused(
+            f"schema {table.schema!r} of database {session.name} has no table {table.name!r}; correct 'table' "
+            f"in the policy file (names are taken exactly as written, capitals too)"
+        )
+    if found.kind not in {_ORDINARY, _PARTITIONED}:
+        raise TableRefused(
+            f"{table} in database {session.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "
+            f"that holds the rows"
+        )
+    for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete or not to_delete)):
+        if not (found.may_use and granted):
+            raise TableRefused(
+                f"the role of the Airflow connection may not {right} from {table} in database {session.name}; "
+                f"grant USAGE on the schema, and SELECT and DELETE on the table"
+            )
+    if to_delete and not found.may_make_temporary:
+        raise TableRefused(
+            f"the role of the Airflow connection may not make temporary tables in database {session.name}, and the "
+            f"delete needs one; grant TEMPORARY on the database"
+        )
+    if found.hides_rows:
+        raise TableRefused(
+            f"row-level security hides rows of {table} in database {session.name} from this role, so they would "
+            f"be missing from the archive; give the role BYPASSRLS, or use the table's owner"
+        )
+    return found
+
+
+def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str) -> TimestampKind:
+    types = {column.name: column.base_type for column in columns}
+    if timestamp_column not in types:
+        raise TableRefused(
+            f"{table} has no column {timestamp_column!r}; correct 'timestamp_column' in the policy file "
+            f"(its columns: {', '.join(sorted(types)[:20])})"
+        )
+    try:
+        return TimestampKind(types[timestamp_column])
+    except ValueError:
+        raise TableRefused(
+            f"column {timestamp_column!r} of {table} is of type {types[timestamp_column]}; 'timestamp_column' must "
+            f"name a column of type {', '.join(TimestampKind)}"
+        ) from None
+
+
+def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) -> None:
+    if rules := session.all("postgres/catalog/delete_rules", oid=oid):
+        raise TableRefused(
+            f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
+            f"disable them (a trigger can do the same and is allowed)"
+        )
+    if parts := session.all("postgres/catalog/methods", oid=oid):
+        raise TableRefused(
+            f"parts of {table} are kept by another access method than heap, by which a row's version and place may "
+            f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}; nothing was archived. Move "
+            f"them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
+        )
+    if parts := session.all("postgres/catalog/foreign_parts", oid=oid):
+        raise TableRefused(
+            f"parts of {table} are foreign tables, whose row versions cannot be checked: "
+            f"{', '.join(part.name for part in parts)}; detach them, and archive them where they are"
+        )
+
+
+def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: int) -> None:
+    if own := session.all("postgres/catalog/own_columns", oid=oid):
+        raise TableRefused(
+            f"children of {table} have columns that it has not, whose values would be in no object: "
+            f"{', '.join(column.name for column in own)}; detach such children with NO INHERIT and archive them by "
+            f"themselves"
+        )
+    if parts := session.all("postgres/catalog/undeletable", oid=oid):
+        named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
+        raise TableRefused(
+            f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
+            f"{named}; give each a primary key or ALTER TABLE ... REPLICA IDENTITY FULL, or publish no deletes"
+        )
+
+
+def identity_of(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
+    """How a row of this table is told from every other one, and the columns of its key."""
+    rows = session.all("postgres/catalog/identity", oid=oid)
+    if not rows:
+        return RowIdentity.PLACE, ()
+    identity = RowIdentity.PRIMARY_KEY if rows[0].is_primary else RowIdentity.UNIQUE_INDEX
+    return identity, tuple(rows[0].columns)
+
+
+def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
+    """What an operator should know before rows are deleted."""
+    notes = []
+    if not indexed:
+        notes.append(_note_on_index(session, oid, timestamp_column))
+    if triggers := find_delete_triggers(session, oid):
+        notes.append(f"delete triggers fire: {', '.join(triggers)}")
+    return (*notes, *note_subscribers(session, oid))
+
+
+def _note_on_index(session: Session, oid: int, timestamp_column: str) -> str:
+    if brin := session.all("maintenance/index/brin", oid=oid, column=timestamp_column):
+        return (
+            f"no valid b-tree begins with {timestamp_column}; by the BRIN index {brin[0].name} a window's rows are "
+            f"found, but not which hours there are, so every plan reads the whole table. If that takes long, CREATE "
+            f"INDEX CONCURRENTLY on it"
+        )
+    return (
+        f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
+        f"the DAG maintenance, or CREATE INDEX CONCURRENTLY on it"
+    )
+
+
+def _notes_on_identity(identity: RowIdentity, columns: Sequence[str]) -> tuple[str, ...]:
+    if identity is not RowIdentity.UNIQUE_INDEX:
+        return ()
+    return (
+        f"there is no primary key, so rows are told apart by the unique index over {', '.join(columns)}: where one of "
+        f"its values is used again, a restore takes the earlier row for an older version of the later one, and brings "
+        f"only the later one back",
+    )
+
+
+def find_delete_triggers(session: Session, oid: int) -> list[str]:
+    """The triggers of users that fire when rows are deleted, each with the partition or child that has it alone."""
+    return [
+        row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"
+        for row in session.all("postgres/catalog/delete_triggers", oid=oid)
+    ]
+
+
+def columns_of(session: Session, oid: int) -> tuple[Column, ...]:
+    """The columns that the table with this oid has now, in their order."""
+    return tuple(map(column_of, session.all("postgres/catalog/columns", oid=oid)))
+
+
+def members(session: Session, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
+    """The table with this oid, and each of its partitions and children that may hold rows of the window, by oid.
+
+    A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
+    """
+    return {
+        row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
+        for row in session.all(
+            "postgres/catalog/members", oid=oid, column=timestamp_column, start=window.start, end=window.end
+        )
+    }
+
+
+def identity_of_rows(shape: TableShape) -> list[str]:
+    """The columns that tell one version of one row from every other: its version, its place and its key."""
+    return ["xmin", "tableoid", "ctid", *shape.identity_columns]

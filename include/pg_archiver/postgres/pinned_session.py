@@ -1,0 +1,291 @@
+"""One session on a database: its statements and transactions, and the settings that hold in them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+import psycopg
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+from psycopg.rows import namedtuple_row
+
+from pg_archiver.domain.ledger_version import LEDGER_VERSION
+from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.postgres.error_translation import refuse_value, translate
+from pg_archiver.postgres.statements import Names, compose, defines
+from pg_archiver.runtime.stopping import Stop
+
+# By these a server finds out that nobody listens any more, and ends the statement: at once where the process has died,
+# after two minutes where its machine or the way to it is gone. They keep that way open while a statement says nothing,
+# too. What the options of the Airflow connection say counts more.
+ALIVE = {
+    "client_connection_check_interval": "5s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+_CANCEL_SECONDS = 1.0
+# Statements on the ledger, some of which run after code of users.
+_OF_LEDGER = ("ledger/",)
+# What may still be begun by a process that was told to end: brief, and on the way out.
+_ON_THE_WAY_OUT = ("postgres/session/", "ledger/maintenance/end", "maintenance/pg_repack/unlock")
+# Along which names are found that the server itself ships, and nothing else.
+_OWN_PATH = "pg_catalog, pg_temp"
+
+
+class Row(Protocol):
+    """A row whose columns are attributes, named as in the statement."""
+
+    def __getattr__(self, name: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class SessionLimits:
+    """How long a statement may take, wait for a lock, and leave a transaction idle; `setting` says what bounds it.
+
+    A lock is waited for briefly, so that writers never queue behind us for long.
+    """
+
+    statement: timedelta = timedelta(hours=1)
+    setting: str = "statement_timeout in the policy file"
+    lock: timedelta = timedelta(seconds=10)
+    idle: timedelta = timedelta(minutes=10)
+
+
+class PinnedSession:
+    """A connection with its settings pinned, whatever code of users ran in it."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        name: str,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        """Takes over an open connection; `name` says which database it is in messages.
+
+        When `stop` says that the time is over, a statement that still runs is cancelled, and none is begun.
+        """
+        self._connection = connection
+        self._limits = limits or SessionLimits()
+        self.stop = stop or Stop()
+        self._address = "an address that is not known"
+        self._leaving = False
+        self._check_interval = ALIVE["client_connection_check_interval"]
+        self.name = name
+        self._users_path = ""
+        self._writes = True
+        self._called_users = False
+        self._current_path = ""
+        self._event_triggers = False
+
+    def _pin(self) -> None:
+        """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
+        self.one(
+            "postgres/session/pins",
+            lock_timeout=_milliseconds(self._limits.lock),
+            statement_timeout=_milliseconds(self._limits.statement),
+            idle_timeout=_milliseconds(self._limits.idle),
+            check_interval=self._check_interval,
+            read_only="off" if self._writes else "on",
+            ledger_version=str(LEDGER_VERSION),
+        )
+        self._called_users = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended, or was lost."""
+        return self._connection.closed
+
+    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        """Runs a statement and returns its rows."""
+        self._begin(statement)
+        with self._translated(), self._watched(statement):
+            cursor = self._connection.cursor(row_factory=namedtuple_row)
+            cursor.execute(compose(statement, names or {}), values)
+            return cast(list[Row], cursor.fetchall()) if cursor.description else []
+
+    def one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
+        """Runs a statement that gives exactly one row.
+
+        Raises:
+            DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
+        """
+        rows = self.all(statement, names, **values)
+        if len(rows) != 1:
+            raise DatabaseInterrupted(
+                f"database {self.name}: what was there a moment ago is gone ({statement}); run the task again"
+            )
+        return rows[0]
+
+    def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
+        """Runs a statement and returns how many rows it changed."""
+        self._begin(statement)
+        with self._translated(), self._watched(statement):
+            return self._connection.execute(compose(statement, names or {}), values).rowcount
+
+    def run_script(self, text: str) -> None:
+        """Runs a migration, which holds no names and no values."""
+        with self._translated():
+            self._connection.execute(text)
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """A READ COMMITTED transaction; committed at the end, rolled back on any exception.
+
+        Settings that code of users changed in it go with a rollback, but would outlive a commit.
+        """
+        with self._translated():
+            with self._connection.transaction():
+                yield
+            if self._called_users:
+                self._pin()
+
+    @contextmanager
+    def rehearsal(self) -> Generator[None]:
+        """A transaction that is rolled back at its end; transactions inside it become savepoints."""
+        with self._translated(), self._connection.transaction(force_rollback=True):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Generator[None]:
+        """A REPEATABLE READ, READ ONLY transaction: every statement in it sees the same rows."""
+        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        self._connection.read_only = True
+        try:
+            with self.transaction():
+                yield
+        finally:
+            if not self._connection.closed:
+                self._connection.isolation_level = None
+                self._connection.read_only = None
+
+    def users_path(self, *, ours_first: bool) -> None:
+        """From here to the end of the transaction names mean what the database's own settings make them mean.
+
+        For statements that run triggers, or compare values of types that users made. With `ours_first`, whatever
+        the server itself ships still comes first; else a statement must qualify all of its names.
+        """
+        self._called_users = True
+        self._current_path = self._path(ours_first=ours_first)
+        self.all("postgres/session/path", path=self._current_path, local=True)
+
+    def own_path(self) -> None:
+        """From here to the end of the transaction names mean what the server itself ships, whatever users' code did."""
+        self._current_path = _OWN_PATH
+        self.all("postgres/session/path", path=_OWN_PATH, local=True)
+
+    def _path(self, *, ours_first: bool) -> str:
+        return f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
+
+    @contextmanager
+    def _watched(self, statement: str) -> Generator[None]:
+        """Around a statement that makes, changes or drops something: event triggers may look names up meanwhile.
+
+        Every such statement qualifies its own names, and whatever the server itself ships comes first. The ledger is
+        written in transactions in which code of users has run: its settings hold again, but for their path, along
+        which triggers may still look when the transaction commits.
+        """
+        if self._called_users and statement.startswith(_OF_LEDGER):
+            self._pin_within(self._current_path)
+        if not (self._event_triggers and defines(statement)):
+            yield
+            return
+        alone = self._connection.info.transaction_status is TransactionStatus.IDLE
+        path = self._path(ours_first=True)
+        before = self.one("postgres/session/path", path=path, local=not alone).before
+        self._called_users = True
+        try:
+            yield
+        finally:
+            status = self._connection.info.transaction_status
+            if alone and status is TransactionStatus.IDLE:
+                self._pin()
+            elif status is TransactionStatus.INTRANS:
+                self._pin_within(before)
+
+    def _pin_within(self, path: str) -> None:
+        """Pins the settings in a transaction that goes on with this path, and with code of users."""
+        self._pin()
+        self._called_users, self._current_path = True, path
+        self.all("postgres/session/path", path=path, local=True)
+
+    @contextmanager
+    def limits(self, *, lock: timedelta, statement: timedelta) -> Generator[None]:
+        """Other limits for the statements of this block: how long one waits for a lock, and how long it takes."""
+        before = self._limits
+        self._limit(replace(before, lock=lock, statement=statement, setting="which this step sets itself"))
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._limit(before)
+
+    def _limit(self, limits: SessionLimits) -> None:
+        self.all(
+            "postgres/session/limits",
+            lock_timeout=_milliseconds(limits.lock),
+            statement_timeout=_milliseconds(limits.statement),
+        )
+        self._limits = limits
+
+    @contextmanager
+    def patience(self, lock: timedelta) -> Generator[None]:
+        """Waits for locks as long as this, not just briefly: for statements behind which nobody has to queue."""
+        before = self._limits
+        self._limit(replace(before, lock=lock))
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self._limit(before)
+
+    def _begin(self, statement: str) -> None:
+        """Before each statement.
+
+        Raises:
+            Stopped: the process has to end, and this one is no part of that.
+        """
+        self._leaving = statement.startswith(_ON_THE_WAY_OUT)
+        if not self._leaving:
+            self.stop.refuse()
+
+    def cancel(self) -> None:
+        """Cancels the statement that runs, if one does that is no part of ending; for another thread."""
+        if not self._leaving and self._connection.info.transaction_status is TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+
+    @contextmanager
+    def _translated(self, *, loading: bool = False) -> Generator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        except psycopg.Error as error:
+            if isinstance(error, errors.QueryCanceled):
+                self.stop.refuse()
+            if self._writes and isinstance(error, errors.ReadOnlySqlTransaction):
+                raise self._on_standby() from None
+            if loading and (refusal := refuse_value(error, self.name)):
+                raise refusal from None
+            limits = self._limits
+            longest = limits.statement.total_seconds()
+            seconds, users = time.monotonic() - started, self._called_users
+            raise translate(error, self.name, seconds, longest, limits.setting, users=users) from None
+
+    def _on_standby(self) -> DatabaseInterrupted:
+        return DatabaseInterrupted(
+            f"database {self.name} at {self._address} is on a standby, which is read-only. After a failover the "
+            f"writer's address may lead to one for a while, so this is tried again. If it stays so, point the "
+            f"Airflow connection at the primary (on Aurora the cluster's writer endpoint)"
+        )
+
+
+def _milliseconds(limit: timedelta) -> str:
+    """A limit as the server reads it; never 0, which would be none at all."""
+    return f"{max(1, round(limit.total_seconds() * 1000))}ms"

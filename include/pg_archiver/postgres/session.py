@@ -1,0 +1,265 @@
+"""The edge to Postgres: one connection for one task, and errors in our own words."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from pg_archiver.errors import Busy, DatabaseRefused
+from pg_archiver.postgres.pinned_session import ALIVE, PinnedSession, Row, SessionLimits
+from pg_archiver.postgres.poolers import login, refuse_shared
+from pg_archiver.postgres.statements import Names, compose
+from pg_archiver.runtime.stopping import Stop
+
+__all__ = ["CopyOut", "Row", "Session"]
+
+log = logging.getLogger(__name__)
+
+OLDEST_VERSION = 140_000
+_COPY_BATCH_BYTES = 1 << 18
+_WINDOW_LOCK_WAIT_SECONDS = 120.0
+_WINDOW_LOCK_POLL_SECONDS = 0.5
+# With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
+_NO_VALUES = {"none": None}
+# A line of COPY's output, as the driver hands it over.
+Line = bytes | bytearray | memoryview
+
+
+class CopyOut:
+    """A running COPY TO STDOUT."""
+
+    def __init__(self, copy: psycopg.Copy) -> None:
+        """Wraps psycopg's copy; `rows` is what the server counted, once the copy has ended."""
+        self._copy = copy
+        self.rows = -1
+
+    def batches(self) -> Iterator[list[Line]]:
+        """The output in lists of rows, 256 KiB or a little more at a time; the server sends each row by itself."""
+        rows: list[Line] = []
+        size = 0
+        for row in self._copy:
+            rows.append(row)
+            size += len(row)
+            if size >= _COPY_BATCH_BYTES:
+                yield rows
+                rows, size = [], 0
+        if rows:
+            yield rows
+
+
+class Session(PinnedSession):
+    """One connection to a client database, for one task."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        name: str,
+        hosts: Callable[[], tuple[str, str] | None] | None = None,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
+    ) -> None:
+        """Takes over an open connection; `name` says which database it is in messages; the rest as in `connected`."""
+        super().__init__(connection, name, limits, stop)
+        self._hosts = hosts
+        self._process = connection.info.backend_pid
+
+    @property
+    def process(self) -> int:
+        """The server's process that serves this connection, as `pg_stat_activity` shows it."""
+        return self._process
+
+    @property
+    def endpoint(self) -> tuple[str, str]:
+        """Host and port as the connection was configured, so that a list of hosts stays a list.
+
+        The host is its address where only that is set, and empty for the machine's own socket.
+        """
+        if self._hosts and (hosts := self._hosts()):
+            return hosts
+        parameters = self._connection.info.get_parameters()
+        # What is as it was compiled in is left out of them.
+        compiled = {option.keyword: option.compiled for option in psycopg.pq.Conninfo.get_defaults()}
+        port = parameters.get("port") or (compiled.get(b"port") or b"").decode()
+        return parameters.get("host") or parameters.get("hostaddr") or "", port
+
+    @classmethod
+    @contextmanager
+    def connected(
+        cls,
+        connect: Callable[[], psycopg.Connection[Any]],
+        name: str,
+        application: str,
+        writes: bool = True,
+        hosts: Callable[[], tuple[str, str] | None] | None = None,
+        limits: SessionLimits | None = None,
+        stop: Stop | None = None,
+        one_session_proxy: bool = False,
+    ) -> Generator[Session]:
+        """Opens a connection, pins its session settings and closes it at the end.
+
+        Args:
+            connect: opens the connection; what it raises is translated.
+            name: the database, for messages.
+            application: what `pg_stat_activity` shows as `application_name`.
+            writes: whether this session is going to write; a standby is refused then. Otherwise the server refuses
+                every write in it.
+            hosts: tells a list of hosts and its ports, None if there is but one host. psycopg tries those of a list
+                one by one, and the connection then knows only the one that answered.
+            limits: how long its statements may take and wait, where those are not the usual ones.
+            stop: tells when the process was asked to end. When its time is over, the statement that runs is
+                cancelled, and the block ends with `Stopped`.
+            one_session_proxy: a person vouches for a proxy in front that gives each client a server process of its
+                own; what can be seen of that is looked at.
+
+        Raises:
+            DatabaseRefused: wrong host, user, password, database or kind of server.
+            DatabaseInterrupted: the server cannot be reached, or is a standby although this session is to write.
+        """
+        with login(name):
+            connection = connect()
+        try:
+            connection.autocommit = True
+            connection.prepare_threshold = None
+            session = cls(connection, name, hosts, limits, stop)
+            with session.stop.breaking_off(session.cancel):
+                session._settle(application, writes, connect if one_session_proxy else None)
+                yield session
+        finally:
+            connection.close()
+
+    def _settle(self, application: str, writes: bool, another: Callable[[], psycopg.Connection[Any]] | None) -> None:
+        """Looks who answers, and pins the settings; `another` opens a further connection through a proxy to try."""
+        info = self._connection.info
+        self._address = f"{info.host or 'a local socket'}:{info.port}"
+        server = self.one("postgres/session/server")
+        if server.version < OLDEST_VERSION:
+            raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
+        # A pooler tells a number of its own at the login, and lends sessions whose numbers are the server's.
+        if server.process != self._process:
+            if another is None:
+                raise DatabaseRefused(
+                    f"database {self.name} is reached through a connection pooler, behind which session locks and "
+                    f"settings may not hold, and whose pool mode cannot be seen from here; nothing was written. Point "
+                    f"the Airflow connection at the Postgres server itself. If what is in between gives each client a "
+                    f"server process of its own for as long as it is connected, as Neon's proxy or a pooler in "
+                    f"session mode does, set one_session_proxy: true at the instance in the policy file"
+                )
+            self._process = server.process
+            refuse_shared(self, another)
+        settings = self.one("postgres/session/settings", application=application)
+        self._writes = writes
+        if writes:
+            self._refuse_unwritable(settings)
+        self._users_path = settings.users_path
+        self._event_triggers = settings.event_triggers
+        alive = self.all("postgres/session/alive", names=list(ALIVE), settings=list(ALIVE.values()))
+        self._check_interval = next(row.setting for row in alive if row.name == "client_connection_check_interval")
+        self._pin()
+
+    def _refuse_unwritable(self, settings: Row) -> None:
+        if settings.standby:
+            raise self._on_standby()
+        if settings.read_only == "on":
+            raise DatabaseRefused(
+                f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it; "
+                f"set it to off for the database or the role of the Airflow connection"
+            )
+        if settings.replication_role != "origin":
+            raise DatabaseRefused(
+                f"database {self.name} has session_replication_role {settings.replication_role}, under which foreign "
+                f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
+            )
+
+    def client_environment(self) -> dict[str, str]:
+        """The environment by which one of Postgres's own client programs comes to this database, as this role.
+
+        It holds the password, so it is for the program alone.
+        """
+        info = self._connection.info
+        parameters = {
+            **info.get_parameters(),
+            "host": info.host,
+            "port": str(info.port),
+            "user": info.user,
+            "dbname": info.dbname,
+            "password": info.password,
+        }
+        variables = {option.keyword.decode(): option.envvar for option in psycopg.pq.Conninfo.get_defaults()}
+        return {
+            variable.decode(): parameters[keyword]
+            for keyword, variable in variables.items()
+            if variable and parameters.get(keyword)
+        }
+
+    @contextmanager
+    def _any_bytes(self) -> Generator[None]:
+        """Lets a COPY carry text as it lies in a database without an encoding, where it may be any bytes at all."""
+        if self._connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+            yield
+            return
+        with self._connection.transaction():
+            self.all("postgres/session/encoding", encoding="SQL_ASCII")
+            yield
+            self.all("postgres/session/encoding", encoding="UTF8")
+
+    @contextmanager
+    def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
+        """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
+        self._begin(statement)
+        text = compose(statement, names).as_bytes(self._connection)
+        with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
+            with cursor.copy(text, values or _NO_VALUES) as copy:
+                running = CopyOut(copy)
+                yield running
+            running.rows = cursor.rowcount
+
+    def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
+        """Feeds a COPY FROM STDIN and returns the rows that the server counted.
+
+        Raises:
+            ValueRefused: the server does not take a value, whatever it has against it.
+        """
+        self._begin(statement)
+        text = compose(statement, names).as_bytes(self._connection)
+        with self._translated(loading=True), self._any_bytes(), self._connection.cursor() as cursor:
+            with cursor.copy(text, _NO_VALUES) as copy:
+                for chunk in chunks:
+                    # The server's answer to a cancelled COPY would be read only at its end.
+                    self.stop.refuse()
+                    copy.write(chunk)
+            return cursor.rowcount
+
+    @contextmanager
+    def locked(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
+        """Holds a lock of this name in this database, so that two runs do not work on the same thing at once.
+
+        The lock spares double work; it guards no invariant, since it goes when the connection goes. Those who
+        share it hold it side by side, and keep out only the one who does not.
+
+        Raises:
+            Busy: someone else held it for two minutes.
+        """
+        deadline = time.monotonic() + _WINDOW_LOCK_WAIT_SECONDS
+        waiting = False
+        kind = "_shared" if shared else ""
+        while not self.one(f"postgres/session/lock{kind}", name=name).taken:
+            self.stop.refuse()
+            if not waiting:
+                log.info("%s is in the hands of another run; waiting for it", what)
+                waiting = True
+            if time.monotonic() > deadline:
+                raise Busy(
+                    f"{what} has been in the hands of another run for {_WINDOW_LOCK_WAIT_SECONDS:.0f} seconds; "
+                    f"this run stops here and may be run again"
+                )
+            time.sleep(_WINDOW_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self.all(f"postgres/session/unlock{kind}", name=name)

@@ -1,0 +1,240 @@
+"""SQL lives in files, one statement each; this module reads them and puts names into them.
+
+In a file `{name}` is an identifier (or a comma-separated list of them) and `%(name)s` a value that the driver
+binds. Nothing but these, and conditions made of them, can be put into a statement, so no name and no value ever
+becomes SQL text by accident.
+The driver reads every statement for `%`, so one in a name is doubled here, and one in a file would have to be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Formatter
+
+from psycopg import sql
+
+from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
+
+FOLDER = Path(__file__).parents[2] / "sql"
+_TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
+_TYPE = re.compile(
+    rf"{_TYPE_PART}(?:\.{_TYPE_PART}|(?: [a-z]+)*)(?:\([\w, -]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
+)
+_DEFINES = re.compile(r"(?:--[^\n]*\n|\s)*(?:CREATE|ALTER|DROP|REINDEX)\b")
+_OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
+
+
+@dataclass(frozen=True)
+class Of:
+    """A column of the relation that goes by this alias in the statement."""
+
+    alias: str
+    column: str
+
+
+@dataclass(frozen=True)
+class Same:
+    """The condition that two columns, one of each alias, hold the very same values: digit by digit, bit by bit.
+
+    `=` says that of a few types only. It takes 1.0 for 1.00, -0 for 0, and 'A' for 'a' under some collations; so the
+    columns that are not `exact` are compared as the server writes them. Without any columns it is true.
+    """
+
+    alias: str
+    other: str
+    pairs: tuple[tuple[str, str, bool], ...]
+
+
+@dataclass(frozen=True)
+class TypeName:
+    """A type as `format_type` wrote it into a manifest; the only text that is not quoted on its way in.
+
+    So it is taken only if it can be nothing else: names, quoted or plain, with a schema, a modifier, a time zone
+    clause and array brackets, and no character that could end them.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        if not _TYPE.fullmatch(self.text):
+            raise StatementError(f"{self.text!r} is not a type as the server writes it")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A column with its type, for a table that is made."""
+
+    column: str
+    type: TypeName
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A column's values in another type, by the server's own cast.
+
+    With a `zone`, the one type has a time zone and the other has none: the wall clock is that of this zone.
+    """
+
+    column: str
+    before: TypeName
+    now: TypeName
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Inexact:
+    """The condition that a value, converted and converted back, is not what it was."""
+
+    converted: Converted
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in quotes, for statements that define things and so take no values."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Unreferenced:
+    """The condition that none of these foreign keys points to a row of the relation that goes by this alias.
+
+    Without any it is true of every row. A row that points to itself does not count.
+    """
+
+    alias: str
+    by: tuple[ForeignKey, ...]
+
+
+Name = str | TableName | Of | Same | TypeName | Typed | Converted | Inexact | Text | Unreferenced
+Names = Mapping[str, Name | Sequence[Name]]
+
+
+class StatementError(Exception):
+    """A statement was asked for by a wrong name, or with wrong names in it: a mistake in this program."""
+
+
+def compose(statement: str, names: Names) -> sql.Composed:
+    """The statement of this file, `folder/name` without `.sql`, with its identifiers quoted and in place.
+
+    Raises:
+        StatementError: there is no such file, or `names` has a name too many or too few.
+    """
+    text, wanted = _read(statement)
+    if wanted != set(names):
+        raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
+    return sql.SQL(text).format(**{key: _quoted(name) for key, name in names.items()})
+
+
+def defines(statement: str) -> bool:
+    """Whether this statement makes, changes or drops something, so that event triggers of users may fire."""
+    return bool(_DEFINES.match(_read(statement)[0]))
+
+
+@cache
+def _read(statement: str) -> tuple[str, frozenset[str]]:
+    path = FOLDER / f"{statement}.sql"
+    if not path.is_file():
+        raise StatementError(f"there is no statement {statement}.sql")
+    text = path.read_text(encoding="utf-8")
+    return text, frozenset(field for _, field, _, _ in Formatter().parse(text) if field)
+
+
+def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
+    match name:
+        case str():
+            quoted: sql.Composable = _identifier(name)
+        case TableName(schema, table):
+            quoted = _identifier(schema, table)
+        case Of(alias, column):
+            quoted = _identifier(alias, column)
+        case Same(alias, other, pairs):
+            quoted = sql.SQL(" AND ").join(_same(alias, other, *pair) for pair in pairs) if pairs else sql.SQL("true")
+        case TypeName(text):
+            quoted = sql.SQL(text.replace("%", "%%"))
+        case Typed(column, kind):
+            quoted = sql.SQL("{} {}").format(_identifier(column), _quoted(kind))
+        case Converted():
+            quoted = _converted(name)
+        case Inexact(converted):
+            quoted = _inexact(converted)
+        case Text(text):
+            quoted = sql.Literal(text.replace("%", "%%"))
+        case Unreferenced(alias, keys):
+            conditions = [_not_referenced(alias, key) for key in keys]
+            quoted = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+        case _:
+            quoted = sql.SQL(", ").join(_quoted(part) for part in name)
+    return quoted
+
+
+def _converted(name: Converted) -> sql.Composed:
+    column, now = _identifier(name.column), _quoted(name.now)
+    if _is_text(name.now):
+        # By way of text, as the server does it when a column's type is changed.
+        return sql.SQL("{}::text::{}").format(column, now)
+    if name.zone is None:
+        return sql.SQL("{}::{}").format(column, now)
+    # The server takes a date for a moment of the session's zone, unless it is made one of a wall clock first.
+    wall = sql.SQL("{}::timestamp").format(column) if name.before.text == "date" else column
+    zone = _quoted(Text(name.zone))
+    return sql.SQL("pg_catalog.timezone({}, {})::{}").format(zone, wall, now)
+
+
+def _inexact(name: Converted) -> sql.Composed:
+    there = _converted(name)
+    if _is_text(name.now):
+        # The other way round a part of a word may be read as the whole one.
+        return sql.SQL("{}::text IS DISTINCT FROM ({})::text").format(_identifier(name.column), there)
+    back = sql.SQL("({})::{}").format(there, _quoted(name.before))
+    if name.zone is not None:
+        middle = sql.SQL("({})::timestamp").format(there) if name.now.text == "date" else sql.SQL("({})").format(there)
+        back = sql.SQL("pg_catalog.timezone({}, {})::{}").format(_quoted(Text(name.zone)), middle, _quoted(name.before))
+    return sql.SQL("ROW({})::pg_catalog.text IS DISTINCT FROM ROW({})::pg_catalog.text").format(
+        back, _identifier(name.column)
+    )
+
+
+def _is_text(kind: TypeName) -> bool:
+    return kind.text == "text" or kind.text.startswith("character varying")
+
+
+def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:
+    # ROW writes a value by its type's output function; a cast of the column may be one that a user made.
+    form = "{} OPERATOR(pg_catalog.=) {}"
+    if not exact:
+        form = "ROW({})::pg_catalog.text OPERATOR(pg_catalog.=) ROW({})::pg_catalog.text"
+    return sql.SQL(form).format(_identifier(alias, own), _identifier(other, others))
+
+
+def _not_referenced(alias: str, key: ForeignKey) -> sql.Composed:
+    return sql.SQL(
+        "NOT EXISTS (SELECT FROM {child} AS child"
+        " WHERE {equal} AND (child.tableoid, child.ctid) OPERATOR(pg_catalog.<>) ({tableoid}, {ctid}))"
+    ).format(
+        child=_quoted(key.child),
+        equal=sql.SQL(" AND ").join(_equal(alias, pair) for pair in key.pairs),
+        tableoid=_identifier(alias, "tableoid"),
+        ctid=_identifier(alias, "ctid"),
+    )
+
+
+def _equal(alias: str, pair: KeyPair) -> sql.Composable:
+    schema, operator = pair.operator
+    if not _OPERATOR.fullmatch(operator):
+        raise StatementError(f"{operator!r} is not an operator")
+    equal = sql.SQL("{} OPERATOR({}.{}) {}").format(
+        _identifier(alias, pair.own),
+        _identifier(schema),
+        sql.SQL(operator.replace("%", "%%")),
+        _identifier("child", pair.other),
+    )
+    return sql.SQL("{} COLLATE {}").format(equal, _identifier(*pair.collation)) if pair.collation else equal
+
+
+def _identifier(*parts: str) -> sql.Identifier:
+    return sql.Identifier(*(part.replace("%", "%%") for part in parts))

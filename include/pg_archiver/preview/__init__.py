@@ -1,0 +1,1 @@
+"""What an archive would take and give, without archiving anything."""

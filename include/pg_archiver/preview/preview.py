@@ -1,0 +1,153 @@
+"""preview: what an archive of one table would take and give, without archiving anything. Writes nothing anywhere.
+
+It plans as a run does, counts the rows that are due, and reads a bounded sample of them. Everything beyond windows and
+rows is an estimate, and is told as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pg_archiver.archive.plan import ALONE, Limits, OtherTables, Outlook, foresee
+from pg_archiver.domain.tables import Partition, TableShape
+from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import Interrupted
+from pg_archiver.maintenance.bloat import inspection_of
+from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.preview import costs
+from pg_archiver.preview.costs import WindowSize
+from pg_archiver.preview.figures import DiskSpace, Figures, Volume
+from pg_archiver.preview.sampling import Sample, take_sample
+
+# So long the rows are counted; after that the planner's estimate is taken.
+LONGEST_COUNT = timedelta(seconds=60)
+_LOCK_TIMEOUT = timedelta(seconds=10)
+
+
+def preview(
+    session: Session,
+    shape: TableShape,
+    order: WorkOrder,
+    policy: TablePolicy,
+    keep: KeepDays,
+    limits: Limits,
+    others: OtherTables = ALONE,
+    longest_count: timedelta = LONGEST_COUNT,
+) -> Figures:
+    """Works out what all runs together would do with what is due now.
+
+    Rows are counted for `longest_count` at most, and estimated where that does not do. `others` is
+    what a plan has to know of other tables.
+
+    Raises:
+        SettingError: the form's `end` is not after its `start`.
+        DatabaseRefused: the ledger, or a child of the table, may not be read.
+        DatabaseInterrupted: the connection was lost, or finding the windows took too long.
+    """
+    if keep.everything:
+        return Figures(keep.days, keep.source, cutoff=None, span=None, windows=0, rows=0)
+    outlook = foresee(session, shape, order, policy, keep, limits, others)
+    windows = outlook.windows
+    counts = _count_rows(session, shape, outlook.due, policy, longest_count) if windows and outlook.due else {}
+    rows_of, counted = _rows_of(session, shape, outlook, counts)
+    filled = {window: rows for window, rows in rows_of.items() if rows}
+    sample = take_sample(session, shape, order, filled)
+    sizes = [sample.size_of(window, rows) for window, rows in filled.items()] if sample else []
+    return Figures(
+        keep_days=keep.days,
+        keep_days_from=keep.source,
+        cutoff=outlook.cutoff,
+        span=Window(windows[0].span.start, windows[-1].span.end) if windows else None,
+        windows=len(windows),
+        rows=round(sum(filled.values())),
+        counted=counted,
+        volume=_volume(sizes, sample, len(shape.columns)),
+        objects=len(filled) * costs.OBJECTS_A_WINDOW,
+        batches=sum(len(run) for run in outlook.runs),
+        runs=len(outlook.runs),
+        complete=outlook.complete,
+        requests=costs.requests_for(sizes, len(outlook.runs)),
+        disk=_disk_space(session, order, outlook, rows_of) if outlook.runs else None,
+        partitions=tuple(str(one) for one in outlook.partitions),
+        unfinished=outlook.unfinished,
+        notes=outlook.notes,
+        never=tuple(one.words for one in outlook.staying if one.never),
+    )
+
+
+def _count_rows(
+    session: Session, shape: TableShape, due: Window, policy: TablePolicy, longest: timedelta
+) -> dict[datetime, int] | None:
+    """The rows of each cell that holds any, by its start; None where counting them takes too long."""
+    try:
+        with session.limits(lock=_LOCK_TIMEOUT, statement=longest):
+            found = session.all(
+                "preview/rows",
+                _names(shape),
+                start=due.start,
+                end=due.end,
+                step=timedelta(hours=policy.window_hours),
+                origin=GRID_ORIGIN,
+            )
+    except Interrupted:
+        if session.closed:
+            raise
+        return None
+    return {row.cell: row.rows for row in found}
+
+
+def _rows_of(
+    session: Session, shape: TableShape, outlook: Outlook, counts: Mapping[datetime, int] | None
+) -> tuple[dict[DueWindow, float], bool]:
+    """The rows of each window, and whether they were counted; what is estimated is spread evenly."""
+    windows = outlook.windows
+    if counts is not None:
+        return {window: counts.get(window.cell.start, 0) for window in windows}, True
+    due = outlook.due or Window(windows[0].span.start, windows[-1].span.end)
+    plan = session.one("preview/estimate", _names(shape), start=due.start, end=due.end).QUERY_PLAN
+    rows = plan[0]["Plan"]["Plan Rows"]
+    return dict.fromkeys(windows, rows / len(windows)), False
+
+
+def _names(shape: TableShape) -> Names:
+    return {
+        "table": shape.table,
+        "column": shape.timestamp_column,
+        "unreferenced": Unreferenced("target", shape.waits_for),
+    }
+
+
+def _volume(sizes: Sequence[WindowSize], sample: Sample | None, columns: int) -> Volume | None:
+    if sample is None:
+        return None
+    return Volume(
+        csv_bytes=round(sum(size.csv_bytes for size in sizes)),
+        data_bytes=round(sum(size.data_bytes for size in sizes)),
+        sidecar_bytes=round(sum(size.sidecar_bytes for size in sizes)),
+        manifest_bytes=len(sizes) * costs.manifest_bytes(columns),
+        sampled_rows=sample.rows,
+    )
+
+
+def _disk_space(session: Session, order: WorkOrder, outlook: Outlook, rows_of: Mapping[DueWindow, float]) -> DiskSpace:
+    """By the share of the table's rows that leave, as statistics count them; partitions by the size of their files."""
+    found = inspection_of(session, order.table, order.timestamp_column, thorough=False)
+    dropped = sum(_size(session, one) for one in outlook.partitions)
+    whole = {window for run in outlook.runs for batch in run if batch.partition for window in batch}
+    leaving = sum(rows for window, rows in rows_of.items() if window not in whole)
+    staying = found.live - sum(rows_of[window] for window in whole)
+    size = max(0, found.sizes.total - dropped)
+    if not found.live:
+        return DiskSpace(None, dropped, None)
+    in_table = round(size * min(1.0, leaving / max(leaving, staying, 1)))
+    free = min(size, found.free.total)
+    return DiskSpace(in_table, dropped, min(size, free + round((size - free) * in_table / max(size, 1))))
+
+
+def _size(session: Session, partition: Partition) -> int:
+    return int(session.one("archive/drop_partition/size", oid=partition.oid).bytes or 0)

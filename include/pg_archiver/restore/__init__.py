@@ -1,0 +1,1 @@
+"""A span of a table brought back from S3."""

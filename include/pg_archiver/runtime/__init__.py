@@ -1,0 +1,1 @@
+"""Threads, retries and stops."""

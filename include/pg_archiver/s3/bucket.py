@@ -1,0 +1,268 @@
+"""The edge to S3: objects that are written once, read back in full, and errors in our own words.
+
+An object is never overwritten. A key is looked at just before it is written, and the write itself carries
+`If-None-Match: *`, so that the store refuses where it can; keys are never handed out twice in the first place.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
+from pg_archiver.s3.error_translation import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
+from pg_archiver.s3.own_writes import Likeness, Piece, Write
+from pg_archiver.s3.part_sizes import PartSizes
+from pg_archiver.s3.uploads import Upload
+from pg_archiver.s3.write_trial import try_to_upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+log = logging.getLogger(__name__)
+
+# How many parts' memory is kept for the next object: as much as one upload uses.
+_MOST_SPARE = 2
+# What every client is to be made with. Each body that matters carries its SHA-256 in a header of its own, which is
+# signed, so reckoning it once more for the signature would bind nothing that is not bound. A user agent that is given
+# is not put together anew, twice a request.
+CLIENT = Config(s3={"payload_signing_enabled": False}, user_agent="postgres-s3-archiver")
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """What S3 says of an object without sending it."""
+
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object as a listing tells of it; `size` in bytes."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """An object that is being read."""
+
+    body: IO[bytes]
+    etag: str
+
+    def wake(self) -> None:
+        """Ends a read of the body for which another thread waits; what it reads then is no whole object."""
+        with suppress(ValueError, RuntimeError, OSError):  # the connection has been given back, or is gone
+            cast(Any, self.body)._raw_stream.shutdown()
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """One bucket, and the settings that every object written to it gets.
+
+    `owner` is the number of the AWS account that must own the bucket; S3 refuses every request if it does not. `parts`
+    says in which pieces large objects are sent, and `connection`, for messages, of which Airflow connection the client
+    is made.
+    """
+
+    client: S3Client
+    bucket: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    owner: str | None = None
+    parts: PartSizes = field(default_factory=PartSizes)
+    connection: str = AWS_CONNECTION
+    _spare: list[bytearray] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def address(self) -> Any:
+        """What every request names: the bucket and, if it is set, the account that must own it."""
+        return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
+
+    def elsewhere(self, bucket: str) -> ObjectStore:
+        """Another bucket with the same credentials, for objects that were written before the policy named this one.
+
+        The account that must own this one need not be that one's.
+        """
+        return self if bucket == self.bucket else replace(self, bucket=bucket, owner=None, _spare=[])
+
+    def check(self, prefix: str, writing: bool, thorough: bool = False) -> None:
+        """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
+
+        Nothing is left behind: writing is tried by an upload that sends what every upload sends and ends in nothing.
+        To be `thorough` takes two requests more, for what else a run tries by the marker of its owner.
+
+        Raises:
+            StorageRefused: the bucket is missing, the credentials do not do, or the bucket does not take what the
+                archive sends or demands more; the message says which.
+            StorageInterrupted: S3 cannot be reached.
+        """
+        with self.translated():
+            self.client.head_bucket(**self.address)
+            if writing:
+                key = f"{prefix}/_write_check" if prefix else "_write_check"
+                try_to_upload(self.client, {**self.address, "Key": key}, self.writing(Write()), thorough=thorough)
+
+    def keys(self, folder: str, after: str | None = None) -> Iterator[str]:
+        """All keys that begin like this, in their order; if asked, only those that come after another key."""
+        return (found.key for found in self.objects(folder, after))
+
+    def objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
+        """The objects whose keys begin like this, in the order of their keys, as `keys` gives them."""
+        asked = {"Prefix": folder} | ({"StartAfter": after} if after else {})
+        with self.translated():
+            pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, **cast(Any, asked))
+            for page in pages:
+                yield from (Listed(entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
+
+    def head(self, key: str) -> ObjectHead | None:
+        """The object's size and etag, None where there is no object."""
+        try:
+            with self.translated():
+                answer = self.client.head_object(**self.address, Key=key)
+        except NotThereError:
+            return None
+        return ObjectHead(answer["ContentLength"], answer["ETag"])
+
+    def put_new(self, key: str, content: bytes) -> None:
+        """Writes a small object under a key that is free.
+
+        Raises:
+            KeyTaken: there is another object under this key.
+            StorageInterrupted: whether the object is there now is not known.
+        """
+        self.refuse_taken(key)
+        piece = Piece.of(content)
+        write = Write(pieces=[piece])
+        try:
+            with self.translated(key):
+                self.client.put_object(
+                    **self.address,
+                    Key=key,
+                    Body=content,
+                    ChecksumAlgorithm="SHA256",
+                    ChecksumSHA256=piece.checksum,
+                    IfNoneMatch="*",
+                    **self.writing(write),
+                )
+        except (KeyTaken, StorageInterrupted) as failure:
+            self.recognise(key, write, failure, in_parts=False)
+
+    @contextmanager
+    def upload(self, key: str) -> Generator[Upload]:
+        """An object that is written piece by piece, and exists only once `finish` was called."""
+        upload = Upload(self, key)
+        try:
+            yield upload
+        finally:
+            upload.give_up()
+
+    @contextmanager
+    def reading(self, key: str) -> Generator[Download]:
+        """The object's bytes as S3 gives them back, with the etag of just these bytes.
+
+        Raises:
+            ObjectMissing: there is no such object.
+            CheckFailed: its bytes are not those that S3 was given.
+            StorageInterrupted: S3 broke off, or answered what cannot be understood.
+        """
+        with self.translated():
+            try:
+                answer = self.client.get_object(**self.address, Key=key)
+            except ClientError as error:
+                if is_missing(error):
+                    raise ObjectMissing(
+                        f"object s3://{self.bucket}/{key} is not there any more; it was written by this program, "
+                        f"so look for who deleted it before going on"
+                    ) from None
+                raise
+            except BotoCoreError:
+                raise
+            except Exception as error:
+                # botocore stumbles over some servers' answers, such as an error without a body, in errors of Python's.
+                raise StorageInterrupted(
+                    f"object s3://{self.bucket}/{key} could not be read: S3's answer was not understood "
+                    f"({type(error).__name__})"
+                ) from error
+            try:
+                yield Download(cast(IO[bytes], answer["Body"]), answer["ETag"])
+            finally:
+                answer["Body"].close()
+
+    def recognise(self, key: str, write: Write, failure: KeyTaken | StorageInterrupted, *, in_parts: bool) -> None:
+        """Finds the object of a write that failed under its key all the same, as when only the answer was lost.
+
+        S3's client sends a request again by itself, so that a write can meet its own object.
+
+        Raises:
+            KeyTaken: the object there is another one's.
+            StorageInterrupted: there is none, or whose it is cannot be told.
+        """
+        try:
+            with self.translated():
+                found = self.client.head_object(**self.address, Key=key, ChecksumMode="ENABLED")
+            checksum = found.get("ChecksumSHA256")
+            likeness = write.compare(found["ContentLength"], found["Metadata"], checksum, in_parts=in_parts)
+            if likeness is Likeness.UNMARKED and self._holds(key, write):
+                likeness = Likeness.SAME
+        except NotThereError:
+            raise self._doubt(key, failure, "it is not there now") from None
+        except (CheckFailed, StorageInterrupted) as hindrance:
+            raise self._doubt(key, failure, str(hindrance)) from None
+        if likeness is Likeness.ANOTHERS:
+            raise KeyTaken(say_taken(self.bucket, key)) from None
+        if likeness is Likeness.UNFINISHED:
+            raise self._doubt(key, failure, "it is not whole") from None
+        if likeness is not Likeness.SAME:
+            raise failure
+        log.warning("s3://%s/%s was written, though S3's answer was lost: %s", self.bucket, key, failure)
+
+    def _doubt(self, key: str, failure: KeyTaken | StorageInterrupted, why: str) -> StorageInterrupted:
+        if isinstance(failure, StorageInterrupted):
+            return failure
+        return StorageInterrupted(f"whether s3://{self.bucket}/{key} was written is not known: {why}")
+
+    def _holds(self, key: str, write: Write) -> bool:
+        with self.reading(key) as answer:
+            return write.is_content(answer.body)
+
+    def writing(self, write: Write) -> dict[str, Any]:
+        """What goes with every object that is written, and with this one."""
+        return {**self.settings, "Metadata": write.metadata}
+
+    def memory(self) -> bytearray:
+        """A first part's memory; of an earlier upload if there is any, since new memory takes the system some time."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return bytearray(self.parts.first)
+
+    def take_back(self, memory: bytearray) -> None:
+        """Keeps a first part's memory for the next upload, if there is not enough already."""
+        if len(memory) == self.parts.first and len(self._spare) < _MOST_SPARE:
+            self._spare.append(memory)
+
+    def refuse_taken(self, key: str) -> None:
+        """Looks whether a key is free.
+
+        Raises:
+            KeyTaken: there is an object under it.
+        """
+        if self.head(key) is not None:
+            raise KeyTaken(say_taken(self.bucket, key))
+
+    @contextmanager
+    def translated(self, key: str = "") -> Generator[None]:
+        """Raises what S3's client raises as our own errors; `key` is the one that is to be written, if one is."""
+        try:
+            yield
+        except CLIENT_ERRORS as error:
+            raise translate(error, Asked(self.bucket, self.owner, self.settings, key, self.connection)) from None

@@ -1,0 +1,88 @@
+"""Whether the ledger's own lines can be true: by what they say of themselves, by S3, and by what the table holds.
+
+Triggers of a table run in the archive's session, and so with its rights: they can write to the ledger too. What nobody
+but a forger would get right is not looked for; what an accident or a careless function writes does not fit together.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import closing
+from itertools import islice
+
+from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.tables import TableShape
+from pg_archiver.domain.windows import bounds
+from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.objects.csv_rows import records
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.object_reader import sidecar_of
+from pg_archiver.postgres.catalog import members
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
+from pg_archiver.s3.bucket import ObjectStore
+
+# Of a window of which the table still holds rows, so many are compared with the list of those that left.
+_MOST_COMPARED = 100_000
+
+
+def find_contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) -> list[str]:
+    """What of a line does not fit its own copy of the manifest, itself, or the object in S3."""
+    where = f"the ledger's line for s3://{row.bucket}/{row.object_key}"
+    figures = {
+        "rows": (row.rows, written.rows),
+        "csv_bytes": (row.csv_bytes, written.data.content_bytes),
+        "object_bytes": (row.object_bytes, written.data.bytes),
+        "sha256": (row.sha256, written.data.sha256),
+        "object_key": (row.object_key, written.data.key),
+        "generation": (row.generation, written.generation),
+        "cell": ((row.cell.start, row.cell.end), (written.cell_start, written.cell_end)),
+        "span": ((row.span.start, row.span.end), (written.span_start, written.span_end)),
+    }
+    faults = [
+        f"{where} has another {name} than its manifest"
+        for name, (found, expected) in figures.items()
+        if found != expected
+    ]
+    if row.kept - Positions.span(1, row.deleted_upto):
+        faults.append(f"{where} names rows that stayed which are none of those that were dealt with")
+    if row.deleted_upto and not row.deleted_by_run_id and not row.rebuilt:
+        faults.append(f"{where} says that rows left, and of no run that deleted them")
+    if row.state is State.STORED and not row.rebuilt:
+        head = bucket.head(row.object_key)
+        if row.etag is None or (head is not None and head.etag != row.etag):
+            faults.append(f"{where} says that the object was checked, and has the etag of another one, or none")
+    return faults
+
+
+def count_still_there(
+    session: Session, bucket: ObjectStore, shape: TableShape, row: LedgerRow, written: Manifest
+) -> int:
+    """How many rows that left by the ledger are in the table all the same, each in the very version and place.
+
+    Where parts were rewritten since, their rows are passed over: places mean others there.
+
+    Raises:
+        CheckFailed: the list of the rows is not what was sent.
+        ObjectMissing: it is not there.
+    """
+    if not row.deleted_upto or row.rebuilt or not written.members or shape.timestamp_kind != written.timestamp_kind:
+        return 0
+    start, end = bounds(row.span, shape.timestamp_kind)
+    names: Names = {"table": shape.table, "column": shape.timestamp_column}
+    found = session.all("verify/versions", names, start=start, end=end, limit=_MOST_COMPARED)
+    if not found:
+        return 0
+    now = members(session, shape.oid, shape.timestamp_column, row.span)
+    same = {oid for oid, member in written.members.items() if oid in now and now[oid].file_node == member.file_node}
+    versions = {(one.version, one.part, one.place) for one in found if one.part in same}
+    if not versions:
+        return 0
+    count = 0
+    with closing(sidecar_of(bucket, written).chunks()) as chunks:
+        # The first record names the columns.
+        for number, record in enumerate(islice(records(chunks), 1, None), 1):
+            version, part, place, *_ = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
+            count += number <= row.deleted_upto and number not in row.kept and (version, part, place) in versions
+    return count

@@ -1,0 +1,364 @@
+"""verify: reads the whole archive of one table back and compares it with its manifests and with the ledger.
+
+Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
+own copy of the manifest; then whatever else lies where the policy points now. The ledger's lines are looked at as well,
+since triggers of the table can write to it: whether they fit together, and whether rows that left by them are in the
+table all the same. The ledger is read first, so that what a run adds in between is no finding. In memory stay a few
+bytes for each object, and what was found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from itertools import groupby
+
+from pg_archiver.domain.sizes import in_words
+from pg_archiver.domain.tables import RowIdentity, TableShape
+from pg_archiver.domain.wording import say_count
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
+from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.kept_rows import (
+    NoteKeys,
+    has_kept,
+    has_note,
+    knows_object,
+    read_notes,
+    tell_contradictions,
+    weigh_notes,
+    wrote_object,
+)
+from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.manifest_files import read_manifest
+from pg_archiver.objects.object_keys import data_keys, manifest_key, table_folder
+from pg_archiver.objects.object_reader import data_of, sidecar_of
+from pg_archiver.postgres.catalog import describe, find
+from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import Listed, ObjectStore
+from pg_archiver.verify.ledger_contradictions import count_still_there, find_contradictions
+
+log = logging.getLogger(__name__)
+
+_MOST_NAMED = 20
+# Of what runs left behind, some keys are enough to find it.
+_MOST_LOOSE = 5
+_MANIFEST = ".manifest.json"
+
+
+@dataclass
+class Verified:
+    """What was read and compared. A problem is something lost or changed; a note is something left over.
+
+    Of the objects, `elsewhere` lie under another bucket or prefix than the policy's.
+    """
+
+    objects: int = 0
+    rows: int = 0
+    object_bytes: int = 0
+    elsewhere: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def refuse_problems(self) -> None:
+        """An archive with a hole must not look like a whole one.
+
+        Raises:
+            Unfinished: it names the objects.
+        """
+        if self.problems:
+            raise Unfinished(
+                f"{len(self.problems):,} problem(s) in the archive: {'; '.join(self.problems[:_MOST_NAMED])}"
+            )
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values only; the lists are cut where they get long."""
+        return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
+
+    def lines(self) -> list[str]:
+        """For people; each problem has had a line of its own when it was found."""
+        size = f"{self.object_bytes / 1e6:.1f} MB"
+        return [
+            f"{say_count(self.objects, 'object')} with {say_count(self.rows, 'row')} ({size}) read back, "
+            f"{say_count(len(self.problems), 'problem')}",
+            *(f"note: {line}" for line in self.notes[:_MOST_NAMED]),
+        ]
+
+    def note_problem(self, problem: str) -> None:
+        """Something is lost or changed: an error for whoever looks through logs for those."""
+        log.error("problem: %s", problem)
+        self.problems.append(problem)
+
+
+def verify(session: Session, bucket: ObjectStore, order: WorkOrder) -> Verified:
+    """Reads every manifest, object and sidecar of the table to its last byte.
+
+    Raises:
+        StorageInterrupted, DatabaseInterrupted: it could not be read to the end; nothing is known of the rest.
+    """
+    work = _Verification(session, bucket, order)
+    work.check_ledger()
+    work.check_listing()
+    work.settle()
+    for line in work.result.lines():
+        log.info("%s", line)
+    return work.result
+
+
+class _Verification:
+    """The archive of one table, on its way through."""
+
+    def __init__(self, session: Session, bucket: ObjectStore, order: WorkOrder) -> None:
+        self.result = Verified()
+        self._session = session
+        self._bucket = bucket
+        self._order = order
+        self._shape: TableShape | None = None
+        self._folder = table_folder(order.prefix, order.client, order.table)
+        ledger = Ledger(session, order)
+        self._ledger = ledger if ledger.exists() else None
+        # Digests of the data objects in this bucket and folder that the ledger vouches for.
+        self._seen: set[bytes] = set()
+        self._note_keys = NoteKeys()
+        self._places: Counter[str] = Counter()
+        # What S3 refused: how often, and the first object.
+        self._refused: dict[str, tuple[int, str]] = {}
+        self._unknown = 0
+        # Whether rows left that could not be looked for in the table, and why not; it is empty where there is no table.
+        self._left_unseen, self._why_not = False, ""
+
+    def check_ledger(self) -> None:
+        """What the ledger vouches for must be where it says, and be the same."""
+        if self._ledger:
+            self._shape = self._describe()
+        for row in self._ledger.vouched_for() if self._ledger else ():
+            self._check_row(row)
+
+    def check_listing(self) -> None:
+        """What else lies where the policy points: unknown to the ledger, given up, or left over."""
+        loose: list[Listed] = []
+        count = size = 0
+        try:
+            for _, found in groupby(self._bucket.objects(self._folder), self._hour_of):
+                for one in self._check_folder(list(found)):
+                    count, size = count + 1, size + one.size
+                    loose += [one] if count <= _MOST_LOOSE else []
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{self._folder}")
+        if count:
+            named = ", ".join(f"{one.key} ({in_words(one.size)})" for one in loose)
+            self.result.notes.append(
+                f"{count:,} object(s) without a manifest, left by runs that broke off, {in_words(size)} in all"
+                f"{', first' if count > len(loose) else ''}: {named}"
+            )
+
+    def settle(self) -> None:
+        """Tells what is known only at the end."""
+        for refusal, (count, where) in self._refused.items():
+            self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+        if self._left_unseen and self._why_not:
+            self.result.notes.append(
+                "whether rows that left by the ledger are in the table all the same was not looked for: "
+                f"{self._why_not}"
+            )
+        if self._unknown:
+            self.result.notes.append(
+                f"the ledger has no line of {say_count(self._unknown, 'object')} with a manifest: it was brought back "
+                f"to an earlier moment, or lines were taken out of it; rebuild_ledger puts them in"
+            )
+        self.result.elsewhere = self._places.total()
+        for place, count in sorted(self._places.items()):
+            self.result.notes.append(
+                f"{say_count(count, 'object')} of the ledger's elsewhere: below {place}, where the policy pointed "
+                f"before its bucket or prefix was changed"
+            )
+
+    def _check_row(self, row: LedgerRow) -> None:
+        """Everything of a generation that the ledger vouches for; one problem, however much is wrong with it."""
+        if row.bucket == self._bucket.bucket and row.object_key.startswith(self._folder):
+            self._seen.add(_digest(row.object_key))
+        else:
+            table = table_folder("", self._order.client, self._order.table)
+            self._places[f"s3://{row.bucket}/{row.object_key.partition(table)[0]}"] += 1
+        bucket = self._bucket.elsewhere(row.bucket)
+        try:
+            written = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
+            faults = _compare_manifest(bucket, row, written)
+            damages = self._read_back(bucket, written)
+            if faults and not damages:
+                faults.append("its object is whole by the ledger's own copy of the manifest")
+            faults += damages
+            faults += find_contradictions(row, written, bucket)
+            if not damages:
+                faults += self._compare_table(bucket, row, written)
+            faults += self._compare_notes(bucket, row, written)
+        except CheckFailed as failure:
+            faults = [str(failure)]
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{row.bucket}/{row.object_key}")
+            return
+        if faults:
+            self.result.note_problem("; ".join(faults))
+
+    def _describe(self) -> TableShape | None:
+        """The table, where its rows can be looked up by their time; None where it is gone, or why they cannot be."""
+        if find(self._session, self._order.table) is None:
+            return None
+        self._why_not = f"no index begins with {self._order.timestamp_column}"
+        try:
+            shape = describe(self._session, self._order.table, self._order.timestamp_column, to_delete=False)
+        except Refused as refusal:
+            self._why_not = str(refusal)
+            return None
+        return shape if shape.timestamp_index else None
+
+    def _compare_table(self, bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+        """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
+        if self._shape is None:
+            self._left_unseen |= row.deleted_upto > 0
+            return []
+        count = count_still_there(self._session, bucket, self._shape, row, written)
+        if not count:
+            return []
+        return [
+            f"by the ledger {row.deleted_rows} of the {row.rows} rows of s3://{row.bucket}/{row.object_key} left the "
+            f"table, and {count} of those are in it as they were: the ledger was written to by somebody else, as by a "
+            f"trigger of the table. Set that line's state to 'void', and the next run archives the window anew"
+        ]
+
+    def _check_folder(self, found: list[Listed]) -> list[Listed]:
+        """The manifests of one folder that the ledger has not led to; what belongs to no manifest, and to no run."""
+        known: set[str] = set()
+        for key in (one.key for one in found):
+            if key.endswith(_MANIFEST) and not any(_digest(one) in self._seen for one in data_keys(key)):
+                known.update(self._check_manifest(key))
+        loose = [
+            one
+            for one in found
+            if not one.key.endswith(_MANIFEST)
+            and not any(key in known or _digest(key) in self._seen for key in data_keys(one.key))
+        ]
+        return [one for one in loose if not self._is_under_way(one.key)]
+
+    def _is_under_way(self, key: str) -> bool:
+        """Whether the ledger knows of a run that has this object in hand, or has just ended with it."""
+        row = self._find_row(data_keys(key))
+        return row is not None and row.state is not State.VOID
+
+    def _check_manifest(self, key: str) -> tuple[str, ...]:
+        """A manifest that the ledger did not vouch for, and its objects; the data objects that it may speak of."""
+        manifest, candidates = None, data_keys(key)
+        try:
+            try:
+                manifest = read_manifest(self._bucket, self._order, key)
+                candidates = (manifest.data.key,)
+                row = self._find_row(candidates)
+                if row is not None and row.state in {State.STORED, State.DELETED}:
+                    # It was stored since the ledger was read.
+                    self._check_row(row)
+                    return candidates
+                self._unknown += row is None and self._ledger is not None
+                faults = self._read_back(self._bucket, manifest)
+                faults += self._weigh_notes(manifest, row)
+            except CheckFailed as failure:
+                faults = [str(failure)]
+        except StorageRefused as refusal:
+            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{key}")
+            return candidates
+        if faults:
+            row = self._find_row(candidates)
+            if row is not None and row.state is State.VOID and knows_object(row):
+                self.result.notes.append(
+                    f"{'; '.join(faults)}; the ledger gave that generation up, and no row left on its account"
+                )
+            else:
+                self.result.note_problem("; ".join(faults))
+        return candidates
+
+    def _find_row(self, keys: tuple[str, ...]) -> LedgerRow | None:
+        if self._ledger is None:
+            return None
+        rows = [self._ledger.of_object(self._bucket.bucket, key) for key in keys]
+        return next((row for row in rows if row is not None), None)
+
+    def _read_back(self, bucket: ObjectStore, manifest: Manifest) -> list[str]:
+        faults: list[str] = []
+        for part in (data_of, sidecar_of):
+            try:
+                part(bucket, manifest).check()
+            except CheckFailed as failure:
+                faults.append(str(failure))
+        if not faults:
+            self.result.objects += 1
+            self.result.rows += manifest.rows
+            self.result.object_bytes += manifest.data.bytes
+        return faults
+
+    def _compare_notes(self, bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> list[str]:
+        """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
+        if row.rebuilt:
+            return self._weigh_notes(manifest, row, bucket)
+        found = read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key))
+        if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
+            # It may have come since its hour was listed.
+            found = read_notes(bucket, manifest)
+        if row.state is State.STORED and found.notes and self._ledger:
+            # Its delete may have gone on, and ended, since the ledger was read.
+            row = self._ledger.of_object(row.bucket, row.object_key) or row
+        self.result.notes += found.unusable
+        if told := tell_contradictions(row, found):
+            self.result.notes.append(told)
+        if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
+            return [
+                f"no note beside s3://{row.bucket}/{row.object_key} tells, as the ledger does, which of its {row.rows} "
+                f"rows stayed in the table; verify with rebuild_ledger writes it"
+            ]
+        return []
+
+    def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: ObjectStore | None = None) -> list[str]:
+        """The notes beside an object of which the ledger knows nothing at first hand."""
+        if row is not None and (knows_object(row) or wrote_object(row, manifest)):
+            return []
+        if row is not None and row.state is State.VOID and manifest.identity is RowIdentity.PLACE:
+            self.result.notes.append(
+                f"whether the rows of {manifest.data.key} left the table is not known: the ledger lost what it knew of "
+                f"the object, and the table has no key by which its rows could be told. A restore puts them into a new "
+                f"table only"
+            )
+        bucket = bucket or self._bucket
+        gone = weigh_notes(manifest, read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key)))
+        if gone.doubtful:
+            return ["; ".join(gone.notes)]
+        self.result.notes += gone.notes
+        return []
+
+    def _hour_of(self, found: Listed) -> list[str]:
+        """The folder of the hour, however deep below it something lies."""
+        return found.key[len(self._folder) :].split("/")[:2]
+
+    def _note_refusal(self, refusal: StorageRefused, where: str) -> None:
+        count, first = self._refused.get(str(refusal), (0, where))
+        self._refused[str(refusal)] = (count + 1, first)
+
+
+def _compare_manifest(bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+    """What is wrong with the manifest in S3, by the ledger's copy."""
+    where = f"s3://{row.bucket}/{manifest_key(row.object_key)}"
+    try:
+        with bucket.reading(manifest_key(row.object_key)) as answer:
+            found = Manifest.parse(answer.body.read(), where)
+    except ObjectMissing:
+        return [
+            f"{where} is missing or unusable, but by the ledger {row.deleted_rows} of its {row.rows} rows were deleted "
+            f"from the table"
+        ]
+    except CheckFailed as failure:
+        return [str(failure)]
+    return [] if found == written else [f"{where} says something else than the ledger"]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()[:16]
