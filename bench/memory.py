@@ -31,7 +31,7 @@ from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.window_ledger import Ledger
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 HOUR = Window(datetime(2026, 1, 1, 10), datetime(2026, 1, 1, 11))  # noqa: DTZ001 (column time)
 ROW_BYTES = 1500
@@ -78,7 +78,7 @@ def work_on(work: dict[str, Any]) -> None:
     client = boto3.client(
         "s3", endpoint_url=endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region
     )
-    bucket = ObjectStore(client, "bench")
+    bucket = Bucket(client, "bench")
     order = WorkOrder(
         client=work["database"],
         table=TableName("analytics", "events"),

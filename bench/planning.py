@@ -22,7 +22,7 @@ from pg_archiver.archive.plan import Limits, plan
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 INSTANCES = 10
 
@@ -33,7 +33,7 @@ def plan_ms(place: Place, load_: Load, times: int) -> list[float]:
     (client,) = load(place.policies).clients
     (policy,) = client.tables
     order = work_order(client, policy, "bench", dry_run=False)
-    bucket = ObjectStore(boto3.client("s3", **place.task()["s3"]), BUCKET)
+    bucket = Bucket(boto3.client("s3", **place.task()["s3"]), BUCKET)
     bucket.check("", writing=True)  # botocore reads its model of S3 at the first request
     limits = Limits(datetime.now(UTC), None, None)
 

@@ -32,7 +32,7 @@ from pg_archiver.domain.work import RestoreOrder, WorkOrder
 from pg_archiver.errors import ArchiverError
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
-from pg_archiver.s3.bucket import CLIENT, ObjectStore
+from pg_archiver.s3.bucket import CLIENT, Bucket
 
 RESULTS = Path(__file__).parent / "results" / "memory.json"
 BUCKET = "bench"
@@ -138,10 +138,10 @@ def _reckoned(runs: list[dict[str, Any]]) -> float:
 
 def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
     """Restores the first so many windows into a new table; the peak of this process."""
-    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), task["bucket"])
+    bucket = Bucket(boto3.client("s3", **task["s3"], config=CLIENT), task["bucket"])
     windows, dry = task["windows"], task["dry_run"]
     into = TableName("analytics", f"back_{windows}")
-    order = RestoreOrder(replace(ORDER, bucket=bucket.bucket, dry_run=dry), FIRST, FIRST + windows * HOUR, into)
+    order = RestoreOrder(replace(ORDER, bucket=bucket.name, dry_run=dry), FIRST, FIRST + windows * HOUR, into)
 
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])

@@ -9,7 +9,7 @@ from pg_archiver.airflow.selection import work_order
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 
 def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> list[str]:
@@ -25,11 +25,11 @@ def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> 
         # One archive for each bucket and prefix, whatever number of tables it has.
         tables = {(table.bucket_name, table.prefix): table for table in client.tables}
         with Session.connected(partial(postgres.connect, client.database), client.database, "adopt") as session:
-            if not session.one("ledger/schema/schema_exists").owners:
+            if not session.fetch_one("ledger/schema/schema_exists").owners:
                 continue
             for table in tables.values():
                 order = work_order(client, table, reason, dry_run=False)
-                ownership = Ownership(session, ObjectStore(s3.client(), order.bucket), order)
+                ownership = Ownership(session, Bucket(s3.client(), order.bucket), order)
                 if ownership.hindrance():
                     ownership.claim(reason)
                     adopted.append(client.name)

@@ -12,7 +12,7 @@ from dev.postgres import PostgresServer
 from dev.s3 import S3Server
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.policies.settings import TablePolicy
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,8 +47,8 @@ class AnyPlace:
         return sql.Identifier(self.order.table.schema, self.order.table.name).as_string()
 
     @property
-    def store(self) -> ObjectStore:
-        return ObjectStore(self.client, self.bucket)
+    def store(self) -> Bucket:
+        return Bucket(self.client, self.bucket)
 
     def read(self, key: str) -> bytes:
         """An object's bytes, asked of the S3 server itself."""

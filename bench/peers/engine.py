@@ -18,7 +18,7 @@ from pg_archiver.ledger.window_ledger import Ledger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import CLIENT, ObjectStore
+from pg_archiver.s3.bucket import CLIENT, Bucket
 
 
 def work(task: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ def work(task: dict[str, Any]) -> None:
     (client,) = load(Path(task["policies"])).clients
     (policy,) = client.tables
     order = work_order(client, policy, "bench", dry_run=False)
-    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
+    bucket = Bucket(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
     keep = KeepDays(task["keep_days"], "the benchmark")
 
     def connect() -> psycopg.Connection[Any]:

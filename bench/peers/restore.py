@@ -16,7 +16,7 @@ from pg_archiver.domain.work import RestoreOrder
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
-from pg_archiver.s3.bucket import CLIENT, ObjectStore
+from pg_archiver.s3.bucket import CLIENT, Bucket
 
 TEN_YEARS = timedelta(days=3652)
 
@@ -25,7 +25,7 @@ def work(task: dict[str, Any]) -> None:
     """Restores all of the policy file's one table."""
     (client,) = load(Path(task["policies"])).clients
     (policy,) = client.tables
-    bucket = ObjectStore(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
+    bucket = Bucket(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
     now = datetime.now(UTC)
     into = TableName(*task["into"]) if task["into"] else None
     order = RestoreOrder(work_order(client, policy, "bench", dry_run=False), now - TEN_YEARS, now, into)

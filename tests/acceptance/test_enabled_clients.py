@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dev.waiting import wait_until
 from pg_archiver.ledger.migrations import migrations
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
@@ -70,6 +72,7 @@ def test_a_variable_for_a_client_whose_name_is_all_but_this_one_refuses(tenants:
     assert "archive_enabled__Rehearsed names no client" in run.log("plan")
 
 
+@pytest.mark.more
 def test_clients_of_a_former_version_that_had_deleted_go_on_and_are_told(tenants: Tenants) -> None:
     grandfathered = tenants["grandfathered"]
     grandfathered.sql("CREATE SCHEMA archiver")
@@ -118,6 +121,7 @@ def test_a_client_that_is_disabled_while_its_run_is_on_loses_no_more_rows(tenant
     assert client.count() == 48
 
 
+@pytest.mark.more
 def test_n_that_airflow_cannot_read_is_not_taken_for_one_that_is_not_set(tenants: Tenants) -> None:
     client = tenants["locked-away"]
     key = "archive_keep_days__locked-away"
@@ -142,6 +146,7 @@ def test_n_that_airflow_cannot_read_is_not_taken_for_one_that_is_not_set(tenants
     assert client.count() == HOURS
 
 
+@pytest.mark.more
 def test_a_policy_may_want_the_clients_own_variable(tenants: Tenants) -> None:
     client = tenants["by-variable"]
     refused = client.run()

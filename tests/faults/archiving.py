@@ -25,7 +25,7 @@ from pg_archiver.postgres.pinned_session import SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.place import NOW, Place, hours_ago
 
 LONG_AGO, LATER = hours_ago(24 * 300), hours_ago(-24)
@@ -38,13 +38,13 @@ class Run:
 
     connect: Callable[[], psycopg.Connection[Any]]
     database: str
-    store: ObjectStore
+    store: Bucket
     order: WorkOrder
     policy: TablePolicy
     limits: SessionLimits = field(default_factory=SessionLimits)
 
     @classmethod
-    def of(cls, place: Place, bucket: ObjectStore | None = None) -> Run:
+    def of(cls, place: Place, bucket: Bucket | None = None) -> Run:
         return cls(place.connect, place.database, bucket or place.store, place.order, place.policy)
 
     def children(self) -> list[Run]:

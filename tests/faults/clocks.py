@@ -70,7 +70,7 @@ class _Clocks:
     @contextmanager
     def hung_up(self) -> Generator[None]:
         """For as long as the block lasts the worker and the server tell the time by these."""
-        wrong, all_ = self.wrong, Session.all
+        wrong, all_ = self.wrong, Session.fetch_all
 
         class Clock(datetime):
             @classmethod
@@ -88,7 +88,7 @@ class _Clocks:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plan_step, "datetime", Clock)
-            patch.setattr(Session, "all", told)
+            patch.setattr(Session, "fetch_all", told)
             yield
 
 

@@ -67,7 +67,7 @@ class Broken:
 @contextmanager
 def watched(reach: Callable[[str], None]) -> Generator[None]:
     """Calls `reach` with the moment's name before statements that begin one."""
-    all_, change = Session.all, Session.change
+    all_, change = Session.fetch_all, Session.execute
 
     def watched_all(self: Session, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
         reach(_STATEMENTS.get(statement, ""))
@@ -78,8 +78,8 @@ def watched(reach: Callable[[str], None]) -> Generator[None]:
         return change(self, statement, names, **values)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Session, "all", watched_all)
-        patch.setattr(Session, "change", watched_change)
+        patch.setattr(Session, "fetch_all", watched_all)
+        patch.setattr(Session, "execute", watched_change)
         yield
 
 

@@ -27,7 +27,7 @@ def instrument(reach: Reach, client: S3Client) -> None:
 
 
 def _statements(reach: Reach) -> None:
-    all_, change = Session.all, Session.change
+    all_, change = Session.fetch_all, Session.execute
 
     def reaching_all(self: Session, statement: str, names: Names | None = None, /, **values: object) -> list[Any]:
         reach(f"before {statement}")
@@ -41,8 +41,8 @@ def _statements(reach: Reach) -> None:
         reach(f"after {statement}")
         return rows
 
-    Session.all = reaching_all  # type: ignore[method-assign,assignment]
-    Session.change = reaching_change  # type: ignore[method-assign,assignment]
+    Session.fetch_all = reaching_all  # type: ignore[method-assign,assignment]
+    Session.execute = reaching_change  # type: ignore[method-assign,assignment]
 
 
 def _commits(reach: Reach) -> None:

@@ -21,7 +21,7 @@ from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres import session
 from pg_archiver.postgres.pinned_session import SessionLimits
 from pg_archiver.postgres.session import Line
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.uploads import Upload
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
@@ -61,7 +61,7 @@ class _BrokenUpload:
 
 
 @dataclass(frozen=True)
-class BreakingStore(ObjectStore):
+class BreakingStore(Bucket):
     """Does something at the end of the first data object that is uploaded."""
 
     breaking: list[Breaking] = field(default_factory=list)

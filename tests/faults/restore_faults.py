@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.account import Verdict
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
@@ -72,7 +72,7 @@ def tried_s3(archive: Place, proxy: S3Proxy, name: str, way: Way, trial: Trial) 
     """Restores through the faulty proxy, then plainly; one that says that it succeeded has to be right at once."""
     fault = trial.fault()
     with cloned(archive, name) as place:
-        bucket = ObjectStore(client_of(place, proxy), place.bucket)
+        bucket = Bucket(client_of(place, proxy), place.bucket)
         verdict = Verdict()
         error: ArchiverError | None = None
         try:

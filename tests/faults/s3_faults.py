@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 
 from pg_archiver.errors import ArchiverError, CheckFailed, StorageInterrupted, StorageRefused
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import PartSizes
 from tests.faults.account import Account, Verdict
 from tests.faults.archiving import Run
@@ -214,7 +214,7 @@ def tried(place: Place, proxy: S3Proxy, name: str, trial: Trial) -> Outcome:
     error: ArchiverError | None = None
     try:
         with proxy.doing(fault):
-            Run.of(table, ObjectStore(client_of(place, proxy), table.bucket, parts=PARTS)).archive()
+            Run.of(table, Bucket(client_of(place, proxy), table.bucket, parts=PARTS)).archive()
     except ArchiverError as found:
         error = found
     account.witness.look(table)

@@ -68,7 +68,7 @@ class Storm:
         works = [*writers, *archivers, lambda: self._rewrite(table, stream), lambda: self._witness(account, stream)]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=len(works)) as pool:
             if self.unlocked:
-                patch.setattr(Session, "locked", lambda *_, **__: nullcontext())
+                patch.setattr(Session, "advisory_lock", lambda *_, **__: nullcontext())
             running: list[Future[None]] = [pool.submit(work) for work in works]
             while self.during and not stream.over:
                 self.during()

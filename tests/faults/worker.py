@@ -24,7 +24,7 @@ from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres import session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import PartSizes
 from tests.faults.archiving import Run
 from tests.faults.points import instrument
@@ -48,8 +48,8 @@ def run_of(order: dict[str, Any]) -> Run:
         "children": tuple(TableName(**child) for child in order["work"]["children"]),
     }
     policy = TablePolicy.model_validate(order["policy"])
-    store = ObjectStore(client, work["bucket"], parts=PARTS)
-    return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], store, WorkOrder(**work), policy)
+    bucket = Bucket(client, work["bucket"], parts=PARTS)
+    return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], bucket, WorkOrder(**work), policy)
 
 
 def _child(order: dict[str, Any]) -> None:

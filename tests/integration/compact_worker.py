@@ -22,7 +22,7 @@ from tests.integration.compacting import EFFORT, EVENTS
 def main() -> None:
     order = json.load(sys.stdin)
     left = order["times"]
-    genuine = Session.all
+    genuine = Session.fetch_all
 
     def fatal(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
         nonlocal left
@@ -32,7 +32,7 @@ def main() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return rows
 
-    Session.all = fatal  # type: ignore[method-assign,assignment]
+    Session.fetch_all = fatal  # type: ignore[method-assign,assignment]
     with Session.connected(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as session:
         compact(session, EVENTS, lambda: False, EFFORT)
 

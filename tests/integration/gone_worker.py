@@ -23,14 +23,14 @@ NEVER = "DO $$ BEGIN PERFORM pg_catalog.pg_sleep(3600); END $$"
 def delete(session: Session) -> None:
     """A transaction in whose middle a statement goes on and on."""
     with session.transaction():
-        session.change("archive/delete/hold", EVENTS)
+        session.execute("archive/delete/hold", EVENTS)
         session.run_script(NEVER)
 
 
 def vacuum(session: Session) -> None:
     """VACUUM that rests for a long time after each page."""
-    session.all("maintenance/vacuum/cost", cost_delay="100ms", cost_limit="1")
-    session.change("maintenance/compact/vacuum", EVENTS)
+    session.fetch_all("maintenance/vacuum/cost", cost_delay="100ms", cost_limit="1")
+    session.execute("maintenance/compact/vacuum", EVENTS)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import cast
 
 from pg_archiver.postgres.session import CopyOut, Line, Row, Session
 from pg_archiver.postgres.statements import Names
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.uploads import Upload
 from tests.integration.place import Place
 
@@ -27,8 +27,8 @@ def _nothing(_key: str) -> None:
 class HookedUpload(Upload):
     """Calls `before_finish` with the key before the object begins to exist."""
 
-    def __init__(self, store: ObjectStore, key: str, before_finish: Act) -> None:
-        super().__init__(store, key)
+    def __init__(self, bucket: Bucket, key: str, before_finish: Act) -> None:
+        super().__init__(bucket, key)
         self._finishing: Callable[[], None] = partial(before_finish, key)
 
     def finish(self) -> None:
@@ -37,7 +37,7 @@ class HookedUpload(Upload):
 
 
 @dataclass(frozen=True)
-class HookedStore(ObjectStore):
+class HookedStore(Bucket):
     """Calls `before_upload` with the key before an upload is begun, and `before_finish` before it ends."""
 
     before_upload: Act = _nothing
@@ -74,13 +74,13 @@ class HookedDatabase(Session):
     moment = ""
     action: Act = _nothing
 
-    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         self._act(statement)
-        return super().all(statement, names, **values)
+        return super().fetch_all(statement, names, **values)
 
-    def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
+    def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         self._act(statement)
-        return super().change(statement, names, **values)
+        return super().execute(statement, names, **values)
 
     def _act(self, statement: str) -> None:
         if statement == self.moment:

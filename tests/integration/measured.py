@@ -21,7 +21,7 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import OnConflict, RestoreOrder, WorkOrder
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.integration.place import Place
 
 
@@ -45,7 +45,7 @@ def peaks(place: Place, window: DueWindow) -> dict[str, int]:
 def main() -> None:
     work: tuple[dict[str, Any], dict[str, Any], WorkOrder, DueWindow] = pickle.loads(b64decode(sys.stdin.read()))  # noqa: S301
     dsn, s3, order, window = work
-    bucket = ObjectStore(boto3.client("s3", **s3, config=Config(proxies={})), order.bucket)
+    bucket = Bucket(boto3.client("s3", **s3, config=Config(proxies={})), order.bucket)
     found = {"before": peak()}
 
     with Session.connected(lambda: psycopg.connect(**dsn), order.client, "test") as session:

@@ -17,7 +17,7 @@ from pg_archiver.ledger.ownership import FRESH, Ownership
 from pg_archiver.ledger.window_ledger import Ledger
 from pg_archiver.objects.object_keys import owner_key
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.integration.place import Place
 
 
@@ -25,7 +25,7 @@ from tests.integration.place import Place
 def run(
     place: Place,
     run_id: str,
-    store: ObjectStore | None = None,
+    bucket: Bucket | None = None,
     fresh: timedelta = FRESH,
     hosts: tuple[str, str] | None = None,
     **reached: Any,
@@ -39,7 +39,7 @@ def run(
     with Session.connected(connect, place.database, "test", hosts=lambda: hosts) as session:
         order = replace(place.order, run_id=run_id)
         Ledger(session, order).migrate()
-        yield Ownership(session, store or place.store, order, fresh)
+        yield Ownership(session, bucket or place.store, order, fresh)
 
 
 def claim(place: Place, run_id: str, adopt: str | None = None, **reached: Any) -> None:

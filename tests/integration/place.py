@@ -28,7 +28,7 @@ from pg_archiver.objects.manifest import Manifest
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import parse_table
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.place import NOW, AnyPlace, founded, hours_ago
 
 __all__ = ["EVENTS", "NOW", "Place", "hours_ago"]
@@ -130,9 +130,9 @@ class Place(AnyPlace):
         self.check(window)
         return window
 
-    def export(self, window: DueWindow, store: ObjectStore | None = None) -> None:
+    def export(self, window: DueWindow, bucket: Bucket | None = None) -> None:
         with self.session() as session:
-            export(session, store or self.store, self.order, window)
+            export(session, bucket or self.store, self.order, window)
 
     def check(self, window: DueWindow) -> int:
         with self.session() as session:

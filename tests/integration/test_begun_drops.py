@@ -26,6 +26,8 @@ from tests.integration.test_partitions import (
     run,
 )
 
+pytestmark = pytest.mark.more
+
 END_SESSION = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
 
 

@@ -270,14 +270,14 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
     """After a stretch without rows the batches are at their widest."""
     bloated(place, "id BETWEEN 5000 AND 9000 OR id = 12000", width=60, rows=12000)
     monkeypatch.setattr(row_mover, "_MOST_ROWS", 500)
-    genuine, moved = Session.all, []
+    genuine, moved = Session.fetch_all, []
 
     def noting(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
         if statement == "maintenance/compact/move":
             moved.append(len(values["places"]))
         return genuine(self, statement, names, **values)
 
-    monkeypatch.setattr(Session, "all", noting)
+    monkeypatch.setattr(Session, "fetch_all", noting)
     assert compacted(place, tempo=Tempo(batch_seconds=10.0, rest=0.0)).rows >= 4001
     assert max(moved) < 500
 

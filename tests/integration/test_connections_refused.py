@@ -67,10 +67,10 @@ def test_a_server_that_is_not_there_is_worth_another_try(place: Place) -> None:
 
 def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place: Place) -> None:
     filled(place)
-    with place.session() as session, session.patience(timedelta(milliseconds=50)), place.connect() as user:
+    with place.session() as session, session.timeouts(lock=timedelta(milliseconds=50)), place.connect() as user:
         user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), session.transaction():
-            session.change("archive/delete/hold", {"table": place.order.table})
+            session.execute("archive/delete/hold", {"table": place.order.table})
 
 
 def test_a_missing_bucket_is_refused_by_its_name(place_on_both: Place) -> None:
@@ -177,4 +177,4 @@ def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place
 def test_what_was_dropped_between_two_looks_is_told_and_worth_another_try(place: Place) -> None:
     filled(place)
     with place.session() as session, pytest.raises(DatabaseInterrupted, match="what was there a moment ago is gone"):
-        session.one("maintenance/compact/sizes", oid=1)
+        session.fetch_one("maintenance/compact/sizes", oid=1)

@@ -10,6 +10,8 @@ from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import restored
 from tests.integration.test_partitions import checked, day, name_of, partitioned
 
+pytestmark = pytest.mark.more
+
 # A row that deletes itself and is kept, one that takes the next one along, and those that do so when they are gone.
 MEDDLING = {
     "itself": ("BEFORE DELETE", "DELETE FROM public.notes WHERE id = OLD.id; RETURN NULL;"),

@@ -9,6 +9,8 @@ from pg_archiver.verify.verify_archive import Verified, verify
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import restored
 
+pytestmark = pytest.mark.more
+
 OTHER = "WHERE generation = 1 AND cell_start > (SELECT min(cell_start) FROM archiver.windows)"
 WROTE = "deleted_by_run_id = 'run 1'"
 

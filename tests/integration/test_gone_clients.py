@@ -125,7 +125,7 @@ def test_what_an_airflow_connection_says_of_it_counts_more(known: Place, monkeyp
     with SESSIONS["delete"](known) as database:
         # As after code of users.
         with database.transaction():
-            database.users_path(ours_first=False)
+            database.use_database_search_path(builtins_first=False)
         assert shown(database) == KEPT | {"check": "2s", "count": "3"}
         assert kept_alive(database) == [30, 10, 6, 90_000]
         assert client_options(database.client_environment()).index("=2s") > client_options({}).index("=5s")

@@ -12,7 +12,7 @@ import pytest
 from pg_archiver.airflow import free_space
 from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.s3 import bucket, uploads
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import PartSizes
 from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place, hours_ago
@@ -44,7 +44,7 @@ def allowed(service: str) -> set[str]:
 
 
 def test_the_policy_allows_the_calls_that_are_made_and_no_more(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = ObjectStore(place.client, place.bucket, parts=PartSizes(first=1 << 16))
+    small = Bucket(place.client, place.bucket, parts=PartSizes(first=1 << 16))
     monkeypatch.setattr(Place, "store", property(lambda _: small))
     made: set[str] = set()
     place.client.meta.events.register("before-call.s3.*", lambda model, **_: made.add(model.name))

@@ -220,7 +220,7 @@ def test_a_process_that_lost_its_lock_cannot_count_or_delete_a_batch_that_anothe
         def losing_the_lock() -> bool:
             if not overtaken:
                 overtaken.append(True)
-                session.all("postgres/session/unlock", name=lock)
+                session.fetch_all("postgres/session/unlock", name=lock)
                 with pytest.raises(Stopped):
                     place.delete(window, after(1))
             return False
@@ -241,7 +241,7 @@ def test_an_export_that_lost_its_lock_to_another_run_finds_its_object_void(place
         lock = Ledger(session, place.order).lock_name(window.cell)
 
         def losing_the_lock() -> None:
-            session.all("postgres/session/unlock", name=lock)
+            session.fetch_all("postgres/session/unlock", name=lock)
             place.ordered(run_id="run 2").export(window)
 
         with pytest.raises(Superseded):

@@ -20,6 +20,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 from tests.integration.test_rebuild import LOST
 
+pytestmark = pytest.mark.more
+
 MANY = 12_000
 SIZE = "SELECT pg_column_size(kept) + coalesce(pg_column_size(kept_positions), 0) FROM archiver.windows"
 FILES = (
@@ -180,4 +182,4 @@ def as_it_was_before(session: Session) -> None:
             if number < 19:
                 session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:
-                    session.change("ledger/schema/record_migration", number=number, name=path.stem)
+                    session.execute("ledger/schema/record_migration", number=number, name=path.stem)

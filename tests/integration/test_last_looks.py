@@ -197,7 +197,7 @@ def test_a_restore_that_commits_in_the_middle_of_an_export_is_not_in_it(place: P
     window = place.window()
 
     def overtake() -> None:
-        database.all("postgres/session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
+        database.fetch_all("postgres/session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
         assert restored(place).restored == 5
 
     with acting_before(place, "archive/export/server", overtake) as database:

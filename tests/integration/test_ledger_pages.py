@@ -20,6 +20,8 @@ from pg_archiver.postgres.statements import Names
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import events
 
+pytestmark = pytest.mark.more
+
 WINDOWS = 2500
 SPAN = Window(hours_ago(100_000), hours_ago(0))
 # A manifest of thirty columns is some kilobytes.
@@ -42,8 +44,8 @@ class Recorded(Session):
 
     longest: ClassVar[Counter[str]] = Counter()
 
-    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
-        rows = super().all(statement, names, **values)
+    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        rows = super().fetch_all(statement, names, **values)
         self.longest[statement] = max(self.longest[statement], len(rows))
         return rows
 

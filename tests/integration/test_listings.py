@@ -15,6 +15,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import remembered, restored
 from tests.integration.test_rebuild import LOST
 
+pytestmark = pytest.mark.more
+
 HOURS = 20
 
 
@@ -112,4 +114,4 @@ def test_notes_are_found_whatever_the_order_in_which_they_are_asked_for(archived
     for key in [*data, *reversed(data), *data[::3], data[-1], data[0]]:
         found += listed.of(archived.store, key)
     assert set(found) == set(keys)
-    assert listed.of(archived.store, data[0]) == list(archived.store.keys(keys[0][: keys[0].index(".kept.")]))[:1]
+    assert listed.of(archived.store, data[0]) == list(archived.store.list_keys(keys[0][: keys[0].index(".kept.")]))[:1]

@@ -15,7 +15,7 @@ from pg_archiver.archive.export import export
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres.pinned_session import SessionLimits
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
@@ -82,7 +82,7 @@ class _SlowUpload:
 
 
 @dataclass(frozen=True)
-class SlowStore(ObjectStore):
+class SlowStore(Bucket):
     """An S3 that is slow at times."""
 
     place: Any = None

@@ -15,7 +15,7 @@ from pg_archiver.errors import KeyTaken, StorageInterrupted
 from pg_archiver.ledger.kept_rows import read_notes
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import SMALLEST, PartSizes
 from pg_archiver.verify.verify_archive import verify
 from tests.faults.s3_faults import answered, reset_after
@@ -52,13 +52,13 @@ def place(place_on_both: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch)
             s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 2, "mode": "standard"}
         ),
     )
-    store = ObjectStore(client, place_on_both.bucket, parts=PARTS)
-    monkeypatch.setattr(Place, "store", property(lambda _: store))
+    bucket = Bucket(client, place_on_both.bucket, parts=PARTS)
+    monkeypatch.setattr(Place, "store", property(lambda _: bucket))
     return place_on_both
 
 
-def written(store: ObjectStore, content: bytes) -> None:
-    with store.upload(KEY) as upload:
+def written(bucket: Bucket, content: bytes) -> None:
+    with bucket.upload(KEY) as upload:
         upload.write(content)
         upload.finish()
 
@@ -121,7 +121,7 @@ def test_another_write_of_the_very_same_bytes_is_anothers(place: Place, proxy: S
     """Its token says so, where the store keeps one."""
 
     def taken_meanwhile(request: Request, forward: Forward) -> Answer:
-        ObjectStore(place.client, place.bucket).put_new(KEY, SMALL)
+        Bucket(place.client, place.bucket).create(KEY, SMALL)
         return answered(412, "PreconditionFailed")(request, forward)
 
     with proxy.doing(Fault(PUT, taken_meanwhile)), pytest.raises(KeyTaken, match="left as it is"):

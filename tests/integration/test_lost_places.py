@@ -26,6 +26,8 @@ from tests.integration.test_partitions import (
 )
 from tests.integration.together import in_background, until, wait_for_blocked
 
+pytestmark = pytest.mark.more
+
 END_SESSION = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
 LATE = "INSERT INTO {} (id, triggered_at, name) VALUES (999, '{}', 'late')"
 

@@ -297,6 +297,6 @@ def test_without_a_connection_of_its_own_it_goes_by_the_archives(place: Place, m
     found = Maintained.made(place, monkeypatch)
     ours = replace(found.client, maintenance_conn_id=None)
     with connections.session(ours, "test", writes=False, maintenance=True) as session:
-        assert session.one("ledger/maintenance/rights").role == found.owned.role
+        assert session.fetch_one("ledger/maintenance/rights").role == found.owned.role
     with connections.session(found.client, "test", writes=False, maintenance=True) as session:
-        assert session.one("ledger/maintenance/rights").role == found.role
+        assert session.fetch_one("ledger/maintenance/rights").role == found.role

@@ -49,8 +49,10 @@ def wired(place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch, **setti
     }
     monkeypatch.setenv(f"AIRFLOW_CONN_{settings.get('aws_conn_id', 'aws_default')}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = replace(connections.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
-    monkeypatch.setattr(Place, "store", property(lambda _: store))
+    bucket = replace(
+        connections.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST)
+    )
+    monkeypatch.setattr(Place, "store", property(lambda _: bucket))
     return place.ordered(prefix=PREFIX)
 
 
@@ -132,7 +134,7 @@ def test_without_settings_none_is_sent(moto_place: Place, proxy: S3Proxy, monkey
     place = wired(moto_place, proxy, monkeypatch)
     requests: list[Request] = []
     with proxy.doing(recording(requests)):
-        place.store.put_new("key", b"content")
+        place.store.create("key", b"content")
         place.store.check("", writing=True)
     sent = {name.lower() for request in requests for name in request.headers}
     settings = {"x-amz-expected-bucket-owner", "x-amz-storage-class", SSE, "x-amz-acl", "x-amz-tagging"}
@@ -173,8 +175,8 @@ def test_an_error_names_the_connection_that_was_used(
     connection = {"conn_type": "aws", "login": "WRONG", "password": "wrong", "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    store = connections.object_store(place.policy.model_copy(update={"aws_conn_id": conn_id}))
+    bucket = connections.object_store(place.policy.model_copy(update={"aws_conn_id": conn_id}))
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):
-        store.check("", writing=True)
+        bucket.check("", writing=True)
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):
-        store.elsewhere("another-bucket").check("", writing=False)
+        bucket.elsewhere("another-bucket").check("", writing=False)

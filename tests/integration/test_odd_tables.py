@@ -11,6 +11,8 @@ from tests.integration.place import Place, hours_ago
 from tests.integration.refusal import refused
 from tests.integration.restoring import differences, remembered, restored
 
+pytestmark = pytest.mark.more
+
 PARTS = (
     "CREATE TABLE public.things_0 PARTITION OF public.things FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
     "CREATE TABLE public.things_1 PARTITION OF public.things FOR VALUES WITH (MODULUS 2, REMAINDER 1)"

@@ -251,7 +251,7 @@ def old_ledger(session: Session) -> None:
             if number < VERSIONED[0]:
                 session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:
-                    session.change("ledger/schema/record_migration", number=number, name=path.stem)
+                    session.execute("ledger/schema/record_migration", number=number, name=path.stem)
 
 
 def test_a_ledger_from_before_that_is_used_by_an_older_worker_is_closed_to_it_by_the_first_newer_run(

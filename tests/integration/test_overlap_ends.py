@@ -13,7 +13,7 @@ import pytest
 from pg_archiver.archive.export import export
 from pg_archiver.archive.store import store_all
 from pg_archiver.errors import CheckFailed, StorageInterrupted
-from pg_archiver.s3.bucket import Download, ObjectStore
+from pg_archiver.s3.bucket import Bucket, Download
 from pg_archiver.s3.part_sizes import PartSizes
 from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -27,7 +27,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class FailingStore(ObjectStore):
+class FailingStore(Bucket):
     """Takes no part, or ends in the midst of reading a manifest."""
 
     @contextmanager
@@ -43,10 +43,10 @@ class FailingStore(ObjectStore):
             yield upload
 
     @contextmanager
-    def reading(self, key: str) -> Generator[Download]:
+    def open(self, key: str) -> Generator[Download]:
         if key.endswith(".manifest.json"):
             raise StorageInterrupted("S3 went away")
-        with super().reading(key) as answer:
+        with super().open(key) as answer:
             yield answer
 
 

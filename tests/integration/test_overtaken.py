@@ -34,7 +34,7 @@ def part_of(place: Place, window: DueWindow, limits: dict[str, datetime]) -> Due
 
 def without_its_lock(place: Place, session: Session, window: DueWindow, action: Callable[[], object]) -> None:
     """Another process does something with the window after this session has lost its lock on it."""
-    session.all("postgres/session/unlock", name=Ledger(session, place.order).lock_name(window.cell))
+    session.fetch_all("postgres/session/unlock", name=Ledger(session, place.order).lock_name(window.cell))
     action()
 
 

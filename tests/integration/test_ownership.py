@@ -21,7 +21,7 @@ from pg_archiver.errors import OwnedElsewhere, SettingError, StorageInterrupted,
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.objects.object_keys import owner_key
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.integration.owning import claim, confirm, forged, key_of, noted, refused_claim, refused_confirm, run, twin_of
 from tests.integration.place import EVENTS, Place
 from tests.integration.together import at_once
@@ -67,7 +67,7 @@ def test_a_run_that_begins_while_another_looks_hinders_it_not(place: Place) -> N
     claim(place, "run 1")
     client = place.s3.client()
     client.meta.events.register_first("before-call.s3.ListObjectsV2", lambda **_: claim(place, "backfill"))
-    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+    with run(place, "run 1", Bucket(client, place.bucket)) as ownership:
         ownership.confirm()
     assert len(place.keys()) == 2
 
@@ -167,7 +167,7 @@ def test_a_marker_that_is_still_being_written_is_looked_at_once_more(place: Plac
     client.meta.events.register(
         "before-call.s3.GetObject", lambda **_: place.write(key_of(place, 1), shown.pop(0)) if shown else None
     )
-    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+    with run(place, "run 1", Bucket(client, place.bucket)) as ownership:
         ownership.confirm()
     assert not shown
 
@@ -202,7 +202,7 @@ def test_an_s3_that_cannot_be_asked_is_not_an_empty_one(place: Place, tmp_path: 
     claim(place, "run 1")
     stopped = RcloneS3(tmp_path)
     stopped.endpoint_url = f"http://{LOCALHOST}:{free_port()}"
-    with run(place, "run 1", ObjectStore(stopped.client(), place.bucket)) as ownership:
+    with run(place, "run 1", Bucket(stopped.client(), place.bucket)) as ownership:
         for ask in (ownership.claim, ownership.confirm, ownership.reconfirm, ownership.hindrance):
             with pytest.raises(StorageInterrupted):
                 ask()
@@ -348,10 +348,10 @@ def test_between_batches_s3_is_asked_only_when_its_last_answer_is_old(place: Pla
     client.meta.events.register(
         "before-parameter-build.s3.ListObjectsV2", lambda params, **_: listed.append(params["StartAfter"])
     )
-    store = ObjectStore(client, place.bucket)
+    bucket = Bucket(client, place.bucket)
     for number in range(1, 4):
         claim(place, f"run {number}")
-    with run(place, "run 3", store) as ownership:
+    with run(place, "run 3", bucket) as ownership:
         ownership.reconfirm()
         assert calls == {"ListObjectsV2": 1, "GetObject": 1}
         assert listed == [key_of(place, 2)]
@@ -360,7 +360,7 @@ def test_between_batches_s3_is_asked_only_when_its_last_answer_is_old(place: Pla
         place.write(key_of(place, 4), forged(place, 4))
         ownership.reconfirm()
         assert calls.total() == 2
-    with run(place, "run 3", store, timedelta(0)) as ownership:
+    with run(place, "run 3", bucket, timedelta(0)) as ownership:
         for _ in range(2):
             with pytest.raises(OwnedElsewhere, match="S3 has marker 4"):
                 ownership.reconfirm()
@@ -387,7 +387,7 @@ def test_a_claim_whose_number_was_taken_by_one_without_the_lock_may_be_tried_aga
             )
 
     client.meta.events.register("before-call.s3.GetObject", overtaken)
-    with run(place, "run 2", ObjectStore(client, place.bucket)) as ownership:
+    with run(place, "run 2", Bucket(client, place.bucket)) as ownership:
         # What was there when the ledger was read makes it number 3; so the number is taken after that.
         place.sql("DELETE FROM archiver.owners WHERE number = 2")
         with pytest.raises(Superseded, match="another claim noted number 2 at the same moment"):
@@ -409,7 +409,7 @@ def test_a_write_that_was_sent_twice_because_its_answer_was_lost_is_ours(moto_pl
             )
 
     client.meta.events.register("before-call.s3.PutObject", write_first)
-    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+    with run(place, "run 1", Bucket(client, place.bucket)) as ownership:
         ownership.claim()
         ownership.confirm()
     assert sent
@@ -441,7 +441,7 @@ def test_a_write_that_replaces_the_other_after_it_was_confirmed_stops_its_delete
     with twin_of(place, "late") as late:
         client = place.s3.client()
         client.meta.events.register("before-call.s3.PutObject", begin)
-        with run(late, "run 1", ObjectStore(client, place.bucket)) as ownership:
+        with run(late, "run 1", Bucket(client, place.bucket)) as ownership:
             ownership.claim()
             ownership.confirm()
     assert "marker 1 in S3 has the token of another database" in refused_confirm(place, "run 1")
@@ -453,7 +453,7 @@ def _may_claim(place: Place, both: threading.Barrier) -> bool:
 
     client = place.s3.client()
     client.meta.events.register("before-call.s3.PutObject", wait)
-    with run(place, "run 1", ObjectStore(client, place.bucket)) as ownership:
+    with run(place, "run 1", Bucket(client, place.bucket)) as ownership:
         try:
             try:
                 ownership.claim()

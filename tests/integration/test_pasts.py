@@ -20,6 +20,8 @@ from tests.integration.place import Place
 from tests.integration.restoring import events, restored
 from tests.integration.test_rebuild import LOST
 
+pytestmark = pytest.mark.more
+
 CHANGE = "UPDATE analytics.events SET name = 'changed' WHERE id = ANY(%s)"
 OLDER_TIMELINE = "UPDATE archiver.windows SET manifest = jsonb_set(manifest, '{server,timeline}', '0')"
 

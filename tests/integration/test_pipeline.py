@@ -68,7 +68,7 @@ def test_an_object_that_comes_back_damaged_keeps_its_own_rows_and_no_others(
         exported = whole(*arguments)  # type: ignore[arg-type]
         if arguments[-1] == damaged:
             (key,) = filled.sql("SELECT object_key FROM archiver.windows WHERE state = 'exported' ORDER BY id DESC")[0]
-            path = s3.bucket_folder(filled.store.bucket) / key
+            path = s3.bucket_folder(filled.store.name) / key
             content = bytearray(path.read_bytes())
             content[len(content) // 2] ^= 1
             path.write_bytes(content)

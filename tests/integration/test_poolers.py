@@ -108,7 +108,7 @@ def test_a_proxy_that_a_person_vouches_for_is_taken_at_his_word_unless_it_lends_
             assert direct.live() == before
             return
         with pooled.session() as session:
-            shown = session.one("postgres/session/server").process
+            shown = session.fetch_one("postgres/session/server").process
             assert session.process == shown, "as pg_stat_activity shows it"
             assert session.process != session._connection.info.backend_pid
         assert sum(one.rows for one in pooled.archive()) == len(before)

@@ -14,7 +14,7 @@ from pg_archiver.airflow.preview import run_preview
 from pg_archiver.errors import Unfinished
 from pg_archiver.policies.yaml_file import Client, Policies
 from pg_archiver.preview.readiness import Check, check_bucket
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, checked, filled, looked_at, missing, through
@@ -122,8 +122,8 @@ def test_a_bucket_that_may_not_be_written_to_is_told_and_reading_it_too(place: P
         S3Proxy.started(place.s3.endpoint_url) as proxy,
         proxy.doing(Fault(frozenset({"CreateMultipartUpload"}), forbid)),
     ):
-        store = ObjectStore(through(place, proxy), place.bucket)
-        found = {check.subject: check for check in check_bucket(store, place.order)}
+        bucket = Bucket(through(place, proxy), place.bucket)
+        found = {check.subject: check for check in check_bucket(bucket, place.order)}
     assert found["bucket"].ok
     assert found["bucket, reading"].ok
     assert "s3:PutObject" in found["bucket, writing"].told

@@ -15,7 +15,7 @@ from pg_archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
 from pg_archiver.ledger.generation import State
 from pg_archiver.objects.compression import decompressed
 from pg_archiver.objects.object_keys import keys_key, manifest_key
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.integration.place import EVENTS, Place, hours_ago
 
 ROWS = 25
@@ -252,7 +252,7 @@ def test_a_key_of_which_only_half_is_left_is_not_used_again(place: Place, left: 
 
 
 @dataclass(frozen=True)
-class UnlookingStore(ObjectStore):
+class UnlookingStore(Bucket):
     """Writes without looking first, as two writers that look at the same moment would."""
 
     def refuse_taken(self, key: str) -> None:
@@ -263,7 +263,7 @@ class UnlookingStore(ObjectStore):
 def test_the_server_itself_refuses_to_overwrite_where_it_knows_how(moto_place: Place, size: int) -> None:
     place = moto_place
     store = UnlookingStore(place.client, place.bucket)
-    store.put_new("a key", b"first")
+    store.create("a key", b"first")
     with store.upload("a key") as upload:
         upload.write(b"2" * size)
         with pytest.raises(KeyTaken, match="left as it is"):

@@ -75,7 +75,7 @@ def test_a_snapshot_leaves_the_session_read_only(place: Place) -> None:
     events(place, rows=3)
     with looking(place) as database:
         with database.snapshot():
-            assert database.one("postgres/session/server").version
+            assert database.fetch_one("postgres/session/server").version
         with pytest.raises(DatabaseRefused, match="read-only"):
             database.run_script("DELETE FROM analytics.events")
 

@@ -407,12 +407,18 @@ def test_the_archive_waits_for_a_rewrite_and_a_rewrite_for_the_archive(place: Pl
     place.events(hours_ago(60))
     window = place.window()
     with place.session() as session:
-        with session.locked(rewrite_lock(place.order), "the table"), pytest.raises(Busy, match=r"analytics\.events"):
+        with (
+            session.advisory_lock(rewrite_lock(place.order), "the table"),
+            pytest.raises(Busy, match=r"analytics\.events"),
+        ):
             place.export(window)
         place.stored_window()
-        with session.locked(rewrite_lock(place.order), "the table"), pytest.raises(Busy, match=r"analytics\.events"):
+        with (
+            session.advisory_lock(rewrite_lock(place.order), "the table"),
+            pytest.raises(Busy, match=r"analytics\.events"),
+        ):
             place.delete(window)
-        with session.locked(rewrite_lock(place.order), "the table", shared=True):
+        with session.advisory_lock(rewrite_lock(place.order), "the table", shared=True):
             with pytest.raises(Busy, match=r"table analytics\.events has been in the hands"):
                 reclaimed(place, force="now")
             assert place.delete(window).rows == 1

@@ -113,7 +113,7 @@ def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monk
     events(place, rows=150)
     place.archive()
     cells = [manifest.cell for manifest in place.manifests()]
-    with place.session() as other, other.locked(Ledger(other, place.order).lock_name(cells[1]), "the window"):
+    with place.session() as other, other.advisory_lock(Ledger(other, place.order).lock_name(cells[1]), "the window"):
         with pytest.raises(Busy, match="1 object waited in vain, everything else was done"):
             restored(place)
         assert place.live().total() == 90

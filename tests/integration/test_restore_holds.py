@@ -108,7 +108,7 @@ def _restore_at_the_snapshot(place: Place, patched: pytest.MonkeyPatch) -> None:
     begin = module._begun
 
     def restore_first(*arguments: object) -> object:
-        patched.setattr(Session, "locked", lambda *_: nullcontext())
+        patched.setattr(Session, "advisory_lock", lambda *_: nullcontext())
         restored(place)
         return begin(*arguments)  # type: ignore[arg-type]
 

@@ -104,7 +104,7 @@ def test_an_object_that_was_moved_is_the_same_object(place: Place, change: str) 
         moved = place.ordered(prefix="moved")
     for key in place.keys():  # noqa: SIM118 (it is a method)
         new = key if change == "bucket" else f"moved/{key}"
-        place.client.put_object(Bucket=moved.store.bucket, Key=new, Body=place.read(key))
+        place.client.put_object(Bucket=moved.store.name, Key=new, Body=place.read(key))
         place.remove(key)
     result = restored(moved)
     assert (result.restored, result.already, result.failures) == (12, 8, [])
@@ -134,7 +134,7 @@ def test_the_same_restore_twice_at_once_brings_each_row_once(
     place = keyless(place, rows=70)
     place.archive()
     if not locked:
-        monkeypatch.setattr(Session, "locked", lambda *_, **__: nullcontext())
+        monkeypatch.setattr(Session, "advisory_lock", lambda *_, **__: nullcontext())
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(restored, place.ordered(run_id=run_id)) for run_id in ("run a", "run b")]
     results = [one.result() for one in both]

@@ -9,6 +9,8 @@ from pg_archiver.restore.result import Restored
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
 
+pytestmark = pytest.mark.more
+
 
 def refusal(result: Restored) -> str:
     with pytest.raises(Unfinished) as caught:

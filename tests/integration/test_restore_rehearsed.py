@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, keyless, restored
 
@@ -27,16 +27,16 @@ def test_a_dry_run_holds_no_lock_on_the_table_and_no_transaction_from_object_to_
     events(place, rows=200)
     place.archive()
     seen: list[tuple[int, int]] = []
-    reading = ObjectStore.reading
+    reading = Bucket.open
 
-    def looking(store: ObjectStore, key: str) -> Any:
+    def looking(bucket: Bucket, key: str) -> Any:
         if key.endswith(".manifest.json"):
             seen.append((place.sql(HELD)[0][0], place.sql(OPEN)[0][0]))
         elif "/_" not in key:
             assert place.sql(HELD) == [(0,)]
-        return reading(store, key)
+        return reading(bucket, key)
 
-    monkeypatch.setattr(ObjectStore, "reading", looking)
+    monkeypatch.setattr(Bucket, "open", looking)
     result = restored(place.ordered(dry_run=True), into=into)
     assert result.restored == 200
     assert seen == [(0, 0)] * 4

@@ -41,7 +41,7 @@ def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live:
         lines = f'version,key_0,key_1,key_2\n{version},{table},"{spot}",{listed}\n'
         names: Names = {"names": ["version", "key_0", "key_1", "key_2"]}
         assert session.copy_in("archive/delete/load_keys", names, iter([lines.encode()])) == 1
-        gone = session.one(
+        gone = session.fetch_one(
             "archive/delete/batch",
             {"table": shape.table, "column": "at", **keys.matching, "unreferenced": Unreferenced("target", ())},
             after=0,

@@ -29,6 +29,7 @@ ALIKE = [
 ]
 
 
+@pytest.mark.more
 def test_clients_of_names_alike_keep_their_rows_apart(place: Place) -> None:
     place.sql(THINGS)
     place = place.on("public.things", "at")

@@ -438,11 +438,11 @@ def test_no_name_can_break_out_of_its_quotes(place: Place, name: str) -> None:
     place.sql(f"CREATE SCHEMA {sql.Identifier(name).as_string()}")
     place.sql(f"CREATE TABLE {sql.Identifier(name, name).as_string()} ({sql.Identifier(name).as_string()} timestamp)")
     with place.session() as session:
-        odd = session.one(
+        odd = session.fetch_one(
             "archive/plan/odd_timestamps", {"table": table, "column": name}, earliest=hours_ago(2), latest=hours_ago(1)
         )
         assert (odd.missing, odd.too_old, odd.in_the_future) == (0, 0, 0)
-        session.change("archive/delete/create_keys", {"names": ["version"], "columns": [name], "table": table})
+        session.execute("archive/delete/create_keys", {"names": ["version"], "columns": [name], "table": table})
 
 
 @pytest.mark.parametrize(
@@ -497,4 +497,4 @@ def test_an_operator_may_hold_what_drivers_read_for_a_value(furnished: Place) ->
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("public", "=%")),))
     names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
     with furnished.session() as session:
-        assert session.one("archive/export/any", names, start=hours_ago(3), end=hours_ago(1)).found
+        assert session.fetch_one("archive/export/any", names, start=hours_ago(3), end=hours_ago(1)).found

@@ -21,7 +21,7 @@ from pg_archiver.maintenance.index import index
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
 from pg_archiver.runtime.stopping import Stop
-from pg_archiver.s3.bucket import Download, ObjectStore
+from pg_archiver.s3.bucket import Bucket, Download
 from pg_archiver.s3.uploads import Upload
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import in_background, until
@@ -121,7 +121,7 @@ class _SlowUpload:
 
 
 @dataclass(frozen=True)
-class SlowStore(ObjectStore):
+class SlowStore(Bucket):
     stop: Stop = field(default_factory=Stop)
 
     @contextmanager
@@ -173,14 +173,14 @@ class _StuckDownload(Download):
 
 
 @dataclass(frozen=True)
-class StuckStore(ObjectStore):
+class StuckStore(Bucket):
     """Sends nothing, and calls `begun` when it is asked."""
 
     begun: Callable[[], object] = BytesIO
 
     @contextmanager
-    def reading(self, key: str) -> Generator[Download]:
-        with super().reading(key) as answer:
+    def open(self, key: str) -> Generator[Download]:
+        with super().open(key) as answer:
             self.begun()
             yield _StuckDownload(cast(IO[bytes], _Stuck()), answer.etag)
 
@@ -244,9 +244,9 @@ def test_waiting_for_another_run_ends_with_the_task(filled: Place) -> None:
     stop.request()
     with (
         filled.session() as other,
-        other.locked("window", "the window"),
+        other.advisory_lock("window", "the window"),
         pytest.raises(Stopped),
         open_session(filled, stop) as session,
-        session.locked("window", "the window"),
+        session.advisory_lock("window", "the window"),
     ):
         pass

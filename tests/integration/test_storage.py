@@ -10,7 +10,7 @@ import pytest
 
 from dev.s3 import RcloneS3
 from pg_archiver.errors import KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import PartSizes
 from tests.integration.place import Place
 from tests.integration.restoring import events, restored
@@ -19,8 +19,8 @@ PART_BYTES = PartSizes().first
 KEY = "client=a b/schema=x%2Fy/table=ü/dt=2024-01-01/hour=00/_1.g0001.csv.gz"
 
 
-def uploaded(store: ObjectStore, key: str, content: bytes, piece: int) -> None:
-    with store.upload(key) as upload:
+def uploaded(bucket: Bucket, key: str, content: bytes, piece: int) -> None:
+    with bucket.upload(key) as upload:
         for start in range(0, len(content), piece):
             upload.write(content[start : start + piece])
         upload.finish()
@@ -36,7 +36,7 @@ def test_parts_grow_so_that_few_of_them_hold_a_large_object(place: Place) -> Non
     """As parts of 8 MiB do after some thousands, here after two of 1,000 bytes each."""
     sizes = PartSizes(first=1000, each=2, largest=4000, most=8)
     assert sizes.capacity == 1000 * (1 + 1 + 2 + 2 + 4 + 4 + 4 + 4)
-    store = ObjectStore(place.client, place.bucket, parts=sizes)
+    bucket = Bucket(place.client, place.bucket, parts=sizes)
     sent: list[int] = []
     place.client.meta.events.register(
         "provide-client-params.s3.UploadPart", lambda params, **_: sent.append(len(params["Body"]))
@@ -44,7 +44,7 @@ def test_parts_grow_so_that_few_of_them_hold_a_large_object(place: Place) -> Non
     for size in (*range(990, 1020), 2000, 2001, 3999, 4000, 4001, 6001, 9999, sizes.capacity):
         content = os.urandom(size)
         sent.clear()
-        uploaded(store, f"of {size}", content, 777)
+        uploaded(bucket, f"of {size}", content, 777)
         assert place.read(f"of {size}") == content
         parts = sizes.count(size) if size >= sizes.first else 0
         assert sent == [*map(sizes.of, range(1, parts)), *([size - sum(sent[:-1])] if parts else [])]
@@ -60,7 +60,7 @@ def test_a_window_that_would_have_too_many_parts_of_one_size_is_archived_and_com
     before = place.live()
     sizes = PartSizes(first=500, each=4, largest=4000, most=24)
     window = place.window()
-    place.export(window, ObjectStore(place.client, place.bucket, parts=sizes))
+    place.export(window, Bucket(place.client, place.bucket, parts=sizes))
     (data,) = place.data_keys()
     size = len(place.read(data))
     assert size > sizes.first * sizes.most, "parts of one size would not do"
@@ -74,9 +74,9 @@ def test_a_window_that_would_have_too_many_parts_of_one_size_is_archived_and_com
 
 def test_an_object_that_is_too_large_for_s3_is_a_refusal_that_names_the_setting(place: Place) -> None:
     sizes = PartSizes(first=1000, each=2, largest=4000, most=3)
-    store = ObjectStore(place.client, place.bucket, parts=sizes)
+    bucket = Bucket(place.client, place.bucket, parts=sizes)
     with pytest.raises(StorageRefused, match=r"more than 3 parts.*Set a smaller 'window_hours'"):
-        uploaded(store, KEY, os.urandom(sizes.capacity + 1), 500)
+        uploaded(bucket, KEY, os.urandom(sizes.capacity + 1), 500)
     assert place.keys() == []
     assert unfinished_uploads(place) == 0
 
@@ -90,7 +90,7 @@ def test_an_object_of_any_size_comes_back_as_it_was_sent(place_on_both: Place, s
     place = place_on_both
     content = os.urandom(size)
     uploaded(place.store, KEY, content, 3 << 20)
-    with place.store.reading(KEY) as answer:
+    with place.store.open(KEY) as answer:
         found = answer.body.read()
         etag = answer.etag
     assert sha256(found).digest() == sha256(content).digest()
@@ -111,7 +111,7 @@ def test_objects_one_after_the_other_share_memory_but_no_bytes(place: Place) -> 
     for key, content in contents.items():
         uploaded(store, key, content, 1 << 20)
     for key, content in contents.items():
-        with store.reading(key) as answer:
+        with store.open(key) as answer:
             assert sha256(answer.body.read()).digest() == sha256(content).digest(), key
 
 
@@ -130,9 +130,9 @@ def test_an_upload_that_is_not_finished_leaves_no_object(place_on_both: Place, s
 
 def test_a_key_that_is_taken_is_left_as_it_is(place_on_both: Place) -> None:
     place = place_on_both
-    place.store.put_new(KEY, b"first")
+    place.store.create(KEY, b"first")
     with pytest.raises(KeyTaken, match="left as it is"):
-        place.store.put_new(KEY, b"second")
+        place.store.create(KEY, b"second")
     for size in (10, PART_BYTES + 1):
         with pytest.raises(KeyTaken, match="left as it is"):
             uploaded(place.store, KEY, b"x", size)
@@ -164,34 +164,34 @@ def test_a_small_upload_to_a_key_taken_meanwhile_is_refused_where_the_server_doe
 def test_a_missing_object_is_told_by_its_key(place_on_both: Place) -> None:
     place = place_on_both
     assert place.store.head(KEY) is None
-    with pytest.raises(ObjectMissing, match="is not there any more") as caught, place.store.reading(KEY):
+    with pytest.raises(ObjectMissing, match="is not there any more") as caught, place.store.open(KEY):
         pytest.fail("there is nothing to read")
     assert KEY in str(caught.value)
 
 
 def test_an_answer_that_is_not_understood_is_worth_another_try_and_names_the_object(place: Place) -> None:
     """A file taken from behind the server's back: it fails with an answer over which the client stumbles."""
-    place.store.put_new(KEY, b"content")
+    place.store.create(KEY, b"content")
     assert isinstance(place.s3, RcloneS3)
     (file,) = [path for path in place.s3.bucket_folder(place.bucket).rglob("*") if path.is_file()]
     file.unlink()
-    with pytest.raises(StorageInterrupted, match="could not be read") as caught, place.store.reading(KEY):
+    with pytest.raises(StorageInterrupted, match="could not be read") as caught, place.store.open(KEY):
         pytest.fail("there is nothing to read")
     assert KEY in str(caught.value)
 
 
 def test_what_goes_wrong_while_an_object_is_read_keeps_its_name(place: Place) -> None:
-    place.store.put_new(KEY, b"content")
-    with pytest.raises(BrokenOffError), place.store.reading(KEY):
+    place.store.create(KEY, b"content")
+    with pytest.raises(BrokenOffError), place.store.open(KEY):
         raise BrokenOffError
 
 
 def test_a_missing_bucket_is_told_by_its_name(place_on_both: Place) -> None:
-    store = ObjectStore(place_on_both.client, "nowhere-to-be-seen")
+    bucket = Bucket(place_on_both.client, "nowhere-to-be-seen")
     with pytest.raises(StorageRefused, match="nowhere-to-be-seen does not exist"):
-        store.check("", writing=True)
+        bucket.check("", writing=True)
     with pytest.raises(StorageRefused):
-        store.put_new(KEY, b"content")
+        bucket.create(KEY, b"content")
 
 
 @pytest.mark.parametrize("thorough", [False, True], ids=["quick", "thorough"])
@@ -206,10 +206,10 @@ def test_a_check_leaves_nothing_behind(place_on_both: Place, prefix: str, thorou
 def test_the_settings_go_with_every_object(moto_place: Place) -> None:
     place = moto_place
     settings = {"StorageClass": "STANDARD_IA", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "a-key"}
-    store = ObjectStore(place.client, place.bucket, settings)
-    store.check("", writing=True)
-    store.put_new("small", b"content")
-    uploaded(store, "large", os.urandom(PART_BYTES + 1), 1 << 20)
+    bucket = Bucket(place.client, place.bucket, settings)
+    bucket.check("", writing=True)
+    bucket.create("small", b"content")
+    uploaded(bucket, "large", os.urandom(PART_BYTES + 1), 1 << 20)
     for key in ("small", "large"):
         head = place.client.head_object(Bucket=place.bucket, Key=key)
         assert head["StorageClass"] == "STANDARD_IA"
@@ -218,11 +218,11 @@ def test_the_settings_go_with_every_object(moto_place: Place) -> None:
 
 def test_keys_are_listed_in_order_and_from_a_key_on_if_asked(place_on_both: Place) -> None:
     for name in ("folder/3", "folder/1", "folder/2", "other/4"):
-        place_on_both.store.put_new(name, b"x")
-    assert list(place_on_both.store.keys("folder/")) == ["folder/1", "folder/2", "folder/3"]
-    assert list(place_on_both.store.keys("folder/", after="folder/1")) == ["folder/2", "folder/3"]
-    assert list(place_on_both.store.keys("folder/", after="folder/0")) == ["folder/1", "folder/2", "folder/3"]
-    assert list(place_on_both.store.keys("folder/", after="folder/3")) == []
+        place_on_both.store.create(name, b"x")
+    assert list(place_on_both.store.list_keys("folder/")) == ["folder/1", "folder/2", "folder/3"]
+    assert list(place_on_both.store.list_keys("folder/", after="folder/1")) == ["folder/2", "folder/3"]
+    assert list(place_on_both.store.list_keys("folder/", after="folder/0")) == ["folder/1", "folder/2", "folder/3"]
+    assert list(place_on_both.store.list_keys("folder/", after="folder/3")) == []
 
 
 def test_a_bucket_that_keeps_every_object_for_a_while_takes_small_and_large_ones(moto_place: Place) -> None:
@@ -236,9 +236,9 @@ def test_a_bucket_that_keeps_every_object_for_a_while_takes_small_and_large_ones
             "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
         },
     )
-    store = ObjectStore(moto_place.client, name)
-    store.check("", writing=True)
+    bucket = Bucket(moto_place.client, name)
+    bucket.check("", writing=True)
     for key, content in (("small", b"x"), ("large", os.urandom(PART_BYTES + 1))):
-        uploaded(store, key, content, 3 << 20)
-        with store.reading(key) as answer:
+        uploaded(bucket, key, content, 3 << 20)
+        with bucket.open(key) as answer:
             assert answer.body.read() == content

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from dev.s3 import RcloneS3
 from pg_archiver.errors import StorageInterrupted, StorageRefused
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -33,7 +33,7 @@ def proxy(place: Place) -> Iterator[S3Proxy]:
         yield proxy
 
 
-def through(place: Place, endpoint_url: str, verify: str | None = None) -> ObjectStore:
+def through(place: Place, endpoint_url: str, verify: str | None = None) -> Bucket:
     client = boto3.client(
         "s3",
         endpoint_url=endpoint_url,
@@ -43,7 +43,7 @@ def through(place: Place, endpoint_url: str, verify: str | None = None) -> Objec
         verify=verify,
         config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"total_max_attempts": 1}),
     )
-    return ObjectStore(client, place.bucket)
+    return Bucket(client, place.bucket)
 
 
 def answering(status: int, code: str, more: str = "") -> Deed:
@@ -107,7 +107,7 @@ def test_a_listing_that_is_no_xml_is_worth_another_try(place: Place, proxy: S3Pr
 
     store = through(place, proxy.endpoint_url)
     with proxy.doing(Fault(frozenset({"ListObjects"}), page)), pytest.raises(StorageInterrupted):
-        list(store.keys(""))
+        list(store.list_keys(""))
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -142,6 +142,6 @@ def test_a_certificate_that_is_not_trusted_is_a_refusal_and_a_trusted_one_is_non
         with pytest.raises(StorageRefused, match=r"is not trusted \(self.signed certificate.*'verify' in the extra"):
             through(replace(place, s3=tls), url).check("", writing=True)
         trusting = through(replace(place, s3=tls), url, str(shown))
-        trusting.put_new("a key", b"content")
-        with trusting.reading("a key") as answer:
+        trusting.create("a key", b"content")
+        with trusting.open("a key") as answer:
             assert answer.body.read() == b"content"

@@ -16,6 +16,8 @@ from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.previewing import looked_at
 from tests.integration.test_partitions import checked, name_of, only, partitioned, partitions, removed, run
 
+pytestmark = pytest.mark.more
+
 _numbers = itertools.count(7000)
 # The catalog of pglogical 2 as far as its sets go.
 PGLOGICAL = """

@@ -12,6 +12,8 @@ from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored
 from tests.integration.test_rebuild import LOST, rebuilt
 
+pytestmark = pytest.mark.more
+
 
 def with_three_generations(place: Place) -> Place:
     events(place, rows=5)

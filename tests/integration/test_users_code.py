@@ -12,6 +12,8 @@ from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, remembered, restored
 from tests.integration.test_partitions import partitioned, run
 
+pytestmark = pytest.mark.more
+
 # What changes how values are written, read or found, each for the whole session.
 SPOILED = """
     PERFORM set_config('TimeZone', 'Pacific/Apia', false), set_config('DateStyle', 'German, DMY', false),
@@ -92,10 +94,10 @@ def test_every_setting_is_back_after_the_transaction_and_limits_are_as_they_were
     shown = "SELECT name, setting FROM pg_settings WHERE name <> 'lock_timeout' AND name NOT LIKE 'plpgsql.%'"
     shown += " UNION ALL SELECT 'ledger version', current_setting('archiver.ledger_version') ORDER BY name"
     place.sql(f"CREATE FUNCTION public.spoil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {SPOILED} RETURN 1; END $$")
-    with place.session() as session, session.patience(timedelta(seconds=77)):
+    with place.session() as session, session.timeouts(lock=timedelta(seconds=77)):
         before = session._connection.execute(shown.encode()).fetchall()
         with session.transaction():
-            session.users_path(ours_first=False)
+            session.use_database_search_path(builtins_first=False)
             session.run_script("SELECT public.spoil()")
         assert session._connection.execute(shown.encode()).fetchall() == before
         assert session._connection.execute(b"SHOW lock_timeout").fetchall() == [("77s",)]

@@ -11,7 +11,7 @@ import pytest
 
 from pg_archiver.errors import Unfinished
 from pg_archiver.objects.object_keys import keys_key, manifest_key, table_folder
-from pg_archiver.s3.bucket import Listed, ObjectStore
+from pg_archiver.s3.bucket import Bucket, Listed
 from pg_archiver.verify.verify_archive import Verified, verify
 from tests.integration.owning import claim
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -145,7 +145,7 @@ def test_what_a_run_writes_while_its_hour_is_listed_is_no_leftover(place: Place)
     window = place.window()
     place.export(window)
 
-    class Meanwhile(ObjectStore):
+    class Meanwhile(Bucket):
         def objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
             found = list(super().objects(folder, after))
             place.check(window)
@@ -210,7 +210,7 @@ def test_objects_moved_to_another_bucket_by_the_recipe_are_the_archive_from_then
     claim(place, "before the move")
     place.archive()
     now = moved(place, bucket=f"new-{place.bucket}")
-    for key in list(place.store.keys("")):
+    for key in list(place.store.list_keys("")):
         place.client.copy_object(Bucket=now.bucket, Key=key, CopySource={"Bucket": place.bucket, "Key": key})
         place.remove(key)
     page = (DOCS / "how-to" / "move-a-bucket-or-prefix.md").read_text(encoding="utf-8")
@@ -304,6 +304,7 @@ def test_the_object_of_a_damaged_manifest_is_read_back_by_the_ledgers_own_copy(p
     assert f"{other}: " in damaged
 
 
+@pytest.mark.more
 def test_an_archive_of_many_pages_of_the_ledger_is_read_whole(place: Place) -> None:
     place.sql(EVENTS)
     place.events(*(hours_ago(60 + hour) for hour in range(45)))

@@ -191,7 +191,7 @@ def test_a_wait_that_the_server_ended_is_told_in_its_words(place: Place) -> None
         other.execute("UPDATE public.things SET name = 'x'")
         with (
             place.session() as session,
-            session.patience(timedelta(milliseconds=100)),
+            session.timeouts(lock=timedelta(milliseconds=100)),
             pytest.raises(DatabaseInterrupted) as wait,
         ):
             session.run_script("DELETE FROM public.things")
@@ -207,7 +207,7 @@ def test_a_wait_below_a_function_is_told_in_the_same_words(place: Place) -> None
         other.execute("UPDATE public.log SET one = 3")
         with (
             place.session() as session,
-            session.patience(timedelta(milliseconds=100)),
+            session.timeouts(lock=timedelta(milliseconds=100)),
             pytest.raises(DatabaseInterrupted) as wait,
         ):
             session.run_script("DELETE FROM public.things")

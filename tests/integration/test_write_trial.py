@@ -8,7 +8,7 @@ import pytest
 
 from pg_archiver.errors import ArchiverError, StorageRefused
 from pg_archiver.preview.readiness import check_bucket
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.s3_proxy import Answer, Deed, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.previewing import through
@@ -182,7 +182,7 @@ def test_servers_need_not_agree_on_what_they_say_to_a_part_that_was_never_sent(
 ) -> None:
     status = 500 if code == "InternalError" else 400
     with proxy.doing(Fault(frozenset({"CompleteMultipartUpload"}), answering(status, code))):
-        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("", writing=True, thorough=True)
+        Bucket(through(moto_place, proxy), moto_place.bucket).check("", writing=True, thorough=True)
 
 
 @pytest.mark.parametrize("store", [name for name in UNKNOWN_HEADERS if "alone" not in name])
@@ -190,7 +190,7 @@ def test_a_preview_tells_it_too_and_writes_nothing(moto_place: Place, proxy: S3P
     moto_place.sql(EVENTS)
     fault, words = UNKNOWN_HEADERS[store]
     with proxy.doing(fault):
-        bucket = ObjectStore(through(moto_place, proxy), moto_place.bucket)
+        bucket = Bucket(through(moto_place, proxy), moto_place.bucket)
         found = {check.subject: check for check in check_bucket(bucket, moto_place.order)}
     assert found["bucket, reading"].ok
     assert not found["bucket, writing"].ok
@@ -204,5 +204,5 @@ def test_a_trial_that_breaks_off_leaves_nothing_behind(moto_place: Place, proxy:
         proxy.doing(Fault(frozenset({"UploadPart"}), answering(403, "AccessDenied"))),
         pytest.raises(ArchiverError),
     ):
-        ObjectStore(through(moto_place, proxy), moto_place.bucket).check("a/b", writing=True, thorough=True)
+        Bucket(through(moto_place, proxy), moto_place.bucket).check("a/b", writing=True, thorough=True)
     assert moto_place.client.list_multipart_uploads(Bucket=moto_place.bucket).get("Uploads", []) == []

@@ -30,7 +30,7 @@ from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class TableWork:
                 return self._deleted(batch, session, bucket, order, asked)
 
     def _deleted(
-        self, batch: BatchJson, session: Session, bucket: ObjectStore, order: WorkOrder, asked: Callable[[], bool]
+        self, batch: BatchJson, session: Session, bucket: Bucket, order: WorkOrder, asked: Callable[[], bool]
     ) -> dict[str, int]:
         ownership = Ownership(session, bucket, order)
         ownership.confirm()

@@ -24,7 +24,7 @@ from pg_archiver.policies.yaml_file import Client, Policies, load
 from pg_archiver.postgres.pinned_session import SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
-from pg_archiver.s3.bucket import CLIENT, ObjectStore
+from pg_archiver.s3.bucket import CLIENT, Bucket
 
 if TYPE_CHECKING:
     import psycopg
@@ -137,7 +137,7 @@ def _hosts(conn_id: str) -> tuple[str, str] | None:
     return (host, str(named["port"] or "")) if "," in host else None
 
 
-def object_store(policy: TablePolicy) -> ObjectStore:
+def object_store(policy: TablePolicy) -> Bucket:
     """The table's bucket, with what every object written to it is to carry.
 
     Raises:
@@ -162,7 +162,7 @@ def object_store(policy: TablePolicy) -> ObjectStore:
         config=CLIENT.merge(ours).merge(hook.config),
         verify=hook.verify,
     )
-    return ObjectStore(
+    return Bucket(
         client,
         policy.bucket_name,
         policy.object_parameters,

@@ -38,7 +38,7 @@ from pg_archiver.postgres.foreign_keys import keys_to_wait_for, rows_that_are_po
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, Unreferenced
 from pg_archiver.runtime.log_interval import Pace
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Deleted:
 
 
 def delete(
-    session: Session, bucket: ObjectStore, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
+    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
 ) -> Deleted:
     """Deletes one window's archived rows, going on from where an earlier try stopped.
 
@@ -78,7 +78,7 @@ def delete(
 
 def delete_all(
     session: Session,
-    bucket: ObjectStore,
+    bucket: Bucket,
     order: WorkOrder,
     windows: Sequence[DueWindow],
     stopping: Callable[[], bool],
@@ -98,8 +98,8 @@ def delete_all(
         for window, following in zip_longest(windows, windows[1:]):
             with (
                 failures.of(window),
-                session.locked(ledger.lock_name(window.cell), f"window {window}"),
-                session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+                session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
+                session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
             ):
                 results.append(_one(ledger, bucket, sidecars, session, order, window, following, stopping))
     failures.settle()
@@ -108,7 +108,7 @@ def delete_all(
 
 def _one(
     ledger: Ledger,
-    bucket: ObjectStore,
+    bucket: Bucket,
     sidecars: Sidecars,
     session: Session,
     order: WorkOrder,
@@ -134,17 +134,17 @@ def _one(
     if reason := keys.add(manifest):
         return _given_up(bucket, ledger, row, reason)
     keys.ready()
-    session.all("archive/delete/plan_by_place")
+    session.fetch_all("archive/delete/plan_by_place")
     if following and (ahead := ledger.ahead_of_turn(following, State.STORED)):
         sidecars.begin(ahead)
     return _deleted(_Work(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
 
 
-def _outdated(bucket: ObjectStore, row: LedgerRow, window: DueWindow) -> str | None:
+def _outdated(bucket: Bucket, row: LedgerRow, window: DueWindow) -> str | None:
     """Why nothing may be deleted on account of this generation, by the ledger alone."""
     if row.span.start < window.span.start or row.span.end > window.span.end:
         return "more of the window was exported than is due now"
-    if row.bucket != bucket.bucket:
+    if row.bucket != bucket.name:
         return ELSEWHERE
     return OLDER if manifest_of(row, window).members is None else None
 
@@ -154,7 +154,7 @@ class _Work:
     """All that deleting one generation needs."""
 
     session: Session
-    bucket: ObjectStore
+    bucket: Bucket
     ledger: Ledger
     order: WorkOrder
     row: LedgerRow
@@ -182,7 +182,7 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Del
     return Deleted(0, 0)
 
 
-def _given_up(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
+def _given_up(bucket: Bucket, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
     """Ends this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
     note_given_up(ledger, bucket, row)
@@ -231,7 +231,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
     """
     session, order, row = work.session, work.order, work.row
     with rows_that_are_pointed_to(order.table), session.transaction():
-        session.change("archive/delete/hold", {"table": order.table})
+        session.execute("archive/delete/hold", {"table": order.table})
         if reason := table_changed(session, work.shape, work.manifest):
             raise _OtherTableError(reason)
         keys = keys_to_wait_for(session, order.table, work.shape.oid, order.children)
@@ -244,17 +244,17 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         start, end = bounds(row.span, work.shape.timestamp_kind)
         values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
-            session.one("archive/delete/lock_parents", names, **values)
+            session.fetch_one("archive/delete/lock_parents", names, **values)
         before = _rows_gone(work, triggers)
-        session.users_path(ours_first=False)
+        session.use_database_search_path(builtins_first=False)
         names = {**names, "unreferenced": Unreferenced("target", keys)}
         try:
-            result = session.one("archive/delete/batch", names, **values)
+            result = session.fetch_one("archive/delete/batch", names, **values)
         except TriggerRefused as refusal:
             raise TriggerRefused(f"{refusal}: {_meddling(triggers)}") from None
         work.ledger.progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Triggers have run, under the path of the users, along which anything may lie.
-        session.own_path()
+        session.use_builtin_search_path()
         if reason := parts_changed(session, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
         if triggers and (others := _rows_gone(work, triggers) - before - int(result.deleted)):
@@ -263,7 +263,7 @@ def _batch(work: _Work, after: int, upto: int) -> int:
                 f"was deleted: {_meddling(triggers)}"
             )
         # Deferred triggers run at the commit, and count on theirs.
-        session.users_path(ours_first=False)
+        session.use_database_search_path(builtins_first=False)
     return int(result.deleted)
 
 
@@ -276,7 +276,7 @@ def _rows_gone(work: _Work, triggers: Sequence[str]) -> int:
     """
     if not triggers:
         return 0
-    found = work.session.one("postgres/catalog/deleted_rows", oid=work.shape.oid)
+    found = work.session.fetch_one("postgres/catalog/deleted_rows", oid=work.shape.oid)
     if not found.counted:
         raise TriggerRefused(
             f"whether the triggers of {work.order.table} delete rows of it themselves cannot be seen, since "

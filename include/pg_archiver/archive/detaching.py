@@ -42,7 +42,7 @@ class Whereabouts:
 
 def whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
     """Where it is now; None if nothing has its oid."""
-    rows = session.all("archive/drop_partition/state", oid=partition.oid)
+    rows = session.fetch_all("archive/drop_partition/state", oid=partition.oid)
     if not rows:
         return None
     return Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
@@ -58,7 +58,7 @@ def turn(session: Session, drops: Drops, partition: Partition) -> Generator[None
         for left in reversed(range(_DETACH_TURNS)):
             try:
                 held.enter_context(
-                    session.locked(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
+                    session.advisory_lock(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
                 )
                 break
             except Busy:
@@ -71,15 +71,15 @@ def _end_other_detaches(session: Session, drops: Drops, partition: Partition) ->
     """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
     ours = {one.oid: one.table for one in drops.unfinished().values()}
     parent = partition.parent
-    for other in session.all("archive/drop_partition/pending", schema=parent.schema, table=parent.name):
+    for other in session.fetch_all("archive/drop_partition/pending", schema=parent.schema, table=parent.name):
         table = TableName(other.schema, other.name)
         if other.oid == partition.oid:
             continue
         if ours.get(other.oid) != table:
             raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else; {partition} waits")
         log.info("ending the detach of %s first", table)
-        with session.patience(DETACH_LOCK_TIMEOUT):
-            session.change("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
+        with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
+            session.execute("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
 
 
 def detach(session: Session, drops: Drops, partition: Partition, table: TableName, begun: int) -> None:
@@ -89,8 +89,8 @@ def detach(session: Session, drops: Drops, partition: Partition, table: TableNam
         with turn(session, drops, partition):
             _end_other_detaches(session, drops, partition)
             _refuse_under_long_readers(session, partition)
-            with session.patience(DETACH_LOCK_TIMEOUT):
-                session.change(
+            with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
+                session.execute(
                     "archive/drop_partition/detach_concurrently", {"parent": partition.parent, "partition": table}
                 )
     except Refused as refusal:
@@ -114,8 +114,8 @@ def finalize(session: Session, partition: Partition) -> None:
     """Ends a detach that was broken off."""
     here = whereabouts(session, partition)
     if here and here.pending:
-        with session.patience(DETACH_LOCK_TIMEOUT):
-            session.change(
+        with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
+            session.execute(
                 "archive/drop_partition/detach_finalize", {"parent": partition.parent, "partition": here.table}
             )
 
@@ -129,7 +129,7 @@ def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
     deadline = time.monotonic() + READER_SECONDS
     first: set[str] | None = None
     while True:
-        found = session.all(
+        found = session.fetch_all(
             "archive/drop_partition/lockers", schema=partition.parent.schema, table=partition.parent.name
         )
         first = {row.transaction for row in found} if first is None else first

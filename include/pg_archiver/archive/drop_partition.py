@@ -25,7 +25,7 @@ from pg_archiver.postgres.catalog import describe
 from pg_archiver.postgres.foreign_keys import keys_to_wait_for
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Text
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def nothing_more_to_ask() -> None:
 
 def drop(
     session: Session,
-    bucket: ObjectStore,
+    bucket: Bucket,
     order: WorkOrder,
     partition: Partition,
     confirm: Callable[[], None] = nothing_more_to_ask,
@@ -56,8 +56,8 @@ def drop(
     refuse_in_dry_run(order)
     drops = Drops(session, order)
     with (
-        session.locked(drops.lock_name(partition.oid), str(partition)),
-        session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+        session.advisory_lock(drops.lock_name(partition.oid), str(partition)),
+        session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         begun, partition = _line(drops, partition)
         here = whereabouts(session, partition)
@@ -93,7 +93,7 @@ def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None
     """
     refuse_in_dry_run(order)
     drops = Drops(session, order)
-    with session.locked(drops.lock_name(partition.oid), str(partition)):
+    with session.advisory_lock(drops.lock_name(partition.oid), str(partition)):
         begun, partition = _line(drops, partition)
         here = whereabouts(session, partition)
         if begun is None:
@@ -143,7 +143,7 @@ def _gone(
 
 def _may_hold_rows(session: Session, table: TableName) -> bool:
     try:
-        return bool(session.one("archive/drop_partition/holds_rows", {"partition": table}).found)
+        return bool(session.fetch_one("archive/drop_partition/holds_rows", {"partition": table}).found)
     except DatabaseRefused:
         return True
 
@@ -217,7 +217,7 @@ def _put_back(
         shape = describe(session, order.table, order.timestamp_column, order.children)
         rows = put_back(session, shape, table, partition.oid, lists.keys if lists else None)
         if lists:
-            found = session.one("archive/drop_partition/compare", {"partition": table, **lists.keys.matching})
+            found = session.fetch_one("archive/drop_partition/compare", {"partition": table, **lists.keys.matching})
             deleted = lists.progress(Positions.parse(found.missing))
         dropped = Dropped(partition.table, sum(deleted.values()), _drop_table(session, partition, table))
         drops.ended(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
@@ -230,14 +230,14 @@ def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Drop
     """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
     session = work.session
     with session.transaction():
-        session.change("archive/drop_partition/hold_parent", {"parent": partition.parent})
+        session.execute("archive/drop_partition/hold_parent", {"parent": partition.parent})
         table = _held(session, partition)
         missing = work.comparison(table)
         if missing is None:
             return None
         begun = drops.begin(partition)
         deleted = work.progress(missing)
-        session.change("archive/drop_partition/detach", {"parent": partition.parent, "partition": table})
+        session.execute("archive/drop_partition/detach", {"parent": partition.parent, "partition": table})
         dropped = _drop_now(work, partition, table, len(missing))
         drops.ended(begun, "dropped", dropped=dropped)
     return _finished(work, deleted, dropped)
@@ -247,7 +247,7 @@ def _held(session: Session, partition: Partition) -> TableName:
     """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
     here = whereabouts(session, partition)
     if here is not None:
-        session.change("archive/drop_partition/hold", {"partition": here.table})
+        session.execute("archive/drop_partition/hold", {"partition": here.table})
         if here.table == partition.table and whereabouts(session, partition) == here:
             return here.table
     raise DatabaseInterrupted(f"database {session.name}: {partition} was renamed or dropped by somebody else just now")
@@ -262,15 +262,15 @@ def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: i
 def _drop_table(session: Session, partition: Partition, table: TableName) -> int:
     """Returns what its files took."""
     keys_to_wait_for(session, table, partition.oid, ())
-    bytes_ = int(session.one("archive/drop_partition/size", oid=partition.oid).bytes)
-    session.change("archive/drop_partition/drop", {"partition": table})
+    bytes_ = int(session.fetch_one("archive/drop_partition/size", oid=partition.oid).bytes)
+    session.execute("archive/drop_partition/drop", {"partition": table})
     return bytes_
 
 
 def _attach(session: Session, partition: Partition, table: TableName) -> None:
     names = {"parent": partition.parent, "partition": table}
     lower, upper = map(Text, partition.bounds)
-    session.change("archive/drop_partition/attach", {**names, "lower": lower, "upper": upper})
+    session.execute("archive/drop_partition/attach", {**names, "lower": lower, "upper": upper})
     log.warning("%s is attached again", partition)
 
 

@@ -39,7 +39,7 @@ from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, Unreferenced
 from pg_archiver.runtime.background import Aside
 from pg_archiver.runtime.log_interval import Pace
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Exported:
     object_bytes: int
 
 
-def export(session: Session, store: ObjectStore, order: WorkOrder, window: DueWindow) -> Exported:
+def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> Exported:
     """Exports one window, or finds that an earlier run has done so and leaves it at that.
 
     Raises:
@@ -72,19 +72,19 @@ def export(session: Session, store: ObjectStore, order: WorkOrder, window: DueWi
     """
     ledger = Ledger(session, order)
     with (
-        session.locked(ledger.lock_name(window.cell), f"window {window}"),
-        session.locked(rewrite_lock(order), f"table {order.table}", shared=True),
+        session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
+        session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         last = ledger.latest(window.cell)
-        if last is not None and _still_good(last, window, ledger, store):
+        if last is not None and _still_good(last, window, ledger, bucket):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _held(session, order, window) or _waits(session, order, window):
             return Exported(window, 0, 0, 0)
-        return _begun(session, store, order, window, last)
+        return _begun(session, bucket, order, window, last)
 
 
-def export_all(session: Session, store: ObjectStore, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
+def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
     """Exports the windows one after the other; in a dry run only reads them. One bad window keeps no other.
 
     Raises:
@@ -94,7 +94,7 @@ def export_all(session: Session, store: ObjectStore, order: WorkOrder, windows: 
     failures = Failures(session)
     for window in windows:
         with failures.of(window):
-            done.append(rehearse(session, order, window) if order.dry_run else export(session, store, order, window))
+            done.append(rehearse(session, order, window) if order.dry_run else export(session, bucket, order, window))
     failures.settle()
     return done
 
@@ -116,7 +116,7 @@ def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
     return _told(window, manifest) if manifest else Exported(window, 0, 0, 0)
 
 
-def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: ObjectStore) -> bool:
+def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, bucket: Bucket) -> bool:
     """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
     if last.state is State.PLANNED:
         ledger.void(last, last.note or f"run {last.run_id} began this object and did not finish it")
@@ -127,11 +127,11 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, store: Objec
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
         ledger.abandon(last, "more of the window was exported than is due now")
-        note_given_up(ledger, store, last)
+        note_given_up(ledger, bucket, last)
         return False
-    if last.bucket != store.bucket:
+    if last.bucket != bucket.name:
         ledger.abandon(last, ELSEWHERE)
-        note_given_up(ledger, store, last)
+        note_given_up(ledger, bucket, last)
         log.warning("window %s: %s; it is exported again", window, ELSEWHERE)
         return False
     return True
@@ -156,15 +156,13 @@ def _waits(session: Session, order: WorkOrder, window: DueWindow) -> bool:
         "unreferenced": Unreferenced("target", shape.waits_for),
     }
     start, end = bounds(window.span, shape.timestamp_kind)
-    if session.one("archive/export/any", names, start=start, end=end).found:
+    if session.fetch_one("archive/export/any", names, start=start, end=end).found:
         return False
     log.info("window %s: left alone, other rows point to each of its rows", window)
     return True
 
 
-def _begun(
-    session: Session, store: ObjectStore, order: WorkOrder, window: DueWindow, last: LedgerRow | None
-) -> Exported:
+def _begun(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: LedgerRow | None) -> Exported:
     """Exports the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
     One during which the table got or lost a part counts for nothing, and is followed by another.
@@ -181,9 +179,9 @@ def _begun(
         try:
             if doubtful or row.handed_over:
                 # A manifest's key does not tell the compression, so the object's own key may be free all the same.
-                store.refuse_taken(manifest_key(row.object_key))
+                bucket.refuse_taken(manifest_key(row.object_key))
             tries += 1
-            manifest = _copied(session, order, window, row, store.upload)
+            manifest = _copied(session, order, window, row, bucket.upload)
         except KeyTaken:
             ledger.void(row, "its key was taken by an object that this ledger does not know")
             generation, doubtful = generation + 1, True
@@ -219,7 +217,7 @@ def _copied(
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
     """
     with naming_unreadable(session, order, row.span), session.snapshot():
-        session.change("archive/export/hold", {"table": order.table})
+        session.execute("archive/export/hold", {"table": order.table})
         shape = describe(session, order.table, order.timestamp_column, order.children)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _held(session, order, window):
@@ -290,8 +288,8 @@ def _divided(
 
 
 def _server(session: Session) -> ServerDescription:
-    server = session.one("archive/export/server")
-    identifier = session.one("archive/export/system_identifier").identifier if server.may_identify else None
+    server = session.fetch_one("archive/export/server")
+    identifier = session.fetch_one("archive/export/system_identifier").identifier if server.may_identify else None
     return ServerDescription(
         system_identifier=identifier,
         database=server.database,

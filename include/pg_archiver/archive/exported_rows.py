@@ -24,7 +24,7 @@ from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.postgres.catalog import identity_of_rows
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, Of, Same
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def refuse_in_dry_run(order: WorkOrder) -> None:
         )
 
 
-def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> None:
+def refuse_replaced(bucket: Bucket, row: LedgerRow, manifest: Manifest) -> None:
     """The object that was checked must be the one that is there now, and so must its manifest.
 
     Raises:
@@ -68,7 +68,7 @@ def refuse_replaced(bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> 
         raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
 
 
-def note_given_up(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
+def note_given_up(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
     """Notes beside a generation's object, in the bucket where that is, which of its rows stayed.
 
     The bucket is another one if the policy named that at the export. Whoever takes a bucket out of the policy may have
@@ -77,7 +77,7 @@ def note_given_up(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
     try:
         note_kept(ledger, bucket, row)
     except (CheckFailed, StorageRefused, StorageInterrupted) as failure:
-        if row.bucket == bucket.bucket:
+        if row.bucket == bucket.name:
             raise
         log.warning("window %s: which of its rows stayed is not noted in its old bucket: %s", row.span, failure)
 
@@ -88,7 +88,7 @@ class Sidecars:
     A large one is left to be streamed in its turn, so that memory stays what it is.
     """
 
-    def __init__(self, bucket: ObjectStore) -> None:
+    def __init__(self, bucket: Bucket) -> None:
         """Fetches nothing yet."""
         self._bucket = bucket
         self._thread = ThreadPoolExecutor(1, "sidecar")
@@ -119,11 +119,11 @@ class Sidecars:
         if fetched is not None:
             yield BytesIO(fetched.result())
             return
-        with self._bucket.reading(key) as answer:
+        with self._bucket.open(key) as answer:
             yield cast(IO[bytes], TalliedReader(answer.body))
 
     def _fetch(self, key: str) -> bytes:
-        with self._bucket.reading(key) as answer:
+        with self._bucket.open(key) as answer:
             return answer.body.read()
 
 
@@ -133,7 +133,7 @@ class KeyList:
     def __init__(
         self,
         session: Session,
-        bucket: ObjectStore,
+        bucket: Bucket,
         order: WorkOrder,
         shape: TableShape,
         sidecars: Sidecars | None = None,
@@ -169,9 +169,9 @@ class KeyList:
     def create(self) -> None:
         """Makes the list, empty."""
         names: Names = {"names": self._names, "columns": self._columns, "table": self._order.table}
-        self._session.change("archive/delete/drop_keys")
-        self._session.change("archive/delete/create_keys", names)
-        self._session.change("archive/delete/number_keys")
+        self._session.execute("archive/delete/drop_keys")
+        self._session.execute("archive/delete/create_keys", names)
+        self._session.execute("archive/delete/number_keys")
 
     def add(self, manifest: Manifest) -> str | None:
         """Adds a sidecar's lines, and makes sure that it is the one that was checked.
@@ -191,20 +191,20 @@ class KeyList:
                 )
             except ValueRefused as refusal:
                 # As when a label of an enum type was renamed since.
-                log.warning("s3://%s/%s: %s", self._bucket.bucket, expected.key, refusal)
+                log.warning("s3://%s/%s: %s", self._bucket.name, expected.key, refusal)
                 return _UNREADABLE
         if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
             raise CheckFailed(
-                f"s3://{self._bucket.bucket}/{expected.key} is not the sidecar that was checked; nothing was deleted"
+                f"s3://{self._bucket.name}/{expected.key} is not the sidecar that was checked; nothing was deleted"
             )
         # The first of a row's place is its table. What the manifest does not know may have been rewritten since.
-        tables = self._session.all("archive/delete/tables_on_list", {"place": self._names[1]}, after=self._loaded)
+        tables = self._session.fetch_all("archive/delete/tables_on_list", {"place": self._names[1]}, after=self._loaded)
         self._loaded += loaded
         return None if {row.oid for row in tables} <= (manifest.members or {}).keys() else _STRANGE
 
     def ready(self) -> None:
         """Lets the planner know what the list holds."""
-        self._session.change("archive/delete/analyze_keys")
+        self._session.execute("archive/delete/analyze_keys")
 
 
 def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
@@ -214,7 +214,7 @@ def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
         raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
 
 
-def finish(bucket: ObjectStore, ledger: Ledger, row: LedgerRow, deleted: int, what: str = "changed") -> None:
+def finish(bucket: Bucket, ledger: Ledger, row: LedgerRow, deleted: int, what: str = "changed") -> None:
     """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
     changed = (row.rows or 0) - deleted
     note = f"{changed} row(s) {what} since the export and stayed" if changed else None

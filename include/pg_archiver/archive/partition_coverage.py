@@ -17,7 +17,7 @@ from pg_archiver.ledger.window_ledger import Ledger, manifest_of
 from pg_archiver.postgres.catalog import describe
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.subscribers import find_subscribers
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Coverage:
     """
 
     session: Session
-    bucket: ObjectStore
+    bucket: Bucket
     ledger: Ledger
     order: WorkOrder
     partition: Partition
@@ -48,7 +48,7 @@ class Coverage:
 
         A rewritten partition, or one with another set of columns, is one whose rows are in no object.
         """
-        found = self.session.one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
+        found = self.session.fetch_one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
         changed = self.changed()
         if not changed and not found.uncovered:
             return Positions.parse(found.missing)
@@ -81,7 +81,7 @@ class Coverage:
             finish(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
 
 
-def load_coverage(session: Session, bucket: ObjectStore, order: WorkOrder, partition: Partition) -> Coverage | None:
+def load_coverage(session: Session, bucket: Bucket, order: WorkOrder, partition: Partition) -> Coverage | None:
     """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
     ledger = Ledger(session, order)
     if any(row.state is not State.STORED for row in ledger.open_rows(partition.span)):
@@ -110,11 +110,11 @@ def _reason_to_stay(session: Session, order: WorkOrder, partition: Partition, sh
     return f"its subscribers would keep the rows ({others})" if others else None
 
 
-def _added(bucket: ObjectStore, row: LedgerRow, shape: TableShape, keys: KeyList, parts: Parts) -> str | None:
+def _added(bucket: Bucket, row: LedgerRow, shape: TableShape, keys: KeyList, parts: Parts) -> str | None:
     """Adds a window's list; or why nothing may go on its account, so that the delete of the window gives it up."""
     if row.state is not State.STORED:
         return "another run has it in hand"
-    if row.bucket != bucket.bucket:
+    if row.bucket != bucket.name:
         return ELSEWHERE
     manifest = manifest_of(row, row.span)
     if manifest.members is None:

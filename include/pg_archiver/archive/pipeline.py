@@ -20,7 +20,7 @@ from pg_archiver.errors import Stopped
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.background import Aside
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 # How many exported windows may wait to be read back, and how many of these for their rows to go: the steps take
 # turns at being the slowest, and a window that waits costs no memory.
@@ -29,7 +29,7 @@ _MOST_WAITING = 8
 
 def archive(
     session: Callable[[str], AbstractContextManager[Session]],
-    bucket: ObjectStore,
+    bucket: Bucket,
     order: WorkOrder,
     windows: Iterable[DueWindow],
     stopping: Callable[[], bool],

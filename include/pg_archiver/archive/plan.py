@@ -34,7 +34,7 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres.catalog import describe
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Name, Names, Unreferenced
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Outlook:
 
 def plan(
     session: Session,
-    store: ObjectStore,
+    bucket: Bucket,
     order: WorkOrder,
     policy: TablePolicy,
     keep: KeepDays,
@@ -156,7 +156,7 @@ def plan(
     """
     shape = describe(session, order.table, order.timestamp_column, order.children)
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
-    store.check(order.prefix, writing=not order.dry_run)
+    bucket.check(order.prefix, writing=not order.dry_run)
     before, due, staying = _what_is_due(session, shape, Ledger(session, order), policy, keep, limits)
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
@@ -225,7 +225,7 @@ def _what_is_due(
     session: Session, shape: TableShape, ledger: Ledger, policy: TablePolicy, keep: KeepDays, limits: Limits
 ) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
     """The cutoff, the span that is due, and what no window will ever hold."""
-    now = min(datetime.now(UTC), session.one("archive/plan/clock").now)
+    now = min(datetime.now(UTC), session.fetch_one("archive/plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)
     due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
     archived = ledger.has_archived()
@@ -273,7 +273,7 @@ def _windows(
     """
     most = policy.max_mapped_windows * longest_batch(policy)
     passed_over = len(half_exported) + sum(_cells(hold, policy.window_hours) for hold in holds)
-    rows = session.all(
+    rows = session.fetch_all(
         *_finding(shape),
         start=due.start,
         end=due.end,

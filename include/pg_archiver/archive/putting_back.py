@@ -23,9 +23,11 @@ def put_back(session: Session, shape: TableShape, partition: TableName, oid: int
         TableRefused: the rows would not be there as they were, or the server refuses them; the message says what of.
     """
     triggers = [
-        f"trigger {row.name} of {row.tables}" for row in session.all("restore/triggers", oid=shape.oid) if row.on_insert
+        f"trigger {row.name} of {row.tables}"
+        for row in session.fetch_all("restore/triggers", oid=shape.oid)
+        if row.on_insert
     ]
-    rules = [f"rule {row.name} of {shape.table}" for row in session.all("restore/insert_rules", oid=shape.oid)]
+    rules = [f"rule {row.name} of {shape.table}" for row in session.fetch_all("restore/insert_rules", oid=shape.oid)]
     if triggers or rules:
         raise TableRefused(f"{', '.join(triggers + rules)} would act on rows that are put back into {shape.table}")
     columns = {(column.name, column.type, column.is_generated) for column in shape.columns}
@@ -39,12 +41,12 @@ def put_back(session: Session, shape: TableShape, partition: TableName, oid: int
         "every": [column.name for column in own],
     }
     try:
-        session.users_path(ours_first=False)
+        session.use_database_search_path(builtins_first=False)
         if keys:
-            found = session.one("archive/drop_partition/move", {**names, **keys.matching})
+            found = session.fetch_one("archive/drop_partition/move", {**names, **keys.matching})
         else:
-            found = session.one("archive/drop_partition/move_all", names)
-        session.own_path()
+            found = session.fetch_one("archive/drop_partition/move_all", names)
+        session.use_builtin_search_path()
     except DatabaseRefused as refusal:
         raise TableRefused(f"{refusal}; so rows of {partition} cannot be put back into {shape.table}") from None
     if found.different or found.moved != found.rows:

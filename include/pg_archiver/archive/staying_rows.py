@@ -52,7 +52,7 @@ def find_odd_timestamps(
     latest = in_column_time(now + _FAR_FUTURE, shape.timestamp_kind, timezone)
     column = shape.timestamp_column
     names: Names = {"table": shape.table, "column": column}
-    odd = session.one("archive/plan/odd_timestamps", names, earliest=EARLIEST, latest=latest)
+    odd = session.fetch_one("archive/plan/odd_timestamps", names, earliest=EARLIEST, latest=latest)
     kept = (
         ("no_timestamp", odd.missing, "no timestamp"),
         ("timestamp_too_old", odd.too_old, "a timestamp before the year 2, or -infinity,"),
@@ -95,7 +95,7 @@ def find_waiting(
         "unreferenced": Unreferenced("target", shape.waits_for),
         "unreferenced_by_lasting": Unreferenced("target", lasting),
     }
-    oldest = session.one("archive/plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
+    oldest = session.fetch_one("archive/plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
     waiting = oldest.looked_at - oldest.free
     if not waiting:
         return []

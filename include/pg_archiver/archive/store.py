@@ -22,12 +22,12 @@ from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.objects.object_reader import Checks
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
 
-def store(session: Session, bucket: ObjectStore, order: WorkOrder, window: DueWindow) -> int:
+def store(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> int:
     """Checks one window's objects and writes the manifest; returns the rows that may be deleted now.
 
     Raises:
@@ -37,7 +37,7 @@ def store(session: Session, bucket: ObjectStore, order: WorkOrder, window: DueWi
     return store_all(session, bucket, order, [window])
 
 
-def store_all(session: Session, bucket: ObjectStore, order: WorkOrder, windows: Sequence[DueWindow]) -> int:
+def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> int:
     """Checks the windows' objects and writes their manifests; returns the rows that may be deleted now.
 
     While one window is noted down, the next one's objects are being read already. One bad object does not keep the
@@ -51,18 +51,18 @@ def store_all(session: Session, bucket: ObjectStore, order: WorkOrder, windows: 
     failures = Failures(session)
     with Checks(bucket, session.stop) as checks:
         for window, following in zip_longest(windows, windows[1:]):
-            with failures.of(window), session.locked(ledger.lock_name(window.cell), f"window {window}"):
+            with failures.of(window), session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"):
                 rows += _stored(ledger, bucket, checks, window, following)
     failures.settle()
     return rows
 
 
-def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWindow, following: DueWindow | None) -> int:
+def _stored(ledger: Ledger, bucket: Bucket, checks: Checks, window: DueWindow, following: DueWindow | None) -> int:
     row = ledger.latest(window.cell)
     if row is None or row.state is not State.EXPORTED:
         log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
         return 0
-    if row.bucket != bucket.bucket:
+    if row.bucket != bucket.name:
         ledger.abandon(row, ELSEWHERE)
         log.warning("window %s: %s; the next run exports it again", window, ELSEWHERE)
         return 0
@@ -81,13 +81,13 @@ def _stored(ledger: Ledger, bucket: ObjectStore, checks: Checks, window: DueWind
     return manifest.rows
 
 
-def _vouch(bucket: ObjectStore, manifest: Manifest) -> None:
+def _vouch(bucket: Bucket, manifest: Manifest) -> None:
     """Writes the manifest, or finds the very same one there, from a try that was cut off just after writing it."""
     key = manifest_key(manifest.data.key)
     content = manifest.to_json()
     with suppress(KeyTaken):
-        bucket.put_new(key, content)
-    with bucket.reading(key) as answer:
+        bucket.create(key, content)
+    with bucket.open(key) as answer:
         found = answer.body.read()
     if found != content:
-        raise CheckFailed(f"s3://{bucket.bucket}/{key} is another object's manifest; nothing was deleted")
+        raise CheckFailed(f"s3://{bucket.name}/{key} is another object's manifest; nothing was deleted")

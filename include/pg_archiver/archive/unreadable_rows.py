@@ -59,7 +59,7 @@ def _place(session: Session, order: WorkOrder, span: Window) -> str | None:
         return None
     log.warning("window %s could not be read; looking for the rows that the server cannot write out", span)
     try:
-        with session.limits(lock=_LOCK_TIMEOUT, statement=_LONGEST), session.snapshot():
+        with session.timeouts(lock=_LOCK_TIMEOUT, statement=_LONGEST), session.snapshot():
             shape = describe(session, order.table, order.timestamp_column, order.children)
             return _Search(session, shape, span).told()
     except ArchiverError:
@@ -134,14 +134,14 @@ class _Search:
 
     def _parts(self) -> list[_Piece]:
         start, end = bounds(self.span, self.shape.timestamp_kind)
-        rows = self.session.all("archive/export/parts_with_rows", self._names(), start=start, end=end)
+        rows = self.session.fetch_all("archive/export/parts_with_rows", self._names(), start=start, end=end)
         return [_Piece(row.part, row.name, _BEGIN, row.upto, row.rows) for row in rows]
 
     def _halves(self, piece: _Piece) -> list[_Piece]:
         """Two pieces of it, none where it is a single row."""
         if piece.rows == 1:
             return []
-        middle = self.session.one("archive/export/middle_place", self._names(), **self._values(piece)).place
+        middle = self.session.fetch_one("archive/export/middle_place", self._names(), **self._values(piece)).place
         first = (piece.rows + 1) // 2
         return [
             _Piece(piece.part, piece.name, piece.after, middle, first),

@@ -25,7 +25,7 @@ def whole_partitions(session: Session, shape: TableShape, due: Window, hours: in
 
     Only those whose bounds are bounds of windows too: no window then has rows inside and outside.
     """
-    rows = session.all(
+    rows = session.fetch_all(
         "postgres/catalog/partitions", oid=shape.oid, column=shape.timestamp_column, start=due.start, end=due.end
     )
     step = timedelta(hours=hours)

@@ -26,7 +26,7 @@ from pg_archiver.ledger.kept_notes import KeptNote, contradict, format_for, judg
 from pg_archiver.ledger.window_ledger import Ledger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import data_keys, kept_folder, kept_key
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 # As many keys as S3 tells in one answer.
 _PAGE_KEYS = 1000
@@ -72,24 +72,24 @@ class NoteKeys:
         self._bucket = self._after = self._last = ""
         self._keys: list[str] = []
 
-    def of(self, bucket: ObjectStore, data_key: str) -> list[str]:
+    def of(self, bucket: Bucket, data_key: str) -> list[str]:
         """Those of the notes on this object."""
         begin = kept_folder(data_key)
-        if not (bucket.bucket == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
+        if not (bucket.name == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
             folder = data_key.rsplit("/", _FOLDERS_OF_HOUR)[0] + "/"
-            page = list(islice(bucket.keys(folder, begin), _PAGE_KEYS))
-            self._bucket, self._after = bucket.bucket, begin
+            page = list(islice(bucket.list_keys(folder, begin), _PAGE_KEYS))
+            self._bucket, self._after = bucket.name, begin
             self._last = page[-1] if len(page) == _PAGE_KEYS else ""
             self._keys = [key for key in page if ".kept." in key]
         if not self._reaches_beyond(begin):
-            return list(bucket.keys(begin))
+            return list(bucket.list_keys(begin))
         return [key for key in self._keys if key.startswith(begin)]
 
     def _reaches_beyond(self, begin: str) -> bool:
         return not self._last or (self._last > begin and not self._last.startswith(begin))
 
 
-def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
+def note_kept(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
     """Writes the note of a generation whose delete ends here, if some of its rows stayed.
 
     If none did, it is written where notes of another past say so of some. That may be only where the server is not
@@ -102,7 +102,7 @@ def note_kept(ledger: Ledger, bucket: ObjectStore, row: LedgerRow) -> None:
         mend_note(ledger, bucket.elsewhere(row.bucket), row)
 
 
-def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, listed: NoteKeys | None = None) -> bool:
+def mend_note(ledger: Ledger, bucket: Bucket, row: LedgerRow, listed: NoteKeys | None = None) -> bool:
     """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
 
     The same progress gives the same key, so a second try finds its own note and leaves it. Before anything is written
@@ -136,28 +136,28 @@ def mend_note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, listed: NoteK
         key = kept_key(row.object_key, note.deleted_upto, note.digest, number)
         # Taken by a damaged one, by a past in which the same rows stayed, or by this write, whose answer was lost.
         with suppress(KeyTaken):
-            bucket.put_new(key, content)
+            bucket.create(key, content)
         if _came_back(bucket, key, content):
             return True
     if alike:
         return False
     raise CheckFailed(
-        f"the note on s3://{bucket.bucket}/{row.object_key} that tells which rows stayed came back as something else "
+        f"the note on s3://{bucket.name}/{row.object_key} that tells which rows stayed came back as something else "
         f"than was sent, {_MOST_TRIES} times; nothing more was deleted. See what stands between here and S3, then run "
         f"this again"
     )
 
 
-def read_notes(bucket: ObjectStore, manifest: Manifest, keys: Iterable[str] | None = None) -> Noted:
+def read_notes(bucket: Bucket, manifest: Manifest, keys: Iterable[str] | None = None) -> Noted:
     """All notes on this object; what cannot be read, or is none, ends nothing.
 
     Their `keys` are asked for, if the caller does not know them.
     """
     notes, unusable = [], []
-    for key in bucket.keys(kept_folder(manifest.data.key)) if keys is None else keys:
-        where = f"s3://{bucket.bucket}/{key}"
+    for key in bucket.list_keys(kept_folder(manifest.data.key)) if keys is None else keys:
+        where = f"s3://{bucket.name}/{key}"
         try:
-            with bucket.reading(key) as answer:
+            with bucket.open(key) as answer:
                 note = KeptNote.model_validate_json(answer.body.read())
         except ValidationError:
             unusable.append(f"{where} is not a note that this version can read")
@@ -176,13 +176,13 @@ def read_notes(bucket: ObjectStore, manifest: Manifest, keys: Iterable[str] | No
     return Noted(tuple(notes), tuple(unusable))
 
 
-def what_left(ledger: Ledger, bucket: ObjectStore, manifest: Manifest, *, noted: bool = True) -> Gone:
+def what_left(ledger: Ledger, bucket: Bucket, manifest: Manifest, *, noted: bool = True) -> Gone:
     """Which rows of the object left the table, from the ledger, else from the notes beside it, if there may be any.
 
     With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
     having written it, knows nothing of it.
     """
-    row = ledger.of_object(bucket.bucket, manifest.data.key)
+    row = ledger.of_object(bucket.name, manifest.data.key)
     if row is not None and wrote_object(row, manifest):
         return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
     if row is not None and knows_object(row):
@@ -264,9 +264,9 @@ def _of_another_past(found: Noted, last: KeptNote) -> int:
     return sum(contradict(note, last) for note in found.notes)
 
 
-def _came_back(bucket: ObjectStore, key: str, content: bytes) -> bool:
+def _came_back(bucket: Bucket, key: str, content: bytes) -> bool:
     try:
-        with bucket.reading(key) as answer:
+        with bucket.open(key) as answer:
             return answer.body.read() == content
     except CheckFailed:
         return False

@@ -115,14 +115,14 @@ class Upkeep:
             Busy: somebody else maintains the table.
         """
         lock, what = maintenance_lock(self._order), f"maintenance of {self._order.table}"
-        with self._session.locked(lock, what), self.going_on(action) as entry:
+        with self._session.advisory_lock(lock, what), self.going_on(action) as entry:
             entry.ending = Ending.SKIPPED
             entry.add(why)
 
     def _begin(self, action: Action, before: Sizes | None, strategy: str | None) -> int:
         Ledger(self._session, self._order).migrate()
-        self._session.change("ledger/maintenance/end_dead", **self._subject)
-        row = self._session.one(
+        self._session.execute("ledger/maintenance/end_dead", **self._subject)
+        row = self._session.fetch_one(
             "ledger/maintenance/begin",
             **self._subject,
             **_bytes(before),
@@ -140,7 +140,7 @@ class Upkeep:
             log.warning("the ledger does not know yet that this ended: %s", error)
 
     def _end(self, row: int, entry: Entry) -> None:
-        self._session.change(
+        self._session.execute(
             "ledger/maintenance/end",
             **_bytes(entry.after),
             id=row,
@@ -153,7 +153,7 @@ class Upkeep:
         """What this run did to the table, in its order."""
         return [
             _done(row)
-            for row in self._session.all("ledger/maintenance/of_run", **self._subject, run_id=self._order.run_id)
+            for row in self._session.fetch_all("ledger/maintenance/of_run", **self._subject, run_id=self._order.run_id)
         ]
 
 

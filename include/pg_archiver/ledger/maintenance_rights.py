@@ -30,13 +30,13 @@ def ensure_upkeep(
     """
     if _may_keep(session):
         return
-    rights = session.one("ledger/maintenance/rights")
+    rights = session.fetch_one("ledger/maintenance/rights")
     with open_archive() as archive:
         Ledger(archive, order).migrate()
         if not rights.in_schema:
-            archive.change("ledger/maintenance/let_in", {"role": rights.role})
-        archive.change("ledger/maintenance/let_read", {"role": rights.role})
-        archive.change("ledger/maintenance/let_write", {"role": rights.role})
+            archive.execute("ledger/maintenance/let_in", {"role": rights.role})
+        archive.execute("ledger/maintenance/let_read", {"role": rights.role})
+        archive.execute("ledger/maintenance/let_write", {"role": rights.role})
     if not _may_keep(session):
         raise RightMissing(
             f"role {rights.role!r}, of the policy file's maintenance_conn_id, may not keep the ledger of database "
@@ -48,8 +48,8 @@ def ensure_upkeep(
 
 def _may_keep(session: Session) -> bool:
     """Whether the ledger is there, of this version, and open to this session."""
-    rights = session.one("ledger/maintenance/rights")
+    rights = session.fetch_one("ledger/maintenance/rights")
     if not (rights.in_schema and rights.in_tables):
         return False
-    done = {row.number for row in session.all("ledger/schema/migrated")}
+    done = {row.number for row in session.fetch_all("ledger/schema/migrated")}
     return all(number in done for number, _ in migrations() if number > 1)

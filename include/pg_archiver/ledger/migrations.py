@@ -25,7 +25,7 @@ def refuse_foreign(session: Session) -> None:
     Raises:
         DatabaseRefused: it is somebody else's.
     """
-    if found := session.all("ledger/schema/foreign"):
+    if found := session.fetch_all("ledger/schema/foreign"):
         named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
         raise DatabaseRefused(
             f"{named} in database {session.name} is not of this program, which keeps its ledger under that name; "
@@ -43,7 +43,7 @@ class LedgerTables:
     def exists(self) -> bool:
         """Whether this database has a ledger; before the first run it has none."""
         refuse_foreign(self._session)
-        return bool(self._session.one("ledger/schema/schema_exists").windows)
+        return bool(self._session.fetch_one("ledger/schema/schema_exists").windows)
 
     def migrate(self) -> None:
         """Brings the ledger's tables up to this version; does nothing when they are.
@@ -56,15 +56,15 @@ class LedgerTables:
         if self._missing():
             self._refuse_missing_rights()
             with self._session.transaction():
-                self._session.all("ledger/schema/migration_lock")
+                self._session.fetch_all("ledger/schema/migration_lock")
                 # Another program may have brought it further than this one knows while this one waited.
                 self._refuse_newer()
                 # Event triggers of users fire, and look names up; the migrations qualify theirs.
-                self._session.users_path(ours_first=True)
+                self._session.use_database_search_path(builtins_first=True)
                 for number, path in self._missing():
                     self._run(number, path)
-                    if self._session.one("ledger/schema/schema_exists").migrations:
-                        self._session.change("ledger/schema/record_migration", number=number, name=path.stem)
+                    if self._session.fetch_one("ledger/schema/schema_exists").migrations:
+                        self._session.execute("ledger/schema/record_migration", number=number, name=path.stem)
 
     def hindrance(self) -> str | None:
         """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
@@ -80,8 +80,8 @@ class LedgerTables:
 
     def _refuse_newer(self) -> None:
         refuse_foreign(self._session)
-        if self._session.one("ledger/schema/schema_exists").lowest_version:
-            found = self._session.all("ledger/schema/lowest_version")
+        if self._session.fetch_one("ledger/schema/schema_exists").lowest_version:
+            found = self._session.fetch_all("ledger/schema/lowest_version")
             if not found or found[0].version > LEDGER_VERSION:
                 raise ledger_is_newer(self._session.name, str(found[0].version) if found else "unknown")
 
@@ -96,14 +96,14 @@ class LedgerTables:
             ) from None
 
     def _missing(self) -> list[tuple[int, Path]]:
-        if not self._session.one("ledger/schema/schema_exists").migrations:
+        if not self._session.fetch_one("ledger/schema/schema_exists").migrations:
             # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
             return migrations()[1:] if self._schema_rights() else migrations()
-        done = {row.number for row in self._session.all("ledger/schema/migrated")}
+        done = {row.number for row in self._session.fetch_all("ledger/schema/migrated")}
         return [(number, path) for number, path in migrations() if number > 1 and number not in done]
 
     def _schema_rights(self) -> list[Row]:
-        return self._session.all("postgres/catalog/schema_rights", schema=SCHEMA)
+        return self._session.fetch_all("postgres/catalog/schema_rights", schema=SCHEMA)
 
     def _refuse_missing_rights(self) -> None:
         """Somebody else may have made the schema, so that this role need not be able to make any."""

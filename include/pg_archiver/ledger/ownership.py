@@ -28,7 +28,7 @@ from pg_archiver.errors import KeyTaken, OwnedElsewhere, Refused, SettingError, 
 from pg_archiver.ledger.ownership_rules import Claim, Identity, Marker, find_hindrances, numbers_to_read
 from pg_archiver.objects.object_keys import number_of_owner, owner_folder, owner_key
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class _State:
 class Ownership:
     """Whether one client's database is the one that acts for the client's archive in one bucket, below one prefix."""
 
-    def __init__(self, session: Session, bucket: ObjectStore, order: WorkOrder, fresh: timedelta = FRESH) -> None:
+    def __init__(self, session: Session, bucket: Bucket, order: WorkOrder, fresh: timedelta = FRESH) -> None:
         """For this client, bucket, prefix and run; `fresh` is how old S3's answer may be for `reconfirm`."""
         self._session = session
         self._bucket = bucket
@@ -98,7 +98,7 @@ class Ownership:
         """
         reason = _reason(adopt)
         name = json.dumps(["archiver owner", self._order.client])
-        with self._session.locked(name, f"the archive of client {self._order.client}"):
+        with self._session.advisory_lock(name, f"the archive of client {self._order.client}"):
             state = self._look()
             if state.may_adopt(reason):
                 for hindrance in state.hindrances:
@@ -165,7 +165,7 @@ class Ownership:
     def _note(self, state: _State, reason: str | None) -> None:
         """The next number: in the ledger first, then in S3, then read back."""
         number, token, identity = state.next_number, secrets.token_hex(16), state.identity
-        rows = self._session.all(
+        rows = self._session.fetch_all(
             "ledger/owners/note",
             **self._archive,
             number=number,
@@ -187,36 +187,40 @@ class Ownership:
         )
         # Taken is also what a write finds that was sent again because its answer was lost.
         with suppress(KeyTaken):
-            self._bucket.put_new(self._key(number), note.model_dump_json(indent=1).encode())
+            self._bucket.create(self._key(number), note.model_dump_json(indent=1).encode())
         marker = self._read(number)
         if marker.token != token:
             raise OwnedElsewhere(
-                f"client {self._order.client}: s3://{self._bucket.bucket}/{self._key(number)} does not hold the token "
+                f"client {self._order.client}: s3://{self._bucket.name}/{self._key(number)} does not hold the token "
                 f"that this run has just written; {marker.story}. Another database acts for this archive; nothing was "
                 f"archived or deleted. {_FIX}"
             )
-        self._session.change("ledger/owners/confirm", **self._archive, number=number, token=token)
+        self._session.execute("ledger/owners/confirm", **self._archive, number=number, token=token)
         log.info("client %s: this database acts for the archive, number %d", self._order.client, number)
 
     def _identity(self) -> Identity:
-        database = self._session.one("ledger/owners/database")
-        identifier = self._session.one("archive/export/system_identifier").identifier if database.may_identify else None
+        database = self._session.fetch_one("ledger/owners/database")
+        identifier = (
+            self._session.fetch_one("archive/export/system_identifier").identifier if database.may_identify else None
+        )
         host, port = self._session.endpoint
         return Identity(host, port, identifier, database.oid)
 
     def _since(self) -> int | None:
         if not self._has_owners():
             return None
-        rows = self._session.all("ledger/owners/anchor", **self._archive, run_id=self._order.run_id)
+        rows = self._session.fetch_all("ledger/owners/anchor", **self._archive, run_id=self._order.run_id)
         return int(rows[0].number) if rows else None
 
     def _claims(self, since: int | None) -> list[Claim]:
         if not self._has_owners():
             return []
-        return [_claim(row) for row in self._session.all("ledger/owners/since", **self._archive, number=since or 0)]
+        return [
+            _claim(row) for row in self._session.fetch_all("ledger/owners/since", **self._archive, number=since or 0)
+        ]
 
     def _has_owners(self) -> bool:
-        return bool(self._session.one("ledger/schema/schema_exists").owners)
+        return bool(self._session.fetch_one("ledger/schema/schema_exists").owners)
 
     def _numbers(self, since: int | None) -> list[int]:
         """The numbers of the markers in S3, from this one on.
@@ -226,11 +230,11 @@ class Ownership:
         """
         folder = owner_folder(self._order.prefix, self._order.client)
         numbers = []
-        for key in self._bucket.keys(folder, after=self._key(since - 1) if since else None):
+        for key in self._bucket.list_keys(folder, after=self._key(since - 1) if since else None):
             number = number_of_owner(key)
             if number is None and key != folder:
                 raise OwnedElsewhere(
-                    f"s3://{self._bucket.bucket}/{key} lies where the markers of this archive's owners are, and is "
+                    f"s3://{self._bucket.name}/{key} lies where the markers of this archive's owners are, and is "
                     f"none that this version knows; nothing was archived or deleted. Find out who wrote it, and move "
                     f"it elsewhere"
                 )
@@ -252,16 +256,14 @@ class Ownership:
     def _read_once(self, number: int) -> Marker:
         key = self._key(number)
         try:
-            with self._bucket.reading(key) as answer:
+            with self._bucket.open(key) as answer:
                 content = answer.body.read(_LONGEST_MARKER)
             note = OwnerNote.model_validate_json(content)
         except Refused as error:
             return Marker(None, str(error))
         except ValidationError:
-            return Marker(None, f"s3://{self._bucket.bucket}/{key} is no marker that this version can read")
-        where = (
-            f"s3://{self._bucket.bucket}/{key} was written by run {note.run_id} at {note.noted_at:%Y-%m-%d %H:%M} UTC"
-        )
+            return Marker(None, f"s3://{self._bucket.name}/{key} is no marker that this version can read")
+        where = f"s3://{self._bucket.name}/{key} was written by run {note.run_id} at {note.noted_at:%Y-%m-%d %H:%M} UTC"
         if (note.client, note.number) != (self._order.client, number):
             return Marker(None, f"{where} for client {note.client} and number {note.number}")
         return Marker(note.token, where)
@@ -277,7 +279,7 @@ class Ownership:
             )
         return (
             f"client {self._order.client}: another database may act for its archive below "
-            f"s3://{self._bucket.bucket}/{owner_folder(self._order.prefix, self._order.client)}: "
+            f"s3://{self._bucket.name}/{owner_folder(self._order.prefix, self._order.client)}: "
             f"{'; '.join(state.hindrances)}. So {done}. {fix}"
         )
 

@@ -36,16 +36,16 @@ class Drops:
 
     def exist(self) -> bool:
         """Whether this ledger knows of drops; a ledger of an older version does not."""
-        return bool(self._session.one("ledger/schema/schema_exists").partitions)
+        return bool(self._session.fetch_one("ledger/schema/schema_exists").partitions)
 
     def unfinished(self) -> dict[int, Partition]:
         """What was begun and not ended, by the number of its line."""
-        rows = self._session.all("ledger/partition_drops/unfinished", **self._subject)
+        rows = self._session.fetch_all("ledger/partition_drops/unfinished", **self._subject)
         return {row.id: partition_of(row, alone=True) for row in rows}
 
     def begin(self, partition: Partition) -> int:
         """Notes that the partition is about to be detached; returns the number of the line."""
-        row = self._session.one(
+        row = self._session.fetch_one(
             "ledger/partition_drops/begin",
             **self._subject,
             oid=partition.oid,
@@ -67,7 +67,7 @@ class Drops:
         Raises:
             Superseded: another run ended it first.
         """
-        changed = self._session.change(
+        changed = self._session.execute(
             "ledger/partition_drops/ended",
             id=number,
             state=state,
@@ -81,7 +81,7 @@ class Drops:
 
     def of_run(self) -> list[Dropped]:
         """What this run dropped."""
-        rows = self._session.all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
+        rows = self._session.fetch_all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
         return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]
 
     def turn_name(self, parent: TableName) -> str:

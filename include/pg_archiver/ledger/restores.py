@@ -52,9 +52,9 @@ class Restores:
 
     def holds(self, span: Window) -> list[Hold]:
         """The holds on this table that overlap the span and have not ended, by the server's clock."""
-        if not self._session.one("ledger/schema/schema_exists").restores:
+        if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return []
-        rows = self._session.all(
+        rows = self._session.fetch_all(
             "ledger/restores/holds",
             schema=self._subject["schema"],
             table=self._subject["table"],
@@ -74,7 +74,7 @@ class Restores:
         positions: str,
     ) -> datetime | None:
         """An object's rows were put into the target; runs in their transaction. Returns until when they are held."""
-        row = self._session.one(
+        row = self._session.fetch_one(
             "ledger/restores/restored",
             **self._subject,
             bucket=bucket,
@@ -95,11 +95,11 @@ class Restores:
 
     def before(self, manifest: Manifest, target: TableName, oid: int) -> Before:
         """What is noted of the object and this target, whatever bucket or prefix the object had then."""
-        if not self._session.one("ledger/schema/schema_exists").restores:
+        if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return Before()
         folder = table_folder("", self._order.client, self._order.table)
         _, _, name = manifest.data.key.rpartition(folder)
-        found = self._session.one(
+        found = self._session.fetch_one(
             "ledger/restores/restored_before",
             **self._subject,
             tail=folder + name,
@@ -120,13 +120,13 @@ class Restores:
 
     def note_target(self, target: TableName, oid: int) -> None:
         """A restore of this table made the target; runs in the same transaction."""
-        self._session.change("ledger/restores/made_target", **self._target(target, oid), run_id=self._run_id)
+        self._session.execute("ledger/restores/made_target", **self._target(target, oid), run_id=self._run_id)
 
     def made(self, target: TableName, oid: int) -> bool:
         """Whether a restore of this table made the target."""
-        if not self._session.one("ledger/schema/schema_exists").restore_targets:
+        if not self._session.fetch_one("ledger/schema/schema_exists").restore_targets:
             return False
-        return bool(self._session.one("ledger/restores/is_target", **self._target(target, oid)).made)
+        return bool(self._session.fetch_one("ledger/restores/is_target", **self._target(target, oid)).made)
 
     def _target(self, target: TableName, oid: int) -> dict[str, object]:
         return {

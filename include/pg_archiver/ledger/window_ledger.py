@@ -55,7 +55,9 @@ class Ledger(LedgerTables):
 
     def latest(self, cell: Window) -> LedgerRow | None:
         """The newest generation of this window, None if there is none."""
-        rows = self._session.all("ledger/windows/latest", **self._subject, cell_start=cell.start, cell_end=cell.end)
+        rows = self._session.fetch_all(
+            "ledger/windows/latest", **self._subject, cell_start=cell.start, cell_end=cell.end
+        )
         return _ledger_row(rows[0]) if rows else None
 
     def ahead_of_turn(self, window: DueWindow, state: State) -> Manifest | None:
@@ -72,7 +74,7 @@ class Ledger(LedgerTables):
         self._found = self._found or self.exists()
         if not self._found:
             return None
-        rows = self._session.all("ledger/windows/generation", bucket=bucket, object_key=key)
+        rows = self._session.fetch_all("ledger/windows/generation", bucket=bucket, object_key=key)
         return _ledger_row(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> LedgerRow:
@@ -83,7 +85,7 @@ class Ledger(LedgerTables):
         """
         order = self._order
         key = object_key(order.prefix, order.client, order.table, window.cell, generation, order.compression)
-        rows = self._session.all(
+        rows = self._session.fetch_all(
             "ledger/windows/begin",
             **self._subject,
             cell_start=window.cell.start,
@@ -105,13 +107,13 @@ class Ledger(LedgerTables):
 
     def failed(self, row: LedgerRow, note: str) -> None:
         """Notes why the export of this generation failed; the next try ends it and begins another."""
-        self._session.change("ledger/windows/failed", id=row.id, note=note)
+        self._session.execute("ledger/windows/failed", id=row.id, note=note)
 
     def exported(self, row: LedgerRow, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""
         self._moved(
             row,
-            self._session.change(
+            self._session.execute(
                 "ledger/windows/exported",
                 id=row.id,
                 manifest=manifest.to_json().decode(),
@@ -124,13 +126,13 @@ class Ledger(LedgerTables):
 
     def stored(self, row: LedgerRow, etag: str) -> None:
         """The object was read back and checked; its rows may be deleted from now on."""
-        self._moved(row, self._session.change("ledger/windows/stored", id=row.id, etag=etag))
+        self._moved(row, self._session.execute("ledger/windows/stored", id=row.id, etag=etag))
 
     def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Positions) -> None:
         """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
         self._moved(
             row,
-            self._session.change(
+            self._session.execute(
                 "ledger/windows/progress",
                 id=row.id,
                 after=after,
@@ -146,13 +148,13 @@ class Ledger(LedgerTables):
     def deleted(self, row: LedgerRow, note: str | None, cause: Cause | None = None) -> None:
         """Nothing more is to be deleted on account of this generation."""
         values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
-        self._moved(row, self._session.change("ledger/windows/deleted", **values))
+        self._moved(row, self._session.execute("ledger/windows/deleted", **values))
 
     def void(self, row: LedgerRow, note: str, cause: Cause | None = None) -> None:
         """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
         self._moved(
             row,
-            self._session.change("ledger/windows/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id),
+            self._session.execute("ledger/windows/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id),
         )
 
     def abandon(self, row: LedgerRow, note: str) -> None:
@@ -164,12 +166,12 @@ class Ledger(LedgerTables):
 
     def open_windows(self, due: Window) -> list[DueWindow]:
         """What earlier runs left unfinished within the span that is due."""
-        rows = self._session.all("ledger/windows/open_windows", **self._subject, start=due.start, end=due.end)
+        rows = self._session.fetch_all("ledger/windows/open_windows", **self._subject, start=due.start, end=due.end)
         return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
 
     def half_exported(self, due: Window) -> frozenset[Window]:
         """The windows whose export another run began and did not finish, because it failed or died."""
-        rows = self._session.all(
+        rows = self._session.fetch_all(
             "ledger/windows/half_exported", **self._subject, start=due.start, end=due.end, run_id=self._order.run_id
         )
         return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
@@ -178,7 +180,7 @@ class Ledger(LedgerTables):
         """The generations that are not at their end, of the windows within the span, some at a time."""
         values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
         start, after = span.start, _FIRST_PAGE
-        while rows := self._session.all("ledger/windows/open_rows", **values, start=start, **after):
+        while rows := self._session.fetch_all("ledger/windows/open_rows", **values, start=start, **after):
             yield from map(_ledger_row, rows)
             start, after = rows[-1].cell_start, _after(rows[-1])
 
@@ -190,13 +192,13 @@ class Ledger(LedgerTables):
         start, end = (span.start, span.end) if span else (None, None)
         values: dict[str, object] = {**self._subject, "start": start, "end": end, "run_id": self._order.run_id}
         after = _FIRST_PAGE
-        while rows := self._session.all("ledger/windows/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
+        while rows := self._session.fetch_all("ledger/windows/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
             yield from map(_run_row, rows)
             after = _after(rows[-1])
 
     def has_archived(self) -> bool:
         """Whether rows of this table have left, by this ledger."""
-        return self.exists() and bool(self._session.one("ledger/windows/has_archived", **self._subject).found)
+        return self.exists() and bool(self._session.fetch_one("ledger/windows/has_archived", **self._subject).found)
 
     def had_deleted_before_enabling(self) -> bool:
         """Whether rows of this client had left before a client had to be enabled.
@@ -204,11 +206,11 @@ class Ledger(LedgerTables):
         A ledger that no run of this version has met yet does not hold the note of it, but still tells.
         """
         refuse_foreign(self._session)
-        there = self._session.one("ledger/schema/schema_exists")
+        there = self._session.fetch_one("ledger/schema/schema_exists")
         if not there.windows:
             return False
         statement = "ledger/windows/enabled_before" if there.enabled_before else "ledger/windows/has_deleted"
-        return bool(self._session.one(statement, client=self._order.client).found)
+        return bool(self._session.fetch_one(statement, client=self._order.client).found)
 
     def vouched_for(self) -> Iterator[LedgerRow]:
         """The generations whose objects were checked and not given up, some at a time, the oldest window first.
@@ -216,7 +218,7 @@ class Ledger(LedgerTables):
         Whoever takes them may take his time: no transaction is open in between.
         """
         after = _FIRST_PAGE
-        while rows := self._session.all("ledger/windows/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
+        while rows := self._session.fetch_all("ledger/windows/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
             yield from map(_ledger_row, rows)
             after = _after(rows[-1])
 
@@ -232,7 +234,7 @@ class Ledger(LedgerTables):
 
     def moment(self) -> datetime:
         """The server's clock."""
-        moment: datetime = self._session.one("archive/plan/clock").now
+        moment: datetime = self._session.fetch_one("archive/plan/clock").now
         return moment
 
     def rebuild(self, manifest: Manifest, upto: int, kept: Positions) -> int:
@@ -243,7 +245,7 @@ class Ledger(LedgerTables):
             upto: how many of its rows the delete dealt with, as far as that is known; 0 where it is not.
             kept: the numbers of those rows that were left in the table.
         """
-        return self._session.change(
+        return self._session.execute(
             "ledger/windows/rebuild",
             **self._subject,
             cell_start=manifest.cell_start,
@@ -292,7 +294,7 @@ def _ask(session: Session, statement: str) -> Row | None:
     try:
         # A savepoint where a transaction is open, so that its error ends nothing else.
         with session.transaction():
-            return session.one(statement)
+            return session.fetch_one(statement)
     except (DatabaseRefused, DatabaseInterrupted):
         if session.closed:
             raise

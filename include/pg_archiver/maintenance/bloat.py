@@ -38,10 +38,10 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
         TableRefused: there is no such table.
     """
     found = table_oid(session, table)
-    installed = session.all("maintenance/inspect/functions") if thorough else []
+    installed = session.fetch_all("maintenance/inspect/functions") if thorough else []
     functions = {row.name: TableName(row.schema, row.name) for row in installed}
     method = _method(functions)
-    rows = session.all("maintenance/inspect/parts", oid=found.oid)
+    rows = session.fetch_all("maintenance/inspect/parts", oid=found.oid)
     parts = tuple(_part(session, row, functions, method, timestamp_column) for row in rows)
     indexes = (
         [index for part in parts for index in part.indexes]
@@ -50,7 +50,7 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
     )
     leading = sorted(index.name.name for index in indexes if index.valid and index.leads)
     notes = []
-    if not session.one("maintenance/inspect/sees_others").granted:
+    if not session.fetch_one("maintenance/inspect/sees_others").granted:
         notes.append(
             "this role cannot see how old other users' transactions are; grant it pg_read_all_stats to learn what "
             "holds VACUUM back"
@@ -64,7 +64,7 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
         holders=holders(session),
         running=tuple(
             f"{row.command} of {row.name} by pid {row.pid}: {row.phase}"
-            for row in session.all("maintenance/inspect/running", oids=[row.oid for row in rows])
+            for row in session.fetch_all("maintenance/inspect/running", oids=[row.oid for row in rows])
         ),
         notes=tuple(notes),
     )
@@ -76,7 +76,7 @@ def table_oid(session: Session, table: TableName) -> Row:
     Raises:
         TableRefused: there is no such table.
     """
-    rows = session.all("maintenance/inspect/table", schema=table.schema, table=table.name)
+    rows = session.fetch_all("maintenance/inspect/table", schema=table.schema, table=table.name)
     if not rows or rows[0].kind not in {_ORDINARY, _PARTITIONED}:
         raise TableRefused(
             f"database {session.name} has no table {table}; correct 'table' in the policy file (names are taken "
@@ -101,7 +101,7 @@ def refuse_without_rights(found: Inspection) -> None:
 
 def sizes_of(session: Session, table: TableName) -> Sizes:
     """What the table and its parts take up right now."""
-    rows = session.all("maintenance/inspect/parts", oid=table_oid(session, table).oid)
+    rows = session.fetch_all("maintenance/inspect/parts", oid=table_oid(session, table).oid)
     return sum((_sizes(row) for row in rows), Sizes())
 
 
@@ -171,11 +171,15 @@ def _rows(
     session: Session, oid: int, size: int, counted: _Rows, functions: Mapping[str, TableName], method: Method
 ) -> _Rows:
     if method is Method.MEASURED:
-        found = session.one("maintenance/inspect/measured", {"function": functions["pgstattuple_approx"]}, oid=oid)
+        found = session.fetch_one(
+            "maintenance/inspect/measured", {"function": functions["pgstattuple_approx"]}, oid=oid
+        )
         length = found.live_bytes / found.live + _LINE_POINTER if found.live else None
         return _Rows(found.live, found.dead, length, sure=True)
     if method is Method.FREE_SPACE_MAP:
-        free = session.one("maintenance/inspect/free_space", {"function": functions["pg_freespace"]}, oid=oid).free
+        free = session.fetch_one(
+            "maintenance/inspect/free_space", {"function": functions["pg_freespace"]}, oid=oid
+        ).free
         versions = counted.live + counted.dead
         return _Rows(counted.live, counted.dead, max(0, size - free) / versions if versions else None)
     return counted
@@ -211,7 +215,7 @@ def _indexes(
             method=row.method,
             leads=row.leads,
         )
-        for row in session.all("maintenance/inspect/indexes", oid=oid, column=timestamp_column)
+        for row in session.fetch_all("maintenance/inspect/indexes", oid=oid, column=timestamp_column)
     ]
 
 
@@ -220,7 +224,9 @@ def _index_free(session: Session, row: Any, functions: Mapping[str, TableName], 
     if row.method != "btree" or not row.valid:
         return 0 if row.valid else int(row.bytes)
     if "pgstatindex" in functions:
-        found = session.one("maintenance/inspect/index_density", {"function": functions["pgstatindex"]}, oid=row.oid)
+        found = session.fetch_one(
+            "maintenance/inspect/index_density", {"function": functions["pgstatindex"]}, oid=row.oid
+        )
         kept = found.leaves * row.block_size * min(1.0, found.density / 100 / _LEAF_FILL) * share
     elif row.width is not None:
         kept = live * (row.width + _INDEX_ENTRY) / _LEAF_FILL

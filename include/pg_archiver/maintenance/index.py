@@ -102,10 +102,10 @@ def index(
         Busy: somebody else is building an index on it, or maintains it.
         DatabaseInterrupted: a transaction older than the build did not end in time; the next run mends what is left.
     """
-    with session.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+    with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         work = _Work(session, order, watcher, limits or BuildLimits(), space)
         root = table_oid(session, order.table)
-        if not session.one("maintenance/index/column", oid=root.oid, column=order.timestamp_column).found:
+        if not session.fetch_one("maintenance/index/column", oid=root.oid, column=order.timestamp_column).found:
             raise TableRefused(
                 f"{order.table} has no column {order.timestamp_column!r}; correct 'timestamp_column' in the policy file"
             )
@@ -146,7 +146,7 @@ class _Work:
             if kind != _PARTITIONED and self._rights(oid)[0]:
                 self._drop_leftovers(found)
             return str(valid[0].name)
-        if brin := self.session.all("maintenance/index/brin", oid=oid, column=self.order.timestamp_column):
+        if brin := self.session.fetch_all("maintenance/index/brin", oid=oid, column=self.order.timestamp_column):
             self.notes.append(
                 f"it is a BRIN index, beside which no b-tree was built: by it the archive finds a window's rows, and "
                 f"only its plan reads the whole table. If that takes too long, CREATE INDEX CONCURRENTLY ON {table} "
@@ -163,7 +163,7 @@ class _Work:
         frames = [row for row in found if row.alone]
         frame = TableName(frames[0].schema, frames[0].name) if frames else self._frame(table)
         frame_oid = next((row.oid for row in self._of_column(oid) if row.name == frame.name), None)
-        for child in self.session.all("maintenance/index/children", oid=oid):
+        for child in self.session.fetch_all("maintenance/index/children", oid=oid):
             part = TableName(child.schema, child.name)
             own = self._of_column(child.oid)
             if frame_oid is not None and any(row.parent == frame_oid and row.valid for row in own):
@@ -206,10 +206,10 @@ class _Work:
         patience = self.limits.patience
         what = f"index {index.name}"
         with (
-            self.session.limits(lock=patience.lock, statement=self.limits.longest),
+            self.session.timeouts(lock=patience.lock, statement=self.limits.longest),
             watched(self.watcher, self.session.process, what) as watch,
         ):
-            patience.tried(lambda: self.session.change(statement, names), what)
+            patience.tried(lambda: self.session.execute(statement, names), what)
         self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
     def _built(self, oid: int, table: TableName) -> TableName:
@@ -223,7 +223,7 @@ class _Work:
         return index
 
     def _ask_for_room(self, oid: int, index: TableName) -> None:
-        parts = [row for row in self.session.all("maintenance/inspect/parts", oid=oid) if row.oid == oid]
+        parts = [row for row in self.session.fetch_all("maintenance/inspect/parts", oid=oid) if row.oid == oid]
         rows = sum(max(int(part.live) + int(part.dead), int(part.counted)) for part in parts)
         size = estimate_index_bytes(rows, sum(int(part.main_bytes) for part in parts))
         self.planned += size
@@ -263,25 +263,25 @@ class _Work:
         """A statement that waits for all older transactions, which the log names."""
         limits = self.limits
         with (
-            self.session.limits(lock=limits.old_transactions, statement=limits.longest),
+            self.session.timeouts(lock=limits.old_transactions, statement=limits.longest),
             watched(self.watcher, self.session.process, what) as watch,
         ):
             try:
-                self.session.change(statement, names)
+                self.session.execute(statement, names)
             except DatabaseInterrupted as error:
                 raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
             finally:
                 self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
     def _of_column(self, oid: int) -> list[Row]:
-        return self.session.all("maintenance/index/of_column", oid=oid, column=self.order.timestamp_column)
+        return self.session.fetch_all("maintenance/index/of_column", oid=oid, column=self.order.timestamp_column)
 
     def _free_name(self, table: TableName) -> TableName:
         names = (index_name(table.name, self.order.timestamp_column, take) for take in count(1))
         free = next(
             name
             for name in names
-            if not self.session.one("maintenance/index/name_taken", schema=table.schema, name=name).taken
+            if not self.session.fetch_one("maintenance/index/name_taken", schema=table.schema, name=name).taken
         )
         return TableName(table.schema, free)
 
@@ -297,7 +297,7 @@ class _Work:
 
     def _rights(self, oid: int) -> tuple[bool, str]:
         """Whether this role may create and drop indexes of the table, and who owns it."""
-        rights = self.session.one("maintenance/index/rights", oid=oid)
+        rights = self.session.fetch_one("maintenance/index/rights", oid=oid)
         return rights.owns and rights.may_create, rights.owner
 
 

@@ -61,7 +61,7 @@ class Repacker:
 
 def in_the_way(session: Session, repacker: Repacker) -> tuple[str, ...]:
     """What is missing for pg_repack in this database and on this machine, with the remedy; empty where nothing is."""
-    found = session.one("maintenance/pg_repack/extension")
+    found = session.fetch_one("maintenance/pg_repack/extension")
     missing = tuple(filter(None, (_no_extension(session, found), _no_program(found, repacker.program))))
     if missing or repacker.program is None:
         return missing
@@ -134,7 +134,7 @@ def _version_of(program: str) -> str | None:
 
 def no_key(session: Session, part: Part) -> str | None:
     """Why pg_repack cannot take this table, None where it can."""
-    found = session.one("maintenance/pg_repack/table", oid=part.oid)
+    found = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
     if not found.permanent:
         return f"{part.table} is unlogged or no ordinary table, and pg_repack takes no such table"
     if not found.has_key:
@@ -166,7 +166,7 @@ def repack(session: Session, part: Part, repacker: Repacker, longest: timedelta,
     """
     if repacker.program is None:
         raise MaintenanceRefused(f"{part.table} is not rewritten: there is no pg_repack where this task runs")
-    before = session.one("maintenance/pg_repack/table", oid=part.oid)
+    before = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
     environment = session.client_environment()
     command = [repacker.program, "--no-password", "--no-order", "--no-kill-backend", "--no-superuser-check"]
     command += [f"--wait-timeout={_LOCK_SECONDS}", f"--table={before.quoted}"]
@@ -224,7 +224,7 @@ def _awaited(
                 f"pg_repack of {part.table} did not end within {longest}, so it was stopped; the table is as it was"
                 f"{watch.waited_for_text}"
             )
-        for row in session.all("maintenance/pg_repack/processes", oid=part.oid):
+        for row in session.fetch_all("maintenance/pg_repack/processes", oid=part.oid):
             told[row.pid] = look(session, row.pid, f"pg_repack of {part.table}", watch, told.get(row.pid, ""))
 
 
@@ -254,7 +254,7 @@ def _ended(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool
 
 def _judge(session: Session, part: Part, before: Row, status: int, output: Output) -> None:
     """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
-    if session.one("maintenance/pg_repack/table", oid=part.oid).file_node != before.file_node:
+    if session.fetch_one("maintenance/pg_repack/table", oid=part.oid).file_node != before.file_node:
         if status:
             log.warning("pg_repack of %s rewrote it, and then: %s", part.table, output.last)
         return

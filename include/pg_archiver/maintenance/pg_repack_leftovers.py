@@ -25,28 +25,28 @@ def mend(session: Session, part: Part, patience: Patience) -> str:
     left = _leftovers(session, part)
     if not left:
         return ""
-    if not session.one("maintenance/pg_repack/lock", oid=part.oid).taken:
+    if not session.fetch_one("maintenance/pg_repack/lock", oid=part.oid).taken:
         raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
     try:
         patience.tried(lambda: _remove(session, part, patience), f"removing what pg_repack left of {part.table}")
     finally:
         if not session.closed:
-            session.all("maintenance/pg_repack/unlock", oid=part.oid)
+            session.fetch_all("maintenance/pg_repack/unlock", oid=part.oid)
     told = f"removed what a pg_repack that broke off had left: {', '.join(left)}"
     log.info("%s: %s", part.table, told)
     return told
 
 
 def _leftovers(session: Session, part: Part) -> list[str]:
-    return [f"{row.kind} {row.name}" for row in session.all("maintenance/pg_repack/leftovers", oid=part.oid)]
+    return [f"{row.kind} {row.name}" for row in session.fetch_all("maintenance/pg_repack/leftovers", oid=part.oid)]
 
 
 def _remove(session: Session, part: Part, patience: Patience) -> None:
-    with session.limits(lock=patience.lock, statement=timedelta(minutes=10)), session.transaction():
-        session.change("maintenance/pg_repack/hold", {"table": part.table})
-        session.change("maintenance/pg_repack/drop_trigger", {"table": part.table})
+    with session.timeouts(lock=patience.lock, statement=timedelta(minutes=10)), session.transaction():
+        session.execute("maintenance/pg_repack/hold", {"table": part.table})
+        session.execute("maintenance/pg_repack/drop_trigger", {"table": part.table})
         # The log has a column of the type.
         for statement, name in (("drop_table", "log"), ("drop_table", "table"), ("drop_type", "pk")):
-            session.change(
+            session.execute(
                 f"maintenance/pg_repack/{statement}", {"leftover": TableName("repack", f"{name}_{part.oid}")}
             )

@@ -137,7 +137,7 @@ def reclaim(session: Session, order: WorkOrder, rules: Rules, around: Surroundin
     """
     if rules.force and not rules.force.strip():
         raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
-    with session.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+    with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         found = inspection_of(session, order.table, order.timestamp_column)
         refuse_without_rights(found)
         work = _Work(session, order, rules, around, found)
@@ -290,16 +290,16 @@ class _Work:
 
     def _vacuum(self, part: Part) -> None:
         """Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone."""
-        with self.session.limits(lock=self.rules.patience.lock, statement=self.rules.longest):
-            self.session.change("maintenance/vacuum/vacuum", {"table": part.table})
+        with self.session.timeouts(lock=self.rules.patience.lock, statement=self.rules.longest):
+            self.session.execute("maintenance/vacuum/vacuum", {"table": part.table})
 
     def _try_to_rewrite(self, part: Part) -> None:
         """One try; between two of them the archive may take its turn."""
         with self._archive_kept_out():
             if over := self._no_time():
                 raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
-            with self.session.limits(lock=self.rules.patience.lock, statement=self._time_left()):
-                self.session.change("maintenance/reclaim/vacuum_full", {"table": part.table})
+            with self.session.timeouts(lock=self.rules.patience.lock, statement=self._time_left()):
+                self.session.execute("maintenance/reclaim/vacuum_full", {"table": part.table})
 
     def _no_time(self) -> str | None:
         if self.rules.force or self.rules.off_hours.remaining(self.around.now()) is not None:
@@ -322,7 +322,7 @@ class _Work:
         deadline = time.monotonic() + _IN_HAND_WAIT_SECONDS
         table = self.order.table
         while True:
-            with self.session.locked(rewrite_lock(self.order), f"table {table}"):
+            with self.session.advisory_lock(rewrite_lock(self.order), f"table {table}"):
                 if not self._windows_in_hand():
                     yield
                     return
@@ -334,7 +334,7 @@ class _Work:
         if not Ledger(self.session, self.order).exists():
             return 0
         table = self.order.table
-        found = self.session.one("ledger/windows/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
+        found = self.session.fetch_one("ledger/windows/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
         return int(found.windows)
 
     def _room(self, part: Part | None) -> Room:

@@ -69,7 +69,7 @@ def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace 
         DatabaseInterrupted: a lock or the whole took too long.
     """
     pace = pace or Pace()
-    with session.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+    with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         before = inspection_of(session, order.table, order.timestamp_column)
         refuse_without_rights(before)
         if order.dry_run:
@@ -78,12 +78,12 @@ def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace 
             return would
         with Upkeep(session, order).going_on(Action.VACUUM, before.sizes) as entry:
             with (
-                session.limits(lock=pace.lock, statement=pace.longest),
+                session.timeouts(lock=pace.lock, statement=pace.longest),
                 _paced(session, pace),
                 watched(watcher, session.process, f"VACUUM of {order.table}") as watch,
             ):
                 try:
-                    session.change("maintenance/vacuum/vacuum", {"table": order.table})
+                    session.execute("maintenance/vacuum/vacuum", {"table": order.table})
                 finally:
                     entry.longest_wait = watch.longest_wait
             done = Vacuumed(before, inspection_of(session, order.table, order.timestamp_column))
@@ -96,9 +96,9 @@ def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace 
 @contextmanager
 def _paced(session: Session, pace: Pace) -> Generator[None]:
     rest = f"{pace.rest / timedelta(milliseconds=1)}ms"
-    session.all("maintenance/vacuum/cost", cost_delay=rest, cost_limit=str(pace.cost))
+    session.fetch_all("maintenance/vacuum/cost", cost_delay=rest, cost_limit=str(pace.cost))
     try:
         yield
     finally:
         if not session.closed:
-            session.all("maintenance/vacuum/default_cost")
+            session.fetch_all("maintenance/vacuum/default_cost")

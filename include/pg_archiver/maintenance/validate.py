@@ -73,7 +73,7 @@ def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Thor
         Busy: somebody else maintains the table.
     """
     how = how or Thoroughness()
-    with session.locked(maintenance_lock(order), f"maintenance of {order.table}"):
+    with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         oid = table_oid(session, order.table).oid
         with Upkeep(session, order).going_on(Action.VALIDATE) as entry:
             function, note = _function(session, order)
@@ -92,20 +92,20 @@ def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Thor
 
 def _function(session: Session, order: WorkOrder) -> tuple[TableName | None, str]:
     """The function that checks, or None and why there is none."""
-    state = session.one("maintenance/validate/extension")
+    state = session.fetch_one("maintenance/validate/extension")
     if not state.installed and not state.available:
         return None, "the server does not have the extension amcheck (it is part of postgresql-contrib)"
     if not state.installed and order.dry_run:
         return None, "the extension amcheck is not installed; this would install it, a dry run does not"
     if not state.installed:
         try:
-            session.change("maintenance/validate/install")
+            session.execute("maintenance/validate/install")
         except DatabaseRefused:
             return None, (
                 "this role may not install the extension amcheck; have a superuser (rds_superuser on RDS) run "
                 f"CREATE EXTENSION amcheck in database {session.name}"
             )
-    for row in session.all("maintenance/inspect/functions"):
+    for row in session.fetch_all("maintenance/inspect/functions"):
         if row.name == "bt_index_check":
             return TableName(row.schema, row.name), ""
     return None, (
@@ -130,7 +130,7 @@ class _Work:
 
     def checked(self, oid: int) -> Validated:
         """Checks all indexes of the table before it says which are damaged."""
-        indexes = self.session.all("maintenance/validate/indexes", oid=oid)
+        indexes = self.session.fetch_all("maintenance/validate/indexes", oid=oid)
         sound: list[str] = []
         rebuilt: list[str] = []
         invalid: list[str] = []
@@ -168,16 +168,16 @@ class _Work:
         self._rebuild(row)
         rebuilt.append(row.name)
         # The new index bears the old one's name, not its oid.
-        for one in self.session.all("maintenance/validate/indexes", oid=oid):
+        for one in self.session.fetch_all("maintenance/validate/indexes", oid=oid):
             if (one.schema, one.name) == (row.schema, row.name):
                 return self._damage(one)
         return f"{damage}; after its rebuild somebody dropped or renamed it"
 
     def _damage(self, row: Row) -> str | None:
         log.info("checking index %s", row.name)
-        with self.session.limits(lock=self.how.old_transactions, statement=self.how.longest):
+        with self.session.timeouts(lock=self.how.old_transactions, statement=self.how.longest):
             try:
-                self.session.all(
+                self.session.fetch_all(
                     "maintenance/validate/check",
                     {"function": self.function},
                     oid=row.oid,
@@ -190,10 +190,10 @@ class _Work:
     def _rebuild(self, row: Row) -> None:
         names: Names = {"index": TableName(row.schema, row.name)}
         with (
-            self.session.limits(lock=self.how.old_transactions, statement=self.how.longest),
+            self.session.timeouts(lock=self.how.old_transactions, statement=self.how.longest),
             watched(self.watcher, self.session.process, f"REINDEX INDEX CONCURRENTLY {row.name}") as watch,
         ):
             try:
-                self.session.change("maintenance/validate/reindex", names)
+                self.session.execute("maintenance/validate/reindex", names)
             finally:
                 self.longest_wait = max(self.longest_wait, watch.longest_wait)

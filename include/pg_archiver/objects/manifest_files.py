@@ -12,7 +12,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import cell_of_key, manifest_key, table_folder
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 _MANIFEST = ".manifest.json"
 
@@ -25,7 +25,7 @@ class ListedManifest:
     notes: tuple[str, ...]
 
 
-def list_manifests(bucket: ObjectStore, order: WorkOrder, spans: Sequence[Window] = ()) -> Iterator[ListedManifest]:
+def list_manifests(bucket: Bucket, order: WorkOrder, spans: Sequence[Window] = ()) -> Iterator[ListedManifest]:
     """The table's manifests in S3's order; of those alone whose cell overlaps one of the spans, if there are any.
 
     A key that does not tell its cell is among them: whoever reads it will find out what is wrong with it. Of a span
@@ -39,7 +39,7 @@ def list_manifests(bucket: ObjectStore, order: WorkOrder, spans: Sequence[Window
             after = folder + _day(min(span.start for span in spans) - timedelta(hours=MOST_WINDOW_HOURS))
         last = folder + _day(max(span.end for span in spans))
     notes: list[str] = []
-    for key in bucket.keys(folder, after):
+    for key in bucket.list_keys(folder, after):
         if last is not None and key[: len(last)] > last:
             return
         if ".kept." in key:
@@ -57,15 +57,15 @@ def _day(moment: datetime) -> str:
     return f"dt={moment.date().isoformat()}"
 
 
-def read_manifest(bucket: ObjectStore, order: WorkOrder, key: str) -> Manifest:
+def read_manifest(bucket: Bucket, order: WorkOrder, key: str) -> Manifest:
     """The manifest under this key, if it speaks of this client's table and lies where it should.
 
     Raises:
         CheckFailed: it is no manifest, another one's, or not in its place.
         ObjectMissing: there is no such object.
     """
-    where = f"s3://{bucket.bucket}/{key}"
-    with bucket.reading(key) as answer:
+    where = f"s3://{bucket.name}/{key}"
+    with bucket.open(key) as answer:
         manifest = Manifest.parse(answer.body.read(), where)
     named = (manifest.client, manifest.table_schema, manifest.table)
     if named != (order.client, order.table.schema, order.table.name):

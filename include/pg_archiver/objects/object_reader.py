@@ -19,7 +19,7 @@ from pg_archiver.objects.manifest import Manifest, ObjectDescription
 from pg_archiver.runtime.background import ahead
 from pg_archiver.runtime.log_interval import Pace
 from pg_archiver.runtime.stopping import Stop
-from pg_archiver.s3.bucket import Download, ObjectStore
+from pg_archiver.s3.bucket import Bucket, Download
 
 log = logging.getLogger(__name__)
 # How many pieces of 1 MiB may be fetched and decompressed before the first of them is looked at.
@@ -30,7 +30,7 @@ _MOST_AHEAD = 2
 class ReadBack:
     """One object on its way back; whoever uses up its chunks without an error has seen what was sent."""
 
-    bucket: ObjectStore
+    bucket: Bucket
     expected: ObjectDescription
     rows: int
     compression: Compression
@@ -42,7 +42,7 @@ class ReadBack:
     @property
     def where(self) -> str:
         """The object's place, for messages."""
-        return f"s3://{self.bucket.bucket}/{self.expected.key}"
+        return f"s3://{self.bucket.name}/{self.expected.key}"
 
     def chunks(self) -> Generator[bytes]:
         """The content, piece by piece; the comparison comes after the last piece.
@@ -58,7 +58,7 @@ class ReadBack:
         counter = RecordCounter()
         pace = Pace()
         head = bytearray()
-        with self.bucket.reading(self.expected.key) as answer:
+        with self.bucket.open(self.expected.key) as answer:
             self._download = answer
             if self._broken_off:
                 # Whoever broke it off had no download to wake yet.
@@ -129,13 +129,13 @@ class ReadBack:
             )
 
 
-def data_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
+def data_of(bucket: Bucket, manifest: Manifest) -> ReadBack:
     """The manifest's object."""
     columns = tuple(column.name for column in manifest.columns)
     return ReadBack(bucket, manifest.data, manifest.rows, manifest.compression, columns)
 
 
-def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
+def sidecar_of(bucket: Bucket, manifest: Manifest) -> ReadBack:
     """The manifest's sidecar."""
     return ReadBack(bucket, manifest.sidecar, manifest.rows, manifest.compression)
 
@@ -143,7 +143,7 @@ def sidecar_of(bucket: ObjectStore, manifest: Manifest) -> ReadBack:
 class Checks:
     """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
 
-    def __init__(self, bucket: ObjectStore, stop: Stop | None = None) -> None:
+    def __init__(self, bucket: Bucket, stop: Stop | None = None) -> None:
         """Begins nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
         self._bucket = bucket
         self._stop = stop or Stop()

@@ -61,13 +61,13 @@ def _look_on(open_session: OpenSession, process: int, what: str, watch: Watch, o
 
 def look(session: Session, process: int, what: str, watch: Watch, told: str) -> str:
     """Looks once at this process, and writes to the log what differs from `told`; returns what is to be told next."""
-    waiters = session.one("postgres/activity/waiters", process=process)
+    waiters = session.fetch_one("postgres/activity/waiters", process=process)
     watch.longest_wait = max(watch.longest_wait, waiters.longest)
-    blockers = tuple(_named(row) for row in session.all("postgres/activity/blockers", process=process))
+    blockers = tuple(_named(row) for row in session.fetch_all("postgres/activity/blockers", process=process))
     if blockers and blockers != watch.waited_for:
         log.info("%s waits for %s", what, ", ".join(blockers))
     watch.waited_for = blockers or watch.waited_for
-    for row in session.all("postgres/activity/progress", process=process):
+    for row in session.fetch_all("postgres/activity/progress", process=process):
         now = f"{row.phase}{'' if row.percent is None else f', {row.percent}%'}"
         if now != told:
             log.info("%s: %s", what, now)

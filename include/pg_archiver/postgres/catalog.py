@@ -39,7 +39,7 @@ def describe(
     """
     with session.transaction():
         found = _found(session, table, to_delete)
-        columns = session.all("postgres/catalog/columns", oid=found.oid)
+        columns = session.fetch_all("postgres/catalog/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
         keys = keys_to_wait_for(session, table, found.oid, children)
         if to_delete and keys and not found.may_lock:
@@ -50,7 +50,7 @@ def describe(
         _refuse_rules_and_odd_parts(session, table, found.oid)
         _refuse_what_a_delete_would_meet(session, table, found.oid)
         identity, identity_columns = identity_of(session, found.oid)
-        index = session.all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
+        index = session.fetch_all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
             oid=found.oid,
             table=table,
@@ -71,7 +71,7 @@ def describe(
 
 def find(session: Session, table: TableName) -> Row | None:
     """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
-    rows = session.all("postgres/catalog/find", schema=table.schema, table=table.name)
+    rows = session.fetch_all("postgres/catalog/find", schema=table.schema, table=table.name)
     return rows[0] if rows else None
 
 
@@ -83,7 +83,7 @@ def column_of(row: Row) -> Column:
 def _found(session: Session, table: TableName, to_delete: bool) -> Row:
     found = find(session, table)
     if found is None:
-        if not session.one("postgres/catalog/schema", schema=table.schema).found:
+        if not session.fetch_one("postgres/catalog/schema", schema=table.schema).found:
             raise TableRefused(
                 f"database {session.name} has no schema {table.schema!r}; correct 'table' in the policy file "
                 f"(names are taken exactly as written, capitals too)"
@@ -133,18 +133,18 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
 
 
 def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) -> None:
-    if rules := session.all("postgres/catalog/delete_rules", oid=oid):
+    if rules := session.fetch_all("postgres/catalog/delete_rules", oid=oid):
         raise TableRefused(
             f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
             f"disable them (a trigger can do the same and is allowed)"
         )
-    if parts := session.all("postgres/catalog/methods", oid=oid):
+    if parts := session.fetch_all("postgres/catalog/methods", oid=oid):
         raise TableRefused(
             f"parts of {table} are kept by another access method than heap, by which a row's version and place may "
             f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}; nothing was archived. Move "
             f"them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
         )
-    if parts := session.all("postgres/catalog/foreign_parts", oid=oid):
+    if parts := session.fetch_all("postgres/catalog/foreign_parts", oid=oid):
         raise TableRefused(
             f"parts of {table} are foreign tables, whose row versions cannot be checked: "
             f"{', '.join(part.name for part in parts)}; detach them, and archive them where they are"
@@ -152,13 +152,13 @@ def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) ->
 
 
 def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: int) -> None:
-    if own := session.all("postgres/catalog/own_columns", oid=oid):
+    if own := session.fetch_all("postgres/catalog/own_columns", oid=oid):
         raise TableRefused(
             f"children of {table} have columns that it has not, whose values would be in no object: "
             f"{', '.join(column.name for column in own)}; detach such children with NO INHERIT and archive them by "
             f"themselves"
         )
-    if parts := session.all("postgres/catalog/undeletable", oid=oid):
+    if parts := session.fetch_all("postgres/catalog/undeletable", oid=oid):
         named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
         raise TableRefused(
             f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
@@ -168,7 +168,7 @@ def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: in
 
 def identity_of(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
     """How a row of this table is told from every other one, and the columns of its key."""
-    rows = session.all("postgres/catalog/identity", oid=oid)
+    rows = session.fetch_all("postgres/catalog/identity", oid=oid)
     if not rows:
         return RowIdentity.PLACE, ()
     identity = RowIdentity.PRIMARY_KEY if rows[0].is_primary else RowIdentity.UNIQUE_INDEX
@@ -186,7 +186,7 @@ def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> 
 
 
 def _note_on_index(session: Session, oid: int, timestamp_column: str) -> str:
-    if brin := session.all("maintenance/index/brin", oid=oid, column=timestamp_column):
+    if brin := session.fetch_all("maintenance/index/brin", oid=oid, column=timestamp_column):
         return (
             f"no valid b-tree begins with {timestamp_column}; by the BRIN index {brin[0].name} a window's rows are "
             f"found, but not which hours there are, so every plan reads the whole table. If that takes long, CREATE "
@@ -212,13 +212,13 @@ def find_delete_triggers(session: Session, oid: int) -> list[str]:
     """The triggers of users that fire when rows are deleted, each with the partition or child that has it alone."""
     return [
         row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"
-        for row in session.all("postgres/catalog/delete_triggers", oid=oid)
+        for row in session.fetch_all("postgres/catalog/delete_triggers", oid=oid)
     ]
 
 
 def columns_of(session: Session, oid: int) -> tuple[Column, ...]:
     """The columns that the table with this oid has now, in their order."""
-    return tuple(map(column_of, session.all("postgres/catalog/columns", oid=oid)))
+    return tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=oid)))
 
 
 def members(session: Session, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
@@ -228,7 +228,7 @@ def members(session: Session, oid: int, timestamp_column: str, window: Window) -
     """
     return {
         row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
-        for row in session.all(
+        for row in session.fetch_all(
             "postgres/catalog/members", oid=oid, column=timestamp_column, start=window.start, end=window.end
         )
     }

@@ -28,7 +28,7 @@ def keys_to_wait_for(
     Raises:
         TableRefused: one would carry the delete on to a table that the policy does not list, or may not be read.
     """
-    keys = tuple(map(_foreign_key, session.all("postgres/catalog/references", oid=oid)))
+    keys = tuple(map(_foreign_key, session.fetch_all("postgres/catalog/references", oid=oid)))
     _refuse_unlisted(table, keys, children)
     if not children:
         return ()

@@ -86,7 +86,7 @@ class PinnedSession:
 
     def _pin(self) -> None:
         """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
-        self.one(
+        self.fetch_one(
             "postgres/session/pins",
             lock_timeout=_milliseconds(self._limits.lock),
             statement_timeout=_milliseconds(self._limits.statement),
@@ -102,7 +102,7 @@ class PinnedSession:
         """Whether the connection has ended, or was lost."""
         return self._connection.closed
 
-    def all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Runs a statement and returns its rows."""
         self._begin(statement)
         with self._translated(), self._watched(statement):
@@ -110,20 +110,20 @@ class PinnedSession:
             cursor.execute(compose(statement, names or {}), values)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
-    def one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
+    def fetch_one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
         """Runs a statement that gives exactly one row.
 
         Raises:
             DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
         """
-        rows = self.all(statement, names, **values)
+        rows = self.fetch_all(statement, names, **values)
         if len(rows) != 1:
             raise DatabaseInterrupted(
                 f"database {self.name}: what was there a moment ago is gone ({statement}); run the task again"
             )
         return rows[0]
 
-    def change(self, statement: str, names: Names | None = None, /, **values: object) -> int:
+    def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
         self._begin(statement)
         with self._translated(), self._watched(statement):
@@ -165,23 +165,23 @@ class PinnedSession:
                 self._connection.isolation_level = None
                 self._connection.read_only = None
 
-    def users_path(self, *, ours_first: bool) -> None:
+    def use_database_search_path(self, *, builtins_first: bool) -> None:
         """From here to the end of the transaction names mean what the database's own settings make them mean.
 
-        For statements that run triggers, or compare values of types that users made. With `ours_first`, whatever
+        For statements that run triggers, or compare values of types that users made. With `builtins_first`, whatever
         the server itself ships still comes first; else a statement must qualify all of its names.
         """
         self._called_users = True
-        self._current_path = self._path(ours_first=ours_first)
-        self.all("postgres/session/path", path=self._current_path, local=True)
+        self._current_path = self._path(builtins_first=builtins_first)
+        self.fetch_all("postgres/session/path", path=self._current_path, local=True)
 
-    def own_path(self) -> None:
+    def use_builtin_search_path(self) -> None:
         """From here to the end of the transaction names mean what the server itself ships, whatever users' code did."""
         self._current_path = _OWN_PATH
-        self.all("postgres/session/path", path=_OWN_PATH, local=True)
+        self.fetch_all("postgres/session/path", path=_OWN_PATH, local=True)
 
-    def _path(self, *, ours_first: bool) -> str:
-        return f"pg_catalog, {self._users_path or 'pg_temp'}" if ours_first else self._users_path
+    def _path(self, *, builtins_first: bool) -> str:
+        return f"pg_catalog, {self._users_path or 'pg_temp'}" if builtins_first else self._users_path
 
     @contextmanager
     def _watched(self, statement: str) -> Generator[None]:
@@ -197,8 +197,8 @@ class PinnedSession:
             yield
             return
         alone = self._connection.info.transaction_status is TransactionStatus.IDLE
-        path = self._path(ours_first=True)
-        before = self.one("postgres/session/path", path=path, local=not alone).before
+        path = self._path(builtins_first=True)
+        before = self.fetch_one("postgres/session/path", path=path, local=not alone).before
         self._called_users = True
         try:
             yield
@@ -213,37 +213,32 @@ class PinnedSession:
         """Pins the settings in a transaction that goes on with this path, and with code of users."""
         self._pin()
         self._called_users, self._current_path = True, path
-        self.all("postgres/session/path", path=path, local=True)
+        self.fetch_all("postgres/session/path", path=path, local=True)
 
     @contextmanager
-    def limits(self, *, lock: timedelta, statement: timedelta) -> Generator[None]:
-        """Other limits for the statements of this block: how long one waits for a lock, and how long it takes."""
+    def timeouts(self, *, lock: timedelta | None = None, statement: timedelta | None = None) -> Generator[None]:
+        """Set other timeouts for the statements of this block: of waiting for a lock, and of the whole statement.
+
+        What is not given stays as it is outside; blocks may be nested.
+        """
         before = self._limits
-        self._limit(replace(before, lock=lock, statement=statement, setting="which this step sets itself"))
+        inner = replace(before, lock=lock or before.lock)
+        if statement is not None:
+            inner = replace(inner, statement=statement, setting="which this step sets itself")
+        self._set_timeouts(inner)
         try:
             yield
         finally:
             if not self._connection.closed:
-                self._limit(before)
+                self._set_timeouts(before)
 
-    def _limit(self, limits: SessionLimits) -> None:
-        self.all(
+    def _set_timeouts(self, limits: SessionLimits) -> None:
+        self.fetch_all(
             "postgres/session/limits",
             lock_timeout=_milliseconds(limits.lock),
             statement_timeout=_milliseconds(limits.statement),
         )
         self._limits = limits
-
-    @contextmanager
-    def patience(self, lock: timedelta) -> Generator[None]:
-        """Waits for locks as long as this, not just briefly: for statements behind which nobody has to queue."""
-        before = self._limits
-        self._limit(replace(before, lock=lock))
-        try:
-            yield
-        finally:
-            if not self._connection.closed:
-                self._limit(before)
 
     def _begin(self, statement: str) -> None:
         """Before each statement.

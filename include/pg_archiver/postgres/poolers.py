@@ -46,7 +46,7 @@ def refuse_shared(session: PinnedSession, another: Callable[[], psycopg.Connecti
         DatabaseRefused: it does not.
         DatabaseInterrupted: the second connection was not to be had.
     """
-    process = session.one("postgres/session/server").process
+    process = session.fetch_one("postgres/session/server").process
     with login(session.name):
         second = another()
     try:
@@ -54,9 +54,9 @@ def refuse_shared(session: PinnedSession, another: Callable[[], psycopg.Connecti
         if _process_of(second) == process:
             # This session would wait for it now.
             raise _lent(session)
-        kept = [session.one("postgres/session/server").process for _ in range(2)]
+        kept = [session.fetch_one("postgres/session/server").process for _ in range(2)]
         with session.transaction():
-            kept += [session.one("postgres/session/server").process for _ in range(2)]
+            kept += [session.fetch_one("postgres/session/server").process for _ in range(2)]
         if set(kept) != {process}:
             raise _lent(session)
         _refuse_forgetful(session, process)
@@ -86,9 +86,9 @@ def _process_of(connection: psycopg.Connection[Any]) -> int | None:
 def _refuse_forgetful(session: PinnedSession, process: int) -> None:
     """A setting and a lock of the session have to last from one statement to the next."""
     token = secrets.token_hex(8)
-    session.one("postgres/session/leave_mark", token=token)
-    found = session.one("postgres/session/find_mark", token=token)
-    session.one("postgres/session/remove_mark", token=token)
+    session.fetch_one("postgres/session/leave_mark", token=token)
+    found = session.fetch_one("postgres/session/find_mark", token=token)
+    session.fetch_one("postgres/session/remove_mark", token=token)
     if (found.process, found.token, found.locked) != (process, token, True):
         raise _lent(session)
 

@@ -136,7 +136,7 @@ class Session(PinnedSession):
         """Looks who answers, and pins the settings; `another` opens a further connection through a proxy to try."""
         info = self._connection.info
         self._address = f"{info.host or 'a local socket'}:{info.port}"
-        server = self.one("postgres/session/server")
+        server = self.fetch_one("postgres/session/server")
         if server.version < OLDEST_VERSION:
             raise DatabaseRefused(f"database {self.name}: server version 14 or later is needed")
         # A pooler tells a number of its own at the login, and lends sessions whose numbers are the server's.
@@ -151,13 +151,13 @@ class Session(PinnedSession):
                 )
             self._process = server.process
             refuse_shared(self, another)
-        settings = self.one("postgres/session/settings", application=application)
+        settings = self.fetch_one("postgres/session/settings", application=application)
         self._writes = writes
         if writes:
             self._refuse_unwritable(settings)
         self._users_path = settings.users_path
         self._event_triggers = settings.event_triggers
-        alive = self.all("postgres/session/alive", names=list(ALIVE), settings=list(ALIVE.values()))
+        alive = self.fetch_all("postgres/session/alive", names=list(ALIVE), settings=list(ALIVE.values()))
         self._check_interval = next(row.setting for row in alive if row.name == "client_connection_check_interval")
         self._pin()
 
@@ -203,9 +203,9 @@ class Session(PinnedSession):
             yield
             return
         with self._connection.transaction():
-            self.all("postgres/session/encoding", encoding="SQL_ASCII")
+            self.fetch_all("postgres/session/encoding", encoding="SQL_ASCII")
             yield
-            self.all("postgres/session/encoding", encoding="UTF8")
+            self.fetch_all("postgres/session/encoding", encoding="UTF8")
 
     @contextmanager
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
@@ -235,7 +235,7 @@ class Session(PinnedSession):
             return cursor.rowcount
 
     @contextmanager
-    def locked(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
+    def advisory_lock(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
         """Holds a lock of this name in this database, so that two runs do not work on the same thing at once.
 
         The lock spares double work; it guards no invariant, since it goes when the connection goes. Those who
@@ -247,7 +247,7 @@ class Session(PinnedSession):
         deadline = time.monotonic() + _WINDOW_LOCK_WAIT_SECONDS
         waiting = False
         kind = "_shared" if shared else ""
-        while not self.one(f"postgres/session/lock{kind}", name=name).taken:
+        while not self.fetch_one(f"postgres/session/lock{kind}", name=name).taken:
             self.stop.refuse()
             if not waiting:
                 log.info("%s is in the hands of another run; waiting for it", what)
@@ -262,4 +262,4 @@ class Session(PinnedSession):
             yield
         finally:
             if not self._connection.closed:
-                self.all(f"postgres/session/unlock{kind}", name=name)
+                self.fetch_all(f"postgres/session/unlock{kind}", name=name)

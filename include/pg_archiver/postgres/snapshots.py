@@ -38,9 +38,9 @@ def wait_until_free(session: Session, seconds: float, stopping: Callable[[], boo
     Returns:
         None once nobody does, else who still does.
     """
-    mark = session.one("postgres/snapshots/current_snapshot").mark
+    mark = session.fetch_one("postgres/snapshots/current_snapshot").mark
     deadline = time.monotonic() + seconds
-    while found := session.all("postgres/snapshots/still_seeing", mark=mark):
+    while found := session.fetch_all("postgres/snapshots/still_seeing", mark=mark):
         if time.monotonic() > deadline or stopping():
             return Held(tuple(row.who for row in found))
         time.sleep(_POLL_SECONDS)
@@ -75,5 +75,5 @@ def holders(session: Session) -> tuple[Holder, ...]:
     """What keeps VACUUM from removing dead rows in this database, the oldest first."""
     return tuple(
         Holder(row.kind, row.name, row.pid, row.user_name, row.application, row.age, row.transactions, row.verb)
-        for row in session.all("postgres/snapshots/holders", older_than=_OLD)
+        for row in session.fetch_all("postgres/snapshots/holders", older_than=_OLD)
     )

@@ -31,7 +31,7 @@ class Subscribers:
 def note_subscribers(session: Session, oid: int) -> list[str]:
     """What an operator should know before rows of this table are deleted."""
     others = find_subscribers(session, oid)
-    names = [*(row.name for row in session.all("postgres/catalog/publications", oid=oid)), *others.names]
+    names = [*(row.name for row in session.fetch_all("postgres/catalog/publications", oid=oid)), *others.names]
     return ([f"subscribers get the deletes: {', '.join(names)}"] if names else []) + list(others.unknown)
 
 
@@ -45,7 +45,7 @@ def find_subscribers(session: Session, oid: int) -> Subscribers:
             "pg_catalog.pg_replication_slots to the role of the Airflow connection"
         )
     names += [f"slot {row.name} ({row.plugin}{'' if row.active else ', not connected'})" for row in slots or ()]
-    if session.one("postgres/catalog/has_sets").found:
+    if session.fetch_one("postgres/catalog/has_sets").found:
         sets = _seen(session, "postgres/catalog/replication_sets", oid=oid)
         if sets is None:
             unknown.append(
@@ -61,6 +61,6 @@ def _seen(session: Session, statement: str, **values: object) -> list[Row] | Non
     """None where this role may not look."""
     try:
         with session.transaction():
-            return session.all(statement, **values)
+            return session.fetch_all(statement, **values)
     except RightMissing:
         return None

@@ -85,8 +85,8 @@ def _count_rows(
 ) -> dict[datetime, int] | None:
     """The rows of each cell that holds any, by its start; None where counting them takes too long."""
     try:
-        with session.limits(lock=_LOCK_TIMEOUT, statement=longest):
-            found = session.all(
+        with session.timeouts(lock=_LOCK_TIMEOUT, statement=longest):
+            found = session.fetch_all(
                 "preview/rows",
                 _names(shape),
                 start=due.start,
@@ -109,7 +109,7 @@ def _rows_of(
     if counts is not None:
         return {window: counts.get(window.cell.start, 0) for window in windows}, True
     due = outlook.due or Window(windows[0].span.start, windows[-1].span.end)
-    plan = session.one("preview/estimate", _names(shape), start=due.start, end=due.end).QUERY_PLAN
+    plan = session.fetch_one("preview/estimate", _names(shape), start=due.start, end=due.end).QUERY_PLAN
     rows = plan[0]["Plan"]["Plan Rows"]
     return dict.fromkeys(windows, rows / len(windows)), False
 
@@ -150,4 +150,4 @@ def _disk_space(session: Session, order: WorkOrder, outlook: Outlook, rows_of: M
 
 
 def _size(session: Session, partition: Partition) -> int:
-    return int(session.one("archive/drop_partition/size", oid=partition.oid).bytes or 0)
+    return int(session.fetch_one("archive/drop_partition/size", oid=partition.oid).bytes or 0)

@@ -16,7 +16,7 @@ from pg_archiver.ledger.migrations import SCHEMA
 from pg_archiver.objects.object_keys import table_folder
 from pg_archiver.postgres.catalog import describe, find
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def check_database(session: Session, order: WorkOrder) -> tuple[list[Check], Tab
     Raises:
         ArchiverError: the server does not answer even questions about the role itself.
     """
-    asking = session.one(
+    asking = session.fetch_one(
         "preview/asking", schema=order.table.schema, table=order.table.name, column=order.timestamp_column
     )
     checks = [_check_writable(asking)]
@@ -56,12 +56,12 @@ def check_database(session: Session, order: WorkOrder) -> tuple[list[Check], Tab
     return checks, shape
 
 
-def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
+def check_bucket(bucket: Bucket, order: WorkOrder) -> list[Check]:
     """Whether the bucket is there, and objects can be listed, read and written in it.
 
     Writing is tried by an upload that sends what an archive sends, and is given up, which leaves nothing behind.
     """
-    name = f"s3://{bucket.bucket}"
+    name = f"s3://{bucket.name}"
     try:
         bucket.check(order.prefix, writing=False)
     except ArchiverError as error:
@@ -69,7 +69,7 @@ def check_bucket(bucket: ObjectStore, order: WorkOrder) -> list[Check]:
 
     def read() -> Check:
         folder = table_folder(order.prefix, order.client, order.table)
-        next(bucket.keys(folder), None)
+        next(bucket.list_keys(folder), None)
         bucket.head(f"{folder}_read_check")
         return Check("bucket, reading", ok=True, told=f"objects in {name} can be listed and read")
 
@@ -147,7 +147,7 @@ def _check_index(session: Session, shape: TableShape, asking: Row) -> Check:
     subject = f"index on {shape.timestamp_column}"
     if shape.timestamp_index:
         return Check(subject, ok=True, told=f"{shape.timestamp_index} begins with it")
-    if brin := session.all("maintenance/index/brin", oid=shape.oid, column=shape.timestamp_column):
+    if brin := session.fetch_all("maintenance/index/brin", oid=shape.oid, column=shape.timestamp_column):
         told = f"{brin[0].name} is a BRIN index: by it a window's rows are found, and every plan reads the whole table"
         return Check(subject, ok=True, told=told)
     return Check(
@@ -159,7 +159,7 @@ def _check_index(session: Session, shape: TableShape, asking: Row) -> Check:
 
 
 def _check_ledger(session: Session, asking: Row) -> Check:
-    rows = session.all("postgres/catalog/schema_rights", schema=SCHEMA)
+    rows = session.fetch_all("postgres/catalog/schema_rights", schema=SCHEMA)
     if not rows:
         if asking.may_create_schema:
             return Check("ledger", ok=True, told=f"schema {SCHEMA} is not there yet; the first run makes it")
@@ -172,7 +172,7 @@ def _check_ledger(session: Session, asking: Row) -> Check:
     missing = [name for name, granted in (("USAGE", rows[0].may_use), ("CREATE", rows[0].may_create)) if not granted]
     if missing:
         return Check("ledger", ok=False, told=f"GRANT {', '.join(missing)} ON SCHEMA {SCHEMA} TO {asking.role}")
-    if closed := session.all("preview/ledger_rights", schema=SCHEMA):
+    if closed := session.fetch_all("preview/ledger_rights", schema=SCHEMA):
         names = ", ".join(row.name for row in closed)
         return Check(
             "ledger",

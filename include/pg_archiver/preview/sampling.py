@@ -113,7 +113,7 @@ def take_sample(
     deadline = time.monotonic() + _LONGEST.total_seconds()
     every, slices = list(windows), min(_MOST_SLICES, len(windows))
     chosen = [every[place * len(every) // slices] for place in range(slices)]
-    with session.limits(lock=_LOCK_TIMEOUT, statement=_LONGEST):
+    with session.timeouts(lock=_LOCK_TIMEOUT, statement=_LONGEST):
         try:
             width = max((_width(session, shape, window) for window in chosen[:1]), default=0)
             most = max(1, min(MOST_ROWS, int(_MOST_BYTES / max(1, width))) // max(1, slices))

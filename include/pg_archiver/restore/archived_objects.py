@@ -24,7 +24,7 @@ from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import ListedManifest, list_manifests, read_manifest
 from pg_archiver.objects.object_keys import cell_of_key, data_keys, generation_of_key, table_folder
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def _moment(moment: datetime, zone: str, zoned: bool, *, earliest: bool) -> date
 class Archived:
     """The objects of one restore, in a temporary table."""
 
-    def __init__(self, session: Session, bucket: ObjectStore, order: RestoreOrder, span: Span) -> None:
+    def __init__(self, session: Session, bucket: Bucket, order: RestoreOrder, span: Span) -> None:
         """Finds nothing yet."""
         self._session = session
         self._bucket = bucket
@@ -121,11 +121,11 @@ class Archived:
         failures: list[str] = []
         session, widest = self._session, self._span.widest
         for statement in ("drop_objects", "create_objects", "create_shapes"):
-            session.change(f"restore/{statement}")
+            session.execute(f"restore/{statement}")
         known = self._ledger.exists()
         span = {"start": widest.start, "end": widest.end}
         if known:
-            session.change("restore/add_known", **self._subject, **span, folder=self._folder)
+            session.execute("restore/add_known", **self._subject, **span, folder=self._folder)
         try:
             self._list(failures, known=known)
         except StorageRefused as refusal:
@@ -133,31 +133,31 @@ class Archived:
             failures.append(str(refusal))
             log.error("%s", refusal)  # noqa: TRY400 (the message is whole)
         if known:
-            for row in session.all("restore/rebuilt_elsewhere", **self._subject, **span, folder=self._folder):
+            for row in session.fetch_all("restore/rebuilt_elsewhere", **self._subject, **span, folder=self._folder):
                 self._add(
                     row.bucket, row.object_key, None, self._ledger_manifest(row.bucket, row.object_key), noted=True
                 )
         wall, zoned = self._span.wall, self._span.zoned
-        session.change(
+        session.execute(
             "restore/drop_far_objects",
             start=zoned.start, end=zoned.end, wall_start=wall.start, wall_end=wall.end,
         )  # fmt: skip
-        session.change("restore/order_objects")
-        session.change("restore/index_objects")
+        session.execute("restore/order_objects")
+        session.execute("restore/index_objects")
         return failures
 
     def count(self) -> int:
         """How many objects were found."""
-        return int(self._session.one("restore/count_objects").objects)
+        return int(self._session.fetch_one("restore/count_objects").objects)
 
     def shapes(self) -> list[Shape]:
         """What they hold, each different combination of columns and key once, the newest object's first."""
-        return [_shape(row.description) for row in self._session.all("restore/shapes")]
+        return [_shape(row.description) for row in self._session.fetch_all("restore/shapes")]
 
     def objects(self) -> Iterator[ArchivedObject]:
         """The objects, those with the newest versions first."""
         last = 0
-        while rows := self._session.all("restore/objects", after=last, most=_PAGE):
+        while rows := self._session.fetch_all("restore/objects", after=last, most=_PAGE):
             for row in rows:
                 last = row.place
                 yield ArchivedObject(
@@ -175,7 +175,7 @@ class Archived:
         """From when to when rows of the table have left, by the ledger; None if none has."""
         if not self._ledger.exists():
             return None
-        found = self._session.one("ledger/windows/left", **self._subject)
+        found = self._session.fetch_one("ledger/windows/left", **self._subject)
         return Window(found.span_start, found.span_end) if found.span_start else None
 
     def _list(self, failures: list[str], *, known: bool) -> None:
@@ -196,7 +196,7 @@ class Archived:
         True stands for one that was never vouched for: the manifest there may be of an object that the ledger lost.
         """
         named = [(cell, generation_of_key(key)) for key in page if (cell := cell_of_key(key))]
-        rows = self._session.all(
+        rows = self._session.fetch_all(
             "restore/first_hand",
             **self._subject,
             folder=self._folder,
@@ -205,7 +205,7 @@ class Archived:
             generations=[generation for _, generation in named],
         )
         mine = {row.tail: row.never_vouched_for for row in rows}
-        self._session.change("restore/mark_listed", prefix=self._prefix, tails=list(mine))
+        self._session.execute("restore/mark_listed", prefix=self._prefix, tails=list(mine))
         return mine
 
     def _read(self, listed: ListedManifest, failures: list[str]) -> None:
@@ -218,21 +218,21 @@ class Archived:
             if cell := cell_of_key(key):
                 self.unreadable.add(cell)
         else:
-            self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
+            self._add(self._bucket.name, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
     def _read_anothers(self, listed: ListedManifest, known: Sequence[str]) -> None:
         """Takes in what such a manifest speaks of, if that is another object. One that is damaged concerns nobody."""
         with suppress(CheckFailed):
             manifest = read_manifest(self._bucket, self._order.work, listed.key)
             if manifest.data.key.removeprefix(self._prefix) not in known:
-                self._add(self._bucket.bucket, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
+                self._add(self._bucket.name, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
     def _ledger_manifest(self, bucket: str, key: str) -> Manifest:
         row = self._ledger.of_object(bucket, key)
         return Manifest.parse(row.manifest if row else None, f"the ledger's entry for {key}")
 
     def _add(self, bucket: str, key: str, listed_key: str | None, manifest: Manifest, *, noted: bool) -> None:
-        self._session.change(
+        self._session.execute(
             "restore/add_found",
             bucket=bucket,
             object_key=key,

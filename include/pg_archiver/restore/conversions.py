@@ -56,7 +56,7 @@ def type_name(text: str) -> TypeName:
 
 def type_exists(session: Session, text: str) -> bool:
     """Whether the server knows the type by this name today."""
-    return bool(session.one("restore/type_exists", type=type_name(text).text).found)
+    return bool(session.fetch_one("restore/type_exists", type=type_name(text).text).found)
 
 
 def is_text(kind: str) -> bool:

@@ -62,7 +62,7 @@ class Inserting:
         Raises:
             CheckFailed: triggers change rows, and which they change is another thing at each try.
         """
-        self.session.change("restore/constraints_now")
+        self.session.execute("restore/constraints_now")
         for _ in range(_MOST_TRIES):
             try:
                 with self.session.transaction():
@@ -75,13 +75,13 @@ class Inserting:
 
     def conflicts(self) -> int:
         """How many rows meet one in the target under their key."""
-        return int(self.session.one("restore/conflicts", self._both).rows)
+        return int(self.session.fetch_one("restore/conflicts", self._both).rows)
 
     def winners(self) -> int:
         """How many of these are later than the one in the target."""
         timestamp = self.staging.manifest.timestamp_column
         columns = {"staged_column": Of("staged", timestamp), "live_column": Of("live", timestamp)}
-        return int(self.session.one("restore/later", {**self._both, **columns}).rows)
+        return int(self.session.fetch_one("restore/later", {**self._both, **columns}).rows)
 
     def _tried(self) -> Put:
         staging = self.staging
@@ -90,7 +90,7 @@ class Inserting:
         waiting: dict[str, list[int]] = {}
         inserted = self._insert(left.first - 1, left.last, waiting) if left.rows else 0
         # The path under which triggers fire is nothing to look our own names up along.
-        self.session.users_path(ours_first=True)
+        self.session.use_database_search_path(builtins_first=True)
         staging.drop_positions([*self._left_out, *(number for numbers in waiting.values() for number in numbers)])
         rows = staging.left().rows
         if not self.triggers:
@@ -131,7 +131,7 @@ class Inserting:
 
     def _say(self, refusal: ReferenceRefused) -> str:
         """Rows that point to others can come back only after those."""
-        found = self.session.all("restore/points_to", table=refusal.table, name=refusal.constraint)
+        found = self.session.fetch_all("restore/points_to", table=refusal.table, name=refusal.constraint)
         parents = {TableName(row.schema, row.table) for row in found}
         if not parents or parents == {self.source}:
             remedy = "its rows point to rows outside the span, restore a span that holds those too, or into a new table"
@@ -155,12 +155,12 @@ class Inserting:
         changed = [name for name in staging.inserted_columns if name not in key]
         values = {"after": after, "upto": upto}
         # Triggers fire, and they may count on it.
-        self.session.users_path(ours_first=False)
+        self.session.use_database_search_path(builtins_first=False)
         if self.on_conflict is OnConflict.FAIL or not staging.key:
-            return self.session.change("restore/insert", names, **values)
+            return self.session.execute("restore/insert", names, **values)
         names["key"] = list(staging.key)
         if self.on_conflict is OnConflict.SKIP or not changed:
-            return self.session.change("restore/insert_or_skip", names, **values)
+            return self.session.execute("restore/insert_or_skip", names, **values)
         timestamp = staging.manifest.timestamp_column
         names |= {
             "changed": list(changed),
@@ -168,13 +168,13 @@ class Inserting:
             "excluded_column": Of("excluded", timestamp),
             "live_column": Of("live", timestamp),
         }
-        return self.session.change("restore/insert_or_replace", names, **values)
+        return self.session.execute("restore/insert_or_replace", names, **values)
 
     def _not_equal(self) -> list[Row]:
         staging = self.staging
-        self.session.users_path(ours_first=True)
+        self.session.use_database_search_path(builtins_first=True)
         if staging.key:
-            return self.session.all(
+            return self.session.fetch_all(
                 "restore/not_equal_by_key", {**self._contents(staging.inserted_columns), "position": staging.position}
             )
         names: Names = {
@@ -184,15 +184,15 @@ class Inserting:
         }
         column = staging.manifest.timestamp_column
         if column not in staging.target.types:
-            return self.session.all("restore/not_equal_at_any_time", names)
-        return self.session.all("restore/not_equal", {**names, "column": column})
+            return self.session.fetch_all("restore/not_equal_at_any_time", names)
+        return self.session.fetch_all("restore/not_equal", {**names, "column": column})
 
     def _generated_anew(self) -> int:
         staging = self.staging
         if not (staging.key and staging.generated_columns):
             return 0
-        self.session.users_path(ours_first=True)
-        return int(self.session.one("restore/generated_anew", self._contents(staging.generated_columns)).rows)
+        self.session.use_database_search_path(builtins_first=True)
+        return int(self.session.fetch_one("restore/generated_anew", self._contents(staging.generated_columns)).rows)
 
     def _contents(self, columns: Sequence[str]) -> Names:
         return {

@@ -32,12 +32,12 @@ from pg_archiver.restore.sequences import Sequences
 from pg_archiver.restore.sources import Sources
 from pg_archiver.restore.staging_table import Met, Staging
 from pg_archiver.restore.target_table import Target, describe_target, ready_target
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
 
-def restore(session: Session, bucket: ObjectStore, order: RestoreOrder) -> Restored:
+def restore(session: Session, bucket: Bucket, order: RestoreOrder) -> Restored:
     """Restores the rows of the span that left the table; in a dry run, does all of it but the inserts, for nothing.
 
     Raises:
@@ -60,7 +60,7 @@ def restore(session: Session, bucket: ObjectStore, order: RestoreOrder) -> Resto
 class _Work:
     """One restore under way."""
 
-    def __init__(self, session: Session, bucket: ObjectStore, order: RestoreOrder, span: Span) -> None:
+    def __init__(self, session: Session, bucket: Bucket, order: RestoreOrder, span: Span) -> None:
         self.session = session
         self.bucket = bucket
         self.order = order
@@ -104,9 +104,9 @@ class _Work:
         self._note(target, [column for shape in shapes for column in shape.columns])
         if target.key:
             keys = [Typed(name, TypeName(target.types[name])) for name in target.key]
-            self.session.change("restore/drop_seen")
-            self.session.change("restore/create_seen", {"key": keys})
-            self.session.change("restore/index_seen", {"key": target.key})
+            self.session.execute("restore/drop_seen")
+            self.session.execute("restore/create_seen", {"key": keys})
+            self.session.execute("restore/index_seen", {"key": target.key})
         for found in self.archived.objects():
             self._try(found, target)
         self._bring_those_that_waited(target)
@@ -138,7 +138,7 @@ class _Work:
             notes.append(f"column {name} was {before} and is {target.types[name]}: its values are read as that")
         if target.oid is None:
             return
-        found = self.session.all("restore/triggers", oid=target.oid)
+        found = self.session.fetch_all("restore/triggers", oid=target.oid)
         on_insert = [trigger.name for trigger in found if trigger.on_insert]
         on_update = [trigger.name for trigger in found if trigger.on_update]
         if on_insert:
@@ -155,7 +155,7 @@ class _Work:
             self._failed(f"{found.key}: waits until the newer object of its window is whole again")
             return
         try:
-            with self.session.locked(self.ledger.lock_name(found.cell), f"window {found.cell}"):
+            with self.session.advisory_lock(self.ledger.lock_name(found.cell), f"window {found.cell}"):
                 self._object(found, target, only)
         except Busy as busy:
             log.warning("%s%s", busy, self._keep_older_out(found, target, everything=True))
@@ -282,10 +282,10 @@ class _Work:
         if not (left.rows or counts.skipped):
             return
         with self.session.transaction():
-            self.session.change("restore/hold", {"table": target.table})
+            self.session.execute("restore/hold", {"table": target.table})
             if describe_target(self.session, target.table) != target:
                 raise CheckFailed(f"{target.table} was changed while this restore went on; run it again")
-            self.session.one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")
+            self.session.fetch_one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")
             if not staging.key:
                 again = self.restores.before(staging.manifest, target.table, target.oid)
                 counts.already += staging.drop_before(again.positions)

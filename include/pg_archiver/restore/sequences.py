@@ -31,7 +31,7 @@ class Sequences:
         self._session = session
         self._found = [
             Sequence(row.oid, TableName(row.schema, row.name), row.column, row.increment, row.may_read, row.may_set)
-            for row in session.all("restore/sequences", oid=oid)
+            for row in session.fetch_all("restore/sequences", oid=oid)
             if types.get(row.column) in _NUMBERS
         ]
         self._farthest: dict[Sequence, int] = {}
@@ -40,7 +40,7 @@ class Sequences:
         """Remembers the farthest values of the rows in the staging table, which are those that came in."""
         for sequence in self._found:
             if sequence.column in staging.inserted_columns:
-                found = self._session.one("restore/farthest", {"column": sequence.column})
+                found = self._session.fetch_one("restore/farthest", {"column": sequence.column})
                 value, better = (found.greatest, max) if sequence.increment > 0 else (found.least, min)
                 if value is not None:
                     self._farthest[sequence] = better(value, self._farthest.get(sequence, value))
@@ -57,12 +57,12 @@ class Sequences:
                 f"the role may not read sequence {sequence.name}, so whether it stands behind {value} of the restored "
                 f"column {sequence.column} is not known; look, and if it does: {by_hand}"
             )
-        last = self._session.one("restore/sequence_value", oid=sequence.oid).last
+        last = self._session.fetch_one("restore/sequence_value", oid=sequence.oid).last
         if last is not None and (last >= value if sequence.increment > 0 else last <= value):
             return ""
         stands = f"sequence {sequence.name} stands at {'its start' if last is None else last}"
         if move and sequence.may_set:
-            self._session.one("restore/set_sequence", oid=sequence.oid, value=value)
+            self._session.fetch_one("restore/set_sequence", oid=sequence.oid, value=value)
             return f"{stands} no more, but at {value}, the farthest restored value of column {sequence.column}"
         why = "the role may not set it; " if move else ""
         return (

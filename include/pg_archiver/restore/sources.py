@@ -13,7 +13,7 @@ from pg_archiver.objects.manifest_files import read_manifest
 from pg_archiver.objects.object_keys import keys_key, manifest_key
 from pg_archiver.objects.object_reader import ReadBack, data_of, sidecar_of
 from pg_archiver.restore.archived_objects import ArchivedObject
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class Sources:
     """The objects of one restore in S3; `notes` is what a person should know of them."""
 
-    def __init__(self, ledger: Ledger, bucket: ObjectStore, order: WorkOrder) -> None:
+    def __init__(self, ledger: Ledger, bucket: Bucket, order: WorkOrder) -> None:
         """Reads nothing yet."""
         self._ledger = ledger
         self._bucket = bucket
@@ -40,28 +40,28 @@ class Sources:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
             self._note_damage(found, manifest)
             return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept)
-        store = self._bucket.elsewhere(found.bucket)
+        bucket = self._bucket.elsewhere(found.bucket)
         if found.listed_key is None and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
         else:
-            manifest = read_manifest(store, self._order, manifest_key(found.key))
-        gone = what_left(self._ledger, store, manifest, noted=found.noted)
+            manifest = read_manifest(bucket, self._order, manifest_key(found.key))
+        gone = what_left(self._ledger, bucket, manifest, noted=found.noted)
         for note in gone.notes:
             self._note(note)
         return manifest, gone
 
     def data(self, found: ArchivedObject, manifest: Manifest) -> ReadBack:
         """The object's rows."""
-        store, key = self._where(found)
-        return data_of(store, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
+        bucket, key = self._where(found)
+        return data_of(bucket, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
 
     def sidecar(self, found: ArchivedObject, manifest: Manifest) -> ReadBack:
         """The list of its rows' identities."""
-        store, key = self._where(found)
+        bucket, key = self._where(found)
         sidecar = manifest.sidecar.model_copy(update={"key": keys_key(key)})
-        return sidecar_of(store, manifest.model_copy(update={"keys": sidecar}))
+        return sidecar_of(bucket, manifest.model_copy(update={"keys": sidecar}))
 
-    def _where(self, found: ArchivedObject) -> tuple[ObjectStore, str]:
+    def _where(self, found: ArchivedObject) -> tuple[Bucket, str]:
         """Where the object is to be read: where the policy says, if it is there, else where the ledger has it."""
         if found.listed_key is not None:
             return self._bucket, found.listed_key
@@ -69,14 +69,14 @@ class Sources:
 
     def _note_damage(self, found: ArchivedObject, manifest: Manifest) -> None:
         """A manifest that is damaged or gone keeps no row from coming back, as long as the ledger has it as well."""
-        store, key = self._where(found)
+        bucket, key = self._where(found)
         try:
-            with store.reading(manifest_key(key)) as answer:
+            with bucket.open(manifest_key(key)) as answer:
                 same = Manifest.parse(answer.body.read(), key) == manifest
         except (CheckFailed, StorageRefused):
             same = False
         if not same:
-            self._note(f"s3://{store.bucket}/{manifest_key(key)} is missing or damaged; the ledger's own copy was used")
+            self._note(f"s3://{bucket.name}/{manifest_key(key)} is missing or damaged; the ledger's own copy was used")
 
     def _note(self, note: str) -> None:
         if note not in self.notes:

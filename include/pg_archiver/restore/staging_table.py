@@ -116,7 +116,7 @@ class Staging:
             self._create()
             with closing(content().chunks()) as chunks:
                 rows = self._load_piecewise(chunks)
-        self.session.change("restore/analyze_staged")
+        self.session.execute("restore/analyze_staged")
         return rows
 
     def convert(self) -> None:
@@ -125,7 +125,7 @@ class Staging:
             self._check(conversion)
         self._convert(self._conversions)
         if self._conversions:
-            self.session.change("restore/analyze_staged")
+            self.session.execute("restore/analyze_staged")
 
     def _convert(self, conversions: Sequence[Conversion]) -> None:
         for conversion in conversions:
@@ -133,8 +133,8 @@ class Staging:
             names: Names = {"column": converted.column, "type": converted.now, "converted": converted}
             try:
                 with self.session.transaction():
-                    self.session.users_path(ours_first=True)
-                    self.session.change("restore/convert", names)
+                    self.session.use_database_search_path(builtins_first=True)
+                    self.session.execute("restore/convert", names)
             except DatabaseRefused:
                 raise self._unconvertible(conversion) from None
 
@@ -156,28 +156,28 @@ class Staging:
         if not self.gone.kept and self.gone.upto >= self.manifest.rows:
             return 0
         values = {"upto": self.gone.upto, "kept": str(self.gone.kept)}
-        return self.session.change("restore/drop_kept", {"position": self.position}, **values)
+        return self.session.execute("restore/drop_kept", {"position": self.position}, **values)
 
     def drop_before(self, positions: tuple[str, ...]) -> int:
         """Takes out the rows with these numbers, which are multiranges as the server writes them."""
-        return self.session.change("restore/drop_before", {"position": self.position}, positions=list(positions))
+        return self.session.execute("restore/drop_before", {"position": self.position}, positions=list(positions))
 
     def keep_positions(self, positions: Sequence[int]) -> None:
         """Takes out all but the rows with these numbers."""
-        self.session.change("restore/keep_positions", {"position": self.position}, positions=list(positions))
+        self.session.execute("restore/keep_positions", {"position": self.position}, positions=list(positions))
 
     def drop_positions(self, positions: Sequence[int]) -> int:
         """Takes out the rows with these numbers."""
-        return self.session.change("restore/drop_positions", {"position": self.position}, positions=list(positions))
+        return self.session.execute("restore/drop_positions", {"position": self.position}, positions=list(positions))
 
     def drop_superseded(self) -> int:
         """Takes out the rows of which a newer version came already, and remembers the keys of the others."""
         with self.session.transaction():
-            self.session.users_path(ours_first=True)
-            dropped = self.session.change(
+            self.session.use_database_search_path(builtins_first=True)
+            dropped = self.session.execute(
                 "restore/drop_superseded", {"staged_key": self.of("staged"), "seen_key": self.of("seen")}
             )
-            self.session.change("restore/remember_keys", {"key": self.key})
+            self.session.execute("restore/remember_keys", {"key": self.key})
         return dropped
 
     def drop_conflicts(self, own: tuple[str, ...]) -> Met:
@@ -189,8 +189,8 @@ class Staging:
             "position": self.position,
         }
         with self.session.transaction():
-            self.session.users_path(ours_first=True)
-            found = self.session.one("restore/drop_conflicts", names, own=list(own))
+            self.session.use_database_search_path(builtins_first=True)
+            found = self.session.fetch_one("restore/drop_conflicts", names, own=list(own))
         return Met(found.rows, found.own)
 
     def remember_listed(self, sidecar: ReadBack, key: Sequence[str]) -> None:
@@ -205,22 +205,22 @@ class Staging:
         types = {name: type_name(kind) for name, kind in self.target.types.items()}
         types |= {conversion.column: conversion.converted.before for conversion in conversions}
         columns = [Typed(name, types.get(name, TypeName("text"))) for name in (*places, *key)]
-        self.session.change("restore/drop_staged")
-        self.session.change("restore/create_staged", {"columns": columns, "position": self.position})
+        self.session.execute("restore/drop_staged")
+        self.session.execute("restore/create_staged", {"columns": columns, "position": self.position})
         with self.session.transaction(), closing(sidecar.chunks()) as chunks:
             self.session.copy_in("restore/load_staged", {"columns": [*places, *key]}, chunks)
         self.drop_kept()
         self._convert(conversions)
-        self.session.change("restore/remember_keys", {"key": self.key})
+        self.session.execute("restore/remember_keys", {"key": self.key})
 
     def left(self) -> Left:
         """What is still to come in."""
-        found = self.session.one("restore/left_staged", {"position": self.position})
+        found = self.session.fetch_one("restore/left_staged", {"position": self.position})
         return Left(found.rows, found.first, found.last)
 
     def positions(self) -> str:
         """The numbers of the rows in the table, as the server writes a multirange."""
-        return str(self.session.one("restore/positions", {"position": self.position}).positions)
+        return str(self.session.fetch_one("restore/positions", {"position": self.position}).positions)
 
     def of(self, alias: str) -> list[Of]:
         """The key's columns, of the relation that goes by this alias."""
@@ -239,8 +239,8 @@ class Staging:
         types = {name: type_name(kind) for name, kind in self.target.types.items()}
         types |= {conversion.column: conversion.converted.before for conversion in self._conversions}
         columns = [Typed(name, types.get(name, TypeName("text"))) for name in self.columns]
-        self.session.change("restore/drop_staged")
-        self.session.change("restore/create_staged", {"columns": columns, "position": self.position})
+        self.session.execute("restore/drop_staged")
+        self.session.execute("restore/create_staged", {"columns": columns, "position": self.position})
 
     def _load_piecewise(self, chunks: Iterator[bytes]) -> int:
         """Loads the rows in pieces, each in a savepoint, and of a piece that is refused ever smaller ones."""
@@ -313,8 +313,10 @@ class Staging:
         names: Names = {"position": self.position, "inexact": Inexact(conversion.converted)}
         try:
             with self.session.transaction():
-                self.session.users_path(ours_first=True)
-                found = [row.position for row in self.session.all("restore/inexact", names, after=after, upto=upto)]
+                self.session.use_database_search_path(builtins_first=True)
+                found = [
+                    row.position for row in self.session.fetch_all("restore/inexact", names, after=after, upto=upto)
+                ]
         except ValueRefused:
             if upto - after > 1:
                 middle = (after + upto) // 2
@@ -335,4 +337,4 @@ class Staging:
         )
 
     def _change(self, statement: str, names: Names, span: Window) -> int:
-        return self.session.change(statement, names, start=span.start, end=span.end)
+        return self.session.execute(statement, names, start=span.start, end=span.end)

@@ -56,7 +56,7 @@ def describe_target(session: Session, table: TableName) -> Target | None:
             return None
         if found.kind not in _FILLABLE:
             raise TableRefused(f"{table} in database {session.name} is no table; rows cannot be restored into it")
-        columns = tuple(map(column_of, session.all("postgres/catalog/columns", oid=found.oid)))
+        columns = tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=found.oid)))
         identity, key = identity_of(session, found.oid)
         return Target(found.oid, table, columns, () if identity is RowIdentity.PLACE else key)
 
@@ -79,7 +79,7 @@ def ready_target(session: Session, restores: Restores, order: RestoreOrder, shap
             f"text_columns names {', '.join(order.text_columns)}, which only a new table can take as text; nothing was "
             f"restored. Set 'into' as well"
         )
-    with session.locked(f"archiver restore into {order.target}", f"table {order.target}"):
+    with session.advisory_lock(f"archiver restore into {order.target}", f"table {order.target}"):
         target = describe_target(session, order.target)
         if target is None:
             if order.into_itself:
@@ -113,9 +113,9 @@ def _new(session: Session, restores: Restores, order: RestoreOrder, shapes: Sequ
     if order.work.dry_run:
         return Ready(plan, notes, lacks)
     with session.transaction():
-        session.change("restore/create_table", {"target": order.target, "columns": columns})
+        session.execute("restore/create_table", {"target": order.target, "columns": columns})
         if key:
-            session.change("restore/add_key", {"target": order.target, "key": key})
+            session.execute("restore/add_key", {"target": order.target, "key": key})
         target = describe_target(session, order.target)
         if target is None or target.oid is None:
             raise TableRefused(f"{order.target} was dropped while it was being made")
@@ -164,7 +164,7 @@ def _key(shapes: Sequence[Shape], notes: list[str]) -> tuple[str, ...]:
 
 
 def _lacks(session: Session, source: Target, plan: Target) -> list[str]:
-    rows = session.all(
+    rows = session.fetch_all(
         "restore/lacks", oid=source.oid, schema=plan.table.schema, table=plan.table.name, key=list(plan.key)
     )
     return [row.statement for row in rows]
@@ -172,7 +172,7 @@ def _lacks(session: Session, source: Target, plan: Target) -> list[str]:
 
 def _refuse_schema(session: Session, table: TableName) -> None:
     """The new table's schema must be there, and the role be allowed to make tables in it."""
-    found = session.all("postgres/catalog/schema_rights", schema=table.schema)
+    found = session.fetch_all("postgres/catalog/schema_rights", schema=table.schema)
     if not found:
         raise TableRefused(
             f"database {session.name} has no schema {table.schema!r} for the new table; create it, or name another "
@@ -186,7 +186,7 @@ def _refuse_schema(session: Session, table: TableName) -> None:
 
 
 def _refuse_missing_rights(session: Session, target: Target, order: RestoreOrder) -> None:
-    rights = session.one("restore/may_insert", oid=target.oid)
+    rights = session.fetch_one("restore/may_insert", oid=target.oid)
     needed = {"INSERT": rights.may_insert}
     if order.on_conflict is OnConflict.NEWEST:
         needed["UPDATE"] = rights.may_update
@@ -211,7 +211,7 @@ def _refuse_missing_columns(target: Target, order: RestoreOrder, shapes: Sequenc
 
 
 def _refuse_rules(session: Session, target: Target) -> None:
-    if rules := session.all("restore/insert_rules", oid=target.oid):
+    if rules := session.fetch_all("restore/insert_rules", oid=target.oid):
         raise TableRefused(
             f"rules change what becomes of rows inserted into {target.table}: "
             f"{', '.join(rule.name for rule in rules)}; nothing was restored. Disable them with ALTER TABLE ... "

@@ -66,7 +66,7 @@ class Download:
 
 
 @dataclass(frozen=True)
-class ObjectStore:
+class Bucket:
     """One bucket, and the settings that every object written to it gets.
 
     `owner` is the number of the AWS account that must own the bucket; S3 refuses every request if it does not. `parts`
@@ -75,7 +75,7 @@ class ObjectStore:
     """
 
     client: S3Client
-    bucket: str
+    name: str
     settings: Mapping[str, str] = field(default_factory=dict)
     owner: str | None = None
     parts: PartSizes = field(default_factory=PartSizes)
@@ -85,14 +85,14 @@ class ObjectStore:
     @property
     def address(self) -> Any:
         """What every request names: the bucket and, if it is set, the account that must own it."""
-        return {"Bucket": self.bucket} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
+        return {"Bucket": self.name} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
 
-    def elsewhere(self, bucket: str) -> ObjectStore:
+    def elsewhere(self, name: str) -> Bucket:
         """Another bucket with the same credentials, for objects that were written before the policy named this one.
 
         The account that must own this one need not be that one's.
         """
-        return self if bucket == self.bucket else replace(self, bucket=bucket, owner=None, _spare=[])
+        return self if name == self.name else replace(self, name=name, owner=None, _spare=[])
 
     def check(self, prefix: str, writing: bool, thorough: bool = False) -> None:
         """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
@@ -111,7 +111,7 @@ class ObjectStore:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
                 try_to_upload(self.client, {**self.address, "Key": key}, self.writing(Write()), thorough=thorough)
 
-    def keys(self, folder: str, after: str | None = None) -> Iterator[str]:
+    def list_keys(self, folder: str, after: str | None = None) -> Iterator[str]:
         """All keys that begin like this, in their order; if asked, only those that come after another key."""
         return (found.key for found in self.objects(folder, after))
 
@@ -132,7 +132,7 @@ class ObjectStore:
             return None
         return ObjectHead(answer["ContentLength"], answer["ETag"])
 
-    def put_new(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: bytes) -> None:
         """Writes a small object under a key that is free.
 
         Raises:
@@ -166,7 +166,7 @@ class ObjectStore:
             upload.give_up()
 
     @contextmanager
-    def reading(self, key: str) -> Generator[Download]:
+    def open(self, key: str) -> Generator[Download]:
         """The object's bytes as S3 gives them back, with the etag of just these bytes.
 
         Raises:
@@ -180,7 +180,7 @@ class ObjectStore:
             except ClientError as error:
                 if is_missing(error):
                     raise ObjectMissing(
-                        f"object s3://{self.bucket}/{key} is not there any more; it was written by this program, "
+                        f"object s3://{self.name}/{key} is not there any more; it was written by this program, "
                         f"so look for who deleted it before going on"
                     ) from None
                 raise
@@ -189,7 +189,7 @@ class ObjectStore:
             except Exception as error:
                 # botocore stumbles over some servers' answers, such as an error without a body, in errors of Python's.
                 raise StorageInterrupted(
-                    f"object s3://{self.bucket}/{key} could not be read: S3's answer was not understood "
+                    f"object s3://{self.name}/{key} could not be read: S3's answer was not understood "
                     f"({type(error).__name__})"
                 ) from error
             try:
@@ -218,20 +218,20 @@ class ObjectStore:
         except (CheckFailed, StorageInterrupted) as hindrance:
             raise self._doubt(key, failure, str(hindrance)) from None
         if likeness is Likeness.ANOTHERS:
-            raise KeyTaken(say_taken(self.bucket, key)) from None
+            raise KeyTaken(say_taken(self.name, key)) from None
         if likeness is Likeness.UNFINISHED:
             raise self._doubt(key, failure, "it is not whole") from None
         if likeness is not Likeness.SAME:
             raise failure
-        log.warning("s3://%s/%s was written, though S3's answer was lost: %s", self.bucket, key, failure)
+        log.warning("s3://%s/%s was written, though S3's answer was lost: %s", self.name, key, failure)
 
     def _doubt(self, key: str, failure: KeyTaken | StorageInterrupted, why: str) -> StorageInterrupted:
         if isinstance(failure, StorageInterrupted):
             return failure
-        return StorageInterrupted(f"whether s3://{self.bucket}/{key} was written is not known: {why}")
+        return StorageInterrupted(f"whether s3://{self.name}/{key} was written is not known: {why}")
 
     def _holds(self, key: str, write: Write) -> bool:
-        with self.reading(key) as answer:
+        with self.open(key) as answer:
             return write.is_content(answer.body)
 
     def writing(self, write: Write) -> dict[str, Any]:
@@ -257,7 +257,7 @@ class ObjectStore:
             KeyTaken: there is an object under it.
         """
         if self.head(key) is not None:
-            raise KeyTaken(say_taken(self.bucket, key))
+            raise KeyTaken(say_taken(self.name, key))
 
     @contextmanager
     def translated(self, key: str = "") -> Generator[None]:
@@ -265,4 +265,4 @@ class ObjectStore:
         try:
             yield
         except CLIENT_ERRORS as error:
-            raise translate(error, Asked(self.bucket, self.owner, self.settings, key, self.connection)) from None
+            raise translate(error, Asked(self.name, self.owner, self.settings, key, self.connection)) from None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SMALL_BYTES = 1 << 20
 
 
-class Bucket(Protocol):
+class UploadTarget(Protocol):
     """Where an upload goes."""
 
     @property
@@ -42,7 +42,7 @@ class Bucket(Protocol):
     def refuse_taken(self, key: str) -> None:
         """Raises KeyTaken if there is an object under this key."""
 
-    def put_new(self, key: str, content: bytes) -> None:
+    def create(self, key: str, content: bytes) -> None:
         """Writes a small object under a key that is free."""
 
     def recognise(self, key: str, write: Write, failure: KeyTaken | StorageInterrupted, *, in_parts: bool) -> None:
@@ -62,7 +62,7 @@ class Upload:
     of parts, see `PartSizes`.
     """
 
-    def __init__(self, bucket: Bucket, key: str) -> None:
+    def __init__(self, bucket: UploadTarget, key: str) -> None:
         """Sends nothing yet."""
         self._bucket = bucket
         self._key = key
@@ -100,7 +100,7 @@ class Upload:
             StorageInterrupted: whether it exists now is not known.
         """
         if not self._sending.begun:
-            self._bucket.put_new(self._key, bytes(memoryview(self._part)[: self._filled]))
+            self._bucket.create(self._key, bytes(memoryview(self._part)[: self._filled]))
             return
         if self._filled:
             self._sending.give(self._last_part())

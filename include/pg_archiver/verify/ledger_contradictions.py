@@ -21,13 +21,13 @@ from pg_archiver.objects.object_reader import sidecar_of
 from pg_archiver.postgres.catalog import members
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 # Of a window of which the table still holds rows, so many are compared with the list of those that left.
 _MOST_COMPARED = 100_000
 
 
-def find_contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) -> list[str]:
+def find_contradictions(row: LedgerRow, written: Manifest, bucket: Bucket) -> list[str]:
     """What of a line does not fit its own copy of the manifest, itself, or the object in S3."""
     where = f"the ledger's line for s3://{row.bucket}/{row.object_key}"
     figures = {
@@ -56,9 +56,7 @@ def find_contradictions(row: LedgerRow, written: Manifest, bucket: ObjectStore) 
     return faults
 
 
-def count_still_there(
-    session: Session, bucket: ObjectStore, shape: TableShape, row: LedgerRow, written: Manifest
-) -> int:
+def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: LedgerRow, written: Manifest) -> int:
     """How many rows that left by the ledger are in the table all the same, each in the very version and place.
 
     Where parts were rewritten since, their rows are passed over: places mean others there.
@@ -71,7 +69,7 @@ def count_still_there(
         return 0
     start, end = bounds(row.span, shape.timestamp_kind)
     names: Names = {"table": shape.table, "column": shape.timestamp_column}
-    found = session.all("verify/versions", names, start=start, end=end, limit=_MOST_COMPARED)
+    found = session.fetch_all("verify/versions", names, start=start, end=end, limit=_MOST_COMPARED)
     if not found:
         return 0
     now = members(session, shape.oid, shape.timestamp_column, row.span)

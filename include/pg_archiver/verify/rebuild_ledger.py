@@ -28,7 +28,7 @@ from pg_archiver.ledger.window_ledger import Ledger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import ListedManifest, list_manifests, read_manifest
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import ObjectStore
+from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Rebuilt:
         return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
 
 
-def rebuild(session: Session, bucket: ObjectStore, order: WorkOrder) -> Rebuilt:
+def rebuild(session: Session, bucket: Bucket, order: WorkOrder) -> Rebuilt:
     """Adds the generations that the ledger does not know; run again, it finds nothing more to add.
 
     Raises:
@@ -85,7 +85,7 @@ def rebuild(session: Session, bucket: ObjectStore, order: WorkOrder) -> Rebuilt:
         try:
             manifest = read_manifest(bucket, order, listed.key)
         except (CheckFailed, StorageRefused) as failure:
-            result.note_problem(f"s3://{bucket.bucket}/{listed.key}", failure)
+            result.note_problem(f"s3://{bucket.name}/{listed.key}", failure)
             continue
         result.added += _add(ledger, bucket, listed, manifest, result)
     notes = NoteKeys()
@@ -100,7 +100,7 @@ def rebuild(session: Session, bucket: ObjectStore, order: WorkOrder) -> Rebuilt:
     return result
 
 
-def _add(ledger: Ledger, bucket: ObjectStore, listed: ListedManifest, manifest: Manifest, result: Rebuilt) -> int:
+def _add(ledger: Ledger, bucket: Bucket, listed: ListedManifest, manifest: Manifest, result: Rebuilt) -> int:
     found = read_notes(bucket, manifest, listed.notes)
     gone = weigh_notes(manifest, found)
     if gone.doubtful or not found.notes:
@@ -112,7 +112,7 @@ def _add(ledger: Ledger, bucket: ObjectStore, listed: ListedManifest, manifest: 
     return added
 
 
-def _note(ledger: Ledger, bucket: ObjectStore, row: LedgerRow, notes: NoteKeys, result: Rebuilt) -> None:
+def _note(ledger: Ledger, bucket: Bucket, row: LedgerRow, notes: NoteKeys, result: Rebuilt) -> None:
     """Writes the note of a delete that ended without one, or after one of another past."""
     if row.state is not State.DELETED or not knows_object(row):
         return

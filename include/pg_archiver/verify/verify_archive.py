@@ -38,7 +38,7 @@ from pg_archiver.objects.object_keys import data_keys, manifest_key, table_folde
 from pg_archiver.objects.object_reader import data_of, sidecar_of
 from pg_archiver.postgres.catalog import describe, find
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import Listed, ObjectStore
+from pg_archiver.s3.bucket import Bucket, Listed
 from pg_archiver.verify.ledger_contradictions import count_still_there, find_contradictions
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class Verified:
         self.problems.append(problem)
 
 
-def verify(session: Session, bucket: ObjectStore, order: WorkOrder) -> Verified:
+def verify(session: Session, bucket: Bucket, order: WorkOrder) -> Verified:
     """Reads every manifest, object and sidecar of the table to its last byte.
 
     Raises:
@@ -111,7 +111,7 @@ def verify(session: Session, bucket: ObjectStore, order: WorkOrder) -> Verified:
 class _Verification:
     """The archive of one table, on its way through."""
 
-    def __init__(self, session: Session, bucket: ObjectStore, order: WorkOrder) -> None:
+    def __init__(self, session: Session, bucket: Bucket, order: WorkOrder) -> None:
         self.result = Verified()
         self._session = session
         self._bucket = bucket
@@ -147,7 +147,7 @@ class _Verification:
                     count, size = count + 1, size + one.size
                     loose += [one] if count <= _MOST_LOOSE else []
         except StorageRefused as refusal:
-            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{self._folder}")
+            self._note_refusal(refusal, f"s3://{self._bucket.name}/{self._folder}")
         if count:
             named = ", ".join(f"{one.key} ({in_words(one.size)})" for one in loose)
             self.result.notes.append(
@@ -178,7 +178,7 @@ class _Verification:
 
     def _check_row(self, row: LedgerRow) -> None:
         """Everything of a generation that the ledger vouches for; one problem, however much is wrong with it."""
-        if row.bucket == self._bucket.bucket and row.object_key.startswith(self._folder):
+        if row.bucket == self._bucket.name and row.object_key.startswith(self._folder):
             self._seen.add(_digest(row.object_key))
         else:
             table = table_folder("", self._order.client, self._order.table)
@@ -215,7 +215,7 @@ class _Verification:
             return None
         return shape if shape.timestamp_index else None
 
-    def _compare_table(self, bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+    def _compare_table(self, bucket: Bucket, row: LedgerRow, written: Manifest) -> list[str]:
         """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
         if self._shape is None:
             self._left_unseen |= row.deleted_upto > 0
@@ -266,7 +266,7 @@ class _Verification:
             except CheckFailed as failure:
                 faults = [str(failure)]
         except StorageRefused as refusal:
-            self._note_refusal(refusal, f"s3://{self._bucket.bucket}/{key}")
+            self._note_refusal(refusal, f"s3://{self._bucket.name}/{key}")
             return candidates
         if faults:
             row = self._find_row(candidates)
@@ -281,10 +281,10 @@ class _Verification:
     def _find_row(self, keys: tuple[str, ...]) -> LedgerRow | None:
         if self._ledger is None:
             return None
-        rows = [self._ledger.of_object(self._bucket.bucket, key) for key in keys]
+        rows = [self._ledger.of_object(self._bucket.name, key) for key in keys]
         return next((row for row in rows if row is not None), None)
 
-    def _read_back(self, bucket: ObjectStore, manifest: Manifest) -> list[str]:
+    def _read_back(self, bucket: Bucket, manifest: Manifest) -> list[str]:
         faults: list[str] = []
         for part in (data_of, sidecar_of):
             try:
@@ -297,7 +297,7 @@ class _Verification:
             self.result.object_bytes += manifest.data.bytes
         return faults
 
-    def _compare_notes(self, bucket: ObjectStore, row: LedgerRow, manifest: Manifest) -> list[str]:
+    def _compare_notes(self, bucket: Bucket, row: LedgerRow, manifest: Manifest) -> list[str]:
         """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
         if row.rebuilt:
             return self._weigh_notes(manifest, row, bucket)
@@ -318,7 +318,7 @@ class _Verification:
             ]
         return []
 
-    def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: ObjectStore | None = None) -> list[str]:
+    def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: Bucket | None = None) -> list[str]:
         """The notes beside an object of which the ledger knows nothing at first hand."""
         if row is not None and (knows_object(row) or wrote_object(row, manifest)):
             return []
@@ -344,11 +344,11 @@ class _Verification:
         self._refused[str(refusal)] = (count + 1, first)
 
 
-def _compare_manifest(bucket: ObjectStore, row: LedgerRow, written: Manifest) -> list[str]:
+def _compare_manifest(bucket: Bucket, row: LedgerRow, written: Manifest) -> list[str]:
     """What is wrong with the manifest in S3, by the ledger's copy."""
     where = f"s3://{row.bucket}/{manifest_key(row.object_key)}"
     try:
-        with bucket.reading(manifest_key(row.object_key)) as answer:
+        with bucket.open(manifest_key(row.object_key)) as answer:
             found = Manifest.parse(answer.body.read(), where)
     except ObjectMissing:
         return [

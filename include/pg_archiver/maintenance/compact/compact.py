@@ -103,9 +103,9 @@ def compact(
         DatabaseInterrupted: a connection was lost, or somebody held a lock on the table for too long.
     """
     effort = effort or Effort()
-    session.all("maintenance/compact/pace", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
+    session.fetch_all("maintenance/compact/pace", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
     # VACUUM and REINDEX take as long as the table is large.
-    with session.limits(lock=_LOCK_TIMEOUT, statement=_STATEMENT_TIMEOUT):
+    with session.timeouts(lock=_LOCK_TIMEOUT, statement=_STATEMENT_TIMEOUT):
         parts = parts_of(session, table)
         return _added([_compacted(_Compaction(session, part, effort, stopping)) for part in parts])
 
@@ -164,7 +164,7 @@ class _Compaction:
 
     def is_there(self) -> bool:
         """Whether the part still exists."""
-        return bool(self._session.all("maintenance/compact/sizes", oid=self._part.oid))
+        return bool(self._session.fetch_all("maintenance/compact/sizes", oid=self._part.oid))
 
     def gone(self) -> Compacted:
         """What it came to where the part was dropped in the middle of the work."""
@@ -178,7 +178,7 @@ class _Compaction:
         if held := self._held_back():
             return f"nothing was moved: {held}"
         self._vacuum()
-        self._session.change("maintenance/compact/analyze", {"table": self._part.name})
+        self._session.execute("maintenance/compact/analyze", {"table": self._part.name})
         blocks, needed = self._blocks(), self._row("maintenance/compact/room").pages
         if blocks <= 1:
             return "nothing to move: the rows are on one page"
@@ -221,7 +221,7 @@ class _Compaction:
         time.sleep(min(2.0**times, self._effort.tempo.patience_seconds / _FRUITLESS_CUTS))
 
     def _rebuild(self, before: Sizes) -> None:
-        self._session.change("maintenance/compact/analyze", {"table": self._part.name})
+        self._session.execute("maintenance/compact/analyze", {"table": self._part.name})
         shrunk = self._sizes().heap / max(1, before.heap)
         no_room = partial(self._no_room, before)
         self._notes += rebuild_bloated(
@@ -240,9 +240,9 @@ class _Compaction:
 
     def _vacuum(self) -> None:
         """In two steps: while the end is cut off others wait, so nothing may be left to do or to flush by then."""
-        self._session.change("maintenance/compact/vacuum", {"table": self._part.name})
-        self._session.one("postgres/snapshots/current_snapshot")  # its commit waits for the disk, up to here
-        self._session.change("maintenance/compact/cut", {"table": self._part.name})
+        self._session.execute("maintenance/compact/vacuum", {"table": self._part.name})
+        self._session.fetch_one("postgres/snapshots/current_snapshot")  # its commit waits for the disk, up to here
+        self._session.execute("maintenance/compact/cut", {"table": self._part.name})
 
     def _sizes(self) -> Sizes:
         row = self._row("maintenance/compact/sizes")
@@ -253,7 +253,7 @@ class _Compaction:
         return int(row.heap // row.block_size)
 
     def _row(self, statement: str) -> Row:
-        rows = self._session.all(statement, oid=self._part.oid)
+        rows = self._session.fetch_all(statement, oid=self._part.oid)
         if not rows:
             raise _GoneError
         return rows[0]

@@ -34,21 +34,23 @@ def parts_of(session: Session, table: TableName) -> list[Part]:
     Raises:
         TableRefused: the table is missing, a right is missing, or moving would set off more than a move.
     """
-    found = session.all("maintenance/compact/find", schema=table.schema, table=table.name)
+    found = session.fetch_all("maintenance/compact/find", schema=table.schema, table=table.name)
     if not found or found[0].kind not in {_ORDINARY, "p"}:
         raise TableRefused(
             f"database {session.name} has no table {table} that holds rows; correct 'table' in the policy file "
             f"(names are taken exactly as written, capitals too)"
         )
     muted = _may_mute(session)
-    return [_part(session, table, row, muted) for row in session.all("maintenance/compact/parts", oid=found[0].oid)]
+    return [
+        _part(session, table, row, muted) for row in session.fetch_all("maintenance/compact/parts", oid=found[0].oid)
+    ]
 
 
 def _may_mute(session: Session) -> bool:
     """Whether this role may keep triggers from firing; tried, since servers differ in how they grant that."""
     try:
         with session.rehearsal():
-            session.all("maintenance/compact/as_replica")
+            session.fetch_all("maintenance/compact/as_replica")
     except DatabaseRefused:
         return False
     return True
@@ -64,7 +66,9 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Part:
         {
             found.name
             for relation in {table, name}
-            for found in session.all("maintenance/compact/publications", schema=relation.schema, table=relation.name)
+            for found in session.fetch_all(
+                "maintenance/compact/publications", schema=relation.schema, table=relation.name
+            )
         }
     )
     if published and not row.is_identified:
@@ -72,7 +76,7 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Part:
             f"{name} is published by {', '.join(published)} but has no replica identity, so the server refuses "
             f"every UPDATE of it; give it a primary key or ALTER TABLE ... REPLICA IDENTITY"
         )
-    columns = session.all("maintenance/compact/column", oid=row.oid)
+    columns = session.fetch_all("maintenance/compact/column", oid=row.oid)
     if not columns:
         raise TableRefused(
             f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
@@ -106,7 +110,7 @@ def _refuse_rights(session: Session, name: TableName, row: Row) -> None:
 
 
 def _refuse_hooks(session: Session, name: TableName, oid: int, muted: bool) -> None:
-    hooks = session.all("maintenance/compact/hooks", oid=oid)
+    hooks = session.fetch_all("maintenance/compact/hooks", oid=oid)
     firing = [hook.name for hook in hooks if (hook.on_replica if muted else hook.on_origin)]
     if not firing:
         return
@@ -123,7 +127,7 @@ def _refuse_hooks(session: Session, name: TableName, oid: int, muted: bool) -> N
 
 
 def _refuse_computed_anew(session: Session, name: TableName, oid: int) -> None:
-    found = session.one("maintenance/compact/computed_anew", oid=oid)
+    found = session.fetch_one("maintenance/compact/computed_anew", oid=oid)
     if found.columns and found.triggers:
         raise TableRefused(
             f"the stored generated columns of {name} ({', '.join(found.columns)}) would be computed anew with every "

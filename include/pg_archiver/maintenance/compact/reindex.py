@@ -27,9 +27,9 @@ def drop_leftovers(session: Session, oid: int) -> list[str]:
     Whoever may rebuild an index need not be its owner, who alone may drop it.
     """
     told = []
-    for row in session.all("maintenance/compact/leftovers", oid=oid):
+    for row in session.fetch_all("maintenance/compact/leftovers", oid=oid):
         try:
-            session.change("maintenance/compact/drop_index", {"index": TableName(row.schema, row.name)})
+            session.execute("maintenance/compact/drop_index", {"index": TableName(row.schema, row.name)})
         except RightMissing:
             told.append(
                 f"{row.name} is left over from a rebuild that was broken off, and costs every write; only the owner of "
@@ -63,7 +63,7 @@ def rebuild_bloated(
         DatabaseInterrupted: broken off in the middle of one; the next run clears up.
     """
     notes = []
-    for index in session.all("maintenance/compact/indexes", oid=oid):
+    for index in session.fetch_all("maintenance/compact/indexes", oid=oid):
         if not index.is_valid or not _is_bloated(index, bloat, shrunk):
             continue
         if stopping():
@@ -86,7 +86,7 @@ def _rebuilt(session: Session, oid: int, index: Row, no_room: Callable[[int], st
         return f"index {index.name} is bloated, but a new one {hindrance}"
     log.info("rebuilding index %s of %d bytes", index.name, index.bytes)
     try:
-        session.change("maintenance/compact/reindex", {"index": TableName(index.schema, index.name)})
+        session.execute("maintenance/compact/reindex", {"index": TableName(index.schema, index.name)})
     except LockWait:
         # Somebody's transaction outlasted the wait: the index itself is as it was.
         left = drop_leftovers(session, oid)

@@ -153,12 +153,14 @@ class Mover:
         table, column = self._part.name, self._part.column
         names: Names = {"table": table, "column": column, "own": Of("moved", column)}
         with self._session.transaction():
-            self._session.all("maintenance/compact/settle", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms")
+            self._session.fetch_all(
+                "maintenance/compact/settle", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms"
+            )
             # Functions in indexes and constraints are called, and look their names up as for any writer.
-            self._session.users_path(ours_first=True)
+            self._session.use_database_search_path(builtins_first=True)
             if self._part.as_replica:
-                self._session.all("maintenance/compact/as_replica")
-            taken = self._session.all(
+                self._session.fetch_all("maintenance/compact/as_replica")
+            taken = self._session.fetch_all(
                 "maintenance/compact/take",
                 {"table": table},
                 first=f"({first},0)",
@@ -175,7 +177,7 @@ class Mover:
                     return landed
                 if divisible and time.monotonic() > too_late:
                     raise _TooMuch
-                versions = self._session.all("maintenance/compact/move", names, places=places)
+                versions = self._session.fetch_all("maintenance/compact/move", names, places=places)
                 if any(version.block >= beyond for version in versions):
                     raise NoRoom
                 landed += [version.block for version in versions if version.block < first]
