@@ -17,7 +17,7 @@ from dev.airflow import SCHEDULER, Airflow
 from dev.processes import ProcessError
 from dev.stack import PROJECT_ROOT, project_environment
 from pg_archiver.airflow.airflow_ids import dag_id
-from pg_archiver.airflow.pools import pools
+from pg_archiver.airflow.pools import list_pools
 from pg_archiver.policies.yaml_file import load
 
 DAG_ID = dag_id(DATABASE)
@@ -51,7 +51,7 @@ def run_through_airflow(place: Place, loaded: Loaded) -> Run:
     with airflow:
         airflow.wait_for_dags([DAG_ID])
         api = airflow.api()
-        api.set_pools(pools(load(place.policies)))
+        api.set_pools(list_pools(load(place.policies)))
         api.unpause(DAG_ID)
         wal = wal_bytes(place.postgres)
         with _peaks(airflow.home / "processes" / f"{SCHEDULER}.pid") as peaks:

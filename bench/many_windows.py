@@ -18,9 +18,9 @@ from pg_archiver.domain.positions import NONE
 from pg_archiver.domain.tables import Member, RowIdentity
 from pg_archiver.domain.windows import DueWindow, TimestampKind, Window
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.objects.checksums import Tally
-from pg_archiver.objects.compression import compressor
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.objects.checksums import Checksum
+from pg_archiver.objects.compression import make_compressor
 from pg_archiver.objects.manifest import (
     FORMAT,
     TOOL_VERSION,
@@ -63,7 +63,7 @@ class ManyWindows:
             session: a session on the client database; the table is in it, and empty.
             bucket: the folder that the S3 server serves as the bucket.
         """
-        ledger = Ledger(session, self.order)
+        ledger = WindowLedger(session, self.order)
         ledger.migrate()
         numbers = iter(range(self.windows))
         while some := list(itertools.islice(numbers, _WINDOWS_A_COMMIT)):
@@ -72,17 +72,17 @@ class ManyWindows:
                     cell = Window(FIRST + number * HOUR, FIRST + (number + 1) * HOUR)
                     self._note(ledger, DueWindow(cell, cell), self._stored(bucket, cell, number))
 
-    def _note(self, ledger: Ledger, window: DueWindow, manifest: Manifest) -> None:
+    def _note(self, ledger: WindowLedger, window: DueWindow, manifest: Manifest) -> None:
         row = ledger.begin(window, manifest.generation)
-        ledger.exported(row, manifest)
-        ledger.stored(row, "none")
-        ledger.progress(row, 0, manifest.rows, manifest.rows, NONE)
-        ledger.deleted(row, None)
+        ledger.mark_exported(row, manifest)
+        ledger.mark_stored(row, "none")
+        ledger.note_progress(row, 0, manifest.rows, manifest.rows, NONE)
+        ledger.mark_deleted(row, None)
 
     def _stored(self, bucket: Path, cell: Window, number: int) -> Manifest:
         order = self.order
         key = object_key(order.prefix, order.client, order.table, cell, 1, order.compression)
-        content, stream = _content(cell, number), compressor(order.compression)
+        content, stream = _content(cell, number), make_compressor(order.compression)
         packed = stream.compress(content) + stream.flush()
         manifest = Manifest(
             format=FORMAT,
@@ -133,7 +133,7 @@ def _rows(cell: Window, number: int) -> Iterator[list[str]]:
 
 
 def _described(key: str, packed: bytes, content: bytes) -> ObjectDescription:
-    there, inside = Tally(), Tally()
+    there, inside = Checksum(), Checksum()
     there.add(packed)
     inside.add(content)
     return ObjectDescription(

@@ -29,7 +29,7 @@ from pg_archiver.archive.store import store
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
 
@@ -96,8 +96,8 @@ def work_on(work: dict[str, Any]) -> None:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**work["postgres"])
 
-    with Session.connected(connect, work["database"], "bench") as session:
-        Ledger(session, order).migrate()
+    with Session.connect(connect, work["database"], "bench") as session:
+        WindowLedger(session, order).migrate()
         before = _peak_mb()
         exported, seconds = _timed(lambda: export(session, bucket, order, window))
         figures = [f"export {seconds:.1f} s, peak {_peak_mb():.0f} MB"]

@@ -17,7 +17,7 @@ from bench.archive_data import KEEP_DAYS, Load, load_template
 from bench.place import BUCKET, Place
 from dev.airflow_environment import base_environment
 from dev.stack import PROJECT_ROOT
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.archive.plan import Limits, plan
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load
@@ -32,7 +32,7 @@ def plan_ms(place: Place, load_: Load, times: int) -> list[float]:
     load_template(place.postgres, load_)
     (client,) = load(place.policies).clients
     (policy,) = client.tables
-    order = work_order(client, policy, "bench", dry_run=False)
+    order = make_order(client, policy, "bench", dry_run=False)
     bucket = Bucket(boto3.client("s3", **place.task()["s3"]), BUCKET)
     bucket.check("", writing=True)  # botocore reads its model of S3 at the first request
     limits = Limits(datetime.now(UTC), None, None)
@@ -42,7 +42,7 @@ def plan_ms(place: Place, load_: Load, times: int) -> list[float]:
 
     runs = []
     for _ in range(times):
-        with Session.connected(connect, load_.name, "archiver bench") as session:
+        with Session.connect(connect, load_.name, "archiver bench") as session:
             started = time.monotonic()
             plan(session, bucket, order, policy, KeepDays(KEEP_DAYS, "the benchmark"), limits)
             runs.append(round((time.monotonic() - started) * 1000, 1))

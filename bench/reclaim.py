@@ -253,7 +253,7 @@ def _statement(server: PostgresServer, statement: str) -> dict[str, Any]:
 
 
 def _compact(server: PostgresServer) -> dict[str, Any]:
-    with Session.connected(lambda: psycopg.connect(**server.dsn("measured")), "measured", "bench") as session:
+    with Session.connect(lambda: psycopg.connect(**server.dsn("measured")), "measured", "bench") as session:
         done = compact(session, TableName("analytics", "events"), lambda: False)
     return {
         "moved_rows": done.rows,

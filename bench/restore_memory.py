@@ -86,7 +86,7 @@ def main() -> int:
             },
         }
         started = time.monotonic()
-        with Session.connected(lambda: server.connect("bench"), "bench", "bench") as session:
+        with Session.connect(lambda: server.connect("bench"), "bench", "bench") as session:
             ManyWindows(ORDER, sizes[-1]).make(session, s3.bucket_folder(BUCKET))
         print(f"{sizes[-1]:,} windows made in {time.monotonic() - started:.0f} s", flush=True)
         runs = [_in_process(task | {"windows": size, "dry_run": dry}) for dry in (True, False) for size in sizes]
@@ -149,7 +149,7 @@ def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
     figures = {"windows": windows, "dry_run": dry, "before_mb": _peak_mb()}
     started = time.monotonic()
     try:
-        with Session.connected(connect, "bench", "bench") as session:
+        with Session.connect(connect, "bench", "bench") as session:
             result = restore(session, bucket, order)
         assert not result.failures, result.failures
         assert result.restored == windows * ROWS_A_WINDOW, result.lines()

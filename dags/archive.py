@@ -27,7 +27,7 @@ from pg_archiver.airflow.airflow_ids import dag_id, group_id, pool_name
 from pg_archiver.airflow.archive import TableWork
 from pg_archiver.airflow.archive_report import report_table
 from pg_archiver.airflow.batch_json import BatchJson
-from pg_archiver.airflow.default_args import NOTE, TAG, longest_of, task_settings
+from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args, task_timeout
 from pg_archiver.errors import PolicyError, Unfinished
 from pg_archiver.objects.object_keys import table_folder
 from pg_archiver.policies.yaml_file import Client, Policies
@@ -81,14 +81,14 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
         dag_id=dag_id(client.name),
         dag_display_name=f"archive {client.name}",
         description=f"Moves old rows of client {client.name} to S3",
-        doc_md=dag_docs.archive(client, policies.source),
+        doc_md=dag_docs.describe_archive(client, policies.source),
         schedule=CronTriggerTimetable(client.schedule, timezone="UTC") if client.schedule else None,
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=True,
         tags=[*TAGS, client.conn_id],
-        default_args=task_settings(
-            pool_name(client.conn_id), longest_of(max(policy.longest_statement for policy in client.tables))
+        default_args=make_default_args(
+            pool_name(client.conn_id), task_timeout(max(policy.longest_statement for policy in client.tables))
         ),
     ) as dag:
         for policy in client.tables:
@@ -177,7 +177,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
         dag_id=dag_id(name),
         dag_display_name=f"archive {name} (policy refused)",
         description=reason,
-        doc_md=dag_docs.broken(reason),
+        doc_md=dag_docs.describe_broken(reason),
         schedule="0 1 * * *",
         catchup=False,
         max_active_runs=1,
@@ -197,7 +197,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
 
 def build_dags() -> None:
     """Builds the DAG that is asked for, or all of them."""
-    policies = connections.policies()
+    policies = connections.load_policies()
     wanted = get_parsing_context().dag_id
     for client in policies.clients:
         if wanted in {None, dag_id(client.name)}:

@@ -20,14 +20,14 @@ from airflow.sdk import (
 )
 
 from pg_archiver.airflow import connections, dag_docs
-from pg_archiver.airflow.airflow_ids import maintenance_pool_name, with_prefix
+from pg_archiver.airflow.airflow_ids import add_name_prefix, maintenance_pool_name
 from pg_archiver.airflow.approval import RewriteApproval, describe_rejection
-from pg_archiver.airflow.default_args import TAG, task_settings
-from pg_archiver.airflow.maintenance import ACTIONS, Maintenance, Subject, chooser_of, group_of, subjects
+from pg_archiver.airflow.default_args import TAG, make_default_args
+from pg_archiver.airflow.maintenance import ACTIONS, Maintenance, Subject, choose_tables, chooser_of, group_of
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.yaml_file import Policies
 
-DAG_ID = with_prefix("maintenance")
+DAG_ID = add_name_prefix("maintenance")
 ASSET = Asset(name=DAG_ID, uri=f"x-archiver://{DAG_ID}", group="archiver")
 STEPS = ("inspect", "index", "validate", "vacuum", "approve", "reclaim", "report")
 WEIGHT = {name: number for number, name in enumerate(STEPS, start=1)}
@@ -91,7 +91,7 @@ def build_maintenance_dag(policies: Policies) -> DAG:
         allowed_run_types=["scheduled", "manual", "operator_triggered"],
         params=PARAMETERS,
         tags=[TAG, "maintenance"],
-        default_args=task_settings(longest=timedelta(days=1)),
+        default_args=make_default_args(longest=timedelta(days=1)),
     ) as dag:
         for conn_id in policies.conn_ids:
             add_server(policies, conn_id)
@@ -103,7 +103,7 @@ def add_server(policies: Policies, conn_id: str) -> None:
     group, pool = group_of(conn_id), maintenance_pool_name(conn_id)
 
     def work(chosen: Subject, context: Any) -> Maintenance:
-        return Maintenance.of(policies, chosen, context)
+        return Maintenance.for_table(policies, chosen, context)
 
     def said(context: Any, name: str) -> Any:
         ti = context["ti"]
@@ -122,7 +122,7 @@ def add_server(policies: Policies, conn_id: str) -> None:
 
     @task(task_id=chooser_of(conn_id), pool=pool)
     def choose(**context: Any) -> list[Subject]:
-        return subjects(policies, conn_id, context)
+        return choose_tables(policies, conn_id, context)
 
     @step("inspect")
     def inspect(chosen: Subject, **context: Any) -> dict[str, object]:
@@ -158,7 +158,7 @@ def add_server(policies: Policies, conn_id: str) -> None:
         approve = RewriteApproval(
             task_id="approve",
             chosen=chosen,
-            question=lambda subject, context: work(subject, context).wants_approval(),
+            question=lambda subject, context: work(subject, context).make_question(),
             pool=pool,
             priority_weight=WEIGHT["approve"],
             map_index_template=label_of("task.chosen"),
@@ -177,4 +177,4 @@ def add_server(policies: Policies, conn_id: str) -> None:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_maintenance_dag(connections.policies())
+    build_maintenance_dag(connections.load_policies())

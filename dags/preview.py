@@ -13,12 +13,12 @@ from airflow.sdk import DAG, Param, get_parsing_context, task
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from pg_archiver.airflow import connections, dag_docs
-from pg_archiver.airflow.airflow_ids import pool_name, with_prefix
-from pg_archiver.airflow.default_args import TAG, task_settings
+from pg_archiver.airflow.airflow_ids import add_name_prefix, pool_name
+from pg_archiver.airflow.default_args import TAG, make_default_args
 from pg_archiver.airflow.preview import choose_client, look_for_pool, probe_state, probe_task, read_form, run_preview
 from pg_archiver.policies.yaml_file import Policies
 
-DAG_ID = with_prefix("preview")
+DAG_ID = add_name_prefix("preview")
 LOOK_FOR_POOL = "look_for_pool"
 # Before all that an archive does in the pool: it takes a second, and a person waits for it.
 PROBE = 100
@@ -73,7 +73,7 @@ def build_preview_dag(policies: Policies) -> DAG:
         is_paused_upon_creation=False,
         params=parameters(policies),
         tags=[TAG, "preview"],
-        default_args=task_settings(),
+        default_args=make_default_args(),
     ) as dag:
 
         @task.branch
@@ -106,4 +106,4 @@ def build_preview_dag(policies: Policies) -> DAG:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_preview_dag(connections.policies())
+    build_preview_dag(connections.load_policies())

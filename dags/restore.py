@@ -12,13 +12,13 @@ from airflow.sdk import DAG, Param, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from pg_archiver.airflow import connections, dag_docs
-from pg_archiver.airflow.airflow_ids import pool_name, with_prefix
-from pg_archiver.airflow.default_args import TAG, task_settings
-from pg_archiver.airflow.restore import MOST_HOLD_DAYS, chosen, restore_order, run_restore, task_of
+from pg_archiver.airflow.airflow_ids import add_name_prefix, pool_name
+from pg_archiver.airflow.default_args import TAG, make_default_args
+from pg_archiver.airflow.restore import MOST_HOLD_DAYS, choose_table, make_restore_order, run_restore, task_id_of
 from pg_archiver.domain.work import OnConflict
 from pg_archiver.policies.yaml_file import Policies
 
-DAG_ID = with_prefix("restore")
+DAG_ID = add_name_prefix("restore")
 # Airflow refuses a date-time without one.
 OFFSET = "with an offset, such as 2026-01-31T00:00:00+01:00"
 
@@ -102,14 +102,14 @@ def build_restore_dag(policies: Policies) -> DAG:
         is_paused_upon_creation=False,
         params=parameters(policies),
         tags=[TAG, "restore"],
-        default_args=task_settings(longest=timedelta(days=1)),
+        default_args=make_default_args(longest=timedelta(days=1)),
     ) as dag:
 
         @task.branch
         def choose(**context: Any) -> str:
-            client, policy = chosen(policies, context)
-            restore_order(client, policy, context)
-            return task_of(client.conn_id)
+            client, policy = choose_table(policies, context)
+            make_restore_order(client, policy, context)
+            return task_id_of(client.conn_id)
 
         def restore(**context: Any) -> dict[str, object]:
             result = run_restore(policies, context)
@@ -122,9 +122,9 @@ def build_restore_dag(policies: Policies) -> DAG:
         first = choose()
         for conn_id in policies.conn_ids:
             # Without multiple_outputs=False Airflow would push each key of the result by itself as well.
-            first >> task(task_id=task_of(conn_id), pool=pool_name(conn_id), multiple_outputs=False)(restore)()
+            first >> task(task_id=task_id_of(conn_id), pool=pool_name(conn_id), multiple_outputs=False)(restore)()
     return dag
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_restore_dag(connections.policies())
+    build_restore_dag(connections.load_policies())

@@ -11,12 +11,12 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context, task
 
 from pg_archiver.airflow import connections, dag_docs
-from pg_archiver.airflow.airflow_ids import with_prefix
-from pg_archiver.airflow.default_args import TAG, task_settings
-from pg_archiver.airflow.verify import Subject, run_verify, subjects
+from pg_archiver.airflow.airflow_ids import add_name_prefix
+from pg_archiver.airflow.default_args import TAG, make_default_args
+from pg_archiver.airflow.verify import Subject, choose_tables, run_verify
 from pg_archiver.policies.yaml_file import Policies
 
-DAG_ID = with_prefix("verify")
+DAG_ID = add_name_prefix("verify")
 # It reads S3 and hardly touches the databases, so it runs in no server's pool; this bounds it instead.
 AT_ONCE = 4
 
@@ -55,12 +55,12 @@ def build_verify_dag(policies: Policies) -> DAG:
         allowed_run_types=["scheduled", "manual", "operator_triggered"],
         params=PARAMETERS,
         tags=[TAG, "verify"],
-        default_args=task_settings(longest=timedelta(days=2)),
+        default_args=make_default_args(longest=timedelta(days=2)),
     ) as dag:
 
         @task
         def choose(**context: Any) -> list[list[Subject]]:
-            return subjects(policies, context)
+            return choose_tables(policies, context)
 
         # Without multiple_outputs=False Airflow would push the report of each table by itself as well.
         @task(map_index_template=LABEL, max_active_tis_per_dag=AT_ONCE, multiple_outputs=False)
@@ -72,4 +72,4 @@ def build_verify_dag(policies: Policies) -> DAG:
 
 
 if get_parsing_context().dag_id in {None, DAG_ID}:
-    build_verify_dag(connections.policies())
+    build_verify_dag(connections.load_policies())

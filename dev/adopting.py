@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
@@ -24,13 +24,13 @@ def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> 
             continue
         # One archive for each bucket and prefix, whatever number of tables it has.
         tables = {(table.bucket_name, table.prefix): table for table in client.tables}
-        with Session.connected(partial(postgres.connect, client.database), client.database, "adopt") as session:
+        with Session.connect(partial(postgres.connect, client.database), client.database, "adopt") as session:
             if not session.fetch_one("ledger/schema/schema_exists").owners:
                 continue
             for table in tables.values():
-                order = work_order(client, table, reason, dry_run=False)
+                order = make_order(client, table, reason, dry_run=False)
                 ownership = Ownership(session, Bucket(s3.client(), order.bucket), order)
-                if ownership.hindrance():
+                if ownership.find_hindrance():
                     ownership.claim(reason)
                     adopted.append(client.name)
     return adopted

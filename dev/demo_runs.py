@@ -11,7 +11,7 @@ from dev.airflow_session import Record
 from dev.demo_clients import CLIENTS, VARIABLES, DemoClient
 from dev.stack import Stack
 from pg_archiver.airflow.airflow_ids import dag_id
-from pg_archiver.airflow.pools import pools
+from pg_archiver.airflow.pools import list_pools
 from pg_archiver.policies.yaml_file import load
 
 DAGS = {client.name: dag_id(client.name) for client in CLIENTS}
@@ -50,7 +50,7 @@ def prepare(api: AirflowApi, policies: Path) -> None:
     for key, value in VARIABLES.items():
         api.set_variable(key, value)
         print(f"Airflow Variable {key} = {value}", flush=True)
-    api.set_pools(pools(load(policies)))
+    api.set_pools(list_pools(load(policies)))
 
 
 def count_deleted(stack: Stack, client: DemoClient) -> int:

@@ -11,10 +11,10 @@ import boto3
 import psycopg
 
 from bench.peers.protocol import serve
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.archive.pipeline import archive
 from pg_archiver.archive.plan import Limits, plan
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session
@@ -25,7 +25,7 @@ def work(task: dict[str, Any]) -> None:
     """Plans the policy file's one table as of now and archives all that is due."""
     (client,) = load(Path(task["policies"])).clients
     (policy,) = client.tables
-    order = work_order(client, policy, "bench", dry_run=False)
+    order = make_order(client, policy, "bench", dry_run=False)
     bucket = Bucket(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
     keep = KeepDays(task["keep_days"], "the benchmark")
 
@@ -33,11 +33,11 @@ def work(task: dict[str, Any]) -> None:
         return psycopg.connect(**task["postgres"])
 
     def open_session(step: str) -> AbstractContextManager[Session]:
-        return Session.connected(connect, client.database, f"archiver bench {step}")
+        return Session.connect(connect, client.database, f"archiver bench {step}")
 
     with open_session("plan") as session:
         due = plan(session, bucket, order, policy, keep, Limits(datetime.now(UTC), None, None))
-        Ledger(session, order).migrate()
+        WindowLedger(session, order).migrate()
     windows = (window for batch in due.batches for window in batch)
     archive(open_session, bucket, order, windows, lambda: False)
 

@@ -10,7 +10,7 @@ import boto3
 import psycopg
 
 from bench.peers.protocol import serve
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import RestoreOrder
 from pg_archiver.policies.yaml_file import load
@@ -28,12 +28,12 @@ def work(task: dict[str, Any]) -> None:
     bucket = Bucket(boto3.client("s3", **task["s3"], config=CLIENT), policy.bucket_name)
     now = datetime.now(UTC)
     into = TableName(*task["into"]) if task["into"] else None
-    order = RestoreOrder(work_order(client, policy, "bench", dry_run=False), now - TEN_YEARS, now, into)
+    order = RestoreOrder(make_order(client, policy, "bench", dry_run=False), now - TEN_YEARS, now, into)
 
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])
 
-    with Session.connected(connect, client.database, "archiver bench restore") as session:
+    with Session.connect(connect, client.database, "archiver bench restore") as session:
         restore(session, bucket, order).refuse_failures()
 
 

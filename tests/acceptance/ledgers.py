@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_archiver.ledger.migrations import migrations
+from pg_archiver.ledger.migrations import list_migrations
 from tests.acceptance.conftest import Tenant
 
 
@@ -16,7 +16,7 @@ def with_ledger(tenant: Tenant, when: str, body: str, condition: str = "true") -
         condition: of which rows, as WHEN takes it.
     """
     tenant.sql("CREATE SCHEMA archiver")
-    for number, path in migrations():
+    for number, path in list_migrations():
         if number > 1:
             tenant.sql(path.read_text(encoding="utf-8").replace("%", "%%"))
             if number > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dev.waiting import wait_until
-from pg_archiver.ledger.migrations import migrations
+from pg_archiver.ledger.migrations import list_migrations
 from tests.acceptance.conftest import HOURS, RUN_SECONDS, Tenant, Tenants
 from tests.acceptance.ledgers import with_ledger
 
@@ -76,7 +76,7 @@ def test_a_variable_for_a_client_whose_name_is_all_but_this_one_refuses(tenants:
 def test_clients_of_a_former_version_that_had_deleted_go_on_and_are_told(tenants: Tenants) -> None:
     grandfathered = tenants["grandfathered"]
     grandfathered.sql("CREATE SCHEMA archiver")
-    for number, path in migrations():
+    for number, path in list_migrations():
         if 1 < number < 12:
             grandfathered.sql(path.read_text(encoding="utf-8").replace("%", "%%"))
             grandfathered.sql("INSERT INTO archiver.migrations (number, name) VALUES (%s, %s)", number, path.stem)

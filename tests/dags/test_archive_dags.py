@@ -190,12 +190,12 @@ def test_parsing_many_clients_prints_its_time(load: Load, capsys: pytest.Capture
 
 def test_a_stop_before_the_step_has_its_handler_is_noted_by_airflows_own(load: Load) -> None:
     dag = load(policies_of({"name": "acme"})).dags["archive__acme"]
-    with connections.stop_requested() as asked:
+    with connections.watch_for_stop() as asked:
         assert not asked()
     dag.get_task("analytics-events.window.delete").prepare_for_execution().on_kill()
-    with connections.stop_requested() as asked:
+    with connections.watch_for_stop() as asked:
         assert asked()
-    with connections.stop_requested() as asked:
+    with connections.watch_for_stop() as asked:
         assert not asked()
 
 

@@ -22,14 +22,14 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from dev.s3 import MotoS3
 from pg_archiver.airflow import maintenance
-from pg_archiver.airflow.free_space import free_space
-from pg_archiver.airflow.maintenance import subjects
-from pg_archiver.airflow.pools import pools
+from pg_archiver.airflow.free_space import find_free_space
+from pg_archiver.airflow.maintenance import choose_tables
+from pg_archiver.airflow.pools import list_pools
 from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import SettingError, StorageInterrupted
-from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, room_for
-from pg_archiver.maintenance.inspection import Method, Part
+from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, estimate_room
+from pg_archiver.maintenance.inspection import Method, TablePart
 from pg_archiver.maintenance.strategy import disk_hindrance
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.yaml_file import Client, Policies, load
@@ -90,31 +90,31 @@ def test_the_dag(policies: Policies) -> None:
 
 
 def test_each_server_has_a_pool_of_one_slot_for_it(policies: Policies) -> None:
-    assert {name: pool["slots"] for name, pool in pools(policies).items() if name.startswith("maintenance")} == {
+    assert {name: pool["slots"] for name, pool in list_pools(policies).items() if name.startswith("maintenance")} == {
         "maintenance_rds_main": 1,
         "maintenance_rds_two": 1,
     }
 
 
 def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert subjects(policies, "rds_main", form()) == [["a", "s.one"], ["a", "s.two"]]
-    assert subjects(policies, "rds_two", form()) == [["b", "s.two"]]
-    assert subjects(policies, "rds_main", form(tables=["s.two"])) == [["a", "s.two"]]
-    assert subjects(policies, "rds_two", form(clients=["a"])) == []
+    assert choose_tables(policies, "rds_main", form()) == [["a", "s.one"], ["a", "s.two"]]
+    assert choose_tables(policies, "rds_two", form()) == [["b", "s.two"]]
+    assert choose_tables(policies, "rds_main", form(tables=["s.two"])) == [["a", "s.two"]]
+    assert choose_tables(policies, "rds_two", form(clients=["a"])) == []
     with pytest.raises(SettingError, match="clients names 'nobody'"):
-        subjects(policies, "rds_main", form(clients=["a", "nobody"]))
+        choose_tables(policies, "rds_main", form(clients=["a", "nobody"]))
     with pytest.raises(SettingError, match=r"clients names 'bad': .*tables is empty"):
-        subjects(policies, "rds_main", form(clients=["bad"]))
+        choose_tables(policies, "rds_main", form(clients=["bad"]))
     with pytest.raises(SettingError, match=r"tables names 's\.three'"):
-        subjects(policies, "rds_main", form(tables=["s.three"]))
+        choose_tables(policies, "rds_main", form(tables=["s.three"]))
     with pytest.raises(SettingError, match="force is set without reason"):
-        subjects(policies, "rds_main", form(force=True, reason=" "))
+        choose_tables(policies, "rds_main", form(force=True, reason=" "))
     ignored = form(dry_run=True) | {"params": EMPTY}
     with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
-        subjects(policies, "rds_main", ignored)
+        choose_tables(policies, "rds_main", ignored)
     monkeypatch.setattr(maintenance, "MOST_MAPPED_WINDOWS", 1)
     with pytest.raises(SettingError, match="2 tables of rds_main are more than the 1"):
-        subjects(policies, "rds_main", form())
+        choose_tables(policies, "rds_main", form())
 
 
 def on(**disk: Any) -> Client:
@@ -122,14 +122,14 @@ def on(**disk: Any) -> Client:
 
 
 def test_free_space_is_asked_for_as_the_policy_says(tmp_path: Path) -> None:
-    assert free_space(on()).ask() is None
-    assert free_space(on(free_gb=1.5)).ask() == 1_500_000_000
-    assert free_space(on(free_bytes=0)).ask() == 0
-    free = free_space(on(path=str(tmp_path))).ask()
+    assert find_free_space(on()).ask() is None
+    assert find_free_space(on(free_gb=1.5)).ask() == 1_500_000_000
+    assert find_free_space(on(free_bytes=0)).ask() == 0
+    free = find_free_space(on(path=str(tmp_path))).ask()
     assert free is not None
     assert abs(free - shutil.disk_usage(tmp_path).free) < 10**9
     with pytest.raises(SettingError, match=r"disk\.path is /no/such/folder"):
-        free_space(on(path="/no/such/folder")).ask()
+        find_free_space(on(path="/no/such/folder")).ask()
 
 
 def test_a_function_that_tells_the_free_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,13 +137,13 @@ def test_a_function_that_tells_the_free_space(tmp_path: Path, monkeypatch: pytes
         "def free():\n    return 77\ndef unknown():\n    return None\ndef wrong():\n    return '77'\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert free_space(on(callable="our_disks:free")).ask() == 77
-    assert free_space(on(callable="our_disks:unknown")).ask() is None
+    assert find_free_space(on(callable="our_disks:free")).ask() == 77
+    assert find_free_space(on(callable="our_disks:unknown")).ask() is None
     with pytest.raises(SettingError, match="returned '77'; it has to return bytes"):
-        free_space(on(callable="our_disks:wrong")).ask()
+        find_free_space(on(callable="our_disks:wrong")).ask()
     for place in ("our_disks:nothing", "no_such_module:free"):
         with pytest.raises(SettingError, match=f"disk.callable is '{place}', which cannot be imported"):
-            free_space(on(callable=place)).ask()
+            find_free_space(on(callable=place)).ask()
 
 
 def test_cloudwatch_tells_the_free_space_of_an_rds_instance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,8 +168,8 @@ def test_cloudwatch_tells_the_free_space_of_an_rds_instance(monkeypatch: pytest.
                     }
                 ],
             )
-        assert free_space(on(rds_instance_id="main-1")).ask() == 4_000_000_000
-        assert free_space(on(rds_instance_id="main-2")).ask() is None
+        assert find_free_space(on(rds_instance_id="main-1")).ask() == 4_000_000_000
+        assert find_free_space(on(rds_instance_id="main-2")).ask() is None
 
 
 class CloudWatch(BaseHTTPRequestHandler):
@@ -225,20 +225,20 @@ def test_what_cloudwatch_does_not_tell_is_an_error_that_names_the_fix(
     with answering(status, code) as endpoint:
         aws.setenv("AWS_ENDPOINT_URL", endpoint)
         with pytest.raises(kind, match=f"RDS instance main-1 .*{words}") as raised:
-            free_space(on(rds_instance_id="main-1")).ask()
+            find_free_space(on(rds_instance_id="main-1")).ask()
     assert "arn of somebody" not in str(raised.value)
 
 
 def test_a_cloudwatch_that_cannot_be_reached_is_tried_again(aws: pytest.MonkeyPatch) -> None:
     aws.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(StorageInterrupted, match="CloudWatch cannot be reached"):
-        free_space(on(rds_instance_id="main-1")).ask()
+        find_free_space(on(rds_instance_id="main-1")).ask()
 
 
 def test_space_that_is_not_known_is_never_enough() -> None:
     new = Sizes(heap=1)
     for space in (UNKNOWN_SPACE, FreeSpace(lambda: None, "CloudWatch has no figure")):
-        part = Part(1, TableName("s", "one"), new, Sizes(), 1, 0, True, "owner")
-        room = room_for(part, Method.MEASURED, space)
+        part = TablePart(1, TableName("s", "one"), new, Sizes(), 1, 0, True, "owner")
+        room = estimate_room(part, Method.MEASURED, space)
         assert not room.enough
         assert "how much is free is not known" in str(disk_hindrance(room))

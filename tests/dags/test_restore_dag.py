@@ -12,7 +12,7 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
-from pg_archiver.airflow.restore import chosen, restore_order
+from pg_archiver.airflow.restore import choose_table, make_restore_order
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict
 from pg_archiver.errors import SettingError
@@ -87,12 +87,12 @@ def test_without_any_client_there_is_a_form_still(tmp_path: Path, monkeypatch: p
 
 def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
     context = filled(client="globex", table="a.b", into='"odd.schema".copy', on_conflict="newest", dry_run=True)
-    assert restore_order(*chosen(policies, context), context).text_columns == ()
+    assert make_restore_order(*choose_table(policies, context), context).text_columns == ()
     context = filled(
         client="globex", table="a.b", into='"odd.schema".copy', on_conflict="newest", dry_run=True,
         text_columns="role, other name ,", set_sequences=True,
     )  # fmt: skip
-    order = restore_order(*chosen(policies, context), context)
+    order = make_restore_order(*choose_table(policies, context), context)
     assert (order.start, order.end) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2))  # noqa: DTZ001
     assert order.into == TableName("odd.schema", "copy")
     assert order.on_conflict is OnConflict.NEWEST
@@ -117,10 +117,10 @@ def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
 def test_a_field_that_cannot_be_used_is_named(policies: Policies, fields: dict[str, object], words: str) -> None:
     context = filled(**fields)
     with pytest.raises(SettingError, match=words):
-        restore_order(*chosen(policies, context), context)
+        make_restore_order(*choose_table(policies, context), context)
 
 
 def test_a_dry_run_that_airflow_made_a_real_one_is_refused(policies: Policies) -> None:
     context = filled(dry_run=True) | {"params": FORM}
     with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
-        chosen(policies, context)
+        choose_table(policies, context)

@@ -26,7 +26,7 @@ def test_a_list_of_hosts_is_known_as_the_connection_names_it(tmp_path: Path, mon
         client = Client(name="postgres", conn_id="rds", database="postgres", tables=())
         for changes in ({}, {"extra": json.dumps({"host": "localhost,127.0.0.1"})}, {"host": "127.0.0.1"}):
             monkeypatch.setenv("AIRFLOW_CONN_RDS", json.dumps({**connection, **changes}))
-            with connections.session(client, "plan", writes=True) as session:
+            with connections.open_session(client, "plan", writes=True) as session:
                 endpoints.append(session.endpoint)
     port = str(server.port)
     assert endpoints == [("127.0.0.1,localhost", port), ("localhost,127.0.0.1", port), ("127.0.0.1", port)]

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from airflow.dag_processing.dagbag import DagBag
 
-from pg_archiver.airflow.default_args import longest_of
+from pg_archiver.airflow.default_args import task_timeout
 from pg_archiver.policies.durations import LONGEST_STATEMENT
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def test_the_longest_that_a_policy_allows_is_less_than_the_broker_waits() -> Non
     compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
     settings = compose["x-airflow-common"]["environment"]
     waits = int(settings["AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT"])
-    assert longest_of(LONGEST_STATEMENT) < timedelta(seconds=waits)
+    assert task_timeout(LONGEST_STATEMENT) < timedelta(seconds=waits)
 
 
 def test_the_broker_waits_longer_for_a_task_than_any_may_run() -> None:

@@ -14,7 +14,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow import verify as verify_tasks
-from pg_archiver.airflow.verify import run_verify, subjects
+from pg_archiver.airflow.verify import choose_tables, run_verify
 from pg_archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
 from pg_archiver.policies.yaml_file import Policies, load
 from pg_archiver.verify.rebuild_ledger import Rebuilt
@@ -61,18 +61,18 @@ def test_the_dag(policies: Policies) -> None:
 
 
 def test_the_form_chooses_the_tables(policies: Policies) -> None:
-    assert subjects(policies, filled()) == [[one] for one in ALL]
-    assert subjects(policies, filled(client="a")) == [[["a", "s.one"]], [["a", "s.two"]]]
-    assert subjects(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
+    assert choose_tables(policies, filled()) == [[one] for one in ALL]
+    assert choose_tables(policies, filled(client="a")) == [[["a", "s.one"]], [["a", "s.two"]]]
+    assert choose_tables(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
     with pytest.raises(SettingError, match=r"no table s.one of client b"):
-        subjects(policies, filled(client="b", table="s.one"))
+        choose_tables(policies, filled(client="b", table="s.one"))
     with pytest.raises(SettingError, match="names 'tabel', which is no parameter of DAG verify; did you mean 'table'"):
-        subjects(policies, filled(tabel="s.one"))
+        choose_tables(policies, filled(tabel="s.one"))
 
 
 def test_more_tables_than_airflow_maps_share_tasks(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_tasks, "MOST_MAPPED_WINDOWS", 2)
-    assert subjects(policies, filled()) == [ALL[:2], ALL[2:]]
+    assert choose_tables(policies, filled()) == [ALL[:2], ALL[2:]]
 
 
 def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(
@@ -88,8 +88,8 @@ def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(
         return Verified(problems=["a hole"])
 
     monkeypatch.setattr(verify_tasks, "verify", verify)
-    monkeypatch.setattr(connections, "session", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(connections, "object_store", lambda _: None)
+    monkeypatch.setattr(connections, "open_session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(connections, "open_bucket", lambda _: None)
     with pytest.raises(Unfinished, match=r"client a, s.one: it is gone; client b, analytics.events: .*a hole"):
         run_verify(policies, ALL, filled())
     assert seen == ["s.one", "s.two", "analytics.events"]
@@ -102,8 +102,8 @@ def test_what_cannot_be_put_into_the_ledger_keeps_nothing_from_being_read_back(
 ) -> None:
     monkeypatch.setattr(verify_tasks, "rebuild", lambda *_: Rebuilt(problems=["a damaged manifest"]))
     monkeypatch.setattr(verify_tasks, "verify", lambda *_: Verified(problems=["a hole"]))
-    monkeypatch.setattr(connections, "session", lambda *_, **__: nullcontext())
-    monkeypatch.setattr(connections, "object_store", lambda _: None)
+    monkeypatch.setattr(connections, "open_session", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(connections, "open_bucket", lambda _: None)
     pushed: list[Any] = []
     context = filled(rebuild_ledger=True)
     context["ti"] = SimpleNamespace(xcom_push=lambda value, **_: pushed.append(value))

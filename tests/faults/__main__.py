@@ -146,7 +146,7 @@ def try_archives(tally: Tally, place: Place, durable: Place, worker: kills.Worke
 def main() -> int:
     """Tries the archive here, and the rest in processes of this program that are given a file for their findings."""
     logging.disable(logging.WARNING)
-    session._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    session.LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     tally = Tally()
     if sys.argv[1:]:
         name, findings = sys.argv[1:]

@@ -11,14 +11,14 @@ from typing import Any
 import psycopg
 
 from pg_archiver.archive.delete import delete_all
-from pg_archiver.archive.drop_partition import drop, nothing_more_to_ask
+from pg_archiver.archive.drop_partition import ask_nothing, drop
 from pg_archiver.archive.export import export
 from pg_archiver.archive.plan import Limits, plan
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch, OnConflict, RestoreOrder, WorkOrder
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres.pinned_session import SessionLimits
@@ -60,7 +60,7 @@ class Run:
         with self.session("plan") as session:
             found = plan(session, self.store, self.order, self.policy, keep, limits)
             if found.batches:
-                Ledger(session, self.order).migrate()
+                WindowLedger(session, self.order).migrate()
         return list(found.batches)
 
     def export(self, windows: list[DueWindow]) -> None:
@@ -81,7 +81,7 @@ class Run:
         self,
         batches: list[Batch],
         stopping: Callable[[], bool] = lambda: False,
-        confirm: Callable[[], None] = nothing_more_to_ask,
+        confirm: Callable[[], None] = ask_nothing,
     ) -> int:
         """As the delete task does: whole partitions are dropped if all of their rows are covered."""
         rows = 0
@@ -126,4 +126,4 @@ class Run:
 
     def session(self, step: str) -> AbstractContextManager[Session]:
         """A connection of the step's own."""
-        return Session.connected(self.connect, self.database, f"archiver {step} faults", limits=self.limits)
+        return Session.connect(self.connect, self.database, f"archiver {step} faults", limits=self.limits)

@@ -42,7 +42,7 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that wait for each other's windows look again sooner."""
-    monkeypatch.setattr(session, "_WINDOW_LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
+    monkeypatch.setattr(session, "LOCK_POLL_SECONDS", LOCK_POLL_SECONDS)
 
 
 @pytest.fixture(scope="session")

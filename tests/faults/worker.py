@@ -53,7 +53,7 @@ def run_of(order: dict[str, Any]) -> Run:
 
 
 def _child(order: dict[str, Any]) -> None:
-    session._WINDOW_LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
+    session.LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     run = run_of(order)
     met: Counter[str] = Counter()
     names: list[str] = []

@@ -33,7 +33,7 @@ def main() -> None:
         return rows
 
     Session.fetch_all = fatal  # type: ignore[method-assign,assignment]
-    with Session.connected(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as session:
+    with Session.connect(lambda: psycopg.connect(**order["dsn"]), order["dsn"]["dbname"], "test") as session:
         compact(session, EVENTS, lambda: False, EFFORT)
 
 

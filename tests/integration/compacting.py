@@ -10,14 +10,14 @@ from typing import Any
 from psycopg import sql
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.maintenance.compact.compact import Compacted, Effort, compact
+from pg_archiver.maintenance.compact.compact import Compacted, CompactOptions, compact
 from pg_archiver.maintenance.compact.reindex import Bloat
-from pg_archiver.maintenance.compact.row_mover import Tempo
+from pg_archiver.maintenance.compact.row_mover import MovePace
 from tests.integration.place import Place
 
 EVENTS = TableName("analytics", "events")
 # Tests wait for nobody for long, and small indexes count as bloated too.
-EFFORT = Effort(tempo=Tempo(rest=0.0, patience_seconds=1.0), bloat=Bloat(least_bytes=1 << 16))
+EFFORT = CompactOptions(tempo=MovePace(rest=0.0, patience_seconds=1.0), bloat=Bloat(least_bytes=1 << 16))
 ROWS = 4000
 
 

@@ -37,7 +37,7 @@ def main() -> None:
     order = json.load(sys.stdin)
     os.environ["AIRFLOW_CONN_RDS_MAIN"] = order["connection"]
     client = Client(order["client"], "rds_main", order["client"], ())
-    with connections.session(client, order["what"], writes=True) as session:
+    with connections.open_session(client, order["what"], writes=True) as session:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         {"delete": delete, "vacuum": vacuum}[order["what"]](session)

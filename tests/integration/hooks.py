@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+import pytest
+
 from pg_archiver.postgres.session import CopyOut, Line, Row, Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.s3.bucket import Bucket
@@ -51,7 +53,7 @@ class HookedStore(Bucket):
             try:
                 yield upload
             finally:
-                upload.give_up()
+                upload.abort()
 
 
 def hooked(place: Place, before_upload: Act) -> HookedStore:
@@ -91,7 +93,7 @@ class HookedDatabase(Session):
 @contextmanager
 def acting_before(place: Place, statement: str, action: Callable[[], object]) -> Generator[HookedDatabase]:
     """A session in which something happens once, before a statement."""
-    with HookedDatabase.connected(place.connect, place.database, "test") as session:
+    with HookedDatabase.connect(place.connect, place.database, "test") as session:
         assert isinstance(session, HookedDatabase)
 
         def act(_statement: str) -> None:
@@ -123,3 +125,25 @@ class LosingDatabase(Session):
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         with super().copy_out(statement, names, **values) as copy:
             yield cast(CopyOut, LosingCopy(copy))
+
+
+def before_statement(patched: pytest.MonkeyPatch, statement: str, action: Callable[[], object]) -> None:
+    """Does something once, just before any session sends a statement of this name."""
+    left = [action]
+
+    def act(sent: str) -> None:
+        if sent == statement and left:
+            left.pop()()
+
+    fetch_all, execute = Session.fetch_all, Session.execute
+
+    def acting_fetch(self: Session, sent: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        act(sent)
+        return fetch_all(self, sent, names, **values)
+
+    def acting_execute(self: Session, sent: str, names: Names | None = None, /, **values: object) -> int:
+        act(sent)
+        return execute(self, sent, names, **values)
+
+    patched.setattr(Session, "fetch_all", acting_fetch)
+    patched.setattr(Session, "execute", acting_execute)

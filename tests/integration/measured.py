@@ -48,7 +48,7 @@ def main() -> None:
     bucket = Bucket(boto3.client("s3", **s3, config=Config(proxies={})), order.bucket)
     found = {"before": peak()}
 
-    with Session.connected(lambda: psycopg.connect(**dsn), order.client, "test") as session:
+    with Session.connect(lambda: psycopg.connect(**dsn), order.client, "test") as session:
         export(session, bucket, order, window)
         found["export"] = peak()
         store(session, bucket, order, window)

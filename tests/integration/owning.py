@@ -14,7 +14,7 @@ import pytest
 
 from pg_archiver.errors import OwnedElsewhere
 from pg_archiver.ledger.ownership import FRESH, Ownership
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.object_keys import owner_key
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
@@ -36,9 +36,9 @@ def run(
         dsn = place.server.dsn(place.database)
         return psycopg.connect(**{**dsn, "user": place.role or dsn["user"], **reached})
 
-    with Session.connected(connect, place.database, "test", hosts=lambda: hosts) as session:
+    with Session.connect(connect, place.database, "test", hosts=lambda: hosts) as session:
         order = replace(place.order, run_id=run_id)
-        Ledger(session, order).migrate()
+        WindowLedger(session, order).migrate()
         yield Ownership(session, bucket or place.store, order, fresh)
 
 
@@ -55,7 +55,7 @@ def confirm(place: Place, run_id: str, **reached: Any) -> None:
 def refused_claim(place: Place, run_id: str, adopt: str | None = None, **reached: Any) -> str:
     """What the claim says; and the dry run before it says the same of the facts."""
     with run(place, run_id, **reached) as ownership:
-        foretold = ownership.hindrance(adopt)
+        foretold = ownership.find_hindrance(adopt)
         with pytest.raises(OwnedElsewhere) as refusal:
             ownership.claim(adopt)
     said = str(refusal.value)

@@ -22,8 +22,8 @@ from pg_archiver.archive.plan import Limits, Plan, plan
 from pg_archiver.archive.store import store
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.objects.compression import decompressed
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import parse_table
@@ -101,7 +101,7 @@ class Place(AnyPlace):
 
     @contextmanager
     def session(self) -> Generator[Session]:
-        with Session.connected(self.connect, self.database, "test") as session:
+        with Session.connect(self.connect, self.database, "test") as session:
             yield session
 
     def connect(self) -> psycopg.Connection[Any]:
@@ -115,7 +115,7 @@ class Place(AnyPlace):
 
     def windows(self, keep_days: int = 2) -> list[DueWindow]:
         with self.session() as session:
-            Ledger(session, self.order).migrate()
+            WindowLedger(session, self.order).migrate()
         return [window for batch in self.plan(keep_days).batches for window in batch]
 
     def window(self) -> DueWindow:
@@ -185,7 +185,7 @@ class Place(AnyPlace):
 
     def content(self, manifest: Manifest) -> bytes:
         """What comes out of a data object, decompressed."""
-        return b"".join(decompressed(io.BytesIO(self.read(manifest.data.key)), manifest.compression))
+        return b"".join(decompress(io.BytesIO(self.read(manifest.data.key)), manifest.compression))
 
     def archived(self) -> Counter[tuple[str, ...]]:
         """All rows of all objects that have a manifest, read without the archiver's own reader of rows."""

@@ -50,7 +50,7 @@ def reading(place: Place) -> Generator[Session]:
         connection.execute("SET default_transaction_read_only = on")
         return connection
 
-    with Session.connected(connect, place.database, "test", writes=False) as session:
+    with Session.connect(connect, place.database, "test", writes=False) as session:
         yield session
 
 

@@ -16,7 +16,7 @@ from pg_archiver.airflow.variables import ClientVariables
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.errors import DatabaseRefused, Interrupted, NotEnabled, OwnedElsewhere, SettingError, Stopped
 from pg_archiver.ledger.ownership import Ownership
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.task_context import connect_airflow, context_of, set_variables, work_on
 from tests.integration.together import in_background, until
@@ -133,7 +133,7 @@ def test_a_client_goes_on_whose_ledger_held_a_delete_before_there_was_the_questi
     for key in filter(re.compile("/_owner/").search, filled.keys()):
         filled.remove(key)
     with filled.session() as session:
-        assert Ledger(session, filled.order).had_deleted_before_enabling()
+        assert WindowLedger(session, filled.order).has_deleted_before_enabling()
     batches, summary = work_on(filled).plan(context_of("run 2"))
     assert [batch["dry_run"] for batch in batches] == [False]
     assert any("nobody has said so" in note for note in summary["notes"])  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pg_archiver.airflow.batch_json import as_json, from_json
+from pg_archiver.airflow.batch_json import from_json, to_json
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.domain.tables import Partition
 from pg_archiver.errors import DatabaseInterrupted, NotEnabled, OwnedElsewhere
@@ -52,7 +52,7 @@ def brought_back(place: Place, partition: Partition) -> None:
 def planned(place: Place, keep_days: int = 2, **limits: Any) -> Partition:
     (batch,) = place.plan(keep_days, **limits).batches
     # As it travels to the task.
-    partition = from_json(as_json(batch, dry_run=False)).partition
+    partition = from_json(to_json(batch, dry_run=False)).partition
     assert partition
     return partition
 
@@ -140,7 +140,7 @@ def test_a_database_that_does_not_act_for_the_archive_brings_nothing_back(
     set_variables(monkeypatch)
     (batch,) = half_dropped.plan(400).batches
     with pytest.raises(OwnedElsewhere):
-        work_on(half_dropped, enabled=True).delete(as_json(batch, dry_run=False), context_of())
+        work_on(half_dropped, enabled=True).delete(to_json(batch, dry_run=False), context_of())
     assert partitions(half_dropped) == {name_of(1)}
     assert drops(half_dropped) == [("detaching", None)]
 

@@ -70,7 +70,7 @@ def test_an_archive_of_many_windows_is_one_that_a_restore_reads(bench: Place, rc
     with bench.postgres.connect("many_windows") as connection:
         connection.execute(restore_memory.TABLE.encode())
         order = replace(restore_memory.ORDER, bucket="many-windows")
-        with Session.connected(lambda: bench.postgres.connect("many_windows"), "many_windows", "bench") as session:
+        with Session.connect(lambda: bench.postgres.connect("many_windows"), "many_windows", "bench") as session:
             ManyWindows(order, 3).make(session, rclone.bucket_folder("many-windows"))
         task = bench.task() | {
             "postgres": bench.postgres.dsn("many_windows"),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import pytest
 
 from pg_archiver.archive import plan as plan_step
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.place import EVENTS, Place, hours_ago
 
 DAY = timedelta(days=1)
@@ -31,7 +31,7 @@ def left(place: Place, run_time: datetime) -> list[int]:
     for batch in place.plan(keep_days=2, run_time=run_time).batches:
         for window in batch:
             with place.session() as session:
-                Ledger(session, place.order).migrate()
+                WindowLedger(session, place.order).migrate()
             place.export(window)
             place.check(window)
             place.delete(window)

@@ -19,7 +19,7 @@ from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import DatabaseInterrupted, LockWait, Stopped
 from pg_archiver.maintenance.compact import row_mover
 from pg_archiver.maintenance.compact.compact import compact
-from pg_archiver.maintenance.compact.row_mover import Tempo
+from pg_archiver.maintenance.compact.row_mover import MovePace
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from tests.faults.chance import seeded
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.more
 PAGE = 8192
 ROOT = Path(__file__).parents[2]
 EVERY_TWENTIETH = "id % 20 = 0"
-PATIENT = Tempo(rest=0.0, patience_seconds=30.0)
+PATIENT = MovePace(rest=0.0, patience_seconds=30.0)
 
 
 class Writer(threading.Thread):
@@ -269,7 +269,7 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
 ) -> None:
     """After a stretch without rows the batches are at their widest."""
     bloated(place, "id BETWEEN 5000 AND 9000 OR id = 12000", width=60, rows=12000)
-    monkeypatch.setattr(row_mover, "_MOST_ROWS", 500)
+    monkeypatch.setattr(row_mover, "MOST_ROWS", 500)
     genuine, moved = Session.fetch_all, []
 
     def noting(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
@@ -278,7 +278,7 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
         return genuine(self, statement, names, **values)
 
     monkeypatch.setattr(Session, "fetch_all", noting)
-    assert compacted(place, tempo=Tempo(batch_seconds=10.0, rest=0.0)).rows >= 4001
+    assert compacted(place, tempo=MovePace(batch_seconds=10.0, rest=0.0)).rows >= 4001
     assert max(moved) < 500
 
 

@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from dev.s3 import RcloneS3
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, StorageInterrupted, StorageRefused
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -30,7 +30,7 @@ def connect(place: Place, **changes: Any) -> None:
     def opened() -> psycopg.Connection[Any]:
         return psycopg.connect(**{**place.server.dsn(place.database), **changes})
 
-    with Session.connected(opened, changes.get("dbname", place.database), "test"):
+    with Session.connect(opened, changes.get("dbname", place.database), "test"):
         pass
 
 
@@ -170,7 +170,7 @@ def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place
         with pytest.raises(DatabaseRefused, match=r"^archiver\.\w+ in database .* is not of this program.*RENAME TO"):
             work()
     with place.session() as session:
-        assert "is not of this program" in str(Ledger(session, place.order).hindrance())
+        assert "is not of this program" in str(WindowLedger(session, place.order).find_hindrance())
     assert place.keys() == []
 
 

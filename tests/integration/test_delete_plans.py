@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.postgres.statements import Names, Of, Same, Unreferenced, compose
+from pg_archiver.postgres.statements import Names, NotReferenced, QualifiedColumn, SameValues, compose
 from tests.integration.place import Place, hours_ago
 
 PARTS = 32
@@ -44,10 +44,10 @@ def test_parts_are_passed_over_that_cannot_hold_the_row(place: Place, kind: str,
     names: Names = {
         "table": TableName("public", "parted"),
         "column": "at",
-        "target_place": [Of("target", "tableoid"), Of("target", "ctid")],
-        "exported_place": [Of("exported", "key_0"), Of("exported", "key_1")],
-        "same_key": Same("target", "exported", (("id", "key_2", True), ("at", "key_3", True))),
-        "unreferenced": Unreferenced("target", ()),
+        "target_place": [QualifiedColumn("target", "tableoid"), QualifiedColumn("target", "ctid")],
+        "exported_place": [QualifiedColumn("exported", "key_0"), QualifiedColumn("exported", "key_1")],
+        "same_key": SameValues("target", "exported", (("id", "key_2", True), ("at", "key_3", True))),
+        "unreferenced": NotReferenced("target", ()),
     }
     statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + compose("archive/delete/batch", names).as_bytes(place.user)
     values = {"after": 0, "upto": ROWS, "start": start, "end": start + timedelta(hours=1)}

@@ -11,8 +11,8 @@ import pytest
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import Batch
-from pg_archiver.ledger.kept_rows import what_left
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.kept_rows import find_removed_rows
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.compression import Compression
 from pg_archiver.objects.manifest_files import list_manifests, read_manifest
 from pg_archiver.verify.rebuild_ledger import rebuild
@@ -53,8 +53,8 @@ def table_of(place: Place, name: str) -> Place:
 
 def migrated(place: Place) -> None:
     with place.session() as session:
-        Ledger(session, place.order).migrate()
-        assert Ledger(session, place.order).is_current()
+        WindowLedger(session, place.order).migrate()
+        assert WindowLedger(session, place.order).is_current()
 
 
 def removed(place: Place, batch: Batch) -> None:
@@ -102,9 +102,9 @@ def test_every_manifest_and_note_is_read(kept: Place, name: str) -> None:
     manifests = [read_manifest(place.store, place.order, one.key) for one in list_manifests(place.store, place.order)]
     assert [manifest.format for manifest in manifests] == [1] * {"odd": 4, "keyless": 2, "days": 4}[name]
     with place.session() as session:
-        ledger = Ledger(session, place.order)
-        left = [what_left(ledger, place.store, manifest) for manifest in manifests]
-        rows = [ledger.of_object(place.bucket, manifest.data.key) for manifest in manifests]
+        ledger = WindowLedger(session, place.order)
+        left = [find_removed_rows(ledger, place.store, manifest) for manifest in manifests]
+        rows = [ledger.find_by_object(place.bucket, manifest.data.key) for manifest in manifests]
     assert [(one.upto, one.kept) for one in left] == [(row.deleted_upto, row.kept) for row in rows if row]
 
 

@@ -79,13 +79,13 @@ def maintenance_of(place: Place) -> Maintenance:
 
 
 SESSIONS: dict[str, Callable[[Place], AbstractContextManager[Session]]] = {
-    step: lambda place, step=step: connections.session(
+    step: lambda place, step=step: connections.open_session(
         client_of(place), step, writes=step != "verify", policy=place.policy
     )
     for step in ("plan", "export", "store", "delete", "restore", "verify")
 } | {
-    "maintenance": lambda place: maintenance_of(place)._session(Action.VACUUM, writes=True),
-    "watch": lambda place: maintenance_of(place)._watcher(),
+    "maintenance": lambda place: maintenance_of(place)._open_session(Action.VACUUM, writes=True),
+    "watch": lambda place: maintenance_of(place)._open_watcher(),
 }
 SHOWN = """
     SELECT current_setting('client_connection_check_interval') AS check, current_setting('tcp_keepalives_idle') AS idle,

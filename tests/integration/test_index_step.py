@@ -19,7 +19,7 @@ from pg_archiver.maintenance.index import index_name
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.yaml_file import Client
 from pg_archiver.postgres import activity
-from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.catalog import describe_table
 from tests.integration.place import Place
 from tests.integration.task_context import connect_airflow
 from tests.integration.together import in_background, until
@@ -34,7 +34,7 @@ _BEGUN = f"{_BUILDING} AND phase LIKE 'waiting for writers%'"
 
 @pytest.fixture(autouse=True)
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
 
 
 def indexes(place: Place, valid: bool = True) -> list[str]:
@@ -48,7 +48,7 @@ def indexes(place: Place, valid: bool = True) -> list[str]:
 
 def used_by_the_plan(place: Place) -> str | None:
     with place.session() as session:
-        return describe(session, place.order.table, place.order.timestamp_column).timestamp_index
+        return describe_table(session, place.order.table, place.order.timestamp_column).timestamp_index
 
 
 def test_a_missing_index_is_built_and_used(place: Place) -> None:

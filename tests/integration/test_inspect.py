@@ -13,9 +13,9 @@ import pytest
 from psycopg import pq
 
 from pg_archiver.errors import TableRefused
-from pg_archiver.maintenance import bloat
 from pg_archiver.maintenance.inspect import inspect
 from pg_archiver.maintenance.inspection import Method
+from pg_archiver.postgres import snapshots
 from tests.integration.place import Place
 from tests.integration.together import until
 from tests.integration.upkeeping import filled, inspected, more, transaction
@@ -25,7 +25,7 @@ _EXTENSION = {Method.MEASURED: "pgstattuple", Method.FREE_SPACE_MAP: "pg_freespa
 
 @pytest.fixture(autouse=True)
 def every_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bloat, "_OLD", timedelta(0))
+    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
 
 
 def with_method(place: Place, method: Method) -> Place:

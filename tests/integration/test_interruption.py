@@ -10,7 +10,7 @@ from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.archive.export import export
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, Refused, Stopped, Superseded
 from pg_archiver.ledger.generation import State
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.hooks import between_keys_and_rows, hooked
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -215,7 +215,7 @@ def test_a_process_that_lost_its_lock_cannot_count_or_delete_a_batch_that_anothe
     window = place.stored_window()
     overtaken: list[bool] = []
     with place.session() as session:
-        lock = Ledger(session, place.order).lock_name(window.cell)
+        lock = WindowLedger(session, place.order).lock_name(window.cell)
 
         def losing_the_lock() -> bool:
             if not overtaken:
@@ -238,7 +238,7 @@ def test_an_export_that_lost_its_lock_to_another_run_finds_its_object_void(place
     before = place.csv_of_table()
     window = place.window()
     with place.session() as session:
-        lock = Ledger(session, place.order).lock_name(window.cell)
+        lock = WindowLedger(session, place.order).lock_name(window.cell)
 
         def losing_the_lock() -> None:
             session.fetch_all("postgres/session/unlock", name=lock)

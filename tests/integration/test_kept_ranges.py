@@ -11,9 +11,9 @@ import pytest
 from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import Stopped
-from pg_archiver.ledger.kept_rows import what_left
-from pg_archiver.ledger.migrations import migrations
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.kept_rows import find_removed_rows
+from pg_archiver.ledger.migrations import list_migrations
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from pg_archiver.verify.rebuild_ledger import rebuild
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -113,9 +113,9 @@ def test_what_stayed_is_known_to_a_restore_with_the_ledger_with_the_note_alone_a
 
 def told(place: Place) -> list[Any]:
     with place.session() as session:
-        ledger = Ledger(session, place.order)
+        ledger = WindowLedger(session, place.order)
         ledger.migrate()
-        return [what_left(ledger, place.store, manifest) for manifest in place.manifests()]
+        return [find_removed_rows(ledger, place.store, manifest) for manifest in place.manifests()]
 
 
 def test_what_an_older_worker_noted_in_between_counts_as_well(place: Place) -> None:
@@ -133,7 +133,7 @@ def test_what_an_older_worker_noted_in_between_counts_as_well(place: Place) -> N
         assert older.execute(OLD_PROGRESS.read_bytes(), values).rowcount == 1
     assert place.ledger("kept_positions, kept::text") == [([2, 5], "{[2,3)}")]
     with place.session() as session:
-        row = Ledger(session, place.order).latest(window.cell)
+        row = WindowLedger(session, place.order).find_latest(window.cell)
     assert row is not None
     assert row.kept == Positions.of([2, 5])
     place.delete(window)
@@ -167,9 +167,9 @@ def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -
     )
     before = place.sql(FILES)
     with place.session() as session:
-        ledger = Ledger(session, place.order)
+        ledger = WindowLedger(session, place.order)
         ledger.migrate()
-        row = ledger.of_object("b", "k")
+        row = ledger.find_by_object("b", "k")
     assert place.sql(FILES) == before
     assert row is not None
     assert (row.kept, row.deleted_upto, row.token) == (Positions.of([2, 4]), 5, None)
@@ -178,7 +178,7 @@ def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -
 
 def as_it_was_before(session: Session) -> None:
     with session.transaction():
-        for number, path in migrations():
+        for number, path in list_migrations():
             if number < 19:
                 session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:

@@ -17,8 +17,8 @@ from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
 from pg_archiver.ledger.generation import State
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.objects.object_reader import data_of
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
 from tests.integration.hooks import LosingDatabase, acting_before
@@ -197,7 +197,7 @@ def test_a_restore_that_commits_in_the_middle_of_an_export_is_not_in_it(place: P
     window = place.window()
 
     def overtake() -> None:
-        database.fetch_all("postgres/session/unlock", name=Ledger(database, place.order).lock_name(window.cell))
+        database.fetch_all("postgres/session/unlock", name=WindowLedger(database, place.order).lock_name(window.cell))
         assert restored(place).restored == 5
 
     with acting_before(place, "archive/export/server", overtake) as database:
@@ -209,17 +209,17 @@ def test_an_object_of_fewer_rows_than_its_manifest_says_does_not_pass(place: Pla
     events(place)
     place.stored_window()
     (manifest,) = place.manifests()
-    assert data_of(place.store, manifest).check()
+    assert open_data(place.store, manifest).check()
     more = manifest.model_copy(update={"rows": EVENTS + 1})
     with pytest.raises(CheckFailed, match="holds 25 rows instead of 26; nothing was deleted"):
-        data_of(place.store, more).check()
+        open_data(place.store, more).check()
 
 
 def test_a_row_that_is_lost_between_the_server_and_the_object_ends_the_export(place: Place) -> None:
     events(place)
     window = place.window()
     with (
-        LosingDatabase.connected(place.connect, place.database, "test") as session,
+        LosingDatabase.connect(place.connect, place.database, "test") as session,
         pytest.raises(CheckFailed, match="the server counted 25 rows and sent 24; nothing was deleted"),
     ):
         export(session, place.store, place.order, window)

@@ -13,8 +13,8 @@ import pytest
 
 from pg_archiver.archive.report import report
 from pg_archiver.domain.windows import Window
-from pg_archiver.ledger.restores import Restores
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -64,7 +64,7 @@ def filled_with(place: Place, state: str) -> None:
 
 
 def recorded(place: Place) -> Any:
-    return Recorded.connected(place.connect, place.database, "test")
+    return Recorded.connect(place.connect, place.database, "test")
 
 
 @pytest.mark.parametrize("name", ["open_rows", "vouched_for"])
@@ -72,9 +72,9 @@ def test_generations_with_their_manifests_come_twenty_at_a_time(filled: Place, n
     filled_with(filled, "stored")
     with recorded(filled) as database:
         database.longest.clear()
-        ledger = Ledger(database, filled.order)
+        ledger = WindowLedger(database, filled.order)
         tracemalloc.start()
-        rows: Iterator[Any] = ledger.open_rows(SPAN) if name == "open_rows" else ledger.vouched_for()
+        rows: Iterator[Any] = ledger.list_open_generations(SPAN) if name == "open_rows" else ledger.list_vouched_for()
         cells = [row.cell.start for row in rows]
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
@@ -111,7 +111,7 @@ def test_what_a_report_hands_on_is_cut_where_it_gets_long(filled: Place) -> None
 def test_the_holds_of_a_restore_of_years_are_one(place: Place) -> None:
     place.sql(EVENTS)
     with place.session() as session:
-        Ledger(session, place.order).migrate()
+        WindowLedger(session, place.order).migrate()
         place.sql("SET archiver.ledger_version = '2'")
         place.sql(
             "INSERT INTO archiver.restores (client, table_schema, table_name, bucket, object_key, generation,"
@@ -122,7 +122,7 @@ def test_the_holds_of_a_restore_of_years_are_one(place: Place) -> None:
             " WHERE n <> 2000",
             hours_ago(5000),
         )
-        found = Restores(session, place.order).holds(SPAN)
+        found = RestoreLog(session, place.order).list_holds(SPAN)
     first, second = hours_ago(5000), hours_ago(5000) + timedelta(hours=2001)
     assert [one.span for one in found] == [
         Window(first + timedelta(hours=1), first + timedelta(hours=2000)),

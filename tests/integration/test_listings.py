@@ -112,6 +112,9 @@ def test_notes_are_found_whatever_the_order_in_which_they_are_asked_for(archived
     listed, found = NoteKeys(), []
     data = archived.data_keys()
     for key in [*data, *reversed(data), *data[::3], data[-1], data[0]]:
-        found += listed.of(archived.store, key)
+        found += listed.list_of(archived.store, key)
     assert set(found) == set(keys)
-    assert listed.of(archived.store, data[0]) == list(archived.store.list_keys(keys[0][: keys[0].index(".kept.")]))[:1]
+    assert (
+        listed.list_of(archived.store, data[0])
+        == list(archived.store.list_keys(keys[0][: keys[0].index(".kept.")]))[:1]
+    )

@@ -31,7 +31,7 @@ def test_a_port_is_kept_however_the_server_ended(tmp_path: Path) -> None:
 def test_the_usual_port_is_told_too_though_the_driver_leaves_it_out(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("5432")
     # Where somebody else listens on 5432 it is another one, which the driver does not leave out.
-    with PostgresServer(tmp_path) as server, Session.connected(server.connect, "postgres", "test") as session:
+    with PostgresServer(tmp_path) as server, Session.connect(server.connect, "postgres", "test") as session:
         assert session.endpoint == ("127.0.0.1", str(server.port))
 
 

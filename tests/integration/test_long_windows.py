@@ -103,7 +103,7 @@ def test_a_window_whose_copy_takes_longer_than_it_may_names_the_setting(filled: 
     window = filled.window()
     bucket = SlowStore(filled.client, filled.bucket, place=filled)
     limits = SessionLimits(timedelta(seconds=seconds))
-    with Session.connected(filled.connect, filled.database, "test", limits=limits) as session:
+    with Session.connect(filled.connect, filled.database, "test", limits=limits) as session:
         if seconds == 1:
             with pytest.raises(DatabaseInterrupted, match="is 1 seconds a statement, by statement_timeout in the pol"):
                 export(session, bucket, filled.order, window)

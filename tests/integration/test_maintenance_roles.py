@@ -296,7 +296,7 @@ def test_a_script_that_would_make_it_a_superuser_grants_nothing(
 def test_without_a_connection_of_its_own_it_goes_by_the_archives(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     found = Maintained.made(place, monkeypatch)
     ours = replace(found.client, maintenance_conn_id=None)
-    with connections.session(ours, "test", writes=False, maintenance=True) as session:
+    with connections.open_session(ours, "test", writes=False, maintenance=True) as session:
         assert session.fetch_one("ledger/maintenance/rights").role == found.owned.role
-    with connections.session(found.client, "test", writes=False, maintenance=True) as session:
+    with connections.open_session(found.client, "test", writes=False, maintenance=True) as session:
         assert session.fetch_one("ledger/maintenance/rights").role == found.role

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from pg_archiver.airflow import connections
-from pg_archiver.airflow.free_space import free_space
+from pg_archiver.airflow.free_space import find_free_space
 from pg_archiver.errors import SettingError, StorageRefused
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.policies.maintenance_settings import Disk
@@ -49,9 +49,7 @@ def wired(place: Place, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch, **setti
     }
     monkeypatch.setenv(f"AIRFLOW_CONN_{settings.get('aws_conn_id', 'aws_default')}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    bucket = replace(
-        connections.object_store(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST)
-    )
+    bucket = replace(connections.open_bucket(place.policy.model_copy(update=settings)), parts=PartSizes(first=SMALLEST))
     monkeypatch.setattr(Place, "store", property(lambda _: bucket))
     return place.ordered(prefix=PREFIX)
 
@@ -161,10 +159,10 @@ def test_an_aws_connection_that_is_not_there_is_refused_and_no_other_credentials
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_place.s3.secret_key)
     policy = moto_place.policy.model_copy(update={"aws_conn_id": "aws_nowhere"})
     with pytest.raises(SettingError, match=r"no Airflow connection 'aws_nowhere'.*correct aws_conn_id. Nothing was"):
-        connections.object_store(policy)
+        connections.open_bucket(policy)
     rds = replace(work_on(moto_place).client, aws_conn_id="aws_nowhere", disk=Disk(rds_instance_id="main-1"))
     with pytest.raises(SettingError, match="no Airflow connection 'aws_nowhere'"):
-        free_space(rds).ask()
+        find_free_space(rds).ask()
 
 
 @pytest.mark.parametrize("conn_id", ["aws_default", "aws_archive"])
@@ -175,7 +173,7 @@ def test_an_error_names_the_connection_that_was_used(
     connection = {"conn_type": "aws", "login": "WRONG", "password": "wrong", "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}".upper(), json.dumps(connection))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    bucket = connections.object_store(place.policy.model_copy(update={"aws_conn_id": conn_id}))
+    bucket = connections.open_bucket(place.policy.model_copy(update={"aws_conn_id": conn_id}))
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):
         bucket.check("", writing=True)
     with pytest.raises(StorageRefused, match=f"access key of the Airflow connection {conn_id}"):

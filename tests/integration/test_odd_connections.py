@@ -21,7 +21,7 @@ def connected(place: Place, monkeypatch: pytest.MonkeyPatch, extra: dict[str, An
     conn_id = client.get("maintenance_conn_id") or "rds_main"
     monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id}".upper(), json.dumps(server | account | {"extra": extra}))
     ours = work_on(place, **client).client
-    with connections.session(ours, "test", writes=True, maintenance=bool(client)) as session:
+    with connections.open_session(ours, "test", writes=True, maintenance=bool(client)) as session:
         with session.transaction():
             rows = session.fetch_all("archive/plan/clock")
         return len(rows)
@@ -75,6 +75,6 @@ def test_a_missing_connection_is_told_by_the_setting_that_names_it(
     for maintenance, setting, name in ((True, "maintenance_conn_id", "rds_upkeep"), (False, "conn_id", "rds_main")):
         with (
             pytest.raises(SettingError, match=f"no Airflow connection '{name}'.* names as {setting} of client"),
-            connections.session(ours, "test", writes=True, maintenance=maintenance),
+            connections.open_session(ours, "test", writes=True, maintenance=maintenance),
         ):
             pytest.fail("there is none")

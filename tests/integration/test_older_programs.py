@@ -12,8 +12,8 @@ import pytest
 
 from pg_archiver.domain.ledger_version import LEDGER_VERSION
 from pg_archiver.errors import DatabaseRefused
-from pg_archiver.ledger.migrations import migrations
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.migrations import list_migrations
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import events, restored
@@ -25,7 +25,7 @@ OLD = Path(__file__).parents[1] / "cases" / "format_1" / "sql"
 READS = ["ledger_all", "ledger_latest", "ledger_open_windows"]
 WRITES = sorted({path.stem for path in OLD.glob("*.sql")} - set(READS))
 TABLES = ("windows", "partitions", "restores")
-VERSIONED = [number for number, path in migrations() if path.stem.endswith("lowest_version")]
+VERSIONED = [number for number, path in list_migrations() if path.stem.endswith("lowest_version")]
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def with_windows_in(place: Place, state: str) -> Place:
     place.events(hours_ago(70))
     first, _ = place.windows()
     with place.session() as session:
-        ledger = Ledger(session, place.order)
+        ledger = WindowLedger(session, place.order)
         if state == "planned":
             ledger.begin(first, 1)
     if state in {"exported", "stored"}:
@@ -197,12 +197,12 @@ def test_a_ledger_that_wants_a_later_program_gets_no_migration_and_a_dry_run_say
     events(place, rows=5)
     place.windows()
     with place.session() as session:
-        assert Ledger(session, place.order).hindrance() is None
+        assert WindowLedger(session, place.order).find_hindrance() is None
     raised(place)
     place.sql("DELETE FROM archiver.migrations WHERE number = 16")
     with place.session() as session:
-        ledger = Ledger(session, place.order)
-        assert ledger.hindrance() == newer(place)
+        ledger = WindowLedger(session, place.order)
+        assert ledger.find_hindrance() == newer(place)
         with pytest.raises(DatabaseRefused, match="Update this worker"):
             ledger.migrate()
     assert place.sql("SELECT count(*) FROM archiver.migrations WHERE number = 16") == [(0,)]
@@ -247,7 +247,7 @@ def test_a_role_that_may_write_the_windows_needs_no_right_on_what_the_triggers_r
 def old_ledger(session: Session) -> None:
     """The ledger as it was before it noted a lowest version."""
     with session.transaction():
-        for number, path in migrations():
+        for number, path in list_migrations():
             if number < VERSIONED[0]:
                 session.run_script(path.read_text(encoding="utf-8"))
                 if number > 1:

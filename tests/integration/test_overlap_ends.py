@@ -32,15 +32,16 @@ class FailingStore(Bucket):
 
     @contextmanager
     def upload(self, key: str) -> Generator[Upload]:
-        with super().upload(key) as upload:
-            send = upload._sending._work
+        def fail(**_: Any) -> None:
+            raise StorageInterrupted("S3 went away")
 
-            def fail(part: Any) -> None:
-                send(part)
-                raise StorageInterrupted("S3 went away")
-
-            upload._sending._work = fail
-            yield upload
+        events = self.client.meta.events
+        events.register("after-call.s3.UploadPart", fail)
+        try:
+            with super().upload(key) as upload:
+                yield upload
+        finally:
+            events.unregister("after-call.s3.UploadPart", fail)
 
     @contextmanager
     def open(self, key: str) -> Generator[Download]:

@@ -13,8 +13,8 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import Stopped, Superseded
 from pg_archiver.ledger.generation import State
-from pg_archiver.ledger.partition_drops import Drops
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.partition_drops import PartitionDropLog
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
 from tests.integration.hooks import acting_before
@@ -34,7 +34,7 @@ def part_of(place: Place, window: DueWindow, limits: dict[str, datetime]) -> Due
 
 def without_its_lock(place: Place, session: Session, window: DueWindow, action: Callable[[], object]) -> None:
     """Another process does something with the window after this session has lost its lock on it."""
-    session.fetch_all("postgres/session/unlock", name=Ledger(session, place.order).lock_name(window.cell))
+    session.fetch_all("postgres/session/unlock", name=WindowLedger(session, place.order).lock_name(window.cell))
     action()
 
 
@@ -134,11 +134,11 @@ def test_a_drop_that_another_one_ended_is_not_ended_twice(place: Place) -> None:
     partitioned(place, 5)
     partition = only(checked(place))
     with place.session() as session:
-        drops = Drops(session, place.order)
+        drops = PartitionDropLog(session, place.order)
         number = drops.begin(partition)
-        drops.ended(number, "attached", "another run said so")
+        drops.end(number, "attached", "another run said so")
         with pytest.raises(Superseded):
-            drops.ended(number, "dropped")
+            drops.end(number, "dropped")
     assert place.sql("SELECT state, note FROM archiver.partitions") == [("attached", "another run said so")]
 
 

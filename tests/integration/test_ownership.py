@@ -185,7 +185,7 @@ def test_what_is_no_marker_among_the_markers_refuses_until_it_is_gone(place: Pla
     stray = key_of(place, 1).removesuffix("00000001") + "readme"
     place.write(stray, b"hello")
     with run(place, "run 2") as ownership:
-        for ask in (ownership.claim, ownership.hindrance):
+        for ask in (ownership.claim, ownership.find_hindrance):
             with pytest.raises(OwnedElsewhere, match="readme lies where the markers of this archive's owners are"):
                 ask("a reason helps nothing here")
     place.remove(stray)
@@ -203,7 +203,7 @@ def test_an_s3_that_cannot_be_asked_is_not_an_empty_one(place: Place, tmp_path: 
     stopped = RcloneS3(tmp_path)
     stopped.endpoint_url = f"http://{LOCALHOST}:{free_port()}"
     with run(place, "run 1", Bucket(stopped.client(), place.bucket)) as ownership:
-        for ask in (ownership.claim, ownership.confirm, ownership.reconfirm, ownership.hindrance):
+        for ask in (ownership.claim, ownership.confirm, ownership.reconfirm, ownership.find_hindrance):
             with pytest.raises(StorageInterrupted):
                 ask()
 
@@ -308,7 +308,7 @@ def test_a_reason_is_kept_even_where_nothing_hindered_and_counts_once_a_run(plac
 @pytest.mark.parametrize("reason", ["", " ", "\n\t"])
 def test_a_reason_of_white_space_is_none(place: Place, reason: str) -> None:
     with run(place, "run 1") as ownership:
-        for ask in (ownership.claim, ownership.hindrance):
+        for ask in (ownership.claim, ownership.find_hindrance):
             with pytest.raises(SettingError, match="parameter adopt is empty"):
                 ask(reason)
     assert (noted(place), place.keys()) == ([], [])
@@ -326,8 +326,8 @@ def test_a_dry_run_tells_without_writing_anything(place: Place, ledger: str) -> 
 
     def asked(adopt: str | None = None) -> str | None:
         dsn = {**place.server.dsn(place.database), "options": "-c default_transaction_read_only=on"}
-        with Session.connected(lambda: psycopg.connect(**dsn), place.database, "test", writes=False) as session:
-            return Ownership(session, place.store, place.order).hindrance(adopt)
+        with Session.connect(lambda: psycopg.connect(**dsn), place.database, "test", writes=False) as session:
+            return Ownership(session, place.store, place.order).find_hindrance(adopt)
 
     assert asked() is None
     place.write(key_of(place, 1), forged(place, 1))
@@ -430,7 +430,7 @@ def test_of_two_databases_that_write_at_the_same_moment_one_goes_on(place_on_bot
             assert passed
         for one in pair:
             with run(one, "run 2") as ownership:
-                assert (ownership.hindrance() is None) == (one in passed)
+                assert (ownership.find_hindrance() is None) == (one in passed)
 
 
 def test_a_write_that_replaces_the_other_after_it_was_confirmed_stops_its_deletes(place: Place) -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from pg_archiver.archive import detaching
-from pg_archiver.archive import drop_partition as drop_step
 from pg_archiver.archive.drop_partition import drop
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, LockWait
 from pg_archiver.ledger.partition_drops import Dropped
-from tests.integration.hooks import acting_before
+from tests.integration.hooks import acting_before, before_statement
 from tests.integration.place import NOW, Place, hours_ago
 from tests.integration.restoring import restored
 from tests.integration.together import at_once, in_background, until, wait_for_blocked
@@ -188,14 +187,7 @@ def test_a_row_deleted_by_a_user_since_is_told_from_those_that_left_with_the_par
 
 def in_the_middle(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Something that happens after the partition was detached, and before it is compared and dropped."""
-    held = drop_step._held
-
-    def then(*arguments: Any) -> Any:
-        monkeypatch.setattr(drop_step, "_held", held)
-        act()
-        return held(*arguments)
-
-    monkeypatch.setattr(drop_step, "_held", then)
+    before_statement(monkeypatch, "archive/drop_partition/hold", act)
 
 
 def test_a_row_written_into_the_partition_itself_after_the_detach_brings_it_back(

@@ -10,8 +10,8 @@ import pytest
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.domain.positions import NONE, Positions
 from pg_archiver.domain.windows import DueWindow
-from pg_archiver.ledger.kept_rows import Gone, what_left
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.kept_rows import RemovedRows, find_removed_rows
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.object_keys import kept_folder
 from pg_archiver.verify.rebuild_ledger import rebuild
 from pg_archiver.verify.verify_archive import verify
@@ -51,16 +51,16 @@ def notes(place: Place) -> list[str]:
     return [key for key in place.keys() if ".kept." in key]  # noqa: SIM118
 
 
-def told(place: Place) -> Gone:
+def told(place: Place) -> RemovedRows:
     """What is told of the one object to who has its bucket, and the ledger if there is one."""
     with place.session() as session:
-        ledger = Ledger(session, place.order)
+        ledger = WindowLedger(session, place.order)
         ledger.migrate()
         (manifest,) = place.manifests()
-        return what_left(ledger, place.store, manifest)
+        return find_removed_rows(ledger, place.store, manifest)
 
 
-def told_without_ledger(place: Place) -> Gone:
+def told_without_ledger(place: Place) -> RemovedRows:
     place.sql(LOST)
     return told(place)
 
@@ -97,7 +97,7 @@ def test_a_delete_ends_beside_the_note_of_a_lost_past_and_the_last_note_counts(
     assert problems == []
     assert "1 note on" in said[0]
     assert "of another past of the database: the ledger says that 4 of its 5 rows left" in said[0]
-    assert told(place) == Gone(known=True, upto=5, kept=Positions.of([4]))
+    assert told(place) == RemovedRows(known=True, upto=5, kept=Positions.of([4]))
     gone = told_without_ledger(place)
     assert (gone.known, gone.upto, gone.kept) == (False, 5, Positions.of([4]))
     assert (gone.disputed, gone.doubtful) == (NONE, False)

@@ -33,11 +33,11 @@ from pg_archiver.maintenance import pg_repack
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
 from pg_archiver.maintenance.pg_repack import Repacker
 from pg_archiver.maintenance.pg_repack_output import Output
-from pg_archiver.maintenance.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.maintenance.reclaim import ReclaimContext, Reclaimed, ReclaimRules, reclaim
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.postgres import activity, session
-from pg_archiver.postgres.activity import Watch
+from pg_archiver.postgres.activity import StatementMonitor
 from pg_archiver.postgres.pinned_session import ALIVE
 from tests.integration.place import Place
 from tests.integration.together import in_background, until
@@ -46,7 +46,7 @@ from tests.integration.upkeeping import QUICK, filled, inspected, transaction, u
 pytestmark = pytest.mark.more
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
-RULES = Rules(Strategy.PG_REPACK, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)
+RULES = ReclaimRules(Strategy.PG_REPACK, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)
 PLENTY = FreeSpace(lambda: 10**12, "the test")
 _GATE = "LOCK TABLE gate IN ACCESS EXCLUSIVE MODE"
 _AT_THE_GATE = (
@@ -77,10 +77,10 @@ def place(repacking: RepackServer, rclone: S3Server, request: pytest.FixtureRequ
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, repacking: RepackServer) -> None:
-    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(pg_repack, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(pg_repack, "POLL_SECONDS", 0.05)
     monkeypatch.setitem(ALIVE, "client_connection_check_interval", "100ms")
-    monkeypatch.setattr(session, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(session, "LOCK_WAIT_SECONDS", 0.3)
     if repacking.libraries:
         monkeypatch.setenv("LD_LIBRARY_PATH", str(repacking.libraries))
 
@@ -91,7 +91,7 @@ def client(repacking: RepackServer) -> Repacker:
 
 
 def reclaimed(place: Place, client: Repacker, space: FreeSpace = PLENTY, **changes: Any) -> Reclaimed:
-    around = Surroundings(lambda: NOON, space, place.session, lambda: "compacted", client)
+    around = ReclaimContext(lambda: NOON, space, place.session, lambda: "compacted", client)
     with place.session() as session:
         return reclaim(session, place.order, replace(RULES, **changes), around)
 
@@ -147,7 +147,7 @@ def killed_in_the_middle(place: Place, client: Repacker) -> None:
 
     def alone() -> None:
         with place.session() as session:
-            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
+            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), StatementMonitor())
 
     with in_the_middle(place, alone) as (running, _):
         (program,) = clients()
@@ -306,7 +306,7 @@ def test_a_role_that_the_extension_would_refuse_in_the_middle_is_refused_before(
     place.sql("UPDATE pg_extension SET extversion = '1.5.2' WHERE extname = 'pg_repack'")
     newer = Repacker(str(Path(__file__)))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pg_repack, "_version_of", lambda _: "1.5.2")
+        patched.setattr(pg_repack, "read_client_version", lambda _: "1.5.2")
         patched.setattr(os, "access", lambda *_: True)
         assert "GRANT USAGE, CREATE ON SCHEMA repack" in refusal(owner, newer)
 
@@ -356,7 +356,7 @@ def test_auto_takes_it_by_day_where_toast_holds_the_space(place: Place, client: 
 
 
 def test_nobody_who_holds_the_table_is_cut_off(place: Place, client: Repacker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pg_repack, "_LOCK_SECONDS", 1)
+    monkeypatch.setattr(pg_repack, "LOCK_SECONDS", 1)
     bloated(place)
     node = file_node(place)
     with transaction(place, "SELECT count(*) FROM analytics.events") as user:
@@ -432,7 +432,7 @@ def test_somebody_elses_pg_repack_is_left_to_its_work(place: Place, client: Repa
 
     def other() -> None:
         with place.session() as session:
-            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), Watch())
+            pg_repack.repack(session, inspected(place).parts[0], client, timedelta(minutes=1), StatementMonitor())
 
     with in_the_middle(place, other) as (running, user):
         for strategy in (Strategy.PG_REPACK, Strategy.VACUUM_FULL):

@@ -32,7 +32,7 @@ def filled(place: Place) -> Place:
 
 def archived(place: Place, stopping: Callable[[], bool] = lambda: False) -> Deleted:
     def session(step: str) -> AbstractContextManager[Session]:
-        return Session.connected(place.connect, place.database, step)
+        return Session.connect(place.connect, place.database, step)
 
     threads = set(threading.enumerate())
     try:
@@ -137,7 +137,7 @@ def test_the_error_of_the_step_that_failed_is_told_and_no_other(filled: Place) -
         def refused() -> psycopg.Connection[object]:
             raise psycopg.OperationalError("no route")
 
-        return Session.connected(refused if step == "delete" else filled.connect, filled.database, step)
+        return Session.connect(refused if step == "delete" else filled.connect, filled.database, step)
 
     with pytest.raises(ArchiverError, match="no route"):
         archive(session, filled.store, filled.order, filled.windows(), lambda: False)

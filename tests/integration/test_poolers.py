@@ -40,7 +40,7 @@ class PooledPlace(Place):
 
     @contextmanager
     def session(self) -> Generator[Session]:
-        with Session.connected(self.connect, self.database, "test", one_session_proxy=self.acknowledged) as session:
+        with Session.connect(self.connect, self.database, "test", one_session_proxy=self.acknowledged) as session:
             yield session
 
 
@@ -119,6 +119,6 @@ def test_a_pooler_is_known_at_every_login(pooled: PooledPlace) -> None:
     for _ in itertools.repeat(None, LOGINS):
         with (
             pytest.raises(DatabaseRefused, match="connection pooler"),
-            Session.connected(pooled.connect, pooled.database, "test", writes=False),
+            Session.connect(pooled.connect, pooled.database, "test", writes=False),
         ):
             pass

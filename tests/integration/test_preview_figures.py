@@ -12,7 +12,7 @@ from pg_archiver.archive.plan import Limits, Outlook, foresee
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.retention import KEEP_EVERYTHING, KeepDays
-from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.catalog import describe_table
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.previewing import FILL, filled, looked_at, missing, reading, through
@@ -35,7 +35,7 @@ METHODS = {
 def outlook(place: Place, keep_days: int = 2) -> Outlook:
     wanted = Limits(NOW, None, None)
     with reading(place) as database:
-        shape = describe(database, place.order.table, place.order.timestamp_column, place.order.children)
+        shape = describe_table(database, place.order.table, place.order.timestamp_column, place.order.children)
         return foresee(database, shape, place.order, place.policy, KeepDays(keep_days, "the test"), wanted)
 
 

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
 from pg_archiver.ledger.generation import State
-from pg_archiver.objects.compression import decompressed
-from pg_archiver.objects.object_keys import keys_key, manifest_key
+from pg_archiver.objects.compression import decompress
+from pg_archiver.objects.object_keys import manifest_key, sidecar_key
 from pg_archiver.s3.bucket import Bucket
 from tests.integration.place import EVENTS, Place, hours_ago
 
@@ -86,7 +86,7 @@ TAMPERINGS = [
 ]
 
 
-@pytest.mark.parametrize("object_of", [str, keys_key], ids=["data", "sidecar"])
+@pytest.mark.parametrize("object_of", [str, sidecar_key], ids=["data", "sidecar"])
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.__name__)
 def test_an_object_that_does_not_come_back_as_it_was_sent_is_given_up_and_exported_again(
     place: Place, tampering: Callable[[bytes], bytes], object_of: Callable[[str], str]
@@ -122,7 +122,7 @@ def test_a_zstd_object_that_was_cut_off_is_given_up_too(place: Place) -> None:
     assert len(place.live()) == ROWS
 
 
-@pytest.mark.parametrize("object_of", [str, keys_key], ids=["data", "sidecar"])
+@pytest.mark.parametrize("object_of", [str, sidecar_key], ids=["data", "sidecar"])
 def test_an_object_that_is_gone_before_it_was_checked_deletes_nothing(
     place_on_both: Place, object_of: Callable[[str], str]
 ) -> None:
@@ -137,7 +137,7 @@ def test_an_object_that_is_gone_before_it_was_checked_deletes_nothing(
     assert place.archive() == [Deleted(ROWS, 0)], "the next run exports the window again"
 
 
-@pytest.mark.parametrize("object_of", [str, manifest_key, keys_key], ids=["data", "manifest", "sidecar"])
+@pytest.mark.parametrize("object_of", [str, manifest_key, sidecar_key], ids=["data", "manifest", "sidecar"])
 def test_an_object_that_is_gone_after_it_was_checked_deletes_nothing(
     place_on_both: Place, object_of: Callable[[str], str]
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_sidecar_that_was_replaced_after_it_was_checked_deletes_nothing(
 ) -> None:
     filled(place)
     window = place.stored_window()
-    key = keys_key(place.data_keys()[0])
+    key = sidecar_key(place.data_keys()[0])
     place.write(key, tampering(place.read(key)))
     with pytest.raises(Refused):
         place.delete(window)
@@ -179,7 +179,7 @@ def test_a_sidecar_that_was_replaced_after_it_was_checked_deletes_nothing(
 def test_a_sidecar_that_was_only_compressed_anew_still_lists_the_rows_that_were_checked(place: Place) -> None:
     filled(place)
     window = place.stored_window()
-    key = keys_key(place.data_keys()[0])
+    key = sidecar_key(place.data_keys()[0])
     place.write(key, compressed_otherwise(place.read(key)))
     assert place.delete(window) == Deleted(ROWS, 0)
 
@@ -193,7 +193,7 @@ def test_a_sidecar_that_names_other_rows_deletes_none_of_them(place: Place) -> N
     )
     late = place.sql("SELECT xmin::text, tableoid::text, ctid::text, id FROM public.late")
     lines = ["xmin,tableoid,ctid,id", *(f'{xmin},{oid},"{ctid}",{number}' for xmin, oid, ctid, number in late)]
-    place.write(keys_key(place.data_keys()[0]), gzip.compress(("\n".join(lines) + "\n").encode()))
+    place.write(sidecar_key(place.data_keys()[0]), gzip.compress(("\n".join(lines) + "\n").encode()))
     with pytest.raises(CheckFailed, match="not the sidecar that was checked"):
         place.delete(window)
     assert len(place.live()) == 2 * ROWS
@@ -240,7 +240,7 @@ def test_a_key_of_which_only_half_is_left_is_not_used_again(place: Place, left: 
     filled(place)
     place.archive()
     (data_key,) = place.data_keys()
-    kept = data_key if left == "data" else keys_key(data_key)
+    kept = data_key if left == "data" else sidecar_key(data_key)
     content = place.read(kept)
     for key in set(place.keys()) - {kept}:
         place.remove(key)
@@ -285,7 +285,7 @@ def test_an_archived_object_can_be_read_by_any_gzip(place: Place) -> None:
     place.archive()
     (key,) = place.data_keys()
     content = gzip.decompress(place.read(key))
-    assert content == b"".join(decompressed(io.BytesIO(place.read(key)), "gzip"))
+    assert content == b"".join(decompress(io.BytesIO(place.read(key)), "gzip"))
     assert content.count(b"\n") == ROWS + 1
     assert place.archived() == before
 

@@ -12,14 +12,14 @@ from pg_archiver.archive.plan import Limits, plan
 from pg_archiver.archive.report import BatchEnd, report
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import DatabaseRefused
-from pg_archiver.ledger.maintenance_log import Upkeep
+from pg_archiver.ledger.maintenance_log import MaintenanceLog
 from pg_archiver.maintenance.disk_room import FreeSpace
 from pg_archiver.maintenance.index import index
-from pg_archiver.maintenance.inspect import inspect, maintenance_due
+from pg_archiver.maintenance.inspect import find_due_maintenance, inspect
 from pg_archiver.maintenance.pg_repack import Repacker
-from pg_archiver.maintenance.reclaim import Rules, Surroundings, reclaim
+from pg_archiver.maintenance.reclaim import ReclaimContext, ReclaimRules, reclaim
 from pg_archiver.maintenance.vacuum import vacuum
-from pg_archiver.maintenance.validate import Thoroughness, validate
+from pg_archiver.maintenance.validate import CheckOptions, validate
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.policies.retention import KeepDays
@@ -31,7 +31,7 @@ from tests.integration.restoring import events
 
 @contextmanager
 def looking(place: Place) -> Generator[Session]:
-    with Session.connected(place.connect, place.database, "test", writes=False) as session:
+    with Session.connect(place.connect, place.database, "test", writes=False) as session:
         yield session
 
 
@@ -87,14 +87,14 @@ def test_all_that_only_looks_can_do_its_work_in_it(place: Place) -> None:
     place.sql("CREATE EXTENSION amcheck")
     place.sql("INSERT INTO analytics.events (triggered_at) SELECT triggered_at FROM public.before")
     order = place.ordered(dry_run=True).order
-    rules = Rules(Strategy.AUTO, 0, 0, OffHours.parse("00:00-23:59 UTC"), force="now")
-    around = Surroundings(
+    rules = ReclaimRules(Strategy.AUTO, 0, 0, OffHours.parse("00:00-23:59 UTC"), force="now")
+    around = ReclaimContext(
         lambda: NOW, FreeSpace(lambda: 10**12, "the test"), lambda: looking(place), lambda: "", Repacker(None)
     )
     with looking(place) as database:
         inspect(database, order)
         index(database, order, around.watcher)
-        validate(database, order, around.watcher, Thoroughness(heapallindexed=True, reindex=True))
+        validate(database, order, around.watcher, CheckOptions(heapallindexed=True, reindex=True))
         vacuum(database, order, around.watcher)
         reclaim(database, order, rules, around)
         found = plan(
@@ -108,6 +108,6 @@ def test_all_that_only_looks_can_do_its_work_in_it(place: Place) -> None:
         windows = [window for batch in found.batches for window in batch]
         assert sum(rehearse(database, order, window).rows for window in windows) == 40
         report(database, order, [BatchEnd(Batch(tuple(windows)), "", "", exported=True)])
-        maintenance_due(database, order, 20, 100)
+        find_due_maintenance(database, order, 20, 100)
         assert verify(database, place.store, order).problems == []
-        assert Upkeep(database, order).of_run() == []
+        assert MaintenanceLog(database, order).list_of_run() == []

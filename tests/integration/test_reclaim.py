@@ -14,10 +14,10 @@ import pytest
 
 from pg_archiver.errors import Busy, DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, SettingError
 from pg_archiver.ledger.locks import rewrite_lock
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.maintenance import reclaim as step
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
-from pg_archiver.maintenance.reclaim import Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.maintenance.reclaim import ReclaimContext, Reclaimed, ReclaimRules, reclaim
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.postgres import activity, snapshots
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.more
 
 NIGHT = datetime(2026, 6, 10, 2, tzinfo=UTC)
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
-RULES = Rules(Strategy.VACUUM_FULL, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)
+RULES = ReclaimRules(Strategy.VACUUM_FULL, 20, 100_000, OffHours.parse("01:00-05:00 UTC"), patience=QUICK)
 PLENTY = FreeSpace(lambda: 10**12, "the test")
 _REWRITING = (
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%VACUUM (FULL)%'"
@@ -45,12 +45,12 @@ _AT_THE_GATE = "SELECT 1 FROM pg_stat_progress_cluster WHERE phase = 'rebuilding
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(snapshots, "_OLD", timedelta(0))
-    monkeypatch.setattr(step, "_IN_HAND_WAIT_SECONDS", 0.3)
-    monkeypatch.setattr(step, "_IN_HAND_POLL_SECONDS", 0.05)
-    monkeypatch.setattr(session_module, "_WINDOW_LOCK_WAIT_SECONDS", 0.3)
-    monkeypatch.setattr(session_module, "_WINDOW_LOCK_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
+    monkeypatch.setattr(step, "ARCHIVE_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(step, "ARCHIVE_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(session_module, "LOCK_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(session_module, "LOCK_POLL_SECONDS", 0.02)
 
 
 class Helpers:
@@ -59,14 +59,14 @@ class Helpers:
     def __init__(self, place: Place, now: datetime = NIGHT, space: FreeSpace = PLENTY) -> None:
         self.now = now
         self.compacted = 0
-        self.around = Surroundings(lambda: self.now, space, place.session, self._compact)
+        self.around = ReclaimContext(lambda: self.now, space, place.session, self._compact)
 
     def _compact(self) -> str:
         self.compacted += 1
         return "compacted"
 
 
-def reclaimed(place: Place, rules: Rules = RULES, helpers: Helpers | None = None, **changes: Any) -> Reclaimed:
+def reclaimed(place: Place, rules: ReclaimRules = RULES, helpers: Helpers | None = None, **changes: Any) -> Reclaimed:
     with place.session() as session:
         return reclaim(session, place.order, replace(rules, **changes), (helpers or Helpers(place)).around)
 
@@ -279,7 +279,7 @@ def test_a_client_that_vanishes_takes_its_rewrite_with_it(place: Place, monkeypa
 
     def rewrite() -> None:
         rules = replace(RULES, patience=replace(QUICK, lock=timedelta(minutes=10)))
-        with Session.connected(connect, place.database, "test") as session:
+        with Session.connect(connect, place.database, "test") as session:
             reclaim(session, place.order, rules, Helpers(place).around)
 
     with transaction(place, _GATE), in_background(rewrite) as work:
@@ -423,7 +423,7 @@ def test_the_archive_waits_for_a_rewrite_and_a_rewrite_for_the_archive(place: Pl
                 reclaimed(place, force="now")
             assert place.delete(window).rows == 1
     with place.session() as session:
-        assert Ledger(session, place.order).exists()
+        assert WindowLedger(session, place.order).exists()
 
 
 def test_the_same_action_started_twice_gives_way(place: Place) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pg_archiver.errors import Conflict, Refused, SettingError, Stopped, TableRefused, Unfinished
-from pg_archiver.restore.restore import _Work
+from pg_archiver.restore.sources import Sources
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, remembered, restored
 
@@ -202,13 +202,13 @@ def test_a_restore_cut_off_between_two_objects_goes_on(
     place = filled(place)
     rows = place.live().total()
     place.archive()
-    first = iter([_Work._object])
+    first = iter([Sources.describe])
 
-    def cut(work: _Work, *arguments: Any) -> None:
-        next(first)(work, *arguments)
+    def cut(sources: Sources, *arguments: Any) -> Any:
+        return next(first)(sources, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_Work, "_object", cut)
+        patched.setattr(Sources, "describe", cut)
         with pytest.raises(StopIteration):
             restored(place)
     assert 0 < place.live().total() < rows

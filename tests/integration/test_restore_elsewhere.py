@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pg_archiver.errors import Busy, DatabaseInterrupted, Unfinished
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, keyless, restored
 
@@ -109,11 +109,14 @@ def test_what_a_person_put_there_is_told_and_passed_over(place: Place) -> None:
 
 
 def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pg_archiver.postgres.session._WINDOW_LOCK_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("pg_archiver.postgres.session.LOCK_WAIT_SECONDS", 0.1)
     events(place, rows=150)
     place.archive()
     cells = [manifest.cell for manifest in place.manifests()]
-    with place.session() as other, other.advisory_lock(Ledger(other, place.order).lock_name(cells[1]), "the window"):
+    with (
+        place.session() as other,
+        other.advisory_lock(WindowLedger(other, place.order).lock_name(cells[1]), "the window"),
+    ):
         with pytest.raises(Busy, match="1 object waited in vain, everything else was done"):
             restored(place)
         assert place.live().total() == 90

@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from pg_archiver.archive import export as module
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.postgres.session import Session
+from tests.integration.hooks import before_statement
 from tests.integration.place import Place, hours_ago
 from tests.integration.restoring import differences, events, restored
 
@@ -105,11 +105,9 @@ def test_a_restore_between_an_export_s_first_look_and_its_snapshot_is_seen(place
 
 
 def _restore_at_the_snapshot(place: Place, patched: pytest.MonkeyPatch) -> None:
-    begin = module._begun
+    def restore_now() -> None:
+        with pytest.MonkeyPatch.context() as within:
+            within.setattr(Session, "advisory_lock", lambda *_: nullcontext())
+            restored(place)
 
-    def restore_first(*arguments: object) -> object:
-        patched.setattr(Session, "advisory_lock", lambda *_: nullcontext())
-        restored(place)
-        return begin(*arguments)  # type: ignore[arg-type]
-
-    patched.setattr(module, "_begun", restore_first)
+    before_statement(patched, "ledger/windows/begin", restore_now)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from pg_archiver.errors import Unfinished
-from pg_archiver.objects.object_keys import keys_key, manifest_key
+from pg_archiver.objects.object_keys import manifest_key, sidecar_key
 from pg_archiver.restore.result import Restored
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.restoring import differences, events, remembered, restored
@@ -126,7 +126,7 @@ def test_where_that_list_is_damaged_too_it_is_told(place: Place) -> None:
     place.archive()
     bad = place.data_keys()[1]
     place.remove(bad)
-    place.remove(keys_key(bad))
+    place.remove(sidecar_key(bad))
     result = restored(place)
     assert result.restored == 60
     assert "older versions of its rows may have come in from other windows" in refusal(result)

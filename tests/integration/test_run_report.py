@@ -9,7 +9,7 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import CheckFailed
 from pg_archiver.ledger.generation import State
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.place import EVENTS, Place, hours_ago
 
 
@@ -157,9 +157,9 @@ def test_what_is_given_up_night_after_night_is_red_whatever_lies_in_between(plac
     for night in range(1, 4):
         run = place_with_rows.ordered(run_id=f"run {night}")
         with run.session() as session:
-            ledger = Ledger(session, run.order)
+            ledger = WindowLedger(session, run.order)
             row = ledger.begin(first, 2 * night - 1)
-            ledger.void(row, "its worker died")
+            ledger.mark_void(row, "its worker died")
         give_up(run, first)
         unfinished = reported(run, ends(first)).unfinished
         assert bool(unfinished) is (night > 1)
@@ -171,8 +171,8 @@ def test_what_one_run_gives_up_twice_is_no_pattern(place_with_rows: Place) -> No
     place_with_rows.export(first)
     night = place_with_rows.ordered(run_id="run 2")
     with night.session() as session:
-        ledger = Ledger(session, night.order)
-        row = ledger.latest(first.cell)
+        ledger = WindowLedger(session, night.order)
+        row = ledger.find_latest(first.cell)
         assert row is not None
         ledger.abandon(row, "more of the window was exported than is due now")
     give_up(night, first)
@@ -191,7 +191,7 @@ def test_what_another_run_still_has_open_elsewhere_is_none_of_this_runs(place_wi
 
 def test_the_ledger_of_a_former_version_is_not_read_for_a_run_that_planned_nothing(place_with_rows: Place) -> None:
     with place_with_rows.session() as session:
-        ledger = Ledger(session, place_with_rows.order)
+        ledger = WindowLedger(session, place_with_rows.order)
         assert not ledger.is_current()
         ledger.migrate()
         assert ledger.is_current()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pg_archiver.archive.exported_rows import KeyList
+from pg_archiver.archive.exported_rows import ExportedRows
 from pg_archiver.domain.tables import TableName
-from pg_archiver.postgres.catalog import describe
-from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.statements import Names, NotReferenced
 from tests.integration.place import Place, hours_ago
 
 
@@ -35,15 +35,15 @@ def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live:
     ((version, table, spot),) = place.sql("SELECT xmin::text, tableoid::oid, ctid::text FROM analytics.things")
     things = place.on("analytics.things", "at")
     with things.session() as session:
-        shape = describe(session, TableName("analytics", "things"), "at")
-        keys = KeyList(session, things.store, things.order, shape)
+        shape = describe_table(session, TableName("analytics", "things"), "at")
+        keys = ExportedRows(session, things.store, things.order, shape)
         keys.create()
         lines = f'version,key_0,key_1,key_2\n{version},{table},"{spot}",{listed}\n'
         names: Names = {"names": ["version", "key_0", "key_1", "key_2"]}
         assert session.copy_in("archive/delete/load_keys", names, iter([lines.encode()])) == 1
         gone = session.fetch_one(
             "archive/delete/batch",
-            {"table": shape.table, "column": "at", **keys.matching, "unreferenced": Unreferenced("target", ())},
+            {"table": shape.table, "column": "at", **keys.matching, "unreferenced": NotReferenced("target", ())},
             after=0,
             upto=1,
             start=hours_ago(61),

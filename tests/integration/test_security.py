@@ -139,7 +139,7 @@ def test_no_setting_takes_what_is_no_value_of_its_kind(place: Place, text: str) 
     with pytest.raises(SettingError):
         parse_keep_days(text, "the run's parameter keep_days")
     with pytest.raises(SettingError):
-        connections.moment_parameter({"params": {"start": text}}, "start")
+        connections.read_moment({"params": {"start": text}}, "start")
     with pytest.raises(ValueError, match="not a valid OnConflict"):
         restored(place, on_conflict=text)
     with pytest.raises(StorageRefused):

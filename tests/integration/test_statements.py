@@ -16,20 +16,20 @@ import pytest
 from psycopg import sql
 
 from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
-from pg_archiver.ledger.migrations import migrations
+from pg_archiver.ledger.migrations import list_migrations
 from pg_archiver.postgres.statements import (
     FOLDER,
     Converted,
     Inexact,
+    Literal,
     Name,
     Names,
-    Of,
-    Same,
+    NotReferenced,
+    QualifiedColumn,
+    SameValues,
     StatementError,
-    Text,
     Typed,
     TypeName,
-    Unreferenced,
     compose,
 )
 from tests.integration.place import EVENTS, Place, hours_ago
@@ -71,35 +71,35 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "columns": ["xmin", "tableoid", "ctid", "id"],
     "identity": ["xmin", "tableoid", "ctid"],
     "names": list(KEYS),
-    "target_place": [Of("target", name) for name in ("tableoid", "ctid")],
-    "exported_place": [Of("exported", name) for name in KEYS[1:3]],
-    "same_key": Same("target", "exported", (("id", "key_2", True), ("id", "key_2", False))),
+    "target_place": [QualifiedColumn("target", name) for name in ("tableoid", "ctid")],
+    "exported_place": [QualifiedColumn("exported", name) for name in KEYS[1:3]],
+    "same_key": SameValues("target", "exported", (("id", "key_2", True), ("id", "key_2", False))),
     "place": "key_0",
     "position": "position",
     "key": ["id"],
     "changed": [COLUMN],
-    "excluded": [Of("excluded", COLUMN)],
-    "excluded_column": Of("excluded", COLUMN),
-    "live_column": Of("live", COLUMN),
-    "staged_column": Of("staged", COLUMN),
-    "staged_key": [Of("staged", "id")],
-    "seen_key": [Of("seen", "id")],
-    "live_key": [Of("live", "id")],
+    "excluded": [QualifiedColumn("excluded", COLUMN)],
+    "excluded_column": QualifiedColumn("excluded", COLUMN),
+    "live_column": QualifiedColumn("live", COLUMN),
+    "staged_column": QualifiedColumn("staged", COLUMN),
+    "staged_key": [QualifiedColumn("staged", "id")],
+    "seen_key": [QualifiedColumn("seen", "id")],
+    "live_key": [QualifiedColumn("live", "id")],
     "target": TableName(TABLE.schema, "a new {table}"),
-    "unreferenced": Unreferenced("target", (POINTING, POINTING)),
-    "unreferenced_by_lasting": Unreferenced("target", (POINTING,)),
+    "unreferenced": NotReferenced("target", (POINTING, POINTING)),
+    "unreferenced_by_lasting": NotReferenced("target", (POINTING,)),
     "type": TypeName("timestamp(3) with time zone"),
     "parent": PARENT,
     "partition": PARTITION,
     "every": ["id", "at"],
-    "lower": Text("2024-01-02"),
-    "upper": Text("2024-01-03 %s {x}"),
-    "own": Of("moved", COLUMN),
+    "lower": Literal("2024-01-02"),
+    "upper": Literal("2024-01-03 %s {x}"),
+    "own": QualifiedColumn("moved", COLUMN),
     "role": "pg_monitor",
     "index": TableName(TABLE.schema, "an index %s"),
     "leftover": TableName("repack", "log_1259"),
-    "staged_columns": [Of("staged", COLUMN)],
-    "live_columns": [Of("live", COLUMN)],
+    "staged_columns": [QualifiedColumn("staged", COLUMN)],
+    "live_columns": [QualifiedColumn("live", COLUMN)],
     "inexact": Inexact(replace(CONVERTED, column=COLUMN)),
     "converted": replace(CONVERTED, column=COLUMN),
 }
@@ -116,14 +116,14 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "archive/drop_partition/move": {
         "columns": ["id", "at"],
         "table": APART,
-        "same_key": Same("target", "exported", ()),
+        "same_key": SameValues("target", "exported", ()),
     },
     "archive/drop_partition/move_all": {
         "columns": ["id", "at"],
         "table": APART,
-        "same_key": Same("target", "exported", ()),
+        "same_key": SameValues("target", "exported", ()),
     },
-    "archive/drop_partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Text("2024-01-03")},
+    "archive/drop_partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
     "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "maintenance/inspect/free_space": {"function": TableName("public", "pg_freespace")},
     "maintenance/inspect/index_density": {"function": TableName("public", "pgstatindex")},
@@ -395,7 +395,7 @@ def test_every_statement_file_says_one_thing(statement: str) -> None:
 
 
 def test_migrations_are_numbered_without_gaps_and_run_once(place: Place) -> None:
-    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+    assert [number for number, _ in list_migrations()] == list(range(1, len(list_migrations()) + 1))
     place.sql(EVENTS)
     place.windows()
     first = place.sql("SELECT * FROM archiver.migrations ORDER BY number")
@@ -487,7 +487,7 @@ def test_nothing_else_passes_as_an_operator(name: str) -> None:
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("pg_catalog", name)),))
     with pytest.raises(StatementError, match="is not an operator"):
         compose(
-            "archive/export/any", {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
+            "archive/export/any", {"table": TABLE, "column": COLUMN, "unreferenced": NotReferenced("target", (key,))}
         ).as_string()
 
 
@@ -495,6 +495,6 @@ def test_an_operator_may_hold_what_drivers_read_for_a_value(furnished: Place) ->
     furnished.sql("CREATE FUNCTION public.same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2'")
     furnished.sql("CREATE OPERATOR public.=% (FUNCTION = public.same, LEFTARG = int, RIGHTARG = int)")
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("public", "=%")),))
-    names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": Unreferenced("target", (key,))}
+    names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": NotReferenced("target", (key,))}
     with furnished.session() as session:
         assert session.fetch_one("archive/export/any", names, start=hours_ago(3), end=hours_ago(1)).found

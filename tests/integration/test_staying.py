@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pg_archiver.archive.plan import Limits, OtherTables, Plan, plan
 from pg_archiver.archive.staying_rows import Staying
 from pg_archiver.domain.tables import TableName
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from tests.integration.place import EVENTS, NOW, Place, hours_ago
 from tests.integration.test_children import CLICKS, parent_of
@@ -150,7 +150,7 @@ def test_an_empty_table_and_one_with_nothing_due_are_nobodys_worry(place: Place)
 def test_rows_that_a_restore_holds_are_not_called_stuck(place: Place) -> None:
     place = chained(place)
     with place.session() as session:
-        Ledger(session, place.order).migrate()
+        WindowLedger(session, place.order).migrate()
     place.sql("SET archiver.ledger_version = '2'")
     place.sql(
         """

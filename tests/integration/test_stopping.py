@@ -16,7 +16,7 @@ from pg_archiver.archive.export import export
 from pg_archiver.archive.store import store
 from pg_archiver.domain.work import RestoreOrder
 from pg_archiver.errors import Stopped
-from pg_archiver.maintenance.compact.compact import Effort, compact
+from pg_archiver.maintenance.compact.compact import CompactOptions, compact
 from pg_archiver.maintenance.index import index
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
@@ -47,7 +47,7 @@ def filled(place: Place) -> Place:
 
 @contextmanager
 def open_session(place: Place, stop: Stop) -> Generator[Session]:
-    with Session.connected(place.connect, place.database, "test", stop=stop) as session:
+    with Session.connect(place.connect, place.database, "test", stop=stop) as session:
         yield session
 
 
@@ -216,7 +216,7 @@ def test_the_vacuum_of_compact_is_cancelled(filled: Place) -> None:
     filled.sql("DELETE FROM analytics.events WHERE id % 2 = 0")
     before = filled.live()
     filled.sql(f"ALTER DATABASE {filled.database} SET vacuum_cost_limit = 1")
-    slow = Effort(vacuum_cost_delay_ms=100)
+    slow = CompactOptions(vacuum_cost_delay_ms=100)
     with pytest.raises(Stopped), told_to_stop(filled, "wait_event = 'VacuumDelay'") as database:
         compact(database, filled.order.table, lambda: False, slow)
     nothing_runs_on(filled)

@@ -10,7 +10,7 @@ from pg_archiver.archive.delete import Deleted
 from pg_archiver.archive.export import export
 from pg_archiver.errors import Busy, Interrupted, Superseded
 from pg_archiver.ledger.generation import State
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.integration.hooks import acting_before
 from tests.integration.place import EVENTS, Place, hours_ago
 from tests.integration.together import at_once
@@ -62,7 +62,7 @@ def test_two_runs_that_begin_one_generation_without_their_lock_make_one_object(p
 
     def begin() -> None:
         with place.session() as other:
-            Ledger(other, place.ordered(run_id="run 2").order).begin(window, 1)
+            WindowLedger(other, place.ordered(run_id="run 2").order).begin(window, 1)
 
     with (
         acting_before(place, "ledger/windows/begin", begin) as database,

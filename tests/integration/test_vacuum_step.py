@@ -7,9 +7,8 @@ from datetime import timedelta
 import pytest
 
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
-from pg_archiver.maintenance import bloat
-from pg_archiver.maintenance.vacuum import Pace, Vacuumed, vacuum
-from pg_archiver.postgres import activity
+from pg_archiver.maintenance.vacuum import VacuumCost, Vacuumed, vacuum
+from pg_archiver.postgres import activity, snapshots
 from tests.integration.place import Place
 from tests.integration.together import in_background, until
 from tests.integration.upkeeping import filled, transaction, upkeep
@@ -17,11 +16,11 @@ from tests.integration.upkeeping import filled, transaction, upkeep
 
 @pytest.fixture(autouse=True)
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(bloat, "_OLD", timedelta(0))
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
 
 
-def vacuumed(place: Place, pace: Pace | None = None) -> Vacuumed:
+def vacuumed(place: Place, pace: VacuumCost | None = None) -> Vacuumed:
     with place.session() as session:
         return vacuum(session, place.order, place.session, pace)
 
@@ -53,7 +52,7 @@ def test_what_holds_dead_rows_back_is_named(place: Place) -> None:
 
 def test_a_pace_is_kept_and_progress_is_written_to_the_log(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     with_dead_rows(place)
-    slow = Pace(rest=timedelta(milliseconds=100), cost=1)
+    slow = VacuumCost(rest=timedelta(milliseconds=100), cost=1)
     vacuuming = "SELECT pid FROM pg_stat_progress_vacuum WHERE datname = current_database()"
     with caplog.at_level("INFO"), in_background(lambda: vacuumed(place, slow)) as work:
         until(lambda: bool(place.sql(vacuuming)))
@@ -65,7 +64,7 @@ def test_a_pace_is_kept_and_progress_is_written_to_the_log(place: Place, caplog:
 
 def test_the_time_limit_is_its_own(place: Place) -> None:
     with_dead_rows(place)
-    slow = Pace(rest=timedelta(milliseconds=100), cost=1, longest=timedelta(milliseconds=300))
+    slow = VacuumCost(rest=timedelta(milliseconds=100), cost=1, longest=timedelta(milliseconds=300))
     with pytest.raises(DatabaseInterrupted, match=r"the limit is 0\.3 seconds a statement"):
         vacuumed(place, slow)
 

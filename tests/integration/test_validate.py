@@ -12,7 +12,7 @@ from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.errors import Damaged
 from pg_archiver.maintenance.disk_room import FreeSpace
-from pg_archiver.maintenance.validate import Thoroughness, Validated, validate
+from pg_archiver.maintenance.validate import CheckOptions, Validated, validate
 from tests.integration.place import Place
 from tests.integration.upkeeping import filled, upkeep
 
@@ -21,7 +21,7 @@ BLOCK = 8192
 
 def validated(place: Place, **how: Any) -> Validated:
     with place.session() as session:
-        return validate(session, place.order, place.session, Thoroughness(**how))
+        return validate(session, place.order, place.session, CheckOptions(**how))
 
 
 @pytest.mark.parametrize("heapallindexed", [False, True])

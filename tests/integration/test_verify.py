@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pg_archiver.errors import Unfinished
-from pg_archiver.objects.object_keys import keys_key, manifest_key, table_folder
+from pg_archiver.objects.object_keys import manifest_key, sidecar_key, table_folder
 from pg_archiver.s3.bucket import Bucket, Listed
 from pg_archiver.verify.verify_archive import Verified, verify
 from tests.integration.owning import claim
@@ -52,9 +52,9 @@ def test_an_empty_archive_is_whole(place: Place) -> None:
         (other_rows, itself),
         (one_row_more, itself),
         (gone, itself),
-        (flip_a_bit, keys_key),
-        (one_row_more, keys_key),
-        (gone, keys_key),
+        (flip_a_bit, sidecar_key),
+        (one_row_more, sidecar_key),
+        (gone, sidecar_key),
     ],
 )
 def test_every_hole_is_found_and_named(
@@ -82,7 +82,7 @@ def test_what_the_ledger_vouches_for_must_be_there(place: Place, lost: int, capl
     events(place, rows=5)
     place.archive()
     (key,) = place.data_keys()
-    for one in (manifest_key(key), key, keys_key(key))[:lost]:
+    for one in (manifest_key(key), key, sidecar_key(key))[:lost]:
         place.remove(one)
     (problem,) = verified(place).problems
     assert [record.levelname for record in caplog.records if problem in record.getMessage()] == ["ERROR"]
@@ -108,7 +108,7 @@ def test_leftovers_of_runs_that_broke_off_are_noted_and_are_no_holes(place: Plac
     result = verified(place)
     assert (result.objects, result.problems) == (1, [])
     (note,) = result.notes
-    sizes = {key: len(place.read(key)) for key in sorted((left, keys_key(left)))}
+    sizes = {key: len(place.read(key)) for key in sorted((left, sidecar_key(left)))}
     assert note == (
         f"2 object(s) without a manifest, left by runs that broke off, {sum(sizes.values())} bytes in all: "
         f"{', '.join(f'{key} ({size} bytes)' for key, size in sizes.items())}"
@@ -146,8 +146,8 @@ def test_what_a_run_writes_while_its_hour_is_listed_is_no_leftover(place: Place)
     place.export(window)
 
     class Meanwhile(Bucket):
-        def objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
-            found = list(super().objects(folder, after))
+        def list_objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
+            found = list(super().list_objects(folder, after))
             place.check(window)
             return iter(found)
 

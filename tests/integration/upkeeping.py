@@ -9,14 +9,14 @@ from typing import Any
 
 import psycopg
 
-from pg_archiver.maintenance.bloat import inspection_of
+from pg_archiver.maintenance.bloat import measure_table
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
 from pg_archiver.maintenance.index import BuildLimits, Indexed, index
 from pg_archiver.maintenance.inspection import Inspection
-from pg_archiver.runtime.lock_retry import Patience
+from pg_archiver.runtime.lock_retry import LockRetry
 from tests.integration.place import EVENTS, Place
 
-QUICK = Patience(timedelta(milliseconds=50), 3, timedelta(milliseconds=10), timedelta(milliseconds=20))
+QUICK = LockRetry(timedelta(milliseconds=50), 3, timedelta(milliseconds=10), timedelta(milliseconds=20))
 BUILD = BuildLimits(timedelta(seconds=30), timedelta(seconds=20), QUICK)
 
 
@@ -38,7 +38,7 @@ def more(place: Place, rows: int, width: int = 200) -> None:
 
 def inspected(place: Place) -> Inspection:
     with place.session() as session:
-        return inspection_of(session, place.order.table, place.order.timestamp_column)
+        return measure_table(session, place.order.table, place.order.timestamp_column)
 
 
 def indexed(place: Place, limits: BuildLimits = BUILD, space: FreeSpace = UNKNOWN_SPACE) -> Indexed:

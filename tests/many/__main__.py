@@ -17,7 +17,7 @@ import yaml
 
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
 from pg_archiver.airflow.airflow_ids import dag_id, pool_name
-from pg_archiver.airflow.pools import pools
+from pg_archiver.airflow.pools import list_pools
 from pg_archiver.policies.yaml_file import load
 from tests.acceptance.conftest import TABLE, Tenant
 from tests.many.bounds import most_at_once
@@ -47,7 +47,7 @@ def main() -> int:
         policies.write_text(yaml.safe_dump({"defaults": defaults, "instances": [entry | {"clients": clients}]}))
         with Stack(Path(folder) / "state", policies=policies) as stack:
             _create(stack, names)
-            stack.airflow.api().set_pools(pools(load(policies)))
+            stack.airflow.api().set_pools(list_pools(load(policies)))
             return _run(stack, names)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pg_archiver.airflow.approval import RewriteApproval, approved, describe_rejection
+from pg_archiver.airflow.approval import RewriteApproval, describe_rejection, is_approved
 
 WHEN = datetime(2026, 11, 26, 1, 16, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ def answer(option: str, user: dict[str, str] | None, when: object = WHEN) -> dic
 
 
 def test_only_a_plain_yes_is_an_approval() -> None:
-    assert approved({"chosen_options": [RewriteApproval.APPROVE]})
+    assert is_approved({"chosen_options": [RewriteApproval.APPROVE]})
     answers: tuple[object, ...] = (
         None,
         {},
@@ -27,7 +27,7 @@ def test_only_a_plain_yes_is_an_approval() -> None:
         "Approve",
         True,
     )
-    assert not any(map(approved, answers))
+    assert not any(map(is_approved, answers))
 
 
 def test_a_rejection_names_who_and_when() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.airflow.batch_json import as_json, from_json
+from pg_archiver.airflow.batch_json import from_json, to_json
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import Batch
 from pg_archiver.policies.yaml_file import MOST_WINDOWS_A_RUN
@@ -30,11 +30,11 @@ def window(start: int, hours: int = 1, cut: int = 0) -> DueWindow:
 )
 def test_a_batch_comes_back_as_it_was(windows: list[DueWindow]) -> None:
     batch = Batch(tuple(sorted(windows, key=lambda one: (one.span.start, one.span.end))))
-    assert from_json(json.loads(json.dumps(as_json(batch, dry_run=False)))) == batch
+    assert from_json(json.loads(json.dumps(to_json(batch, dry_run=False)))) == batch
 
 
 def test_consecutive_hours_take_the_room_of_one() -> None:
-    many = as_json(Batch(tuple(map(window, range(MOST_WINDOWS_A_RUN)))), dry_run=False)
+    many = to_json(Batch(tuple(map(window, range(MOST_WINDOWS_A_RUN)))), dry_run=False)
     assert len(json.dumps(many)) < 200
     assert len(from_json(many)) == MOST_WINDOWS_A_RUN
 
@@ -42,4 +42,4 @@ def test_consecutive_hours_take_the_room_of_one() -> None:
 def test_what_an_older_version_planned_is_read() -> None:
     moments = ["2020-01-01T00:00:00", "2020-01-01T01:00:00"]
     assert from_json({"label": "one", "dry_run": False, "windows": [[*moments, *moments]]}) == Batch((window(0),))
-    assert as_json(Batch((window(0),)), dry_run=False)["windows"] == [[*moments, *moments]]
+    assert to_json(Batch((window(0),)), dry_run=False)["windows"] == [[*moments, *moments]]

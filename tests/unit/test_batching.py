@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.archive.batching import carry, choose, cut_into_batches, in_turn, span_carried
+from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, sort_by_turn
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import Batch
@@ -31,7 +31,7 @@ def test_a_run_carries_what_it_can_of_the_others_and_tries_one_of_the_bad(
     windows: list[DueWindow], bad: set[int], most: int
 ) -> None:
     half = frozenset(window(number).cell for number in bad)
-    taken, left = carry(in_turn(windows, half), most, half)
+    taken, left = carry(sort_by_turn(windows, half), most, half)
     assert sorted([*taken, *left]) == sorted(windows)
     assert len(taken) == min(most, len(windows))
     good = [one for one in taken if one.cell not in half]
@@ -41,7 +41,7 @@ def test_a_run_carries_what_it_can_of_the_others_and_tries_one_of_the_bad(
         assert any(one in taken for one in bad_ones), "a run that tries none of them would be green"
     if any(one.cell not in half for one in left):
         assert len(taken) - len(good) <= 1, "more than one bad window kept a good one from its turn"
-    assert not any(span_carried(DUE, left).start <= one.cell.start < span_carried(DUE, left).end for one in left) or (
+    assert not any(carried_span(DUE, left).start <= one.cell.start < carried_span(DUE, left).end for one in left) or (
         min(one.cell.start for one in left) == DUE.start
     )
 
@@ -61,7 +61,7 @@ def test_batches_hold_every_window_once_and_those_of_bad_ones_alone_come_last(
     span = Window(START + first * HOUR, START + (first + hours) * HOUR)
     whole = Partition(1, TableName("s", "p"), TableName("s", "t"), span, ("a", "b"), alone=True)
     policy = TablePolicy(bucket="bucket", windows_per_task=per_task)
-    cut = cut_into_batches(in_turn(windows, half), [whole], policy, 1, half)
+    cut = cut_into_batches(sort_by_turn(windows, half), [whole], policy, 1, half)
     assert sorted(one for batch in cut for one in batch) == sorted(windows)
     assert [batch.partition for batch in cut if batch.partition] == [whole]
     for batch in cut:
@@ -80,7 +80,7 @@ def test_batches_hold_every_window_once_and_those_of_bad_ones_alone_come_last(
 
 def test_without_bad_windows_the_order_is_the_tables() -> None:
     windows = [window(number) for number in range(5)]
-    assert carry(in_turn(reversed(windows), ()), 3, ()) == (windows[:3], windows[3:])
+    assert carry(sort_by_turn(reversed(windows), ()), 3, ()) == (windows[:3], windows[3:])
     policy = TablePolicy(bucket="bucket", windows_per_task=2)
     assert cut_into_batches(windows, [], policy, 1) == [
         Batch(tuple(windows[:2])),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
-from pg_archiver.maintenance.disk_room import FreeSpace, Room, room_for
-from pg_archiver.maintenance.inspection import Inspection, Method, Part
+from pg_archiver.maintenance.disk_room import FreeSpace, Room, estimate_room
+from pg_archiver.maintenance.inspection import Inspection, Method, TablePart
 from pg_archiver.maintenance.strategy import Conditions, choose
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
@@ -35,7 +35,7 @@ REPACK = replace(DAY, no_repack="")
 
 
 def found(sizes: Sizes, free: Sizes) -> Inspection:
-    part = Part(1, TABLE, sizes, free, 10, 0, may_maintain=True, owner="owner")
+    part = TablePart(1, TABLE, sizes, free, 10, 0, may_maintain=True, owner="owner")
     return Inspection(TABLE, False, (part,), Method.MEASURED, "by_time")
 
 
@@ -97,7 +97,7 @@ def test_auto_rewrites_only_within_the_hours_and_with_room_for_it(
     heap: int, indexes: int, toast: int, free: int, remaining: timedelta | None
 ) -> None:
     part = found(Sizes(2 * heap, 2 * indexes, 2 * toast), Sizes(heap, indexes, toast)).parts[0]
-    room = room_for(part, Method.STATISTICS, FreeSpace(lambda: free, "the test"))
+    room = estimate_room(part, Method.STATISTICS, FreeSpace(lambda: free, "the test"))
     conditions = replace(NIGHT, remaining=remaining, room=room, min_bytes=0)
     inspection = Inspection(TABLE, False, (part,), Method.STATISTICS, None)
     if choose(inspection, conditions).strategy is Strategy.VACUUM_FULL:
@@ -107,14 +107,14 @@ def test_auto_rewrites_only_within_the_hours_and_with_room_for_it(
 
 def test_the_arithmetic_is_shown() -> None:
     part = found(Sizes(900 * MB, 100 * MB, 300 * MB), Sizes(800 * MB, 50 * MB, 100 * MB)).parts[0]
-    room = room_for(part, Method.MEASURED, FreeSpace(lambda: 769 * MB, "RDS instance main-1"))
+    room = estimate_room(part, Method.MEASURED, FreeSpace(lambda: 769 * MB, "RDS instance main-1"))
     assert room.needed == 770 * MB
     assert not room.enough
     assert str(room) == (
         "needs new heap 100.0 MB + indexes 50.0 MB + TOAST 200.0 MB = 350.0 MB, as much WAL again, and 10% because "
         "that is an estimate: 770.0 MB; 769.0 MB are free (RDS instance main-1)"
     )
-    assert room_for(part, Method.MEASURED, FreeSpace(lambda: 770 * MB, "")).enough
+    assert estimate_room(part, Method.MEASURED, FreeSpace(lambda: 770 * MB, "")).enough
 
 
 @pytest.mark.parametrize(
@@ -129,4 +129,4 @@ def test_the_arithmetic_is_shown() -> None:
     ],
 )
 def test_bytes_in_words(size: float, words: str) -> None:
-    assert in_words(size) == words
+    assert format_bytes(size) == words

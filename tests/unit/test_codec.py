@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pg_archiver.objects.checksums import TalliedReader, Tally
-from pg_archiver.objects.compression import Compression, compressor, decompressed
+from pg_archiver.objects.checksums import Checksum, ChecksumReader
+from pg_archiver.objects.compression import Compression, decompress, make_compressor
 from pg_archiver.objects.csv_rows import RecordCounter
 
 COMPRESSIONS = list(get_args(Compression))
@@ -83,12 +83,12 @@ def test_a_stream_that_ends_inside_a_quoted_value_is_not_complete() -> None:
 
 
 def packed(content: bytes, compression: Compression, places: Iterable[int] = ()) -> bytes:
-    packer = compressor(compression)
+    packer = make_compressor(compression)
     return b"".join([*(packer.compress(piece) for piece in cut(content, places)), packer.flush()])
 
 
 def unpacked(content: bytes, compression: Compression) -> bytes:
-    return b"".join(decompressed(io.BytesIO(content), compression))
+    return b"".join(decompress(io.BytesIO(content), compression))
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -123,8 +123,8 @@ def test_a_stream_that_comes_in_pieces_is_read_to_its_end_and_tallied(
     compression: Compression, content: bytes, sizes: list[int]
 ) -> None:
     sent = packed(content, compression)
-    reader = TalliedReader(cast(IO[bytes], InPieces(sent, sizes)))
-    assert b"".join(decompressed(cast(IO[bytes], reader), compression)) == content
+    reader = ChecksumReader(cast(IO[bytes], InPieces(sent, sizes)))
+    assert b"".join(decompress(cast(IO[bytes], reader), compression)) == content
     reader.drain()
     assert (reader.tally.size, reader.tally.sha256) == (len(sent), hashlib.sha256(sent).hexdigest())
 
@@ -165,9 +165,9 @@ def test_damage_anywhere_is_seen_in_the_tally_of_the_bytes_if_nowhere_else(
             [sent[:place], sent + b"\0", sent + sent, sent[:place] + bytes([sent[place] ^ 1]) + sent[place + 1 :]]
         )
     )
-    reader = TalliedReader(io.BytesIO(damaged))
+    reader = ChecksumReader(io.BytesIO(damaged))
     try:
-        found = b"".join(decompressed(cast(IO[bytes], reader), compression))
+        found = b"".join(decompress(cast(IO[bytes], reader), compression))
     except ValueError:
         return
     reader.drain()
@@ -212,13 +212,13 @@ def test_a_gigabyte_of_zeros_comes_out_a_mebibyte_at_a_time(compression: Compres
     block, blocks = bytes(4 << 20), 256
 
     def pieces() -> Iterator[bytes]:
-        packer = compressor(compression)
+        packer = make_compressor(compression)
         for _ in range(blocks):
             yield packer.compress(block)
         yield packer.flush()
 
     size = 0
-    for chunk in decompressed(cast(IO[bytes], Repeating(pieces())), compression):
+    for chunk in decompress(cast(IO[bytes], Repeating(pieces())), compression):
         assert len(chunk) <= LARGEST_PIECE
         size += len(chunk)
     assert size == len(block) * blocks
@@ -226,7 +226,7 @@ def test_a_gigabyte_of_zeros_comes_out_a_mebibyte_at_a_time(compression: Compres
 
 @given(CONTENTS, PLACES)
 def test_a_tally_is_that_of_the_whole(content: bytes, places: list[int]) -> None:
-    tally = Tally()
+    tally = Checksum()
     assert b"".join(tally.add(piece) for piece in cut(content, places)) == content
     assert (tally.size, tally.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 

@@ -48,7 +48,7 @@ def worked(
     turns = 0
     try:
         for number, error in enumerate(errors):
-            with failures.of(window(number)):
+            with failures.collect(window(number)):
                 turns += 1
                 connection.closed = closed_after is not None and turns > closed_after
                 if error:

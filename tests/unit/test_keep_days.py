@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.airflow.variables import choose_keep_days, misspelt_variables
+from pg_archiver.airflow.variables import choose_keep_days, find_misspelt_variables
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.retention import KEEP_EVERYTHING, MOST_KEEP_DAYS, KeepDays, parse_keep_days
 from pg_archiver.policies.settings import TablePolicy
@@ -172,12 +172,12 @@ def policies(tmp_path: Path) -> Policies:
 
 def test_variables_of_clients_broken_ones_too_are_not_misspelt(policies: Policies) -> None:
     keys = ["archive_keep_days__acme", "archive_keep_days__a.x20b", "archive_keep_days__broken"]
-    assert misspelt_variables(keys, policies) == {}
+    assert find_misspelt_variables(keys, policies) == {}
 
 
 def test_a_misspelt_variable_is_told_with_the_client_it_may_mean(policies: Policies) -> None:
     keys = ["archive_keep_days__Acme", "archive_keep_days_acme_", "archive_keep_days__globex"]
-    assert misspelt_variables(keys, policies) == {
+    assert find_misspelt_variables(keys, policies) == {
         "archive_keep_days__Acme": "acme",
         "archive_keep_days_acme_": "acme",
         "archive_keep_days__globex": None,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import EARLIEST, Window, cell_of
 from pg_archiver.objects.compression import Compression
-from pg_archiver.objects.object_keys import kept_key, keys_key, manifest_key, object_key, table_folder
+from pg_archiver.objects.object_keys import kept_key, manifest_key, object_key, sidecar_key, table_folder
 from pg_archiver.policies.yaml_file import LONGEST_CLIENT_NAME, load
 
 NAMES = st.text(
@@ -50,7 +50,7 @@ def test_two_objects_never_share_a_key(one: Object, other: Object) -> None:
         assert key_of(one) == key_of(other)
         return
     keys = [key_of(one), key_of(other)]
-    everything = [*keys, *map(keys_key, keys)]
+    everything = [*keys, *map(sidecar_key, keys)]
     assert len(set(everything)) == len(everything)
     if one[:4] != other[:4]:
         assert manifest_key(keys[0]) != manifest_key(keys[1])
@@ -59,7 +59,7 @@ def test_two_objects_never_share_a_key(one: Object, other: Object) -> None:
 @given(OBJECTS)
 def test_the_three_objects_of_a_window_have_keys_of_their_own(described: Object) -> None:
     data = key_of(described)
-    beside = [keys_key(data), manifest_key(data)]
+    beside = [sidecar_key(data), manifest_key(data)]
     assert len({data, *beside}) == 3
     folder, name = data.rsplit("/", 1)
     assert not name.startswith("_")
@@ -102,7 +102,7 @@ def test_every_key_of_a_policy_that_loads_fits_into_s3(tmp_path: Path, character
     last = cell_of(datetime(9990, 1, 1), 168)  # noqa: DTZ001
     data = object_key(table.prefix, client.name, table.name, last, 9999, "zstd")
     kept = kept_key(data, 10**12 - 1, "0" * 16, 9)
-    assert max(len(key.encode()) for key in (data, keys_key(data), manifest_key(data), kept)) <= 1024
+    assert max(len(key.encode()) for key in (data, sidecar_key(data), manifest_key(data), kept)) <= 1024
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=63))

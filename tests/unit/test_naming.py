@@ -10,13 +10,13 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pg_archiver.airflow.airflow_ids import (
+    add_name_prefix,
     client_id,
     dag_id,
     group_id,
     keep_days_variable,
     maintenance_pool_name,
     pool_name,
-    with_prefix,
 )
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import SettingError
@@ -120,7 +120,7 @@ def test_a_pool_is_named_after_its_connection() -> None:
 
 def test_a_prefix_sets_dags_and_pools_apart_and_leaves_variables_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVER_NAME_PREFIX", "ours.")
-    names = [with_prefix("verify"), dag_id("acme"), pool_name("rds"), maintenance_pool_name("rds")]
+    names = [add_name_prefix("verify"), dag_id("acme"), pool_name("rds"), maintenance_pool_name("rds")]
     assert names == ["ours.verify", "ours.archive__acme", "ours.archive_rds", "ours.maintenance_rds"]
     assert keep_days_variable("acme") == "archive_keep_days__acme"
 
@@ -129,4 +129,4 @@ def test_a_prefix_sets_dags_and_pools_apart_and_leaves_variables_alone(monkeypat
 def test_a_prefix_that_airflow_would_not_take_is_refused_by_name(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVER_NAME_PREFIX", prefix)
     with pytest.raises(SettingError, match=r"ARCHIVER_NAME_PREFIX is .*no DAG was made"):
-        with_prefix("verify")
+        add_name_prefix("verify")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from pg_archiver.errors import StorageInterrupted
-from pg_archiver.runtime.background import Aside, ahead
+from pg_archiver.runtime.background import BackgroundWorker, prefetch
 
 
 @pytest.fixture(autouse=True)
@@ -29,24 +29,24 @@ def broken_after(count: int) -> Iterator[int]:
 
 def test_items_are_worked_on_in_their_order_and_all_of_them_before_it_is_settled() -> None:
     done: list[int] = []
-    with Aside(done.append, 3, "test") as work:
+    with BackgroundWorker(done.append, 3, "test") as work:
         for number in range(100):
-            work.give(number)
-        work.settle()
+            work.submit(number)
+        work.join()
         assert done == list(range(100))
-        work.give(100)
-        work.settle()
+        work.submit(100)
+        work.join()
     assert done[-1] == 100
 
 
 def test_no_more_items_than_asked_for_are_in_its_hands() -> None:
     go_on = threading.Semaphore(0)
     given: list[int] = []
-    with Aside[int](lambda _: go_on.acquire(), 2, "test") as work:
+    with BackgroundWorker[int](lambda _: go_on.acquire(), 2, "test") as work:
 
         def give() -> None:
             for number in range(5):
-                work.give(number)
+                work.submit(number)
                 given.append(number)
 
         giver = threading.Thread(target=give)
@@ -67,10 +67,10 @@ def test_what_the_work_raises_is_raised_where_the_items_come_from_and_ends_the_w
         done.append(number)
 
     def give_all() -> None:
-        with Aside(work_on, 2, "test") as work:
+        with BackgroundWorker(work_on, 2, "test") as work:
             for number in range(10):
-                work.give(number)
-            work.settle()
+                work.submit(number)
+            work.join()
 
     with pytest.raises(StorageInterrupted, match="no room"):
         give_all()
@@ -78,10 +78,10 @@ def test_what_the_work_raises_is_raised_where_the_items_come_from_and_ends_the_w
 
 
 def test_the_last_items_error_is_raised_when_all_is_settled() -> None:
-    with Aside[int](lambda _: next(broken_after(0)), 4, "test") as work:
-        work.give(1)
+    with BackgroundWorker[int](lambda _: next(broken_after(0)), 4, "test") as work:
+        work.submit(1)
         with pytest.raises(StorageInterrupted):
-            work.settle()
+            work.join()
 
 
 def test_an_error_of_the_caller_drops_what_stands_in_line() -> None:
@@ -93,14 +93,14 @@ def test_an_error_of_the_caller_drops_what_stands_in_line() -> None:
         go_on.wait()
         done.append(number)
 
-    def give_all(work: Aside[int]) -> None:
+    def give_all(work: BackgroundWorker[int]) -> None:
         for number in range(3):
-            work.give(number)
+            work.submit(number)
         started.wait()
         threading.Timer(0.05, go_on.set).start()
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Aside(work_on, 3, "test") as work:
+    with pytest.raises(KeyboardInterrupt), BackgroundWorker(work_on, 3, "test") as work:
         give_all(work)
     assert done == [0]
 
@@ -113,7 +113,7 @@ def test_items_made_ahead_come_in_their_order_and_few_at_a_time() -> None:
             made.append(number)
             yield number
 
-    with ahead(noted(), 2, nothing, "test") as items:
+    with prefetch(noted(), 2, nothing, "test") as items:
         for number in items:
             assert number == made[number]
             assert len(made) <= number + 4
@@ -121,7 +121,7 @@ def test_items_made_ahead_come_in_their_order_and_few_at_a_time() -> None:
 
 
 def test_what_making_them_raises_comes_after_the_items_before_it() -> None:
-    with ahead(broken_after(3), 2, nothing, "test") as items:
+    with prefetch(broken_after(3), 2, nothing, "test") as items:
         assert [next(items), next(items), next(items)] == [0, 1, 2]
         with pytest.raises(StorageInterrupted, match="broke off"):
             next(items)
@@ -136,7 +136,7 @@ def test_a_maker_that_waits_is_woken_when_nobody_wants_its_items_any_more() -> N
         raise StorageInterrupted("woken")
 
     def use_one() -> None:
-        with ahead(slow(), 2, asleep.set, "test") as items:
+        with prefetch(slow(), 2, asleep.set, "test") as items:
             assert next(items) == 1
             raise KeyboardInterrupt
 
@@ -147,6 +147,6 @@ def test_a_maker_that_waits_is_woken_when_nobody_wants_its_items_any_more() -> N
 def test_a_maker_that_is_done_is_not_woken() -> None:
     woken: list[int] = []
     for _ in range(200):
-        with ahead(iter([1, 2]), 2, lambda: woken.append(1), "test") as items:
+        with prefetch(iter([1, 2]), 2, lambda: woken.append(1), "test") as items:
             assert list(items) == [1, 2]
     assert not woken

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from dev.stack import PROJECT_ROOT
 from pg_archiver.airflow.airflow_ids import maintenance_pool_name, pool_name
-from pg_archiver.airflow.pools import DEFAULT_POLICIES, pools
+from pg_archiver.airflow.pools import DEFAULT_POLICIES, list_pools
 from pg_archiver.policies.yaml_file import load
 from tests.unit.test_policy_cases import CASES
 
 
 def test_each_instance_has_a_pool_of_the_size_that_its_entry_says() -> None:
-    made = {name: pool["slots"] for name, pool in pools(load(CASES / "pool_slots" / "policies.yaml")).items()}
+    made = {name: pool["slots"] for name, pool in list_pools(load(CASES / "pool_slots" / "policies.yaml")).items()}
     assert made == {
         pool_name("small"): 2,
         pool_name("usual"): 6,
@@ -26,7 +26,7 @@ def test_each_instance_has_a_pool_of_the_size_that_its_entry_says() -> None:
 
 def test_the_shipped_policies_have_pools_for_all_their_connections() -> None:
     policies = load(DEFAULT_POLICIES)
-    assert {pool_name(conn_id) for conn_id in policies.conn_ids} <= pools(policies).keys()
+    assert {pool_name(conn_id) for conn_id in policies.conn_ids} <= list_pools(policies).keys()
 
 
 def run_module(path: Path, module: str = "pg_archiver.airflow.pools") -> subprocess.CompletedProcess[str]:
@@ -64,7 +64,7 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
 def test_a_sound_file_ends_with_nothing_to_say() -> None:
     ended = run_module(DEFAULT_POLICIES)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert json.loads(ended.stdout) == pools(load(DEFAULT_POLICIES))
+    assert json.loads(ended.stdout) == list_pools(load(DEFAULT_POLICIES))
 
 
 def test_the_former_name_of_the_command_says_the_same() -> None:

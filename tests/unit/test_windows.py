@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pg_archiver.archive.batching import MAPPED_A_DAY, batches, least_windows_per_task, most_tasks, windows_per_task
+from pg_archiver.archive.batching import MAPPED_A_DAY, cut_windows, least_windows_per_task, most_tasks, windows_per_task
 from pg_archiver.domain.windows import (
     EARLIEST,
     GRID_ORIGIN,
@@ -103,7 +103,7 @@ def test_batches_hold_every_window_once_and_in_order(count: int, size: int) -> N
     hour = timedelta(hours=1)
     cells = [Window(GRID_ORIGIN + hour * number, GRID_ORIGIN + hour * (number + 1)) for number in range(count)]
     windows = [DueWindow(cell, cell) for cell in cells]
-    cut = batches(windows, size)
+    cut = cut_windows(windows, size)
     assert [window for batch in cut for window in batch] == windows
     assert all(len(batch) == size for batch in cut[:-1])
     assert all(0 < len(batch) <= size for batch in cut)

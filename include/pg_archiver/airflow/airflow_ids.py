@@ -30,11 +30,11 @@ def client_id(client: str) -> str:
     for position, character in enumerate(client):
         opens_escape = character == "." and client[position + 1 : position + 2] == "x"
         allowed = character.isalnum() or character in "_-."
-        parts.append(character if allowed and not opens_escape else _escaped(character, ".x"))
-    return _shortened("".join(parts))
+        parts.append(character if allowed and not opens_escape else _escape(character, ".x"))
+    return _shorten("".join(parts))
 
 
-def with_prefix(name: str) -> str:
+def add_name_prefix(name: str) -> str:
     """The name of a DAG, pool or asset in this Airflow: with ARCHIVER_NAME_PREFIX in front, if that is set.
 
     Raises:
@@ -51,7 +51,7 @@ def with_prefix(name: str) -> str:
 
 def dag_id(client: str) -> str:
     """The id of the client's archive DAG."""
-    return with_prefix(f"archive__{client_id(client)}")
+    return add_name_prefix(f"archive__{client_id(client)}")
 
 
 def keep_days_variable(client: str) -> str:
@@ -66,33 +66,32 @@ def enabled_variable(client: str) -> str:
 
 def group_id(table: TableName) -> str:
     """The id of the table's task group: `analytics.events` is `analytics-events`."""
-    return _shortened(f"{group_part(table.schema)}-{group_part(table.name)}")
+    return _shorten(f"{group_part(table.schema)}-{group_part(table.name)}")
 
 
 def pool_name(conn_id: str) -> str:
     """The Airflow pool that bounds the work on one Postgres instance."""
-    return with_prefix(f"archive_{conn_id}")
+    return add_name_prefix(f"archive_{conn_id}")
 
 
 def maintenance_pool_name(conn_id: str) -> str:
     """The Airflow pool whose one slot lets one maintenance task at a time work on a Postgres instance."""
-    return with_prefix(f"maintenance_{conn_id}")
+    return add_name_prefix(f"maintenance_{conn_id}")
 
 
 def group_part(name: str) -> str:
     """A name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)
     return "".join(
-        plain if plain is not None else _escaped(character, "--")
-        for plain, character in zip(allowed, name, strict=True)
+        plain if plain is not None else _escape(character, "--") for plain, character in zip(allowed, name, strict=True)
     )
 
 
-def _escaped(character: str, mark: str) -> str:
+def _escape(character: str, mark: str) -> str:
     return "".join(f"{mark}{byte:02X}" for byte in character.encode())
 
 
-def _shortened(identifier: str) -> str:
+def _shorten(identifier: str) -> str:
     """The identifier, or its beginning and a digest of the whole where Airflow would refuse its length.
 
     What was shortened is longer than what was not, so that no name can pose as the short form of another.

@@ -63,14 +63,14 @@ class RewriteApproval(HITLOperator):
         return super().execute(context)
 
 
-def approved(answer: object) -> bool:
+def is_approved(answer: object) -> bool:
     """Whether the XCom of the approval says yes."""
     return isinstance(answer, Mapping) and list(answer.get("chosen_options") or []) == [RewriteApproval.APPROVE]
 
 
 def describe_rejection(answer: object) -> str | None:
     """Who said no and when, or that nobody answered; None where it was approved, or nobody was asked."""
-    if answer is None or approved(answer):
+    if answer is None or is_approved(answer):
         return None
     given = answer if isinstance(answer, Mapping) else {}
     user, when = given.get("responded_by_user"), given.get("responded_at")

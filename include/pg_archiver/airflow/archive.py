@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_archiver.airflow import connections
-from pg_archiver.airflow.batch_json import BatchJson, as_json, from_json, is_dry
+from pg_archiver.airflow.batch_json import BatchJson, from_json, is_dry, to_json
 from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.airflow.variables import read_client_variables
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import bring_back, drop
@@ -25,7 +25,7 @@ from pg_archiver.archive.store import store_all
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
 from pg_archiver.ledger.ownership import Ownership
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
@@ -45,46 +45,46 @@ class TableWork:
     policy: TablePolicy
     policies: Policies
 
-    def order(self, context: Mapping[str, Any], *, dry_run: bool) -> WorkOrder:
+    def make_order(self, context: Mapping[str, Any], *, dry_run: bool) -> WorkOrder:
         """What this run is to do with the table; `dry_run` where the plan, or the policy by now, says so.
 
         Raises:
             SettingError: the run's parameters are not those that it asked for.
         """
         dry_run = dry_run or bool(read_parameters(context)["dry_run"])
-        return work_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
+        return make_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
 
     def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
         """The batches for the mapped tasks, and a summary for the report."""
         parameters = read_parameters(context)
-        settings = self._settings()
+        settings = self._read_settings()
         keep = settings.find_keep_days(parameters.get("keep_days"))
-        enabled = settings.find_enabled(lambda: self._had_deleted(context))
+        enabled = settings.find_enabled(lambda: self._has_deleted_before(context))
         dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
         _tell_dry_run(dry_run)
         notes: list[str] = []
         adopt = parameters.get("adopt") or None
         if not keep.everything:
-            found, notes = self._found(context, keep, settings, dry_run=bool(dry_run))
+            found, notes = self._find_due(context, keep, settings, dry_run=bool(dry_run))
         else:
             found = Plan.nothing(keep)
             if adopt and not dry_run:
                 self._adopt(adopt, context)
         if adopt and dry_run:
             notes = [*notes, "this database was not adopted, because this is a dry run"]
-        batches = [as_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
+        batches = [to_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
         summary = found.summary()
         told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
         return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
 
     def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, Any]:
         """Exports the batch's windows one after the other; in a dry run, only reads them."""
-        order = self.order(context, dry_run=is_dry(batch))
-        bucket = connections.object_store(self.policy)
-        with connections.session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
+        order = self.make_order(context, dry_run=is_dry(batch))
+        bucket = connections.open_bucket(self.policy)
+        with connections.open_session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
             done = export_all(session, bucket, order, from_json(batch).windows)
         return {
-            "batch": _map_index(context),
+            "batch": _read_map_index(context),
             "label": batch["label"],
             "windows": len(done),
             "rows": sum(one.rows for one in done),
@@ -94,12 +94,12 @@ class TableWork:
 
     def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Reads the batch's objects back; one bad object does not keep the others from being checked."""
-        order = self.order(context, dry_run=is_dry(batch))
+        order = self.make_order(context, dry_run=is_dry(batch))
         if order.dry_run:
             log.info("dry run: nothing was sent, so there is nothing to read back")
             return {"rows": 0}
-        bucket = connections.object_store(self.policy)
-        with connections.session(self.client, "store", writes=True, policy=self.policy) as session:
+        bucket = connections.open_bucket(self.policy)
+        with connections.open_session(self.client, "store", writes=True, policy=self.policy) as session:
             return {"rows": store_all(session, bucket, order, from_json(batch).windows)}
 
     def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
@@ -113,18 +113,18 @@ class TableWork:
             Interrupted: whether it still is could not be found out.
         """
         # First of all, so that a stop which comes while connections are made is seen too.
-        with connections.stop_requested() as asked:
-            order = self.order(context, dry_run=is_dry(batch))
+        with connections.watch_for_stop() as asked:
+            order = self.make_order(context, dry_run=is_dry(batch))
             if order.dry_run:
                 log.info("dry run: nothing is deleted")
                 return {"deleted": 0, "changed": 0}
-            settings = self._settings()
-            bucket = connections.object_store(self.policy)
-            with connections.session(self.client, "delete", writes=True, policy=self.policy) as session:
+            settings = self._read_settings()
+            bucket = connections.open_bucket(self.policy)
+            with connections.open_session(self.client, "delete", writes=True, policy=self.policy) as session:
                 self._refuse_if_disabled(settings, session, order)
-                return self._deleted(batch, session, bucket, order, asked)
+                return self._delete_batch(batch, session, bucket, order, asked)
 
-    def _deleted(
+    def _delete_batch(
         self, batch: BatchJson, session: Session, bucket: Bucket, order: WorkOrder, asked: Callable[[], bool]
     ) -> dict[str, int]:
         ownership = Ownership(session, bucket, order)
@@ -138,7 +138,7 @@ class TableWork:
 
         def confirm() -> None:
             """Loading the lists of a whole partition, and waiting for its detach, may have taken a while."""
-            self._refuse_if_disabled(self._settings(), session, order)
+            self._refuse_if_disabled(self._read_settings(), session, order)
             ownership.confirm()
 
         if asked():
@@ -151,20 +151,20 @@ class TableWork:
         results = delete_all(session, bucket, order, windows, stopping)
         return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
 
-    def _found(
+    def _find_due(
         self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
     ) -> tuple[Plan, list[str]]:
         """What is due, and what an operator should know besides; a run that may delete takes the archive over."""
-        order = self.order(context, dry_run=dry_run)
+        order = self.make_order(context, dry_run=dry_run)
         adopt = read_parameters(context).get("adopt") or None
         limits = Limits(
-            run_time=connections.run_time(context),
-            start=connections.moment_parameter(context, "start"),
-            end=connections.moment_parameter(context, "end"),
+            run_time=connections.read_run_time(context),
+            start=connections.read_moment(context, "start"),
+            end=connections.read_moment(context, "end"),
         )
-        bucket = connections.object_store(self.policy)
-        with connections.session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as session:
-            ownership, ledger = Ownership(session, bucket, order), Ledger(session, order)
+        bucket = connections.open_bucket(self.policy)
+        with connections.open_session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as session:
+            ownership, ledger = Ownership(session, bucket, order), WindowLedger(session, order)
             found = plan(
                 session,
                 bucket,
@@ -175,7 +175,7 @@ class TableWork:
                 OtherTables(self.policies.tables, settings.find_children_kept_for_ever()),
             )
             if order.dry_run:
-                hindrance = ledger.hindrance() or ownership.hindrance(adopt)
+                hindrance = ledger.find_hindrance() or ownership.find_hindrance(adopt)
                 return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
             if found.batches or adopt or ledger.exists():
                 ledger.migrate()
@@ -185,12 +185,12 @@ class TableWork:
 
     def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
         """Takes the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
-        order = self.order(context, dry_run=False)
-        with connections.session(self.client, "plan", writes=True, policy=self.policy) as session:
-            Ledger(session, order).migrate()
-            Ownership(session, connections.object_store(self.policy), order).claim(adopt)
+        order = self.make_order(context, dry_run=False)
+        with connections.open_session(self.client, "plan", writes=True, policy=self.policy) as session:
+            WindowLedger(session, order).migrate()
+            Ownership(session, connections.open_bucket(self.policy), order).claim(adopt)
 
-    def _settings(self) -> ClientSettings:
+    def _read_settings(self) -> ClientSettings:
         """What holds right now.
 
         Raises:
@@ -201,13 +201,13 @@ class TableWork:
         found.refuse_misspelt_variables()
         return found
 
-    def _had_deleted(self, context: Mapping[str, Any]) -> bool:
+    def _has_deleted_before(self, context: Mapping[str, Any]) -> bool:
         """Whether rows of this client had left before a client had to be enabled, by its ledger."""
-        with connections.session(self.client, "plan", writes=False, policy=self.policy) as session:
-            return Ledger(session, self.order(context, dry_run=True)).had_deleted_before_enabling()
+        with connections.open_session(self.client, "plan", writes=False, policy=self.policy) as session:
+            return WindowLedger(session, self.make_order(context, dry_run=True)).has_deleted_before_enabling()
 
     def _refuse_if_disabled(self, settings: ClientSettings, session: Session, order: WorkOrder) -> None:
-        enabled = settings.find_enabled(Ledger(session, order).had_deleted_before_enabling)
+        enabled = settings.find_enabled(WindowLedger(session, order).has_deleted_before_enabling)
         if not enabled.yes:
             raise NotEnabled(
                 f"rows of client {self.client.name!r} may not leave any more: {enabled.why}. It was enabled when this "
@@ -221,6 +221,6 @@ def _tell_dry_run(why: str) -> None:
         log.warning("this is a dry run, so nothing will be written or deleted: %s", why)
 
 
-def _map_index(context: Mapping[str, Any]) -> int:
+def _read_map_index(context: Mapping[str, Any]) -> int:
     """Which of the mapped instances this is."""
     return int(context["ti"].map_index)

@@ -14,8 +14,8 @@ from pg_archiver.airflow.batch_json import BatchJson, from_json
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.archive.report import BatchEnd, Report, report
 from pg_archiver.errors import Unfinished
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.maintenance.inspect import maintenance_due
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.maintenance.inspect import find_due_maintenance
 from pg_archiver.policies.maintenance_settings import Strategy
 
 log = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ def report_table(
         raise Unfinished("an older version planned this run, so what became of it is not known; clear its task plan")
     # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
     exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
-    ends = _ends(group, batches, exports, context)
+    ends = _read_ends(group, batches, exports, context)
     if summary["dry_run"]:
-        result = Report.of_rehearsal(ends, _told(exports, batches), summary["dry_run"])
+        result = Report.of_rehearsal(ends, _read_returned(exports, batches), summary["dry_run"])
         if ti.try_number > 1:
-            result = result.with_note(_done_before(work, context))
+            result = result.with_note(_find_done_before(work, context))
     elif ends or ti.try_number > 1:
-        result = _by_ledger(work, ends, context)
+        result = _report_by_ledger(work, ends, context)
     else:
         result = Report.of_nothing()
     result = result.with_plan(summary)
@@ -59,22 +59,24 @@ def report_table(
     return result
 
 
-def _by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
+def _report_by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
     """A run that was cleared may have archived what its plan does not name any more."""
-    order = work.order(context, dry_run=False)
+    order = work.make_order(context, dry_run=False)
     policy = work.policy
-    with connections.session(work.client, "report", writes=False, policy=work.policy) as session:
-        if not ends and not Ledger(session, order).is_current():
+    with connections.open_session(work.client, "report", writes=False, policy=work.policy) as session:
+        if not ends and not WindowLedger(session, order).is_current():
             return Report.of_nothing()
         result = report(session, order, ends)
         if policy.reclaim is Strategy.NONE:
             return result
-        return result.with_note(maintenance_due(session, order, policy.reclaim_min_percent, policy.reclaim_min_bytes))
+        return result.with_note(
+            find_due_maintenance(session, order, policy.reclaim_min_percent, policy.reclaim_min_bytes)
+        )
 
 
-def _done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
+def _find_done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
     """What this very run had done before it was cleared and became a dry run; None if it had done nothing."""
-    done = _by_ledger(work, [], context)
+    done = _report_by_ledger(work, [], context)
     if not done.windows:
         return None
     return (
@@ -83,13 +85,13 @@ def _done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
     )
 
 
-def _told(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:
+def _read_returned(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:
     """What the exports of these very batches returned; a plan that was cleared alone leaves those of others behind."""
     labels = {number: batch["label"] for number, batch in enumerate(batches)}
     return [one for one in exports if labels.get(one.get("batch", -1)) == one.get("label")]
 
 
-def _ends(
+def _read_ends(
     group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, Any]], context: Mapping[str, Any]
 ) -> list[BatchEnd]:
     """How each batch's tasks ended, by Airflow's own states: only a leaf of a DAG decides what becomes of its run."""
@@ -98,7 +100,7 @@ def _ends(
     run = context["dag_run"]
     found = context["ti"].get_task_states(dag_id=run.dag_id, task_group_id=f"{group}.window", run_ids=[run.run_id])
     states = found.get(run.run_id, {})
-    exported = {one["batch"] for one in _told(exports, batches)}
+    exported = {one["batch"] for one in _read_returned(exports, batches)}
     ends = []
     for number, batch in enumerate(batches):
         of_steps = {step: states.get(f"{group}.window.{step}_{number}") for step in STEPS}

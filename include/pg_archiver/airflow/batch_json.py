@@ -47,9 +47,9 @@ class BatchJson(TypedDict):
     partition: NotRequired[PartitionJson]
 
 
-def as_json(batch: Batch, *, dry_run: bool) -> BatchJson:
+def to_json(batch: Batch, *, dry_run: bool) -> BatchJson:
     """The batch, as XCom takes it."""
-    windows = list(map(_run, _runs(batch)))
+    windows = list(map(_run, _group_runs(batch)))
     one = batch.partition
     plain: BatchJson = {"label": _label(batch), "dry_run": dry_run, "windows": windows}
     if one is None:
@@ -72,7 +72,7 @@ def is_dry(text: BatchJson) -> bool:
 
 
 def from_json(text: BatchJson) -> Batch:
-    """The batch that `as_json` wrote."""
+    """The batch that `to_json` wrote."""
     windows = tuple(window for run in text["windows"] for window in _windows(run))
     one = text.get("partition")
     if one is None:
@@ -90,11 +90,11 @@ def from_json(text: BatchJson) -> Batch:
     return Batch(windows, partition)
 
 
-def _runs(windows: Iterable[DueWindow]) -> Iterator[list[DueWindow]]:
+def _group_runs(windows: Iterable[DueWindow]) -> Iterator[list[DueWindow]]:
     """The windows in their order, whole ones of the same length together where one follows the other."""
     run: list[DueWindow] = []
     for window in windows:
-        if run and not (_is_whole(run[-1]) and _is_whole(window) and _follows(run[-1], window)):
+        if run and not (_is_whole(run[-1]) and _is_whole(window) and _is_next(run[-1], window)):
             yield run
             run = []
         run.append(window)
@@ -106,7 +106,7 @@ def _is_whole(window: DueWindow) -> bool:
     return window.cell == window.span
 
 
-def _follows(window: DueWindow, following: DueWindow) -> bool:
+def _is_next(window: DueWindow, following: DueWindow) -> bool:
     same = following.cell.end - following.cell.start == window.cell.end - window.cell.start
     return same and following.cell.start == window.cell.end
 

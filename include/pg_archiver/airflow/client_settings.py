@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pg_archiver.airflow.enabling import Enabled, decide_by_ledger, decide_enabled
-from pg_archiver.airflow.variables import ClientVariables, choose_keep_days, misspelt_variables
+from pg_archiver.airflow.variables import ClientVariables, choose_keep_days, find_misspelt_variables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.retention import KeepDays
@@ -74,7 +74,7 @@ class ClientSettings:
         Raises:
             SettingError: one seems to be meant for this client; those for others are named in the log.
         """
-        for key, meant in misspelt_variables(self.variables.of_clients, self.policies).items():
+        for key, meant in find_misspelt_variables(self.variables.of_clients, self.policies).items():
             message = (
                 f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "
                 f"({', '.join(client.name for client in self.policies.clients[:_MOST_NAMED])}), or delete it"

@@ -50,13 +50,13 @@ _DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_fac
 _stop = Stop()
 
 
-def policies() -> Policies:
+def load_policies() -> Policies:
     """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
     return load(policies_path())
 
 
 @contextmanager
-def session(
+def open_session(
     client: Client, step: str, *, writes: bool, policy: TablePolicy | None = None, maintenance: bool = False
 ) -> Generator[Session]:
     """A connection to the client's database, for one task; by the connection of maintenance, where there is one.
@@ -74,19 +74,19 @@ def session(
     if maintenance and client.maintenance_conn_id:
         setting, conn_id = "maintenance_conn_id", client.maintenance_conn_id
     with (
-        stop_requested() as stop,
-        Session.connected(
+        watch_for_stop() as stop,
+        Session.connect(
             partial(_connect, client, conn_id, setting),
             client.database,
             f"archiver {step} {client.name}",
             writes,
-            partial(_hosts, conn_id),
+            partial(_read_hosts, conn_id),
             _limits(policy),
             stop,
             client.one_session_proxy,
-        ) as session,
+        ) as open_session,
     ):
-        yield session
+        yield open_session
 
 
 def _limits(policy: TablePolicy | None) -> SessionLimits:
@@ -126,7 +126,7 @@ def _complete_extra(connection: Connection) -> None:
     connection.extra = json.dumps({**KEEPALIVES, **extra})
 
 
-def _hosts(conn_id: str) -> tuple[str, str] | None:
+def _read_hosts(conn_id: str) -> tuple[str, str] | None:
     """The list of hosts that the Airflow connection names, and their ports; None if it names but one."""
     from airflow.sdk import BaseHook
 
@@ -137,7 +137,7 @@ def _hosts(conn_id: str) -> tuple[str, str] | None:
     return (host, str(named["port"] or "")) if "," in host else None
 
 
-def object_store(policy: TablePolicy) -> Bucket:
+def open_bucket(policy: TablePolicy) -> Bucket:
     """The table's bucket, with what every object written to it is to carry.
 
     Raises:
@@ -190,13 +190,13 @@ def refuse_missing_connection(aws_conn_id: str) -> None:
         ) from None
 
 
-def run_time(context: Mapping[str, Any]) -> datetime:
+def read_run_time(context: Mapping[str, Any]) -> datetime:
     """The run's own time: a manual run may have neither a data interval nor a logical date."""
     moment = context.get("data_interval_end") or context.get("logical_date") or context["dag_run"].run_after
     return datetime.fromtimestamp(moment.timestamp(), tz=moment.tzinfo)
 
 
-def moment_parameter(context: Mapping[str, Any], name: str) -> datetime | None:
+def read_moment(context: Mapping[str, Any], name: str) -> datetime | None:
     """The run's parameter `start` or `end`; None where the run did not set it.
 
     Raises:
@@ -220,7 +220,7 @@ def note_stop() -> None:
 
 
 @contextmanager
-def stop_requested() -> Generator[Stop]:
+def watch_for_stop() -> Generator[Stop]:
     """Tells a step whether Airflow asked its process to end, so that it can end in time.
 
     Airflow's own handler would let the step run on until it is killed, five seconds later. Each session does this; a

@@ -7,7 +7,7 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client
 
 
-def archive(client: Client, source: str) -> str:
+def describe_archive(client: Client, source: str) -> str:
     """The text of a client's archive DAG."""
     tables = "\n".join(_table_line(policy) for policy in client.tables)
     return f"""
@@ -44,7 +44,7 @@ the next run goes on from there.
 """
 
 
-def broken(reason: str) -> str:
+def describe_broken(reason: str) -> str:
     """The text of a DAG whose policy was refused."""
     return f"""
 ### This client is not archived

@@ -21,7 +21,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 LONGEST = timedelta(hours=4)
 
 
-def longest_of(longest_statement: timedelta) -> timedelta:
+def task_timeout(longest_statement: timedelta) -> timedelta:
     """How long a task may run whose statements may take so long: as long as before, or for two of them.
 
     Nothing of a window's export is kept when its task is ended in the middle.
@@ -29,7 +29,7 @@ def longest_of(longest_statement: timedelta) -> timedelta:
     return max(LONGEST, 2 * longest_statement)
 
 
-def task_settings(pool: str | None = None, longest: timedelta = LONGEST) -> dict[str, Any]:
+def make_default_args(pool: str | None = None, longest: timedelta = LONGEST) -> dict[str, Any]:
     """The `default_args` of a DAG whose tasks run in this pool; without one, in Airflow's default pool."""
     return {
         "owner": "archiver",

@@ -23,7 +23,7 @@ _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "LimitExceededException"}
 
 
-def free_space(client: Client) -> FreeSpace:
+def find_free_space(client: Client) -> FreeSpace:
     """Where the free bytes of the client's server are asked for; nothing is asked before it is called."""
     disk = client.disk
     if disk is None:
@@ -31,25 +31,25 @@ def free_space(client: Client) -> FreeSpace:
     if disk.rds_instance_id is not None:
         name = disk.rds_instance_id
         return FreeSpace(
-            lambda: _of_rds(name, client.aws_conn_id), f"CloudWatch FreeStorageSpace of RDS instance {name}"
+            lambda: _ask_cloudwatch(name, client.aws_conn_id), f"CloudWatch FreeStorageSpace of RDS instance {name}"
         )
     if disk.callable is not None:
         place = disk.callable
-        return FreeSpace(lambda: _of_function(place), f"disk.callable {place}")
+        return FreeSpace(lambda: _call_function(place), f"disk.callable {place}")
     if disk.path is not None:
         path = Path(disk.path)
-        return FreeSpace(lambda: _of_file_system(path), f"the file system of {path} where Airflow's worker runs")
+        return FreeSpace(lambda: _ask_file_system(path), f"the file system of {path} where Airflow's worker runs")
     figure = disk.figure
     return FreeSpace(lambda: figure, "the figure in the policy file")
 
 
-def _of_rds(name: str, conn_id: str) -> int | None:
+def _ask_cloudwatch(name: str, conn_id: str) -> int | None:
     """The least that was free lately, None where CloudWatch has no figure."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     refuse_missing_connection(conn_id)
     now = datetime.now(UTC)
-    with _translated(name, conn_id):
+    with _translate_errors(name, conn_id):
         answer = AwsGenericHook(aws_conn_id=conn_id, client_type="cloudwatch").conn.get_metric_statistics(
             Namespace="AWS/RDS",
             MetricName="FreeStorageSpace",
@@ -63,7 +63,7 @@ def _of_rds(name: str, conn_id: str) -> int | None:
 
 
 @contextmanager
-def _translated(name: str, conn_id: str) -> Generator[None]:
+def _translate_errors(name: str, conn_id: str) -> Generator[None]:
     """Errors of CloudWatch in our own words: unknown space is no space, and somebody has to hear why it is unknown."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NotReached
@@ -97,14 +97,14 @@ def _translated(name: str, conn_id: str) -> Generator[None]:
         ) from None
 
 
-def _of_file_system(path: Path) -> int:
+def _ask_file_system(path: Path) -> int:
     try:
         return shutil.disk_usage(path).free
     except OSError as error:
         raise SettingError(f"disk.path is {path}, which cannot be looked at ({error.strerror}); correct it") from None
 
 
-def _of_function(place: str) -> int | None:
+def _call_function(place: str) -> int | None:
     module, name = place.split(":")
     try:
         function = cast("Callable[[], object]", getattr(importlib.import_module(module), name))

@@ -16,23 +16,23 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import group_part
-from pg_archiver.airflow.approval import Question, approved, describe_rejection
-from pg_archiver.airflow.free_space import free_space
+from pg_archiver.airflow.approval import Question, describe_rejection, is_approved
+from pg_archiver.airflow.free_space import find_free_space
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import work_order
-from pg_archiver.domain.sizes import in_words
+from pg_archiver.airflow.selection import make_order
+from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import SettingError, Stopped, Unfinished
-from pg_archiver.ledger.maintenance_log import Action, Done, Upkeep
-from pg_archiver.ledger.maintenance_rights import ensure_upkeep
-from pg_archiver.maintenance.compact.compact import Effort, compact
+from pg_archiver.ledger.maintenance_log import Action, MaintenanceLog, MaintenanceRecord
+from pg_archiver.ledger.maintenance_rights import ensure_maintenance_log
+from pg_archiver.maintenance.compact.compact import CompactOptions, compact
 from pg_archiver.maintenance.index import index
 from pg_archiver.maintenance.inspect import inspect
 from pg_archiver.maintenance.pg_repack import Repacker
-from pg_archiver.maintenance.reclaim import REWRITES, Reclaimed, Rules, Surroundings, reclaim
+from pg_archiver.maintenance.reclaim import REWRITES, ReclaimContext, Reclaimed, ReclaimRules, reclaim
 from pg_archiver.maintenance.vacuum import vacuum
-from pg_archiver.maintenance.validate import Thoroughness, validate
+from pg_archiver.maintenance.validate import CheckOptions, validate
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS, TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
@@ -59,7 +59,7 @@ def chooser_of(conn_id: str) -> str:
     return f"choose_{group_part(conn_id)}"
 
 
-def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> list[Subject]:
+def choose_tables(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> list[Subject]:
     """The tables of this server that the form chooses.
 
     Raises:
@@ -70,8 +70,8 @@ def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> li
     if parameters["force"] and not str(parameters["reason"] or "").strip():
         raise SettingError("the run's parameter force is set without reason; say why it cannot wait; nothing was done")
     every = [(client, policy.table) for client in policies.clients for policy in client.tables]
-    clients = _known(parameters["clients"], [client.name for client, _ in every], "clients", policies)
-    tables = _known(parameters["tables"], [table for _, table in every], "tables", policies)
+    clients = _known_names(parameters["clients"], [client.name for client, _ in every], "clients", policies)
+    tables = _known_names(parameters["tables"], [table for _, table in every], "tables", policies)
     found = [
         [client.name, table]
         for client, table in every
@@ -85,7 +85,7 @@ def subjects(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> li
     return found
 
 
-def _known(wanted: Sequence[str] | None, known: Sequence[str], parameter: str, policies: Policies) -> set[str]:
+def _known_names(wanted: Sequence[str] | None, known: Sequence[str], parameter: str, policies: Policies) -> set[str]:
     if not wanted:
         return set(known)
     for one in wanted:
@@ -107,7 +107,7 @@ class Maintenance:
     context: Mapping[str, Any]
 
     @classmethod
-    def of(cls, policies: Policies, subject: Subject, context: Mapping[str, Any]) -> Maintenance:
+    def for_table(cls, policies: Policies, subject: Subject, context: Mapping[str, Any]) -> Maintenance:
         """The table that the mapped task has to do with.
 
         Raises:
@@ -127,15 +127,15 @@ class Maintenance:
     @property
     def order(self) -> WorkOrder:
         """What this run is to do with the table."""
-        return work_order(self.client, self.policy, read_run_id(self.context), dry_run=bool(self.parameters["dry_run"]))
+        return make_order(self.client, self.policy, read_run_id(self.context), dry_run=bool(self.parameters["dry_run"]))
 
-    def chosen(self, action: Action) -> bool:
+    def is_chosen(self, action: Action) -> bool:
         """Whether the form wants this action."""
         return action.value in (self.parameters["actions"] or ACTIONS)
 
     def inspect(self) -> dict[str, object]:
         """The table's condition, in the log and for whoever reads the XCom."""
-        with self._session(Action.INDEX, writes=False) as session:
+        with self._open_session(Action.INDEX, writes=False) as session:
             found = inspect(session, self.order)
         return {
             **asdict(found.sizes),
@@ -150,39 +150,39 @@ class Maintenance:
 
     def index(self) -> str:
         """Sees to the index on the timestamp."""
-        if not self.chosen(Action.INDEX):
+        if not self.is_chosen(Action.INDEX):
             return NOT_CHOSEN
-        with self._session(Action.INDEX) as session:
-            return self._say(index(session, self.order, self._watcher, space=free_space(self.client)))
+        with self._open_session(Action.INDEX) as session:
+            return self._say(index(session, self.order, self._open_watcher, space=find_free_space(self.client)))
 
     def validate(self) -> str:
         """Looks through the indexes."""
-        if not self.chosen(Action.VALIDATE):
+        if not self.is_chosen(Action.VALIDATE):
             return NOT_CHOSEN
         parameters = self.parameters
-        how = Thoroughness(
+        how = CheckOptions(
             heapallindexed=bool(parameters["heapallindexed"]),
             reindex=bool(parameters["reindex"]),
-            space=free_space(self.client),
+            space=find_free_space(self.client),
         )
-        with self._session(Action.VALIDATE) as session:
-            return self._say(validate(session, self.order, self._watcher, how))
+        with self._open_session(Action.VALIDATE) as session:
+            return self._say(validate(session, self.order, self._open_watcher, how))
 
     def vacuum(self) -> str:
         """VACUUM (ANALYZE)."""
-        if not self.chosen(Action.VACUUM):
+        if not self.is_chosen(Action.VACUUM):
             return NOT_CHOSEN
-        with self._session(Action.VACUUM) as session:
-            return self._say(vacuum(session, self.order, self._watcher))
+        with self._open_session(Action.VACUUM) as session:
+            return self._say(vacuum(session, self.order, self._open_watcher))
 
-    def wants_approval(self) -> Question | None:
+    def make_question(self) -> Question | None:
         """What a person is asked before the table is rewritten, None where there is nothing to approve."""
-        if not self.policy.approve or self.order.dry_run or not self.chosen(Action.RECLAIM):
+        if not self.policy.approve or self.order.dry_run or not self.is_chosen(Action.RECLAIM):
             return None
-        would = self._reclaimed(approved=True, dry_run=True)
+        would = self._reclaim(approved=True, dry_run=True)
         if would.choice.strategy not in REWRITES:
             return None
-        return _question(self.client, self.policy, would)
+        return _make_question(self.client, self.policy, would)
 
     def reclaim(self, answer: object) -> str:
         """Gives disk space back, where it needs a person's approval only with that.
@@ -190,14 +190,14 @@ class Maintenance:
         Raises:
             AirflowSkipException: a person was asked, and rejected it or did not answer; the ledger says so.
         """
-        if not self.chosen(Action.RECLAIM):
+        if not self.is_chosen(Action.RECLAIM):
             return NOT_CHOSEN
         if rejection := describe_rejection(answer):
-            with self._session(Action.RECLAIM) as session:
-                Upkeep(session, self.order).note_skipped(Action.RECLAIM, rejection)
+            with self._open_session(Action.RECLAIM) as session:
+                MaintenanceLog(session, self.order).note_skipped(Action.RECLAIM, rejection)
             raise AirflowSkipException(f"{self.policy.table} of {self.client.name} is not rewritten: {rejection}")
-        allowed = approved(answer) or not self.policy.approve
-        return self._say(self._reclaimed(approved=allowed, dry_run=self.order.dry_run))
+        allowed = is_approved(answer) or not self.policy.approve
+        return self._say(self._reclaim(approved=allowed, dry_run=self.order.dry_run))
 
     def report(self, said: Mapping[str, object]) -> dict[str, object]:
         """Adds up what the run did to the table.
@@ -205,10 +205,10 @@ class Maintenance:
         Raises:
             Unfinished: a task before this one did not come to its end.
         """
-        done: list[Done] = []
-        if not self.order.dry_run and any(self.chosen(action) for action in Action):
-            with self._session(Action.RECLAIM, writes=False) as session:
-                done = Upkeep(session, self.order).of_run()
+        done: list[MaintenanceRecord] = []
+        if not self.order.dry_run and any(self.is_chosen(action) for action in Action):
+            with self._open_session(Action.RECLAIM, writes=False) as session:
+                done = MaintenanceLog(session, self.order).list_of_run()
         for one in done:
             log.info("%s: %s", self.policy.table, one)
         for name, words in said.items():
@@ -230,10 +230,10 @@ class Maintenance:
             "actions": [str(one) for one in done],
         }
 
-    def _reclaimed(self, *, approved: bool, dry_run: bool) -> Reclaimed:
+    def _reclaim(self, *, approved: bool, dry_run: bool) -> Reclaimed:
         parameters = self.parameters
         wanted = parameters["strategy"]
-        rules = Rules(
+        rules = ReclaimRules(
             strategy=Strategy(wanted) if wanted else self.policy.reclaim,
             min_percent=self.policy.reclaim_min_percent,
             min_bytes=self.policy.reclaim_min_bytes,
@@ -241,11 +241,11 @@ class Maintenance:
             force=str(parameters["reason"]) if parameters["force"] else "",
             approved=approved,
         )
-        around = Surroundings(
-            lambda: datetime.now(UTC), free_space(self.client), self._watcher, self._compact, find_repacker()
+        around = ReclaimContext(
+            lambda: datetime.now(UTC), find_free_space(self.client), self._open_watcher, self._compact, find_repacker()
         )
-        order = work_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
-        with self._session(Action.RECLAIM, writes=not dry_run) as session:
+        order = make_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
+        with self._open_session(Action.RECLAIM, writes=not dry_run) as session:
             return reclaim(session, order, rules, around)
 
     def _say(self, result: object) -> str:
@@ -255,8 +255,8 @@ class Maintenance:
     def _compact(self) -> str:
         """Moves rows to the front, for an hour at most: the archive waits meanwhile, and the next run goes on."""
         deadline = time.monotonic() + _COMPACT_SECONDS
-        effort = Effort(free_bytes=free_space(self.client).ask)
-        with connections.stop_requested() as asked, self._session(Action.RECLAIM) as session:
+        effort = CompactOptions(free_bytes=find_free_space(self.client).ask)
+        with connections.watch_for_stop() as asked, self._open_session(Action.RECLAIM) as session:
             try:
                 done = compact(session, self.policy.name, lambda: asked() or time.monotonic() > deadline, effort)
             except Stopped as stopped:
@@ -269,20 +269,22 @@ class Maintenance:
         return "; ".join([*told, *done.notes])
 
     @contextmanager
-    def _session(self, action: Action, *, writes: bool | None = None) -> Generator[Session]:
+    def _open_session(self, action: Action, *, writes: bool | None = None) -> Generator[Session]:
         writes = not self.order.dry_run if writes is None else writes
-        with connections.session(
+        with connections.open_session(
             self.client, f"maintenance {action}", writes=writes, policy=self.policy, maintenance=True
         ) as session:
             if writes and self.client.maintenance_conn_id:
-                ensure_upkeep(session, self.order, lambda: connections.session(self.client, "maintenance", writes=True))
+                ensure_maintenance_log(
+                    session, self.order, lambda: connections.open_session(self.client, "maintenance", writes=True)
+                )
             yield session
 
-    def _watcher(self) -> AbstractContextManager[Session]:
-        return connections.session(self.client, "watch", writes=False, maintenance=True)
+    def _open_watcher(self) -> AbstractContextManager[Session]:
+        return connections.open_session(self.client, "watch", writes=False, maintenance=True)
 
 
-def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
+def _make_question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
     """What to know before one says yes: whom it shuts out and for how long, the disk, and what stands in the way."""
     prospect = would.prospect
     if would.choice.strategy is Strategy.PG_REPACK:
@@ -300,7 +302,7 @@ def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question
         minutes = max(1, round(prospect.seconds / 60))
         body += [
             f"**Time**: about {say_count(minutes, 'minute')}, by a careful estimate.",
-            f"**Gain**: about {in_words(prospect.given_back)}.",
+            f"**Gain**: about {format_bytes(prospect.given_back)}.",
             f"**Disk**: it {prospect.room}.",
         ]
     body += [f"**In the way at this moment**: {note}." for note in would.notes]
@@ -309,4 +311,4 @@ def _question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question
 
 def find_repacker() -> Repacker:
     """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
-    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), connections.stop_requested)
+    return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), connections.watch_for_stop)

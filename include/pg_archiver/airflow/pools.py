@@ -24,7 +24,7 @@ def policies_path() -> Path:
     return Path(os.environ.get("ARCHIVER_POLICIES") or DEFAULT_POLICIES)
 
 
-def pools(policies: Policies) -> dict[str, dict[str, object]]:
+def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
     """The pools by name, as `airflow pools import` reads them."""
     archive = {
         pool_name(conn_id): {
@@ -55,7 +55,7 @@ def main() -> int:
     except PolicyError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    json.dump(pools(policies), sys.stdout, indent=2)
+    json.dump(list_pools(policies), sys.stdout, indent=2)
     sys.stdout.write("\n")
     for name, reason in policies.broken.items():
         sys.stderr.write(f"client {name} is not archived: {reason}\n")

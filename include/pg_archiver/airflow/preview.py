@@ -15,14 +15,14 @@ from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import group_part, pool_name
 from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
-from pg_archiver.airflow.selection import find_client, find_table, work_order
+from pg_archiver.airflow.selection import find_client, find_table, make_order
 from pg_archiver.airflow.variables import read_client_variables
 from pg_archiver.archive.plan import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, SettingError, Unfinished
 from pg_archiver.ledger.ownership import Ownership
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays, parse_keep_days
 from pg_archiver.policies.settings import TablePolicy, parse_table
 from pg_archiver.policies.yaml_file import Client, Policies
@@ -66,7 +66,7 @@ def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]
     text = read_parameters(context).get("table")
     if not text:
         return client.tables
-    return (find_table(policies, client, _table(str(text)), str(text)),)
+    return (find_table(policies, client, _parse_table_name(str(text)), str(text)),)
 
 
 def read_limits(context: Mapping[str, Any]) -> Limits:
@@ -75,8 +75,8 @@ def read_limits(context: Mapping[str, Any]) -> Limits:
     Raises:
         SettingError: `start` or `end` is no date and time.
     """
-    start, end = (connections.moment_parameter(context, name) for name in ("start", "end"))
-    return Limits(run_time=connections.run_time(context), start=start, end=end)
+    start, end = (connections.read_moment(context, name) for name in ("start", "end"))
+    return Limits(run_time=connections.read_run_time(context), start=start, end=end)
 
 
 def read_form(policies: Policies, context: Mapping[str, Any]) -> Client:
@@ -173,7 +173,7 @@ def _look_at(
     policies: Policies, client: Client, policy: TablePolicy, context: Mapping[str, Any]
 ) -> tuple[list[Check], Figures | None]:
     """All that can be said of one table, whatever is missing."""
-    order = work_order(client, policy, context["dag_run"].run_id, dry_run=True)
+    order = make_order(client, policy, context["dag_run"].run_id, dry_run=True)
     checks: list[Check] = []
     keep: KeepDays | None = None
     settings: ClientSettings | None = None
@@ -185,13 +185,13 @@ def _look_at(
     except ArchiverError as error:
         checks.append(Check("days to keep", ok=False, told=str(error)))
     try:
-        bucket = connections.object_store(policy)
+        bucket = connections.open_bucket(policy)
         of_bucket = check_bucket(bucket, order)
     except ArchiverError as error:
         of_bucket = [Check("bucket", ok=False, told=str(error))]
     readable = all(check.ok for check in of_bucket)
     try:
-        with connections.session(client, "preview", writes=False, policy=policy) as session:
+        with connections.open_session(client, "preview", writes=False, policy=policy) as session:
             found, shape = check_database(session, order)
             checks += found
             if settings:
@@ -219,7 +219,7 @@ def _look_at(
 def _look_whether_enabled(settings: ClientSettings, session: Session, order: WorkOrder) -> Check:
     """Not being enabled is a person's wish and nothing that is missing; not being known is."""
     try:
-        enabled = settings.find_enabled(Ledger(session, order).had_deleted_before_enabling)
+        enabled = settings.find_enabled(WindowLedger(session, order).has_deleted_before_enabling)
     except ArchiverError as error:
         return Check("enabled", ok=False, told=str(error))
     what = "yes, its rows really leave" if enabled.yes else "no, each run is a dry run"
@@ -229,7 +229,7 @@ def _look_whether_enabled(settings: ClientSettings, session: Session, order: Wor
 def _look_who_owns(ownership: Ownership) -> Check:
     """Whether a run that may delete would be refused because another database acts for this archive."""
     try:
-        hindrance = ownership.hindrance()
+        hindrance = ownership.find_hindrance()
     except ArchiverError as error:
         hindrance = str(error)
     return Check("owner", ok=hindrance is None, told=hindrance or "no other database acts for this archive")
@@ -267,7 +267,7 @@ def _name_missing(checks: Sequence[Check]) -> list[str]:
     return [f"{check.subject}: {check.told}" for check in checks if not check.ok]
 
 
-def _table(text: str) -> TableName:
+def _parse_table_name(text: str) -> TableName:
     try:
         return parse_table(text)
     except ValueError as error:

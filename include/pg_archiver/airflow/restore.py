@@ -9,7 +9,7 @@ from typing import Any
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import group_part
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import find_client, find_table, work_order
+from pg_archiver.airflow.selection import find_client, find_table, make_order
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import SettingError
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 MOST_HOLD_DAYS = 3650
 
 
-def task_of(conn_id: str) -> str:
+def task_id_of(conn_id: str) -> str:
     """The id of the task that restores into databases of this server, in the server's own pool."""
     return f"restore_{group_part(conn_id)}"
 
 
-def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
+def choose_table(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
     """The client and the table that the form names.
 
     Raises:
@@ -37,18 +37,18 @@ def chosen(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, Tabl
     parameters = read_parameters(context)
     client = find_client(policies, str(parameters["client"]))
     text = str(parameters["table"])
-    policy = find_table(policies, client, _table(text, "table"), text)
+    policy = find_table(policies, client, _parse_table_name(text, "table"), text)
     return client, policy
 
 
-def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> RestoreOrder:
+def make_restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> RestoreOrder:
     """What the form asks for.
 
     Raises:
         SettingError: a field of it cannot be used.
     """
     parameters = read_parameters(context)
-    start, end = (connections.moment_parameter(context, name) for name in ("start", "end"))
+    start, end = (connections.read_moment(context, name) for name in ("start", "end"))
     if start is None or end is None:
         raise SettingError("the run's parameters start and end must both be set; nothing was restored")
     hold_days = parameters["hold_days"]
@@ -59,32 +59,32 @@ def restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any
         )
     into = parameters["into"]
     return RestoreOrder(
-        work=work_order(client, policy, read_run_id(context), dry_run=bool(parameters["dry_run"])),
+        work=make_order(client, policy, read_run_id(context), dry_run=bool(parameters["dry_run"])),
         start=start,
         end=end,
-        into=_table(str(into), "into") if into else None,
+        into=_parse_table_name(str(into), "into") if into else None,
         on_conflict=OnConflict(parameters["on_conflict"]),
         hold_days=hold_days,
         ignore_missing_columns=bool(parameters["ignore_missing_columns"]),
-        text_columns=_names(parameters.get("text_columns")),
+        text_columns=_split_names(parameters.get("text_columns")),
         set_sequences=bool(parameters.get("set_sequences")),
     )
 
 
 def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
     """Restores what the form asks for."""
-    client, policy = chosen(policies, context)
-    order = restore_order(client, policy, context)
-    with connections.session(client, "restore", writes=True, policy=policy) as session:
-        return restore(session, connections.object_store(policy), order)
+    client, policy = choose_table(policies, context)
+    order = make_restore_order(client, policy, context)
+    with connections.open_session(client, "restore", writes=True, policy=policy) as session:
+        return restore(session, connections.open_bucket(policy), order)
 
 
-def _names(text: object) -> tuple[str, ...]:
+def _split_names(text: object) -> tuple[str, ...]:
     """Names of columns, with commas between them."""
     return tuple(name for part in str(text or "").split(",") if (name := part.strip()))
 
 
-def _table(text: str, parameter: str) -> TableName:
+def _parse_table_name(text: str, parameter: str) -> TableName:
     try:
         return parse_table(text)
     except ValueError as error:

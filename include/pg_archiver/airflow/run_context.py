@@ -25,10 +25,10 @@ def read_parameters(context: Mapping[str, Any]) -> Mapping[str, Any]:
         if name not in known:
             raise SettingError(
                 f"the run's conf names {name!r}, which is no parameter of DAG {context['dag'].dag_id}"
-                f"{_suggestion(name, known)}. Airflow ignores it, so nothing was done. Fix: trigger the run again with "
+                f"{_suggest(name, known)}. Airflow ignores it, so nothing was done. Fix: trigger the run again with "
                 f"one of {', '.join(sorted(known))}, or without it"
             )
-        if not _same(parameters.get(name), wanted):
+        if not _is_same(parameters.get(name), wanted):
             raise SettingError(
                 f"the run asked for {name} = {wanted!r}, and Airflow made it {parameters.get(name)!r}: it ignores what "
                 f"a run asks for where [core] dag_run_conf_overrides_params is False. Nothing was done. Fix: set "
@@ -43,11 +43,11 @@ def read_run_id(context: Mapping[str, Any]) -> str:
     return str(context["dag_run"].run_id)
 
 
-def _same(got: object, wanted: object) -> bool:
+def _is_same(got: object, wanted: object) -> bool:
     """Whether two JSON values are one; for Python 1 and True are."""
     return isinstance(got, bool) == isinstance(wanted, bool) and got == wanted
 
 
-def _suggestion(name: str, known: Mapping[str, Any]) -> str:
+def _suggest(name: str, known: Mapping[str, Any]) -> str:
     found = get_close_matches(name, list(known), n=1)
     return f"; did you mean {found[0]!r}?" if found else ""

@@ -40,7 +40,7 @@ def find_table(policies: Policies, client: Client, wanted: TableName, text: str)
     return policy
 
 
-def work_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
+def make_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
     """One table of one client, as the policy describes it."""
     return WorkOrder(
         client=client.name,

@@ -53,8 +53,8 @@ def read_client_variables(client: str) -> ClientVariables:
         SettingError: one is set in two places, of which Airflow shows only the one that counts less.
     """
     keys = (keep_days_variable(client), COMMON_KEEP_DAYS, enabled_variable(client))
-    values = {key: _value(key) for key in keys}
-    listed = _listed()
+    values = {key: _read_value(key) for key in keys}
+    listed = _list_keys()
     for key in keys:
         if values[key] is None and key in listed:
             raise Interrupted(
@@ -74,7 +74,7 @@ def read_client_variables(client: str) -> ClientVariables:
     )
 
 
-def _value(key: str) -> str | None:
+def _read_value(key: str) -> str | None:
     try:
         value = Variable.get(key, default=None)
     except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
@@ -82,7 +82,7 @@ def _value(key: str) -> str | None:
     return None if value is None else str(value)
 
 
-def _listed() -> Sequence[str]:
+def _list_keys() -> Sequence[str]:
     try:
         return sorted(Variable.keys(prefix=_OURS))
     except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
@@ -131,13 +131,13 @@ def choose_keep_days(
     return KeepDays(DEFAULT_KEEP_DAYS, "the default")
 
 
-def misspelt_variables(keys: Iterable[str], policies: Policies) -> dict[str, str | None]:
+def find_misspelt_variables(keys: Iterable[str], policies: Policies) -> dict[str, str | None]:
     """Variables `archive_keep_days__*` and `archive_enabled__*` that name no client, and whom each all but names."""
     names = (*(client.name for client in policies.clients), *policies.broken)
     known = {variable(name): name for name in names for variable in (keep_days_variable, enabled_variable)}
-    alike = {_plain(key): name for key, name in known.items()}
-    return {key: alike.get(_plain(key)) for key in sorted(keys) if key not in known}
+    alike = {_simplify(key): name for key, name in known.items()}
+    return {key: alike.get(_simplify(key)) for key in sorted(keys) if key not in known}
 
 
-def _plain(key: str) -> str:
+def _simplify(key: str) -> str:
     return re.sub(r"[\W_]", "", key.casefold())

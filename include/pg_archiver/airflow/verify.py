@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import work_order
+from pg_archiver.airflow.selection import make_order
 from pg_archiver.errors import ArchiverError, Interrupted, SettingError, Stopped, Unfinished
 from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS, TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Subject = list[str]
 
 
-def subjects(policies: Policies, context: Mapping[str, Any]) -> list[list[Subject]]:
+def choose_tables(policies: Policies, context: Mapping[str, Any]) -> list[list[Subject]]:
     """The tables that the form chooses, one a task as long as Airflow maps so many.
 
     Raises:
@@ -54,11 +54,11 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
     reports: dict[str, object] = {}
     failures: list[str] = []
     interrupted: Interrupted | None = None
-    for client, policy in _found(policies, chosen):
+    for client, policy in _find_tables(policies, chosen):
         name = f"{client.name}, {policy.table}"
         log.info("client %s", name)
         try:
-            rebuilt, result = _verified(client, policy, context)
+            rebuilt, result = _verify_table(client, policy, context)
             reports[name] = result.as_dict() | ({"rebuilt": rebuilt.as_dict()} if rebuilt else {})
             failures += [f"client {name}: {told}" for told in _tell_problems(rebuilt, result)]
         except Stopped:
@@ -76,12 +76,12 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
     return reports
 
 
-def _verified(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> tuple[Rebuilt | None, Verified]:
+def _verify_table(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> tuple[Rebuilt | None, Verified]:
     """What could not be put into the ledger keeps nothing from being read back."""
     rebuilding = bool(read_parameters(context)["rebuild_ledger"])
-    order = work_order(client, policy, read_run_id(context), dry_run=not rebuilding)
-    bucket = connections.object_store(policy)
-    with connections.session(client, "verify", writes=rebuilding, policy=policy) as session:
+    order = make_order(client, policy, read_run_id(context), dry_run=not rebuilding)
+    bucket = connections.open_bucket(policy)
+    with connections.open_session(client, "verify", writes=rebuilding, policy=policy) as session:
         rebuilt = rebuild(session, bucket, order) if rebuilding else None
         return rebuilt, verify(session, bucket, order)
 
@@ -94,7 +94,7 @@ def _tell_problems(rebuilt: Rebuilt | None, result: Verified) -> Iterator[str]:
             yield str(problems)
 
 
-def _found(policies: Policies, chosen: Sequence[Subject]) -> Iterator[tuple[Client, TablePolicy]]:
+def _find_tables(policies: Policies, chosen: Sequence[Subject]) -> Iterator[tuple[Client, TablePolicy]]:
     for client in policies.clients:
         for policy in client.tables:
             if [client.name, policy.table] in chosen:

@@ -22,7 +22,7 @@ MAPPED_A_DAY = 2400
 BACKLOG_TASKS = 8
 
 
-def in_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]) -> list[DueWindow]:
+def sort_by_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]) -> list[DueWindow]:
     """The windows oldest first, and last those that an earlier run could not export: they may fail again.
 
     Whatever becomes of them then, be it that the server dies of a row, the others have had their turn.
@@ -46,7 +46,7 @@ def carry(
     return taken, [window for window in windows if window not in chosen]
 
 
-def span_carried(due: Window, left: Sequence[DueWindow]) -> Window:
+def carried_span(due: Window, left: Sequence[DueWindow]) -> Window:
     """The part of what is due of which no window is left for a later run."""
     if not left:
         return due
@@ -80,7 +80,7 @@ def cut_into_batches(
     taken = {window.cell for batch in whole for window in batch}
     rest = [window for window in windows if window.cell not in taken]
     size = _batch_size(policy, len(rest), max(1, policy.max_mapped_windows - len(whole)), tables)
-    parts = [Batch(tuple(part)) for part in batches(rest, size)]
+    parts = [Batch(tuple(part)) for part in cut_windows(rest, size)]
     return sorted(whole + parts, key=lambda batch: (_is_doubtful(batch, half_exported), batch.span))
 
 
@@ -133,6 +133,6 @@ def least_windows_per_task(tables: int, window_hours: int) -> int:
     return -(-windows_a_day // min(instances, windows_a_day))
 
 
-def batches(windows: Sequence[DueWindow], size: int) -> list[list[DueWindow]]:
+def cut_windows(windows: Sequence[DueWindow], size: int) -> list[list[DueWindow]]:
     """The windows in their order, `size` at a time; each window is in exactly one batch."""
     return [list(windows[first : first + size]) for first in range(0, len(windows), size)]

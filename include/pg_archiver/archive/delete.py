@@ -15,29 +15,29 @@ from itertools import zip_longest
 from pg_archiver.archive.exported_rows import (
     ELSEWHERE,
     OTHER_KEY,
-    KeyList,
-    Sidecars,
-    finish,
-    note_given_up,
+    ExportedRows,
+    SidecarPrefetch,
+    close_generation,
+    note_abandoned,
     refuse_in_dry_run,
     refuse_replaced,
 )
-from pg_archiver.archive.same_table import OLDER, parts_changed, table_changed
+from pg_archiver.archive.same_table import OLDER, find_part_change, find_table_change
 from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
-from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.locks import rewrite_lock
-from pg_archiver.ledger.window_ledger import Ledger, manifest_of
+from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.postgres.catalog import describe, find_delete_triggers
-from pg_archiver.postgres.foreign_keys import keys_to_wait_for, rows_that_are_pointed_to
+from pg_archiver.postgres.catalog import describe_table, find_delete_triggers
+from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Unreferenced
-from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.postgres.statements import Names, NotReferenced
+from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -92,55 +92,55 @@ def delete_all(
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
     refuse_in_dry_run(order)
-    ledger, results = Ledger(session, order), []
+    ledger, results = WindowLedger(session, order), []
     failures = Failures(session)
-    with Sidecars(bucket) as sidecars:
+    with SidecarPrefetch(bucket) as sidecars:
         for window, following in zip_longest(windows, windows[1:]):
             with (
-                failures.of(window),
+                failures.collect(window),
                 session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
                 session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
             ):
-                results.append(_one(ledger, bucket, sidecars, session, order, window, following, stopping))
+                results.append(_delete_window(ledger, bucket, sidecars, session, order, window, following, stopping))
     failures.settle()
     return results
 
 
-def _one(
-    ledger: Ledger,
+def _delete_window(
+    ledger: WindowLedger,
     bucket: Bucket,
-    sidecars: Sidecars,
+    sidecars: SidecarPrefetch,
     session: Session,
     order: WorkOrder,
     window: DueWindow,
     following: DueWindow | None,
     stopping: Callable[[], bool],
 ) -> Deleted:
-    row = ledger.latest(window.cell)
+    row = ledger.find_latest(window.cell)
     if row is None or row.state is not State.STORED:
         if row is not None and row.state is State.DELETED:
             # A try that died at the end of a delete that was given up has left no note.
-            note_given_up(ledger, bucket, row)
+            note_abandoned(ledger, bucket, row)
         return _nothing_to_do(row, window, order.run_id)
-    if reason := _outdated(bucket, row, window):
-        return _given_up(bucket, ledger, row, reason)
+    if reason := _find_why_outdated(bucket, row, window):
+        return _abandon_generation(bucket, ledger, row, reason)
     manifest = manifest_of(row, window)
     refuse_replaced(bucket, row, manifest)
-    shape = describe(session, order.table, order.timestamp_column, order.children)
+    shape = describe_table(session, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
-        return _given_up(bucket, ledger, row, OTHER_KEY)
-    keys = KeyList(session, bucket, order, shape, sidecars)
+        return _abandon_generation(bucket, ledger, row, OTHER_KEY)
+    keys = ExportedRows(session, bucket, order, shape, sidecars)
     keys.create()
     if reason := keys.add(manifest):
-        return _given_up(bucket, ledger, row, reason)
-    keys.ready()
+        return _abandon_generation(bucket, ledger, row, reason)
+    keys.analyze()
     session.fetch_all("archive/delete/plan_by_place")
-    if following and (ahead := ledger.ahead_of_turn(following, State.STORED)):
+    if following and (ahead := ledger.read_ahead(following, State.STORED)):
         sidecars.begin(ahead)
-    return _deleted(_Work(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
+    return _delete_generation(_WindowDelete(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
 
 
-def _outdated(bucket: Bucket, row: LedgerRow, window: DueWindow) -> str | None:
+def _find_why_outdated(bucket: Bucket, row: Generation, window: DueWindow) -> str | None:
     """Why nothing may be deleted on account of this generation, by the ledger alone."""
     if row.span.start < window.span.start or row.span.end > window.span.end:
         return "more of the window was exported than is due now"
@@ -150,20 +150,20 @@ def _outdated(bucket: Bucket, row: LedgerRow, window: DueWindow) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _WindowDelete:
     """All that deleting one generation needs."""
 
     session: Session
     bucket: Bucket
-    ledger: Ledger
+    ledger: WindowLedger
     order: WorkOrder
-    row: LedgerRow
+    row: Generation
     manifest: Manifest
     shape: TableShape
-    keys: KeyList
+    keys: ExportedRows
 
 
-def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Deleted:
+def _nothing_to_do(row: Generation | None, window: DueWindow, run_id: str) -> Deleted:
     if row is not None and row.state is State.DELETED:
         log.info("window %s: already deleted, %d rows", window, row.deleted_rows)
         return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
@@ -182,17 +182,17 @@ def _nothing_to_do(row: LedgerRow | None, window: DueWindow, run_id: str) -> Del
     return Deleted(0, 0)
 
 
-def _given_up(bucket: Bucket, ledger: Ledger, row: LedgerRow, reason: str) -> Deleted:
+def _abandon_generation(bucket: Bucket, ledger: WindowLedger, row: Generation, reason: str) -> Deleted:
     """Ends this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
-    note_given_up(ledger, bucket, row)
+    note_abandoned(ledger, bucket, row)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
 
 
-def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
+def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Deleted:
     row, rows = work.row, work.manifest.rows
-    upto, deleted, pace = row.deleted_upto, row.deleted_rows, Pace()
+    upto, deleted, pace = row.deleted_upto, row.deleted_rows, LogInterval()
     if upto:
         log.info("window %s: going on after %d of %d rows", row.span, upto, rows)
     while upto < rows:
@@ -200,17 +200,19 @@ def _deleted(work: _Work, stopping: Callable[[], bool]) -> Deleted:
             raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows; run the task again to go on")
         after, upto = upto, min(upto + work.order.batch_size, rows)
         try:
-            batch = _batch(work, after, upto)
+            batch = _delete_batch(work, after, upto)
         except Stopped as stopped:
             raise Stopped(
                 f"window {row.span}: stopped after {after} of {rows} rows; run the task again to go on ({stopped})"
             ) from None
         except _OtherTableError as reason:
-            return _given_up(work.bucket, work.ledger, work.ledger.latest(row.cell) or row, str(reason))
+            return _abandon_generation(work.bucket, work.ledger, work.ledger.find_latest(row.cell) or row, str(reason))
         deleted += batch
         if pace.due():
             log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
-    finish(work.bucket, work.ledger, row, deleted, "changed, or got children," if work.order.children else "changed")
+    close_generation(
+        work.bucket, work.ledger, row, deleted, "changed, or got children," if work.order.children else "changed"
+    )
     return Deleted(deleted, rows - deleted)
 
 
@@ -218,7 +220,7 @@ class _OtherTableError(Exception):
     """The table is not the one that was exported; the message says why."""
 
 
-def _batch(work: _Work, after: int, upto: int) -> int:
+def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     """One transaction: rows and their line in the ledger.
 
     The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it. But it keeps
@@ -232,9 +234,9 @@ def _batch(work: _Work, after: int, upto: int) -> int:
     session, order, row = work.session, work.order, work.row
     with rows_that_are_pointed_to(order.table), session.transaction():
         session.execute("archive/delete/hold", {"table": order.table})
-        if reason := table_changed(session, work.shape, work.manifest):
+        if reason := find_table_change(session, work.shape, work.manifest):
             raise _OtherTableError(reason)
-        keys = keys_to_wait_for(session, order.table, work.shape.oid, order.children)
+        keys = find_keys_to_wait_for(session, order.table, work.shape.oid, order.children)
         triggers = find_delete_triggers(session, work.shape.oid)
         names: Names = {
             "table": order.table,
@@ -245,29 +247,29 @@ def _batch(work: _Work, after: int, upto: int) -> int:
         values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             session.fetch_one("archive/delete/lock_parents", names, **values)
-        before = _rows_gone(work, triggers)
+        before = _count_deleted(work, triggers)
         session.use_database_search_path(builtins_first=False)
-        names = {**names, "unreferenced": Unreferenced("target", keys)}
+        names = {**names, "unreferenced": NotReferenced("target", keys)}
         try:
             result = session.fetch_one("archive/delete/batch", names, **values)
         except TriggerRefused as refusal:
-            raise TriggerRefused(f"{refusal}: {_meddling(triggers)}") from None
-        work.ledger.progress(row, after, upto, result.deleted, Positions.parse(result.kept))
+            raise TriggerRefused(f"{refusal}: {_describe_meddling(triggers)}") from None
+        work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
-        if reason := parts_changed(session, work.shape.oid, work.manifest):
+        if reason := find_part_change(session, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
-        if triggers and (others := _rows_gone(work, triggers) - before - int(result.deleted)):
+        if triggers and (others := _count_deleted(work, triggers) - before - int(result.deleted)):
             raise TriggerRefused(
                 f"{others} rows of {order.table} went besides those that the archive deleted; nothing of this batch "
-                f"was deleted: {_meddling(triggers)}"
+                f"was deleted: {_describe_meddling(triggers)}"
             )
         # Deferred triggers run at the commit, and count on theirs.
         session.use_database_search_path(builtins_first=False)
     return int(result.deleted)
 
 
-def _rows_gone(work: _Work, triggers: Sequence[str]) -> int:
+def _count_deleted(work: _WindowDelete, triggers: Sequence[str]) -> int:
     """How many rows of the table this session has deleted of late, whoever asked for it; 0 where no trigger can.
 
     Triggers may not delete rows of this very table. A row that its own trigger deletes while it keeps the archive from
@@ -286,7 +288,7 @@ def _rows_gone(work: _Work, triggers: Sequence[str]) -> int:
     return int(found.rows)
 
 
-def _meddling(triggers: Sequence[str]) -> str:
+def _describe_meddling(triggers: Sequence[str]) -> str:
     return (
         f"a trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
         f"it. Let it return OLD, or disable the one that does it ({', '.join(triggers)})"

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.errors import Busy, DatabaseInterrupted, LockWait, Refused
-from pg_archiver.ledger.partition_drops import Drops
+from pg_archiver.ledger.partition_drops import PartitionDropLog
 from pg_archiver.postgres.session import Row, Session
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Whereabouts:
     pending: bool
 
 
-def whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
+def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
     """Where it is now; None if nothing has its oid."""
     rows = session.fetch_all("archive/drop_partition/state", oid=partition.oid)
     if not rows:
@@ -49,7 +49,7 @@ def whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
 
 
 @contextmanager
-def turn(session: Session, drops: Drops, partition: Partition) -> Generator[None]:
+def take_turn(session: Session, drops: PartitionDropLog, partition: Partition) -> Generator[None]:
     """Partitions of one parent are detached one after the other: the server refuses a second one at once.
 
     A reader holds up the first of them for minutes, so the others have patience.
@@ -67,9 +67,9 @@ def turn(session: Session, drops: Drops, partition: Partition) -> Generator[None
         yield
 
 
-def _end_other_detaches(session: Session, drops: Drops, partition: Partition) -> None:
+def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Partition) -> None:
     """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
-    ours = {one.oid: one.table for one in drops.unfinished().values()}
+    ours = {one.oid: one.table for one in drops.list_unfinished().values()}
     parent = partition.parent
     for other in session.fetch_all("archive/drop_partition/pending", schema=parent.schema, table=parent.name):
         table = TableName(other.schema, other.name)
@@ -82,11 +82,11 @@ def _end_other_detaches(session: Session, drops: Drops, partition: Partition) ->
             session.execute("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
 
 
-def detach(session: Session, drops: Drops, partition: Partition, table: TableName, begun: int) -> None:
+def detach(session: Session, drops: PartitionDropLog, partition: Partition, table: TableName, begun: int) -> None:
     """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
     log.info("%s: detaching it", partition)
     try:
-        with turn(session, drops, partition):
+        with take_turn(session, drops, partition):
             _end_other_detaches(session, drops, partition)
             _refuse_under_long_readers(session, partition)
             with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
@@ -94,15 +94,15 @@ def detach(session: Session, drops: Drops, partition: Partition, table: TableNam
                     "archive/drop_partition/detach_concurrently", {"parent": partition.parent, "partition": table}
                 )
     except Refused as refusal:
-        now = whereabouts(session, partition)
+        now = find_whereabouts(session, partition)
         if now and now.attached:
-            drops.ended(begun, "attached", str(refusal))
+            drops.end(begun, "attached", str(refusal))
         raise
     except LockWait as wait:
-        now = whereabouts(session, partition)
+        now = find_whereabouts(session, partition)
         if now and now.attached:
             # It never began: the line would only make the next run look for what became of it.
-            drops.ended(begun, "attached", str(wait))
+            drops.end(begun, "attached", str(wait))
             raise
         raise LockWait(
             f"{partition} is half detached, and its rows are out of sight until those have ended who still see it "
@@ -112,7 +112,7 @@ def detach(session: Session, drops: Drops, partition: Partition, table: TableNam
 
 def finalize(session: Session, partition: Partition) -> None:
     """Ends a detach that was broken off."""
-    here = whereabouts(session, partition)
+    here = find_whereabouts(session, partition)
     if here and here.pending:
         with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
             session.execute(

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from pg_archiver.archive.detaching import Whereabouts, detach, finalize, turn, whereabouts
+from pg_archiver.archive.detaching import Whereabouts, detach, finalize, find_whereabouts, take_turn
 from pg_archiver.archive.exported_rows import refuse_in_dry_run
 from pg_archiver.archive.partition_coverage import Coverage, load_coverage
 from pg_archiver.archive.putting_back import put_back
@@ -20,17 +20,17 @@ from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
 from pg_archiver.ledger.locks import rewrite_lock
-from pg_archiver.ledger.partition_drops import Dropped, Drops
-from pg_archiver.postgres.catalog import describe
-from pg_archiver.postgres.foreign_keys import keys_to_wait_for
+from pg_archiver.ledger.partition_drops import Dropped, PartitionDropLog
+from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Text
+from pg_archiver.postgres.statements import Literal
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
 
 
-def nothing_more_to_ask() -> None:
+def ask_nothing() -> None:
     """Where nobody but the ledger and S3 has a say in whether a partition may go."""
 
 
@@ -39,7 +39,7 @@ def drop(
     bucket: Bucket,
     order: WorkOrder,
     partition: Partition,
-    confirm: Callable[[], None] = nothing_more_to_ask,
+    confirm: Callable[[], None] = ask_nothing,
 ) -> Dropped | None:
     """Drops the partition, if every row in it is in an object that was checked; else leaves it, and returns None.
 
@@ -54,32 +54,32 @@ def drop(
         DatabaseRefused: the server will not detach or drop it; it is attached as before.
     """
     refuse_in_dry_run(order)
-    drops = Drops(session, order)
+    drops = PartitionDropLog(session, order)
     with (
         session.advisory_lock(drops.lock_name(partition.oid), str(partition)),
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
-        begun, partition = _line(drops, partition)
-        here = whereabouts(session, partition)
+        begun, partition = _find_begun(drops, partition)
+        here = find_whereabouts(session, partition)
         if here is None or here.table != partition.table:
-            return _gone(session, drops, begun, partition, here)
+            return _end_gone(session, drops, begun, partition, here)
         if here.attached:
             if begun is not None:
-                drops.ended(begun, "attached", "the detach never took place")
+                drops.end(begun, "attached", "the detach never took place")
             work = load_coverage(session, bucket, order, partition)
-            if work is None or not work.covered(here.table):
+            if work is None or not work.is_covered(here.table):
                 return None
             if not partition.alone:
                 confirm()
-                return _dropped_at_once(work, drops, partition)
+                return _drop_at_once(work, drops, partition)
             begun = drops.begin(partition)
             detach(session, drops, partition, here.table, begun)
-            return _dropped(session, order, partition, drops, begun, lambda: work, confirm)
+            return _compare_and_drop(session, order, partition, drops, begun, lambda: work, confirm)
         if begun is None:
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
-        with turn(session, drops, partition):
+        with take_turn(session, drops, partition):
             finalize(session, partition)
-        return _dropped(
+        return _compare_and_drop(
             session, order, partition, drops, begun, lambda: load_coverage(session, bucket, order, partition), confirm
         )
 
@@ -92,33 +92,33 @@ def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None
         DatabaseRefused: the server will not attach it.
     """
     refuse_in_dry_run(order)
-    drops = Drops(session, order)
+    drops = PartitionDropLog(session, order)
     with session.advisory_lock(drops.lock_name(partition.oid), str(partition)):
-        begun, partition = _line(drops, partition)
-        here = whereabouts(session, partition)
+        begun, partition = _find_begun(drops, partition)
+        here = find_whereabouts(session, partition)
         if begun is None:
             return
         if here is None or here.table != partition.table:
-            _gone(session, drops, begun, partition, here)
+            _end_gone(session, drops, begun, partition, here)
             return
         if here.attached:
-            drops.ended(begun, "attached", "the detach never took place, and it is not due any more")
+            drops.end(begun, "attached", "the detach never took place, and it is not due any more")
             return
-        with turn(session, drops, partition):
+        with take_turn(session, drops, partition):
             finalize(session, partition)
-        _returned(session, order, partition, drops, begun, None, "it is not due any more")
+        _return_to_table(session, order, partition, drops, begun, None, "it is not due any more")
 
 
-def _line(drops: Drops, partition: Partition) -> tuple[int | None, Partition]:
+def _find_begun(drops: PartitionDropLog, partition: Partition) -> tuple[int | None, Partition]:
     """The number of the line of a drop that was begun, if any, and the partition as that has it."""
-    for number, one in drops.unfinished().items():
+    for number, one in drops.list_unfinished().items():
         if one.oid == partition.oid:
             return number, replace(partition, table=one.table, parent=one.parent, bounds=one.bounds)
     return None, partition
 
 
-def _gone(
-    session: Session, drops: Drops, begun: int | None, partition: Partition, here: Whereabouts | None
+def _end_gone(
+    session: Session, drops: PartitionDropLog, begun: int | None, partition: Partition, here: Whereabouts | None
 ) -> Dropped | None:
     """Ends what cannot be gone on with; `here` is what goes by the partition's oid now, under another name.
 
@@ -131,7 +131,7 @@ def _gone(
     log.warning("%s is not there any more under this name: %s", partition, found)
     if begun is None:
         return None
-    drops.ended(begun, "gone", found)
+    drops.end(begun, "gone", found)
     if here and _may_hold_rows(session, here.table):
         raise TableRefused(
             f"{partition} was detached to be dropped and is not there any more under this name. {here.table} has its "
@@ -148,11 +148,11 @@ def _may_hold_rows(session: Session, table: TableName) -> bool:
         return True
 
 
-def _dropped(
+def _compare_and_drop(
     session: Session,
     order: WorkOrder,
     partition: Partition,
-    drops: Drops,
+    drops: PartitionDropLog,
     begun: int,
     prepare: Callable[[], Coverage | None],
     confirm: Callable[[], None],
@@ -162,25 +162,25 @@ def _dropped(
         work = prepare()
         confirm()
         with session.transaction():
-            table = _held(session, partition)
-            missing = work.comparison(table) if work else None
+            table = _lock_partition(session, partition)
+            missing = work.compare(table) if work else None
             if work is not None and missing is not None:
-                deleted, dropped = work.progress(missing), _drop_now(work, partition, table, len(missing))
-                drops.ended(begun, "dropped", dropped=dropped)
+                deleted, dropped = work.note_progress(missing), _drop_now(work, partition, table, len(missing))
+                drops.end(begun, "dropped", dropped=dropped)
     except Refused as refusal:
-        _returned(session, order, partition, drops, begun, None, str(refusal))
+        _return_to_table(session, order, partition, drops, begun, None, str(refusal))
         raise
     if work is None or missing is None:
-        _returned(session, order, partition, drops, begun, work, "not every row of it is in a checked object")
+        _return_to_table(session, order, partition, drops, begun, work, "not every row of it is in a checked object")
         return None
-    return _finished(work, deleted, dropped)
+    return _finish_drop(work, deleted, dropped)
 
 
-def _returned(
+def _return_to_table(
     session: Session,
     order: WorkOrder,
     partition: Partition,
-    drops: Drops,
+    drops: PartitionDropLog,
     begun: int,
     work: Coverage | None,
     why: str,
@@ -192,8 +192,8 @@ def _returned(
     """
     try:
         with session.transaction():
-            _attach(session, partition, _held(session, partition))
-            drops.ended(begun, "attached", why)
+            _attach(session, partition, _lock_partition(session, partition))
+            drops.end(begun, "attached", why)
     except DatabaseRefused as refusal:
         try:
             _put_back(session, order, partition, drops, begun, work)
@@ -207,48 +207,48 @@ def _returned(
 
 
 def _put_back(
-    session: Session, order: WorkOrder, partition: Partition, drops: Drops, begun: int, work: Coverage | None
+    session: Session, order: WorkOrder, partition: Partition, drops: PartitionDropLog, begun: int, work: Coverage | None
 ) -> None:
     """Inserts what is in no checked object into the table and drops the partition: all of it in one transaction."""
     deleted: dict[int, int] = {}
     with session.transaction():
-        table = _held(session, partition)
-        lists = work if work and not work.changed() else None
-        shape = describe(session, order.table, order.timestamp_column, order.children)
+        table = _lock_partition(session, partition)
+        lists = work if work and not work.find_change() else None
+        shape = describe_table(session, order.table, order.timestamp_column, order.children)
         rows = put_back(session, shape, table, partition.oid, lists.keys if lists else None)
         if lists:
             found = session.fetch_one("archive/drop_partition/compare", {"partition": table, **lists.keys.matching})
-            deleted = lists.progress(Positions.parse(found.missing))
+            deleted = lists.note_progress(Positions.parse(found.missing))
         dropped = Dropped(partition.table, sum(deleted.values()), _drop_table(session, partition, table))
-        drops.ended(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
+        drops.end(begun, "moved", f"it could not be attached again: {rows} row(s) put back into the table", dropped)
     log.warning("%s could not be attached again: %d row(s) of it were put back into %s", partition, rows, order.table)
     if lists:
         lists.finish(deleted)
 
 
-def _dropped_at_once(work: Coverage, drops: Drops, partition: Partition) -> Dropped | None:
+def _drop_at_once(work: Coverage, drops: PartitionDropLog, partition: Partition) -> Dropped | None:
     """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
     session = work.session
     with session.transaction():
         session.execute("archive/drop_partition/hold_parent", {"parent": partition.parent})
-        table = _held(session, partition)
-        missing = work.comparison(table)
+        table = _lock_partition(session, partition)
+        missing = work.compare(table)
         if missing is None:
             return None
         begun = drops.begin(partition)
-        deleted = work.progress(missing)
+        deleted = work.note_progress(missing)
         session.execute("archive/drop_partition/detach", {"parent": partition.parent, "partition": table})
         dropped = _drop_now(work, partition, table, len(missing))
-        drops.ended(begun, "dropped", dropped=dropped)
-    return _finished(work, deleted, dropped)
+        drops.end(begun, "dropped", dropped=dropped)
+    return _finish_drop(work, deleted, dropped)
 
 
-def _held(session: Session, partition: Partition) -> TableName:
+def _lock_partition(session: Session, partition: Partition) -> TableName:
     """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
-    here = whereabouts(session, partition)
+    here = find_whereabouts(session, partition)
     if here is not None:
         session.execute("archive/drop_partition/hold", {"partition": here.table})
-        if here.table == partition.table and whereabouts(session, partition) == here:
+        if here.table == partition.table and find_whereabouts(session, partition) == here:
             return here.table
     raise DatabaseInterrupted(f"database {session.name}: {partition} was renamed or dropped by somebody else just now")
 
@@ -261,7 +261,7 @@ def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: i
 
 def _drop_table(session: Session, partition: Partition, table: TableName) -> int:
     """Returns what its files took."""
-    keys_to_wait_for(session, table, partition.oid, ())
+    find_keys_to_wait_for(session, table, partition.oid, ())
     bytes_ = int(session.fetch_one("archive/drop_partition/size", oid=partition.oid).bytes)
     session.execute("archive/drop_partition/drop", {"partition": table})
     return bytes_
@@ -269,12 +269,12 @@ def _drop_table(session: Session, partition: Partition, table: TableName) -> int
 
 def _attach(session: Session, partition: Partition, table: TableName) -> None:
     names = {"parent": partition.parent, "partition": table}
-    lower, upper = map(Text, partition.bounds)
+    lower, upper = map(Literal, partition.bounds)
     session.execute("archive/drop_partition/attach", {**names, "lower": lower, "upper": upper})
     log.warning("%s is attached again", partition)
 
 
-def _finished(work: Coverage, deleted: dict[int, int], dropped: Dropped) -> Dropped:
+def _finish_drop(work: Coverage, deleted: dict[int, int], dropped: Dropped) -> Dropped:
     work.finish(deleted)
     log.info("%s", dropped)
     return dropped

@@ -11,19 +11,19 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pg_archiver.archive.exported_rows import ELSEWHERE, note_given_up
+from pg_archiver.archive.exported_rows import ELSEWHERE, note_abandoned
 from pg_archiver.archive.same_table import has_same_parts
-from pg_archiver.archive.unreadable_rows import naming_unreadable
+from pg_archiver.archive.unreadable_rows import name_unreadable_rows
 from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
-from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.locks import rewrite_lock
-from pg_archiver.ledger.restores import Restores
-from pg_archiver.ledger.window_ledger import Ledger, timeline_of
-from pg_archiver.objects.csv_rows import divider
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_ledger import WindowLedger, read_timeline
+from pg_archiver.objects.csv_rows import make_divider
 from pg_archiver.objects.manifest import (
     FORMAT,
     TOOL_VERSION,
@@ -32,13 +32,13 @@ from pg_archiver.objects.manifest import (
     ObjectDescription,
     ServerDescription,
 )
-from pg_archiver.objects.object_keys import keys_key, manifest_key, object_key
+from pg_archiver.objects.object_keys import manifest_key, object_key, sidecar_key
 from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer
-from pg_archiver.postgres.catalog import describe, identity_of_rows, members
+from pg_archiver.postgres.catalog import describe_table, identity_columns, list_parts
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Unreferenced
-from pg_archiver.runtime.background import Aside
-from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.postgres.statements import Names, NotReferenced
+from pg_archiver.runtime.background import BackgroundWorker
+from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -70,18 +70,18 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
         Busy: another run has the window in hand.
         Superseded: another run took the window over.
     """
-    ledger = Ledger(session, order)
+    ledger = WindowLedger(session, order)
     with (
         session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
-        last = ledger.latest(window.cell)
-        if last is not None and _still_good(last, window, ledger, bucket):
+        last = ledger.find_latest(window.cell)
+        if last is not None and _is_still_good(last, window, ledger, bucket):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
-        if _held(session, order, window) or _waits(session, order, window):
+        if _has_restore_hold(session, order, window) or _is_waiting(session, order, window):
             return Exported(window, 0, 0, 0)
-        return _begun(session, bucket, order, window, last)
+        return _export_next_generation(session, bucket, order, window, last)
 
 
 def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
@@ -93,7 +93,7 @@ def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequ
     done: list[Exported] = []
     failures = Failures(session)
     for window in windows:
-        with failures.of(window):
+        with failures.collect(window):
             done.append(rehearse(session, order, window) if order.dry_run else export(session, bucket, order, window))
     failures.settle()
     return done
@@ -102,7 +102,7 @@ def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequ
 def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
     """A dry run of one window: the same reading and compressing, but nothing is sent or noted anywhere."""
     key = object_key(order.prefix, order.client, order.table, window.cell, 1, order.compression)
-    row = LedgerRow(
+    row = Generation(
         id=0,
         generation=1,
         state=State.PLANNED,
@@ -112,14 +112,14 @@ def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
         object_key=key,
         run_id=order.run_id,
     )
-    manifest = _copied(session, order, window, row, _nowhere)
-    return _told(window, manifest) if manifest else Exported(window, 0, 0, 0)
+    manifest = _copy_snapshot(session, order, window, row, _open_nowhere)
+    return _log_result(window, manifest) if manifest else Exported(window, 0, 0, 0)
 
 
-def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, bucket: Bucket) -> bool:
+def _is_still_good(last: Generation, window: DueWindow, ledger: WindowLedger, bucket: Bucket) -> bool:
     """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
     if last.state is State.PLANNED:
-        ledger.void(last, last.note or f"run {last.run_id} began this object and did not finish it")
+        ledger.mark_void(last, last.note or f"run {last.run_id} began this object and did not finish it")
         return False
     if last.state is State.DELETED:
         log.info("window %s: its rows left in run %s; looking for such as came since", window, last.run_id)
@@ -127,33 +127,33 @@ def _still_good(last: LedgerRow, window: DueWindow, ledger: Ledger, bucket: Buck
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
         ledger.abandon(last, "more of the window was exported than is due now")
-        note_given_up(ledger, bucket, last)
+        note_abandoned(ledger, bucket, last)
         return False
     if last.bucket != bucket.name:
         ledger.abandon(last, ELSEWHERE)
-        note_given_up(ledger, bucket, last)
+        note_abandoned(ledger, bucket, last)
         log.warning("window %s: %s; it is exported again", window, ELSEWHERE)
         return False
     return True
 
 
-def _held(session: Session, order: WorkOrder, window: DueWindow) -> bool:
+def _has_restore_hold(session: Session, order: WorkOrder, window: DueWindow) -> bool:
     """Whether a restore has put rows into this window that are to stay for now."""
-    holds = Restores(session, order).holds(window.cell)
+    holds = RestoreLog(session, order).list_holds(window.cell)
     for hold in holds:
         log.info("window %s: left alone, %s", window, hold)
     return bool(holds)
 
 
-def _waits(session: Session, order: WorkOrder, window: DueWindow) -> bool:
+def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
     """Whether every row of the window waits for its children, so that there is nothing to begin."""
     if not order.children:
         return False
-    shape = describe(session, order.table, order.timestamp_column, order.children)
+    shape = describe_table(session, order.table, order.timestamp_column, order.children)
     names: Names = {
         "table": order.table,
         "column": order.timestamp_column,
-        "unreferenced": Unreferenced("target", shape.waits_for),
+        "unreferenced": NotReferenced("target", shape.waits_for),
     }
     start, end = bounds(window.span, shape.timestamp_kind)
     if session.fetch_one("archive/export/any", names, start=start, end=end).found:
@@ -162,7 +162,9 @@ def _waits(session: Session, order: WorkOrder, window: DueWindow) -> bool:
     return True
 
 
-def _begun(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: LedgerRow | None) -> Exported:
+def _export_next_generation(
+    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None
+) -> Exported:
     """Exports the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
     One during which the table got or lost a part counts for nothing, and is followed by another.
@@ -172,7 +174,7 @@ def _begun(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
         KeyTaken: the keys of several in a row were not.
         DatabaseInterrupted: parts came and went all the while.
     """
-    ledger, tries, changes = Ledger(session, order), 0, 0
+    ledger, tries, changes = WindowLedger(session, order), 0, 0
     generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
@@ -181,23 +183,23 @@ def _begun(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
                 # A manifest's key does not tell the compression, so the object's own key may be free all the same.
                 bucket.refuse_taken(manifest_key(row.object_key))
             tries += 1
-            manifest = _copied(session, order, window, row, bucket.upload)
+            manifest = _copy_snapshot(session, order, window, row, bucket.upload)
         except KeyTaken:
-            ledger.void(row, "its key was taken by an object that this ledger does not know")
+            ledger.mark_void(row, "its key was taken by an object that this ledger does not know")
             generation, doubtful = generation + 1, True
             if tries >= _MOST_TRIES:
                 raise
             continue
         except DatabaseRefused as refusal:
-            ledger.failed(row, str(refusal))
+            ledger.note_failure(row, str(refusal))
             raise
         if manifest is None:
-            ledger.void(row, "no rows were there any more, or a restore has put some back that are to stay")
+            ledger.mark_void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
         if has_same_parts(session, order.table, manifest):
-            ledger.exported(row, manifest)
-            return _told(window, manifest)
-        ledger.void(row, "a partition or child of the table came, went or was rewritten while it was exported")
+            ledger.mark_exported(row, manifest)
+            return _log_result(window, manifest)
+        ledger.mark_void(row, "a partition or child of the table came, went or was rewritten while it was exported")
         log.warning("window %s: a partition or child of %s came, went or was rewritten meanwhile", window, order.table)
         generation, changes = generation + 1, changes + 1
         if changes >= _MOST_CHANGES:
@@ -208,25 +210,25 @@ def _begun(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
     raise CheckFailed(f"window {window.cell} has {_MOST_GENERATIONS} generations; look into the bucket")
 
 
-def _copied(
-    session: Session, order: WorkOrder, window: DueWindow, row: LedgerRow, open_sink: OpenSink
+def _copy_snapshot(
+    session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink
 ) -> Manifest | None:
     """Streams the rows of one snapshot to their two objects; None, and no object, if the window has none to give.
 
     One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
     """
-    with naming_unreadable(session, order, row.span), session.snapshot():
+    with name_unreadable_rows(session, order, row.span), session.snapshot():
         session.execute("archive/export/hold", {"table": order.table})
-        shape = describe(session, order.table, order.timestamp_column, order.children)
+        shape = describe_table(session, order.table, order.timestamp_column, order.children)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
-        if _held(session, order, window):
+        if _has_restore_hold(session, order, window):
             return None
-        found = members(session, shape.oid, order.timestamp_column, row.span)
-        server = _server(session)
-        with open_sink(row.object_key) as data_sink, open_sink(keys_key(row.object_key)) as keys_sink:
+        found = list_parts(session, shape.oid, order.timestamp_column, row.span)
+        server = _describe_server(session)
+        with open_sink(row.object_key) as data_sink, open_sink(sidecar_key(row.object_key)) as keys_sink:
             data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
-            lines, rows = _divided(session, order, row, shape, data, keys)
+            lines, rows = _copy_rows(session, order, row, shape, data, keys)
             if not rows:
                 return None
             if lines != rows + 1:
@@ -236,33 +238,33 @@ def _copied(
             # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
             keys.finish()
             data.finish()
-    return _manifest(
+    return _make_manifest(
         order,
         shape,
         row,
         rows,
         data.description(row.object_key),
-        keys.description(keys_key(row.object_key)),
+        keys.description(sidecar_key(row.object_key)),
         found,
         server,
     )
 
 
-def _divided(
-    session: Session, order: WorkOrder, row: LedgerRow, shape: TableShape, data: Packer, keys: Packer
+def _copy_rows(
+    session: Session, order: WorkOrder, row: Generation, shape: TableShape, data: Packer, keys: Packer
 ) -> tuple[int, int]:
     """Runs the COPY and cuts each row in two, while a thread compresses; the lines that came, and the rows counted."""
-    identity = identity_of_rows(shape)
+    identity = identity_columns(shape)
     names: Names = {
         "table": order.table,
         "column": order.timestamp_column,
         "identity": identity,
         "columns": [column.name for column in shape.columns],
-        "unreferenced": Unreferenced("target", shape.waits_for),
+        "unreferenced": NotReferenced("target", shape.waits_for),
     }
-    divide = divider(len(identity))
+    divide = make_divider(len(identity))
     start, end = bounds(row.span, shape.timestamp_kind)
-    lines, pace = 0, Pace()
+    lines, pace = 0, LogInterval()
 
     def pack(halves: tuple[bytes, bytes]) -> None:
         keys.add(halves[0])
@@ -270,24 +272,24 @@ def _divided(
 
     with (
         session.copy_out("archive/export/rows", names, start=start, end=end) as copy,
-        Aside(pack, _MOST_WAITING, "pack") as packing,
+        BackgroundWorker(pack, _MOST_WAITING, "pack") as packing,
     ):
         for rows in copy.batches():
             lines += len(rows)
             halves = divide(rows)
-            packing.give(halves)
+            packing.submit(halves)
             if len(halves[1]) > PIECE_BYTES:
                 # A row as large as this is in memory several times over; the next one has to wait.
-                packing.settle()
+                packing.join()
             del halves
             if pace.due():
                 megabytes = data.content_bytes / 1e6
                 log.info("%s: %d rows, %.0f MB, %.0f MB/s", row.object_key, lines, megabytes, megabytes / pace.seconds)
-        packing.settle()
+        packing.join()
     return lines, copy.rows
 
 
-def _server(session: Session) -> ServerDescription:
+def _describe_server(session: Session) -> ServerDescription:
     server = session.fetch_one("archive/export/server")
     identifier = session.fetch_one("archive/export/system_identifier").identifier if server.may_identify else None
     return ServerDescription(
@@ -296,14 +298,14 @@ def _server(session: Session) -> ServerDescription:
         version=server.version,
         snapshot=server.snapshot,
         read_at=server.read_at,
-        timeline=timeline_of(session),
+        timeline=read_timeline(session),
     )
 
 
-def _manifest(
+def _make_manifest(
     order: WorkOrder,
     shape: TableShape,
-    row: LedgerRow,
+    row: Generation,
     rows: int,
     data: ObjectDescription,
     keys: ObjectDescription,
@@ -340,7 +342,7 @@ def _manifest(
     )
 
 
-def _told(window: DueWindow, manifest: Manifest) -> Exported:
+def _log_result(window: DueWindow, manifest: Manifest) -> Exported:
     data = manifest.data
     log.info(
         "window %s: %d rows, %.2f MB of CSV in %.2f MB, generation %d",
@@ -362,6 +364,6 @@ class _Nowhere:
 
 
 @contextmanager
-def _nowhere(_key: str) -> Generator[_Nowhere]:
+def _open_nowhere(_key: str) -> Generator[_Nowhere]:
     """The sink of a dry run."""
     yield _Nowhere()

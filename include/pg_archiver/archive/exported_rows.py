@@ -14,16 +14,16 @@ from typing import IO, Self, cast
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, StorageRefused, ValueRefused
-from pg_archiver.ledger.generation import LedgerRow
+from pg_archiver.ledger.generation import Generation
 from pg_archiver.ledger.kept_rows import note_kept
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.objects.checksums import TalliedReader, Tally
-from pg_archiver.objects.compression import decompressed
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.objects.checksums import Checksum, ChecksumReader
+from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
-from pg_archiver.postgres.catalog import identity_of_rows
+from pg_archiver.postgres.catalog import identity_columns
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Of, Same
+from pg_archiver.postgres.statements import Names, QualifiedColumn, SameValues
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ def refuse_in_dry_run(order: WorkOrder) -> None:
         )
 
 
-def refuse_replaced(bucket: Bucket, row: LedgerRow, manifest: Manifest) -> None:
+def refuse_replaced(bucket: Bucket, row: Generation, manifest: Manifest) -> None:
     """The object that was checked must be the one that is there now, and so must its manifest.
 
     Raises:
@@ -68,7 +68,7 @@ def refuse_replaced(bucket: Bucket, row: LedgerRow, manifest: Manifest) -> None:
         raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
 
 
-def note_given_up(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
+def note_abandoned(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
     """Notes beside a generation's object, in the bucket where that is, which of its rows stayed.
 
     The bucket is another one if the policy named that at the export. Whoever takes a bucket out of the policy may have
@@ -82,7 +82,7 @@ def note_given_up(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
         log.warning("window %s: which of its rows stayed is not noted in its old bucket: %s", row.span, failure)
 
 
-class Sidecars:
+class SidecarPrefetch:
     """Fetches one window's sidecar while the rows of the window before go. What it fetched is checked when it is used.
 
     A large one is left to be streamed in its turn, so that memory stays what it is.
@@ -109,7 +109,7 @@ class Sidecars:
             self._fetched[key] = self._thread.submit(self._fetch, key)
 
     @contextmanager
-    def reading(self, key: str) -> Generator[IO[bytes]]:
+    def open(self, key: str) -> Generator[IO[bytes]]:
         """The sidecar's bytes, fetched by now or as they come.
 
         Raises:
@@ -120,14 +120,14 @@ class Sidecars:
             yield BytesIO(fetched.result())
             return
         with self._bucket.open(key) as answer:
-            yield cast(IO[bytes], TalliedReader(answer.body))
+            yield cast(IO[bytes], ChecksumReader(answer.body))
 
     def _fetch(self, key: str) -> bytes:
         with self._bucket.open(key) as answer:
             return answer.body.read()
 
 
-class KeyList:
+class ExportedRows:
     """The temporary table of places, versions and keys that were read from checked sidecars, numbered from 1."""
 
     def __init__(
@@ -136,19 +136,19 @@ class KeyList:
         bucket: Bucket,
         order: WorkOrder,
         shape: TableShape,
-        sidecars: Sidecars | None = None,
+        sidecars: SidecarPrefetch | None = None,
     ) -> None:
         """For rows of this table, in this session; `sidecars` may have fetched some of them already."""
         self._session = session
         self._bucket = bucket
-        self._sidecars = sidecars or Sidecars(bucket)
+        self._sidecars = sidecars or SidecarPrefetch(bucket)
         self._order = order
         self._loaded = 0
-        self._columns = identity_of_rows(shape)
+        self._columns = identity_columns(shape)
         # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
         self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
         types = {column.name: column.type for column in shape.columns}
-        self._same_key = Same(
+        self._same_key = SameValues(
             "target",
             "exported",
             tuple(
@@ -161,8 +161,8 @@ class KeyList:
     def matching(self) -> Names:
         """The names with which a statement compares the table's rows, besides their version, with the list's."""
         return {
-            "target_place": [Of("target", column) for column in self._columns[1:3]],
-            "exported_place": [Of("exported", name) for name in self._names[1:3]],
+            "target_place": [QualifiedColumn("target", column) for column in self._columns[1:3]],
+            "exported_place": [QualifiedColumn("exported", name) for name in self._names[1:3]],
             "same_key": self._same_key,
         }
 
@@ -182,9 +182,9 @@ class KeyList:
             CheckFailed: it is another one, or damaged.
         """
         expected = manifest.sidecar
-        content = Tally()
-        with self._sidecars.reading(expected.key) as body:
-            chunks = _undamaged(decompressed(body, manifest.compression), expected.key)
+        content = Checksum()
+        with self._sidecars.open(expected.key) as body:
+            chunks = _check_undamaged(decompress(body, manifest.compression), expected.key)
             try:
                 loaded = self._session.copy_in(
                     "archive/delete/load_keys", {"names": self._names}, map(content.add, chunks)
@@ -202,23 +202,25 @@ class KeyList:
         self._loaded += loaded
         return None if {row.oid for row in tables} <= (manifest.members or {}).keys() else _STRANGE
 
-    def ready(self) -> None:
+    def analyze(self) -> None:
         """Lets the planner know what the list holds."""
         self._session.execute("archive/delete/analyze_keys")
 
 
-def _undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
+def _check_undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except ValueError as damage:
         raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
 
 
-def finish(bucket: Bucket, ledger: Ledger, row: LedgerRow, deleted: int, what: str = "changed") -> None:
+def close_generation(
+    bucket: Bucket, ledger: WindowLedger, row: Generation, deleted: int, what: str = "changed"
+) -> None:
     """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
     changed = (row.rows or 0) - deleted
     note = f"{changed} row(s) {what} since the export and stayed" if changed else None
-    ended = (ledger.latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)
+    ended = (ledger.find_latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)
     note_kept(ledger, bucket, ended)
-    ledger.deleted(row, note)
+    ledger.mark_deleted(row, note)
     log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")

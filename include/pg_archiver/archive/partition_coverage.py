@@ -6,15 +6,15 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pg_archiver.archive.exported_rows import ELSEWHERE, OTHER_KEY, KeyList, finish, refuse_replaced
+from pg_archiver.archive.exported_rows import ELSEWHERE, OTHER_KEY, ExportedRows, close_generation, refuse_replaced
 from pg_archiver.archive.same_table import OLDER, Parts
 from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.tables import Partition, TableName, TableShape
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.ledger.generation import LedgerRow, State
-from pg_archiver.ledger.restores import Restores
-from pg_archiver.ledger.window_ledger import Ledger, manifest_of
-from pg_archiver.postgres.catalog import describe
+from pg_archiver.ledger.generation import Generation, State
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
+from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.subscribers import find_subscribers
 from pg_archiver.s3.bucket import Bucket
@@ -31,86 +31,86 @@ class Coverage:
 
     session: Session
     bucket: Bucket
-    ledger: Ledger
+    ledger: WindowLedger
     order: WorkOrder
     partition: Partition
     shape: TableShape
-    rows: Sequence[LedgerRow]
+    rows: Sequence[Generation]
     parts: Parts
-    keys: KeyList
+    keys: ExportedRows
 
-    def covered(self, table: TableName) -> bool:
+    def is_covered(self, table: TableName) -> bool:
         """Whether every row of the partition is on the lists right now."""
-        return self.comparison(table) is not None
+        return self.compare(table) is not None
 
-    def comparison(self, table: TableName) -> Positions | None:
+    def compare(self, table: TableName) -> Positions | None:
         """The numbers of the lines to which no row belongs any more; None if a row belongs to no line.
 
         A rewritten partition, or one with another set of columns, is one whose rows are in no object.
         """
         found = self.session.fetch_one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
-        changed = self.changed()
+        changed = self.find_change()
         if not changed and not found.uncovered:
             return Positions.parse(found.missing)
         reason = changed or f"{found.uncovered} row(s) came or changed since the export"
         log.warning("%s is not dropped whole: %s; its rows are deleted in batches", self.partition, reason)
         return None
 
-    def changed(self) -> str | None:
+    def find_change(self) -> str | None:
         """Why its rows cannot be compared with the lists, though these are good.
 
         Its own columns are what counts: once it is detached, those of its table may have become others.
         """
-        return self.parts.changed(self.session, self.partition.oid)
+        return self.parts.find_change(self.session, self.partition.oid)
 
-    def progress(self, missing: Positions) -> dict[int, int]:
+    def note_progress(self, missing: Positions) -> dict[int, int]:
         """Notes for each window which of its rows went and which had gone before; the deleted rows by window."""
         deleted, first = {}, 0
         for row in self.rows:
             rows = row.rows or 0
             kept = missing.within(first + row.deleted_upto + 1, first + rows).moved(-first)
             deleted[row.id] = rows - row.deleted_upto - len(kept)
-            self.ledger.progress(row, row.deleted_upto, rows, deleted[row.id], kept)
+            self.ledger.note_progress(row, row.deleted_upto, rows, deleted[row.id], kept)
             first += rows
         return deleted
 
     def finish(self, deleted: dict[int, int]) -> None:
         """Ends the windows' generations, when the partition is gone and that is committed."""
         for row in self.rows:
-            whole = self.ledger.of_object(row.bucket, row.object_key) or row
-            finish(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
+            whole = self.ledger.find_by_object(row.bucket, row.object_key) or row
+            close_generation(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
 
 
 def load_coverage(session: Session, bucket: Bucket, order: WorkOrder, partition: Partition) -> Coverage | None:
     """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
-    ledger = Ledger(session, order)
-    if any(row.state is not State.STORED for row in ledger.open_rows(partition.span)):
+    ledger = WindowLedger(session, order)
+    if any(row.state is not State.STORED for row in ledger.list_open_generations(partition.span)):
         log.warning("%s is not dropped: not all of its windows are checked yet", partition)
         return None
-    shape = describe(session, order.table, order.timestamp_column)
-    if reason := _reason_to_stay(session, order, partition, shape):
+    shape = describe_table(session, order.table, order.timestamp_column)
+    if reason := _find_reason_to_stay(session, order, partition, shape):
         log.warning("%s is not dropped: %s", partition, reason)
         return None
-    keys, parts, rows = KeyList(session, bucket, order, shape), Parts(), []
+    keys, parts, rows = ExportedRows(session, bucket, order, shape), Parts(), []
     keys.create()
-    for row in ledger.open_rows(partition.span):
-        if reason := _added(bucket, row, shape, keys, parts):
+    for row in ledger.list_open_generations(partition.span):
+        if reason := _add_window(bucket, row, shape, keys, parts):
             log.warning("%s is not dropped: of one of its windows, %s", partition, reason)
             return None
         rows.append(replace(row, manifest=None))
-    keys.ready()
+    keys.analyze()
     return Coverage(session, bucket, ledger, order, partition, shape, rows, parts, keys)
 
 
-def _reason_to_stay(session: Session, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
+def _find_reason_to_stay(session: Session, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
     """Why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
-    if Restores(session, order).holds(partition.span):
+    if RestoreLog(session, order).list_holds(partition.span):
         return "a restore holds rows of it"
     others = find_subscribers(session, shape.oid)
     return f"its subscribers would keep the rows ({others})" if others else None
 
 
-def _added(bucket: Bucket, row: LedgerRow, shape: TableShape, keys: KeyList, parts: Parts) -> str | None:
+def _add_window(bucket: Bucket, row: Generation, shape: TableShape, keys: ExportedRows, parts: Parts) -> str | None:
     """Adds a window's list; or why nothing may go on its account, so that the delete of the window gives it up."""
     if row.state is not State.STORED:
         return "another run has it in hand"

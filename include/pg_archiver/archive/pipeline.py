@@ -19,7 +19,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Stopped
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.postgres.session import Session
-from pg_archiver.runtime.background import Aside
+from pg_archiver.runtime.background import BackgroundWorker
 from pg_archiver.s3.bucket import Bucket
 
 # How many exported windows may wait to be read back, and how many of these for their rows to go: the steps take
@@ -68,27 +68,27 @@ def archive(
             return False
 
         def remove(window: DueWindow) -> None:
-            with not_removed.of(window):
+            with not_removed.collect(window):
                 deleted.append(delete(removing, bucket, order, window, stops))
 
-        removals = exits.enter_context(Aside(remove, _MOST_WAITING, "delete"))
+        removals = exits.enter_context(BackgroundWorker(remove, _MOST_WAITING, "delete"))
 
         def check(window: DueWindow) -> None:
-            with not_checked.of(window) as turn:
+            with not_checked.collect(window) as turn:
                 store(checking, bucket, order, window)
             if turn.passed:
-                removals.give(window)
+                removals.submit(window)
 
-        checks = exits.enter_context(Aside(check, _MOST_WAITING, "store"))
+        checks = exits.enter_context(BackgroundWorker(check, _MOST_WAITING, "store"))
         for window in windows:
             if stopping():
                 raise Stopped(f"window {window}: stopped before its export; run it again to go on")
-            with not_exported.of(window) as turn:
+            with not_exported.collect(window) as turn:
                 export(exporting, bucket, order, window)
             if turn.passed:
-                checks.give(window)
-        checks.settle()
-        removals.settle()
+                checks.submit(window)
+        checks.join()
+        removals.join()
         for one in failures:
             one.settle()
     return Deleted(sum(one.rows for one in deleted), sum(one.changed for one in deleted))

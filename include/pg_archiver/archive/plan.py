@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from pg_archiver.archive.batching import carry, choose, cut_into_batches, in_turn, longest_batch, span_carried
+from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
 from pg_archiver.archive.staying_rows import Staying, find_odd_timestamps, find_waiting
-from pg_archiver.archive.whole_partitions import whole_partitions
+from pg_archiver.archive.whole_partitions import find_whole_partitions
 from pg_archiver.domain.tables import Partition, TableName, TableShape
 from pg_archiver.domain.windows import (
     EARLIEST,
@@ -26,14 +26,14 @@ from pg_archiver.domain.windows import (
 )
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import SettingError
-from pg_archiver.ledger.partition_drops import Drops
-from pg_archiver.ledger.restores import Hold, Restores
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.partition_drops import PartitionDropLog
+from pg_archiver.ledger.restores import Hold, RestoreLog
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
-from pg_archiver.postgres.catalog import describe
+from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Name, Names, Unreferenced
+from pg_archiver.postgres.statements import Name, Names, NotReferenced
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -154,23 +154,23 @@ def plan(
         StorageRefused: the bucket is missing, or may not be written to.
         SettingError: the run's `end` is not after its `start`.
     """
-    shape = describe(session, order.table, order.timestamp_column, order.children)
+    shape = describe_table(session, order.table, order.timestamp_column, order.children)
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     bucket.check(order.prefix, writing=not order.dry_run)
-    before, due, staying = _what_is_due(session, shape, Ledger(session, order), policy, keep, limits)
+    before, due, staying = _find_what_is_due(session, shape, WindowLedger(session, order), policy, keep, limits)
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         notes = shape.notes + _words(staying)
         return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
-    holds = Restores(session, order).holds(due)
-    half = _half_exported(Ledger(session, order), due)
-    windows, left = _windows(session, shape, Ledger(session, order), due, policy, holds, half)
-    partitions, hindrances = _partitions(session, shape, order, span_carried(due, left), policy, holds)
+    holds = RestoreLog(session, order).list_holds(due)
+    half = _find_half_exported(WindowLedger(session, order), due)
+    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, holds, half)
+    partitions, hindrances = _find_partitions(session, shape, order, carried_span(due, left), policy, holds)
     cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
     waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
-    notes = shape.notes + _words(staying) + hindrances + _held(holds) + _words(waiting)
+    notes = shape.notes + _words(staying) + hindrances + _hold_notes(holds) + _words(waiting)
     result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting)
     _tell(result)
     return result
@@ -191,13 +191,13 @@ def foresee(
         SettingError: the run's `end` is not after its `start`.
     """
     _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
-    before, due, staying = _what_is_due(session, shape, Ledger(session, order), policy, keep, limits)
+    before, due, staying = _find_what_is_due(session, shape, WindowLedger(session, order), policy, keep, limits)
     if due is None:
         notes = shape.notes + _words(staying)
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
-    ledger, holds = Ledger(session, order), Restores(session, order).holds(due)
-    half = _half_exported(ledger, due)
-    left, _ = _windows(session, shape, ledger, due, policy, holds, half, everything=True)
+    ledger, holds = WindowLedger(session, order), RestoreLog(session, order).list_holds(due)
+    half = _find_half_exported(ledger, due)
+    left, _ = _find_windows(session, shape, ledger, due, policy, holds, half, everything=True)
     most = policy.max_mapped_windows * longest_batch(policy)
     runs: list[tuple[Batch, ...]] = []
     found: dict[str, None] = {}
@@ -205,7 +205,7 @@ def foresee(
     complete = False
     while not complete and len(runs) < MOST_RUNS:
         carried, later = carry(left, most, half)
-        partitions, hindrances = _partitions(session, shape, order, span_carried(due, later), policy, holds)
+        partitions, hindrances = _find_partitions(session, shape, order, carried_span(due, later), policy, holds)
         found |= dict.fromkeys(hindrances)
         whole = [one for one in partitions if one.oid not in dropped]
         cut = cut_into_batches(carried, whole, policy, others.archived, half)
@@ -215,14 +215,14 @@ def foresee(
         done = {window.cell for batch in run for window in batch}
         left = [window for window in left if window.cell not in done]
         complete = not run or not (left or len(run) == policy.max_mapped_windows)
-    unfinished = len(ledger.open_windows(due)) if ledger.exists() else 0
+    unfinished = len(ledger.list_open_windows(due)) if ledger.exists() else 0
     waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
-    notes = shape.notes + _words(staying) + tuple(found) + _held(holds) + _words(waiting)
+    notes = shape.notes + _words(staying) + tuple(found) + _hold_notes(holds) + _words(waiting)
     return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
 
 
-def _what_is_due(
-    session: Session, shape: TableShape, ledger: Ledger, policy: TablePolicy, keep: KeepDays, limits: Limits
+def _find_what_is_due(
+    session: Session, shape: TableShape, ledger: WindowLedger, policy: TablePolicy, keep: KeepDays, limits: Limits
 ) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
     """The cutoff, the span that is due, and what no window will ever hold."""
     now = min(datetime.now(UTC), session.fetch_one("archive/plan/clock").now)
@@ -255,10 +255,10 @@ def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datet
     return in_column_time(moment, kind, timezone)
 
 
-def _windows(
+def _find_windows(
     session: Session,
     shape: TableShape,
-    ledger: Ledger,
+    ledger: WindowLedger,
     due: Window,
     policy: TablePolicy,
     holds: Sequence[Hold],
@@ -272,9 +272,9 @@ def _windows(
     With `everything` all that are due count as this run's.
     """
     most = policy.max_mapped_windows * longest_batch(policy)
-    passed_over = len(half_exported) + sum(_cells(hold, policy.window_hours) for hold in holds)
+    passed_over = len(half_exported) + sum(_count_cells(hold, policy.window_hours) for hold in holds)
     rows = session.fetch_all(
-        *_finding(shape),
+        *_choose_statement(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
@@ -282,31 +282,31 @@ def _windows(
         limit=None if everything else most + 1 + passed_over,
     )
     found = due_windows([row.first for row in rows], due, policy.window_hours)
-    unfinished = ledger.open_windows(due) if ledger.exists() else []
+    unfinished = ledger.list_open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
     free = [planned[cell] for cell in planned if not any(hold.span.overlaps(cell) for hold in holds)]
-    windows = in_turn(free, half_exported)
+    windows = sort_by_turn(free, half_exported)
     return (windows, []) if everything else carry(windows, most, half_exported)
 
 
-def _half_exported(ledger: Ledger, due: Window) -> frozenset[Window]:
-    return ledger.half_exported(due) if ledger.exists() else frozenset()
+def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:
+    return ledger.list_half_exported(due) if ledger.exists() else frozenset()
 
 
-def _partitions(
+def _find_partitions(
     session: Session, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> tuple[list[Partition], tuple[str, ...]]:
     """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped.
 
     One that is half dropped and not due any more, because N rose, say, is only to be brought back.
     """
-    drops = Drops(session, order)
-    half = list(drops.unfinished().values()) if drops.exist() else []
+    drops = PartitionDropLog(session, order)
+    half = list(drops.list_unfinished().values()) if drops.exists() else []
     # Rows that wait for their children stay, so such a partition is never whole.
     if not policy.drop_partitions or policy.children:
         return [replace(one, back=True) for one in half], ()
     begun = [replace(one, back=not _is_within(one.span, carried)) for one in half]
-    found = whole_partitions(session, shape, carried, policy.window_hours)
+    found = find_whole_partitions(session, shape, carried, policy.window_hours)
     free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
     known = {one.oid for one in begun}
     return begun + [one for one in free if one.oid not in known], found.notes
@@ -316,12 +316,12 @@ def _is_within(span: Window, whole: Window) -> bool:
     return whole.start <= span.start and span.end <= whole.end
 
 
-def _finding(shape: TableShape) -> tuple[str, Names]:
+def _choose_statement(shape: TableShape) -> tuple[str, Names]:
     """The statement that finds the windows: along the index that there is, or in one read of the table."""
     names: dict[str, Name] = {"table": shape.table, "column": shape.timestamp_column}
     if shape.timestamp_index and not shape.waits_for:
         return "archive/plan/windows_by_index", names
-    names["unreferenced"] = Unreferenced("target", shape.waits_for)
+    names["unreferenced"] = NotReferenced("target", shape.waits_for)
     if shape.timestamp_index and all(key.indexed for key in shape.waits_for):
         return "archive/plan/windows_without_children", names
     return "archive/plan/windows_by_scan", names
@@ -331,12 +331,12 @@ def _words(staying: Sequence[Staying]) -> tuple[str, ...]:
     return tuple(one.words for one in staying)
 
 
-def _cells(hold: Hold, hours: int) -> int:
+def _count_cells(hold: Hold, hours: int) -> int:
     """How many cells of the grid the hold can overlap."""
     return (hold.span.end - hold.span.start) // timedelta(hours=hours) + 2
 
 
-def _held(holds: Sequence[Hold]) -> tuple[str, ...]:
+def _hold_notes(holds: Sequence[Hold]) -> tuple[str, ...]:
     if not holds:
         return ()
     first = min(holds, key=lambda hold: hold.until)

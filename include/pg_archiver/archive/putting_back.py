@@ -5,15 +5,15 @@ They are inserted into the table, each compared with what it was, or none of the
 
 from __future__ import annotations
 
-from pg_archiver.archive.exported_rows import KeyList
+from pg_archiver.archive.exported_rows import ExportedRows
 from pg_archiver.domain.tables import TableName, TableShape
 from pg_archiver.errors import DatabaseRefused, TableRefused
-from pg_archiver.postgres.catalog import columns_of
+from pg_archiver.postgres.catalog import list_columns
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names
 
 
-def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, keys: KeyList | None) -> int:
+def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, keys: ExportedRows | None) -> int:
     """Inserts the partition's rows into the table, but for those on the lists if there are any; returns how many.
 
     Runs in a transaction that holds the partition under ACCESS EXCLUSIVE. Nothing of the users' making may act on the
@@ -31,7 +31,7 @@ def put_back(session: Session, shape: TableShape, partition: TableName, oid: int
     if triggers or rules:
         raise TableRefused(f"{', '.join(triggers + rules)} would act on rows that are put back into {shape.table}")
     columns = {(column.name, column.type, column.is_generated) for column in shape.columns}
-    own = columns_of(session, oid)
+    own = list_columns(session, oid)
     if {(column.name, column.type, column.is_generated) for column in own} != columns:
         raise TableRefused(f"{partition} has other columns than {shape.table} by now")
     names: Names = {

@@ -13,9 +13,9 @@ from typing import Any
 from pg_archiver.domain.windows import Window
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import Unfinished
-from pg_archiver.ledger.generation import OPEN_STATES, Cause, RunRow, State
-from pg_archiver.ledger.partition_drops import Drops
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.generation import OPEN_STATES, Cause, RunGeneration, State
+from pg_archiver.ledger.partition_drops import PartitionDropLog
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 
 _MOST_NAMED = 10
@@ -158,7 +158,7 @@ def report(session: Session, order: WorkOrder, ends: Sequence[BatchEnd]) -> Repo
     planned = {window.cell for end in ends for window in end.batch}
     span = Window(min(cell.start for cell in planned), max(cell.end for cell in planned)) if planned else None
     added = _Added()
-    for one in Ledger(session, order).of_run(span):
+    for one in WindowLedger(session, order).list_of_run(span):
         if one.mine or one.cell in planned:
             added.add(one)
     return Report(
@@ -172,7 +172,7 @@ def report(session: Session, order: WorkOrder, ends: Sequence[BatchEnd]) -> Repo
         object_bytes=added.object_bytes,
         unfinished=tuple(added.lines + added.name_failed(ends)),
         given_up=tuple(added.given_up),
-        partitions=tuple(map(str, Drops(session, order).of_run())),
+        partitions=tuple(map(str, PartitionDropLog(session, order).list_of_run())),
     )
 
 
@@ -193,7 +193,7 @@ class _Added:
     lines: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
 
-    def add(self, one: RunRow) -> None:
+    def add(self, one: RunGeneration) -> None:
         """Adds what became of one generation."""
         self.known.add(one.cell)
         if one.state is State.DELETED:
@@ -238,5 +238,5 @@ def _why(end: BatchEnd) -> str:
     return end.failed or "its export did not say what came of it, as when somebody marks it as successful"
 
 
-def _line(one: RunRow) -> str:
+def _line(one: RunGeneration) -> str:
     return f"window {one.span}, generation {one.generation}, {one.state}{f': {one.note}' if one.note else ''}"

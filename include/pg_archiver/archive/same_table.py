@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pg_archiver.domain.tables import Member, TableName, TableShape
 from pg_archiver.domain.windows import Window
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.postgres.catalog import columns_of, find, members
+from pg_archiver.postgres.catalog import find_table, list_columns, list_parts
 from pg_archiver.postgres.session import Session
 
 OLDER = "it was exported by an older version, whose manifest does not tell columns by number"
@@ -19,30 +19,30 @@ REPLACED = "another table has its name now"
 CHANGED = "the table was rewritten, or its columns changed, since the export"
 
 
-def table_changed(session: Session, shape: TableShape, manifest: Manifest) -> str | None:
+def find_table_change(session: Session, shape: TableShape, manifest: Manifest) -> str | None:
     """Why rows may not leave the table on account of this manifest; None if it is still what was exported.
 
     Asked in a transaction that holds a lock on the table, under which neither its name nor its columns can change.
     """
     if manifest.members is None:
         return OLDER
-    found = find(session, shape.table)
+    found = find_table(session, shape.table)
     if found is None or found.oid != shape.oid:
         return REPLACED
-    now = [(column.number, column.name, column.type) for column in columns_of(session, shape.oid)]
+    now = [(column.number, column.name, column.type) for column in list_columns(session, shape.oid)]
     if now != [(column.number, column.name, column.type) for column in manifest.columns]:
         return CHANGED
-    return parts_changed(session, shape.oid, manifest)
+    return find_part_change(session, shape.oid, manifest)
 
 
-def parts_changed(session: Session, oid: int, manifest: Manifest) -> str | None:
+def find_part_change(session: Session, oid: int, manifest: Manifest) -> str | None:
     """The same for what can come to be though the table is locked: a part is attached that was rewritten meanwhile.
 
     A part that is gone took its rows with it, and no row of a new one is on the list; only those that changed matter.
     """
     if manifest.members is None:
         return OLDER
-    now = _essence(members(session, oid, manifest.timestamp_column, manifest.span))
+    now = _essence(list_parts(session, oid, manifest.timestamp_column, manifest.span))
     then = _essence(manifest.members)
     return CHANGED if any(now.get(part, what) != what for part, what in then.items()) else None
 
@@ -66,10 +66,10 @@ class Parts:
         for oid, what in _essence(manifest.members or {}).items():
             seen.setdefault(oid, set()).add(what)
 
-    def changed(self, session: Session, oid: int) -> str | None:
+    def find_change(self, session: Session, oid: int) -> str | None:
         """Why rows may not go on account of these windows, by the table with this oid and its parts."""
         for column, span in self._spans.items():
-            now, then = _essence(members(session, oid, column, span)), self._seen[column]
+            now, then = _essence(list_parts(session, oid, column, span)), self._seen[column]
             if any(then[part] != {what} for part, what in now.items() if part in then):
                 return CHANGED
         return None
@@ -80,10 +80,10 @@ def has_same_parts(session: Session, table: TableName, manifest: Manifest) -> bo
 
     To be asked when the snapshot of the export has ended: within it, parts that came meanwhile cannot be seen.
     """
-    found = find(session, table)
+    found = find_table(session, table)
     if found is None or manifest.members is None:
         return False
-    now = members(session, found.oid, manifest.timestamp_column, manifest.span)
+    now = list_parts(session, found.oid, manifest.timestamp_column, manifest.span)
     return _essence(now) == _essence(manifest.members)
 
 

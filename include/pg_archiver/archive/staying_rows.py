@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pg_archiver.domain.tables import ForeignKey, TableName, TableShape
 from pg_archiver.domain.windows import EARLIEST, Window, in_column_time
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.postgres.statements import Names, NotReferenced
 
 _FAR_FUTURE = timedelta(days=1)
 # Of how many of the oldest due rows is looked whether they wait for their children.
@@ -88,12 +88,12 @@ def find_waiting(
     """
     if not shape.waits_for:
         return []
-    lasting = tuple(key for key in shape.waits_for if _lasts(key, shape.table, kept_for_ever))
+    lasting = tuple(key for key in shape.waits_for if _is_lasting(key, shape.table, kept_for_ever))
     names: Names = {
         "table": shape.table,
         "column": shape.timestamp_column,
-        "unreferenced": Unreferenced("target", shape.waits_for),
-        "unreferenced_by_lasting": Unreferenced("target", lasting),
+        "unreferenced": NotReferenced("target", shape.waits_for),
+        "unreferenced_by_lasting": NotReferenced("target", lasting),
     }
     oldest = session.fetch_one("archive/plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
     waiting = oldest.looked_at - oldest.free
@@ -116,7 +116,7 @@ def find_waiting(
     return [Staying("waits_for_ever", for_ever, words, never)]
 
 
-def _lasts(key: ForeignKey, table: TableName, kept_for_ever: Sequence[TableName]) -> bool:
+def _is_lasting(key: ForeignKey, table: TableName, kept_for_ever: Sequence[TableName]) -> bool:
     return _is_own(key, table) or bool({*kept_for_ever} & {key.child, *key.tables})
 
 

@@ -17,10 +17,10 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, KeyTaken
 from pg_archiver.ledger.generation import Cause, State
-from pg_archiver.ledger.window_ledger import Ledger, manifest_of
+from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
-from pg_archiver.objects.object_reader import Checks
+from pg_archiver.objects.object_reader import ReadBackQueue
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
 
@@ -47,18 +47,20 @@ def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Seque
         CheckFailed: some window's objects are not what was sent; the message tells of each.
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
-    ledger, rows = Ledger(session, order), 0
+    ledger, rows = WindowLedger(session, order), 0
     failures = Failures(session)
-    with Checks(bucket, session.stop) as checks:
+    with ReadBackQueue(bucket, session.stop) as checks:
         for window, following in zip_longest(windows, windows[1:]):
-            with failures.of(window), session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"):
-                rows += _stored(ledger, bucket, checks, window, following)
+            with failures.collect(window), session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"):
+                rows += _store_window(ledger, bucket, checks, window, following)
     failures.settle()
     return rows
 
 
-def _stored(ledger: Ledger, bucket: Bucket, checks: Checks, window: DueWindow, following: DueWindow | None) -> int:
-    row = ledger.latest(window.cell)
+def _store_window(
+    ledger: WindowLedger, bucket: Bucket, checks: ReadBackQueue, window: DueWindow, following: DueWindow | None
+) -> int:
+    row = ledger.find_latest(window.cell)
     if row is None or row.state is not State.EXPORTED:
         log.info("window %s: nothing to check (%s)", window, row.state if row else "never exported")
         return 0
@@ -68,15 +70,15 @@ def _stored(ledger: Ledger, bucket: Bucket, checks: Checks, window: DueWindow, f
         return 0
     manifest = manifest_of(row, window)
     checks.begin(manifest)
-    if following and (ahead := ledger.ahead_of_turn(following, State.EXPORTED)):
+    if following and (ahead := ledger.read_ahead(following, State.EXPORTED)):
         checks.begin(ahead)
     try:
-        etag = checks.etag(manifest)
+        etag = checks.wait_for_etag(manifest)
         _vouch(bucket, manifest)
     except CheckFailed as failure:
-        ledger.void(row, str(failure), Cause.DAMAGED)
+        ledger.mark_void(row, str(failure), Cause.DAMAGED)
         raise
-    ledger.stored(row, etag)
+    ledger.mark_stored(row, etag)
     log.info("window %s: %d rows read back and checked, s3://%s/%s", window, manifest.rows, row.bucket, row.object_key)
     return manifest.rows
 

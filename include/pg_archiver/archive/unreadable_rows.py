@@ -17,9 +17,9 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, DatabaseRefused, RightMissing
-from pg_archiver.postgres.catalog import describe, identity_of_rows
+from pg_archiver.postgres.catalog import describe_table, identity_columns
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Name, Unreferenced
+from pg_archiver.postgres.statements import Name, NotReferenced
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _BEGIN = "(0,0)"
 
 
 @contextmanager
-def naming_unreadable(session: Session, order: WorkOrder, span: Window) -> Generator[None]:
+def name_unreadable_rows(session: Session, order: WorkOrder, span: Window) -> Generator[None]:
     """Around the reading of a window: if the server cannot write out a row of it, the refusal says where that is.
 
     Raises:
@@ -60,8 +60,8 @@ def _place(session: Session, order: WorkOrder, span: Window) -> str | None:
     log.warning("window %s could not be read; looking for the rows that the server cannot write out", span)
     try:
         with session.timeouts(lock=_LOCK_TIMEOUT, statement=_LONGEST), session.snapshot():
-            shape = describe(session, order.table, order.timestamp_column, order.children)
-            return _Search(session, shape, span).told()
+            shape = describe_table(session, order.table, order.timestamp_column, order.children)
+            return _Search(session, shape, span).describe()
     except ArchiverError:
         # What ended the export is what counts; why its place could not be told is less than that.
         return None
@@ -96,34 +96,34 @@ class _Search:
     span: Window
     deadline: float = field(default_factory=lambda: time.monotonic() + _LONGEST.total_seconds())
 
-    def told(self) -> str | None:
+    def describe(self) -> str | None:
         """What was found, in words."""
         try:
-            parts = self._parts()
-            if not parts or not self._reads(_Piece(parts[0].part, parts[0].name, _BEGIN, _BEGIN, 0)):
+            parts = self._find_parts()
+            if not parts or not self._is_readable(_Piece(parts[0].part, parts[0].name, _BEGIN, _BEGIN, 0)):
                 # Not even no rows at all can be read.
                 return None
-            found = self._found(parts)
+            found = self._find(parts)
         except _OutOfTimeError:
             return None
         if not found:
             return None
-        rows = ", ".join(f"{one}{self._columns(one)}" for one in found)
+        rows = ", ".join(f"{one}{self._find_columns(one)}" for one in found)
         more = ", and perhaps more" if len(found) == _MOST_ROWS else ""
         key = ", ".join(self.shape.identity_columns)
         return f"{rows}{more}{f' (its key: {key})' if key else ''}"
 
-    def _found(self, parts: Sequence[_Piece]) -> list[_Piece]:
+    def _find(self, parts: Sequence[_Piece]) -> list[_Piece]:
         """Single rows; where time was too short for any, the smallest piece that holds one."""
         found: list[_Piece] = []
         left, narrowest = list(reversed(parts)), None
         try:
             while left and len(found) < _MOST_ROWS:
                 piece = left.pop()
-                if self._reads(piece):
+                if self._is_readable(piece):
                     continue
                 narrowest = piece
-                halves = self._halves(piece)
+                halves = self._halve(piece)
                 if halves:
                     left += reversed(halves)
                 else:
@@ -132,12 +132,12 @@ class _Search:
             return found or ([narrowest] if narrowest else [])
         return found
 
-    def _parts(self) -> list[_Piece]:
+    def _find_parts(self) -> list[_Piece]:
         start, end = bounds(self.span, self.shape.timestamp_kind)
         rows = self.session.fetch_all("archive/export/parts_with_rows", self._names(), start=start, end=end)
         return [_Piece(row.part, row.name, _BEGIN, row.upto, row.rows) for row in rows]
 
-    def _halves(self, piece: _Piece) -> list[_Piece]:
+    def _halve(self, piece: _Piece) -> list[_Piece]:
         """Two pieces of it, none where it is a single row."""
         if piece.rows == 1:
             return []
@@ -148,20 +148,20 @@ class _Search:
             _Piece(piece.part, piece.name, middle, piece.upto, piece.rows - first),
         ]
 
-    def _columns(self, piece: _Piece) -> str:
+    def _find_columns(self, piece: _Piece) -> str:
         """Which columns of a single row it is, as far as that can be told."""
         if piece.rows != 1:
             return ""
         try:
-            bad = [column.name for column in self.shape.columns if not self._reads(piece, column.name)]
+            bad = [column.name for column in self.shape.columns if not self._is_readable(piece, column.name)]
         except _OutOfTimeError:
             return ""
         return f", column {', '.join(bad)}" if bad else ", its columns together"
 
-    def _reads(self, piece: _Piece, column: str | None = None) -> bool:
+    def _is_readable(self, piece: _Piece, column: str | None = None) -> bool:
         """Whether the server can write all of it out, or that column of it alone."""
         columns = [column] if column else [one.name for one in self.shape.columns]
-        identity = ["tableoid"] if column else identity_of_rows(self.shape)
+        identity = ["tableoid"] if column else identity_columns(self.shape)
         names = {**self._names(), "identity": identity, "columns": columns}
         try:
             with (
@@ -183,7 +183,7 @@ class _Search:
         return {
             "table": self.shape.table,
             "column": self.shape.timestamp_column,
-            "unreferenced": Unreferenced("target", self.shape.waits_for),
+            "unreferenced": NotReferenced("target", self.shape.waits_for),
         }
 
     def _values(self, piece: _Piece) -> dict[str, object]:

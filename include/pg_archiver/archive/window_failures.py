@@ -58,7 +58,7 @@ class Failures:
         self._long = 0
 
     @contextmanager
-    def of(self, window: DueWindow) -> Generator[Turn]:
+    def collect(self, window: DueWindow) -> Generator[Turn]:
         """Around the work on one window: what it raises is kept for the end, where the next one can still go on.
 
         Raises:
@@ -74,7 +74,7 @@ class Failures:
             waited = isinstance(failure, _WAITED_FOR) or long
             self._long += waited
             if self._is_hopeless(failure):
-                raise _together(self._failures) from None
+                raise _join_failures(self._failures) from None
             # The message is whole; a trace would bury it.
             log.error("%s", failure if str(window) in str(failure) else f"window {window}: {failure}")  # noqa: TRY400
         else:
@@ -87,13 +87,13 @@ class Failures:
             ArchiverError: the one failure there was; of several, `Interrupted` if any of them may pass by itself.
         """
         if self._failures:
-            raise _together(self._failures)
+            raise _join_failures(self._failures)
 
     def _is_hopeless(self, failure: ArchiverError) -> bool:
         return isinstance(failure, _OF_ALL_WINDOWS) or self._session.closed or self._long >= _MOST_LONG
 
 
-def _together(failures: Sequence[ArchiverError]) -> ArchiverError:
+def _join_failures(failures: Sequence[ArchiverError]) -> ArchiverError:
     last = failures[-1]
     if len(failures) == 1 or isinstance(last, Stopped):
         return last

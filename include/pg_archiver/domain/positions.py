@@ -31,7 +31,7 @@ class Positions:
     @classmethod
     def of(cls, numbers: Iterable[int]) -> Self:
         """These numbers, in whatever order, and however often each is named."""
-        return cls(tuple(_joined((number, number) for number in sorted(numbers))))
+        return cls(tuple(_join((number, number) for number in sorted(numbers))))
 
     @classmethod
     def span(cls, first: int, last: int) -> Self:
@@ -74,7 +74,7 @@ class Positions:
         """The numbers of either."""
         if not (self and other):
             return self or other
-        return Positions(tuple(_joined(sorted((*self.ranges, *other.ranges)))))
+        return Positions(tuple(_join(sorted((*self.ranges, *other.ranges)))))
 
     def __and__(self, other: Positions) -> Positions:
         """The numbers of both."""
@@ -109,7 +109,7 @@ class Positions:
 NONE = Positions()
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _join(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Ranges that come in the order of their first numbers, those that touch each other made one."""
     whole: tuple[int, int] | None = None
     for first, last in ranges:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _KB = 1000
 
 
-def in_words(size: float) -> str:
+def format_bytes(size: float) -> str:
     """Bytes as a person reads them, in decimal units: `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(size) < _KB:
@@ -19,8 +19,8 @@ def in_words(size: float) -> str:
 def say_given_back(size: int) -> str:
     """What became of a table's size; others may have made it larger meanwhile."""
     if size < 0:
-        return f"the table grew by {in_words(-size)} meanwhile"
-    return f"{in_words(size)} given back" if size else "nothing given back"
+        return f"the table grew by {format_bytes(-size)} meanwhile"
+    return f"{format_bytes(size)} given back" if size else "nothing given back"
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,4 @@ class Sizes:
         return Sizes(self.heap - other.heap, self.indexes - other.indexes, self.toast - other.toast)
 
     def __str__(self) -> str:
-        return f"heap {in_words(self.heap)}, indexes {in_words(self.indexes)}, TOAST {in_words(self.toast)}"
+        return f"heap {format_bytes(self.heap)}, indexes {format_bytes(self.indexes)}, TOAST {format_bytes(self.toast)}"

@@ -31,7 +31,7 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 
 
 @dataclass(frozen=True)
-class LedgerRow:
+class Generation:
     """One generation of one window, as the ledger holds it; the last two only where they were asked for.
 
     Of the rows up to number `deleted_upto` the `kept` ones stayed. `token` is a random text that the manifest of the
@@ -64,7 +64,7 @@ class LedgerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
+class RunGeneration:
     """A generation that a run had a part in, or that is still open where it planned; for its report.
 
     Of its `rows` so many as `deleted_rows` left; both sizes are bytes. `mine` is whether the run itself began or ended

@@ -145,7 +145,7 @@ def judge(notes: Sequence[KeptNote]) -> Judged:
 def contradict(note: KeptNote, other: KeptNote) -> bool:
     """Whether they cannot be of one delete, of which the one has seen more than the other."""
     first, later = sorted((note, other), key=lambda one: one.deleted_upto)
-    return not _goes_on(first, later)
+    return not _is_continued(first, later)
 
 
 def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
@@ -156,7 +156,7 @@ def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
     """
     if note.written_at is None:
         further = by.deleted_upto > note.deleted_upto or by.written_at is not None
-        return further and _goes_on(note, by)
+        return further and _is_continued(note, by)
     if by.written_at is None or by.written_at <= note.written_at:
         return False
     if by.system_identifier != note.system_identifier:
@@ -166,7 +166,7 @@ def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
     return by.timeline > note.timeline
 
 
-def _goes_on(first: KeptNote, later: KeptNote) -> bool:
+def _is_continued(first: KeptNote, later: KeptNote) -> bool:
     """Whether the later one says the same of the rows that the first one speaks of."""
     before = later.kept.within(1, first.deleted_upto)
     return later.deleted_upto >= first.deleted_upto and before == first.kept

@@ -21,9 +21,9 @@ from pydantic import ValidationError
 from pg_archiver.domain.positions import NONE, Positions
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import CheckFailed, KeyTaken, Refused
-from pg_archiver.ledger.generation import LedgerRow
+from pg_archiver.ledger.generation import Generation
 from pg_archiver.ledger.kept_notes import KeptNote, contradict, format_for, judge
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import data_keys, kept_folder, kept_key
 from pg_archiver.s3.bucket import Bucket
@@ -37,7 +37,7 @@ _MOST_TRIES = 9
 
 
 @dataclass(frozen=True)
-class Gone:
+class RemovedRows:
     """Which rows of an object left the table: those up to number `upto`, but the `kept` ones.
 
     `known` is false where no ledger says so at first hand: it was lost, or made again from the manifests. Then notes
@@ -72,7 +72,7 @@ class NoteKeys:
         self._bucket = self._after = self._last = ""
         self._keys: list[str] = []
 
-    def of(self, bucket: Bucket, data_key: str) -> list[str]:
+    def list_of(self, bucket: Bucket, data_key: str) -> list[str]:
         """Those of the notes on this object."""
         begin = kept_folder(data_key)
         if not (bucket.name == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
@@ -89,7 +89,7 @@ class NoteKeys:
         return not self._last or (self._last > begin and not self._last.startswith(begin))
 
 
-def note_kept(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
+def note_kept(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
     """Writes the note of a generation whose delete ends here, if some of its rows stayed.
 
     If none did, it is written where notes of another past say so of some. That may be only where the server is not
@@ -98,11 +98,11 @@ def note_kept(ledger: Ledger, bucket: Bucket, row: LedgerRow) -> None:
     Raises:
         CheckFailed: what was written came back as something else each time.
     """
-    if knows_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row)):
-        mend_note(ledger, bucket.elsewhere(row.bucket), row)
+    if has_seen_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row)):
+        repair_note(ledger, bucket.elsewhere(row.bucket), row)
 
 
-def mend_note(ledger: Ledger, bucket: Bucket, row: LedgerRow, listed: NoteKeys | None = None) -> bool:
+def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: NoteKeys | None = None) -> bool:
     """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
 
     The same progress gives the same key, so a second try finds its own note and leaves it. Before anything is written
@@ -112,10 +112,10 @@ def mend_note(ledger: Ledger, bucket: Bucket, row: LedgerRow, listed: NoteKeys |
         CheckFailed: what was written came back as something else each time.
     """
     manifest = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
-    found = read_notes(bucket, manifest, listed.of(bucket, manifest.data.key) if listed else None)
+    found = read_notes(bucket, manifest, listed.list_of(bucket, manifest.data.key) if listed else None)
     if not found.notes and not found.unusable and not has_kept(row):
         return False
-    past = ledger.past()
+    past = ledger.read_past()
     note = KeptNote(
         format=format_for(row.kept),
         data_key=row.object_key,
@@ -124,20 +124,20 @@ def mend_note(ledger: Ledger, bucket: Bucket, row: LedgerRow, listed: NoteKeys |
         kept=row.kept,
         system_identifier=past.system_identifier,
         timeline=past.timeline,
-        written_at=ledger.moment(),
+        written_at=ledger.read_clock(),
     )
     alike = [one for one in found.notes if one.rows == note.rows]
     if alike and (any(past.is_told and one.past == past for one in alike) or _is_last_word(found, note)):
         return False
     if listed:
-        return mend_note(ledger, bucket, row)
+        return repair_note(ledger, bucket, row)
     content = note.model_dump_json().encode()
     for number in range(1, _MOST_TRIES + 1):
         key = kept_key(row.object_key, note.deleted_upto, note.digest, number)
         # Taken by a damaged one, by a past in which the same rows stayed, or by this write, whose answer was lost.
         with suppress(KeyTaken):
             bucket.create(key, content)
-        if _came_back(bucket, key, content):
+        if _has_come_back(bucket, key, content):
             return True
     if alike:
         return False
@@ -176,23 +176,23 @@ def read_notes(bucket: Bucket, manifest: Manifest, keys: Iterable[str] | None = 
     return Noted(tuple(notes), tuple(unusable))
 
 
-def what_left(ledger: Ledger, bucket: Bucket, manifest: Manifest, *, noted: bool = True) -> Gone:
+def find_removed_rows(ledger: WindowLedger, bucket: Bucket, manifest: Manifest, *, noted: bool = True) -> RemovedRows:
     """Which rows of the object left the table, from the ledger, else from the notes beside it, if there may be any.
 
     With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
     having written it, knows nothing of it.
     """
-    row = ledger.of_object(bucket.name, manifest.data.key)
-    if row is not None and wrote_object(row, manifest):
-        return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
-    if row is not None and knows_object(row):
+    row = ledger.find_by_object(bucket.name, manifest.data.key)
+    if row is not None and has_written_object(row, manifest):
+        return RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
+    if row is not None and has_seen_object(row):
         written = Manifest.parse(row.manifest, f"the ledger's entry for {manifest.data.key}")
         if written.data == manifest.data:
-            return Gone(known=True, upto=row.deleted_upto, kept=row.kept)
+            return RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
     return weigh_notes(manifest, read_notes(bucket, manifest, None if noted else ()))
 
 
-def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
+def weigh_notes(manifest: Manifest, found: Noted) -> RemovedRows:
     """Which rows of the object left the table, where nothing tells of it but the notes beside it."""
     if not found.notes:
         doubt = (
@@ -200,7 +200,7 @@ def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
             if found.unusable
             else ()
         )
-        return Gone(False, manifest.rows, NONE, notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
+        return RemovedRows(False, manifest.rows, NONE, notes=(*found.unusable, *doubt), doubtful=bool(found.unusable))
     judged = judge(found.notes)
     sentences = list(found.unusable)
     if judged.disputed or judged.doubtful:
@@ -211,20 +211,20 @@ def weigh_notes(manifest: Manifest, found: Noted) -> Gone:
         )
     elif past := _of_another_past(found, judged.lasting[0]):
         sentences.append(f"{say_count(past, 'note')} on {manifest.data.key} of another past of the database left aside")
-    return Gone(False, judged.upto, judged.kept, judged.disputed, tuple(sentences), judged.doubtful)
+    return RemovedRows(False, judged.upto, judged.kept, judged.disputed, tuple(sentences), judged.doubtful)
 
 
-def has_kept(row: LedgerRow) -> bool:
+def has_kept(row: Generation) -> bool:
     """Whether rows of this generation stayed, or were never dealt with."""
     return bool(row.kept) or row.deleted_upto != row.rows
 
 
-def knows_object(row: LedgerRow) -> bool:
+def has_seen_object(row: Generation) -> bool:
     """Whether the ledger speaks of an object that it saw written, at first hand."""
     return not row.rebuilt and row.manifest is not None
 
 
-def wrote_object(row: LedgerRow, manifest: Manifest) -> bool:
+def has_written_object(row: Generation, manifest: Manifest) -> bool:
     """Whether this row of the ledger is the very one that wrote the object, whatever else it has lost since.
 
     A server that lost its last commits lost those of the delete as well. So what the row says of its rows holds.
@@ -232,7 +232,7 @@ def wrote_object(row: LedgerRow, manifest: Manifest) -> bool:
     return not row.rebuilt and row.token is not None and row.token == manifest.token
 
 
-def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
+def tell_contradictions(row: Generation, found: Noted) -> str | None:
     """A sentence on the notes that say something else than the ledger does at first hand; None if there are none."""
     others = sum(note.rows != (row.deleted_upto, row.kept) for note in found.notes)
     if not others:
@@ -243,14 +243,14 @@ def tell_contradictions(row: LedgerRow, found: Noted) -> str | None:
     )
 
 
-def has_note(row: LedgerRow, found: Noted) -> bool:
+def has_note(row: Generation, found: Noted) -> bool:
     """Whether one of the notes says of the rows what the ledger says."""
     return any(note.rows == (row.deleted_upto, row.kept) for note in found.notes)
 
 
-def _is_past_of_export(ledger: Ledger, row: LedgerRow) -> bool:
+def _is_past_of_export(ledger: WindowLedger, row: Generation) -> bool:
     server = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}").server
-    past = ledger.past()
+    past = ledger.read_past()
     return past.is_told and (server.system_identifier, server.timeline) == (past.system_identifier, past.timeline)
 
 
@@ -264,7 +264,7 @@ def _of_another_past(found: Noted, last: KeptNote) -> int:
     return sum(contradict(note, last) for note in found.notes)
 
 
-def _came_back(bucket: Bucket, key: str, content: bytes) -> bool:
+def _has_come_back(bucket: Bucket, key: str, content: bytes) -> bool:
     try:
         with bucket.open(key) as answer:
             return answer.body.read() == content

@@ -12,7 +12,7 @@ from pg_archiver.domain.sizes import Sizes, say_given_back
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted
 from pg_archiver.ledger.locks import maintenance_lock
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Row, Session
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Done:
+class MaintenanceRecord:
     """An action that has ended, as the ledger holds it; seconds, and bytes where they were measured."""
 
     action: Action
@@ -79,7 +79,7 @@ class Done:
         return "; ".join([*told, *([self.note] if self.note else [])])
 
 
-class Upkeep:
+class MaintenanceLog:
     """The maintenance of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
@@ -89,7 +89,7 @@ class Upkeep:
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
 
     @contextmanager
-    def going_on(self, action: Action, before: Sizes | None = None, strategy: str | None = None) -> Generator[Entry]:
+    def record(self, action: Action, before: Sizes | None = None, strategy: str | None = None) -> Generator[Entry]:
         """A line in the ledger for what is done in this block; what ends the block with an error ends it as failed.
 
         The caller holds the maintenance lock. In a dry run nothing is written.
@@ -115,12 +115,12 @@ class Upkeep:
             Busy: somebody else maintains the table.
         """
         lock, what = maintenance_lock(self._order), f"maintenance of {self._order.table}"
-        with self._session.advisory_lock(lock, what), self.going_on(action) as entry:
+        with self._session.advisory_lock(lock, what), self.record(action) as entry:
             entry.ending = Ending.SKIPPED
             entry.add(why)
 
     def _begin(self, action: Action, before: Sizes | None, strategy: str | None) -> int:
-        Ledger(self._session, self._order).migrate()
+        WindowLedger(self._session, self._order).migrate()
         self._session.execute("ledger/maintenance/end_dead", **self._subject)
         row = self._session.fetch_one(
             "ledger/maintenance/begin",
@@ -149,10 +149,10 @@ class Upkeep:
             note=entry.note or None,
         )
 
-    def of_run(self) -> list[Done]:
+    def list_of_run(self) -> list[MaintenanceRecord]:
         """What this run did to the table, in its order."""
         return [
-            _done(row)
+            _make_record(row)
             for row in self._session.fetch_all("ledger/maintenance/of_run", **self._subject, run_id=self._order.run_id)
         ]
 
@@ -163,7 +163,7 @@ def _bytes(sizes: Sizes | None) -> dict[str, int | None]:
     return {"heap": sizes.heap, "indexes": sizes.indexes, "toast": sizes.toast}
 
 
-def _done(row: Row) -> Done:
+def _make_record(row: Row) -> MaintenanceRecord:
     before, after = (
         Sizes(*sizes) if sizes[0] is not None else None
         for sizes in (
@@ -171,7 +171,7 @@ def _done(row: Row) -> Done:
             (row.heap_after, row.indexes_after, row.toast_after),
         )
     )
-    return Done(
+    return MaintenanceRecord(
         Action(row.action),
         row.strategy,
         row.state,

@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import RightMissing
-from pg_archiver.ledger.migrations import SCHEMA, migrations
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.migrations import SCHEMA, list_migrations
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 
 
-def ensure_upkeep(
+def ensure_maintenance_log(
     session: Session, order: WorkOrder, open_archive: Callable[[], AbstractContextManager[Session]]
 ) -> None:
     """Sees to it that this session may note in the ledger what it maintains, and never makes the ledger itself.
@@ -32,7 +32,7 @@ def ensure_upkeep(
         return
     rights = session.fetch_one("ledger/maintenance/rights")
     with open_archive() as archive:
-        Ledger(archive, order).migrate()
+        WindowLedger(archive, order).migrate()
         if not rights.in_schema:
             archive.execute("ledger/maintenance/let_in", {"role": rights.role})
         archive.execute("ledger/maintenance/let_read", {"role": rights.role})
@@ -52,4 +52,4 @@ def _may_keep(session: Session) -> bool:
     if not (rights.in_schema and rights.in_tables):
         return False
     done = {row.number for row in session.fetch_all("ledger/schema/migrated")}
-    return all(number in done for number, _ in migrations() if number > 1)
+    return all(number in done for number, _ in list_migrations() if number > 1)

@@ -14,7 +14,7 @@ SCHEMA = "archiver"
 _MIGRATIONS = FOLDER / "ledger" / "migrations"
 
 
-def migrations() -> list[tuple[int, Path]]:
+def list_migrations() -> list[tuple[int, Path]]:
     """The numbered files, in order."""
     return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
 
@@ -53,7 +53,7 @@ class LedgerTables:
                 later versions of this program may write to this ledger. Or tables of its names are others'.
         """
         self._refuse_newer()
-        if self._missing():
+        if self._find_missing():
             self._refuse_missing_rights()
             with self._session.transaction():
                 self._session.fetch_all("ledger/schema/migration_lock")
@@ -61,12 +61,12 @@ class LedgerTables:
                 self._refuse_newer()
                 # Event triggers of users fire, and look names up; the migrations qualify theirs.
                 self._session.use_database_search_path(builtins_first=True)
-                for number, path in self._missing():
+                for number, path in self._find_missing():
                     self._run(number, path)
                     if self._session.fetch_one("ledger/schema/schema_exists").migrations:
                         self._session.execute("ledger/schema/record_migration", number=number, name=path.stem)
 
-    def hindrance(self) -> str | None:
+    def find_hindrance(self) -> str | None:
         """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
         try:
             self._refuse_newer()
@@ -76,7 +76,7 @@ class LedgerTables:
 
     def is_current(self) -> bool:
         """Whether there is a ledger, and it is one of this version or a later one, which may be read."""
-        return self.exists() and not self._missing()
+        return self.exists() and not self._find_missing()
 
     def _refuse_newer(self) -> None:
         refuse_foreign(self._session)
@@ -95,12 +95,12 @@ class LedgerTables:
                 f"one their owner with ALTER TABLE ... OWNER TO"
             ) from None
 
-    def _missing(self) -> list[tuple[int, Path]]:
+    def _find_missing(self) -> list[tuple[int, Path]]:
         if not self._session.fetch_one("ledger/schema/schema_exists").migrations:
             # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
-            return migrations()[1:] if self._schema_rights() else migrations()
+            return list_migrations()[1:] if self._schema_rights() else list_migrations()
         done = {row.number for row in self._session.fetch_all("ledger/schema/migrated")}
-        return [(number, path) for number, path in migrations() if number > 1 and number not in done]
+        return [(number, path) for number, path in list_migrations() if number > 1 and number not in done]
 
     def _schema_rights(self) -> list[Row]:
         return self._session.fetch_all("postgres/catalog/schema_rights", schema=SCHEMA)

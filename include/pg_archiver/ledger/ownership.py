@@ -136,7 +136,7 @@ class Ownership:
         if self._confirmed_at is None or time.monotonic() - self._confirmed_at >= self._fresh:
             self.confirm()
 
-    def hindrance(self, adopt: str | None = None) -> str | None:
+    def find_hindrance(self, adopt: str | None = None) -> str | None:
         """Why `claim` would refuse, None if it would not; for dry runs, since it writes nothing anywhere.
 
         Raises:

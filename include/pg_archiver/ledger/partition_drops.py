@@ -25,7 +25,7 @@ class Dropped:
         return f"partition {self.table} dropped whole: {self.rows} rows, {self.bytes / 1e6:.1f} MB given back"
 
 
-class Drops:
+class PartitionDropLog:
     """The drops of one table's partitions, in the ledger: begun before the detach, ended with the drop."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
@@ -34,11 +34,11 @@ class Drops:
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
 
-    def exist(self) -> bool:
+    def exists(self) -> bool:
         """Whether this ledger knows of drops; a ledger of an older version does not."""
         return bool(self._session.fetch_one("ledger/schema/schema_exists").partitions)
 
-    def unfinished(self) -> dict[int, Partition]:
+    def list_unfinished(self) -> dict[int, Partition]:
         """What was begun and not ended, by the number of its line."""
         rows = self._session.fetch_all("ledger/partition_drops/unfinished", **self._subject)
         return {row.id: partition_of(row, alone=True) for row in rows}
@@ -61,7 +61,7 @@ class Drops:
         )
         return int(row.id)
 
-    def ended(self, number: int, state: str, note: str | None = None, dropped: Dropped | None = None) -> None:
+    def end(self, number: int, state: str, note: str | None = None, dropped: Dropped | None = None) -> None:
         """Notes how it ended: `dropped`, `attached` again, its rows `moved` into the table, or `gone` otherwise.
 
         Raises:
@@ -79,7 +79,7 @@ class Drops:
         if changed != 1:
             raise Superseded("another run dealt with the partition while this one worked on it")
 
-    def of_run(self) -> list[Dropped]:
+    def list_of_run(self) -> list[Dropped]:
         """What this run dropped."""
         rows = self._session.fetch_all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
         return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]

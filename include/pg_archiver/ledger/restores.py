@@ -40,7 +40,7 @@ class Before:
     elsewhere: bool = False
 
 
-class Restores:
+class RestoreLog:
     """The restores of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
@@ -50,7 +50,7 @@ class Restores:
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._run_id = order.run_id
 
-    def holds(self, span: Window) -> list[Hold]:
+    def list_holds(self, span: Window) -> list[Hold]:
         """The holds on this table that overlap the span and have not ended, by the server's clock."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return []
@@ -93,7 +93,7 @@ class Restores:
         # As a number: a trigger may have changed how moments are written, which the driver need not understand.
         return datetime.fromtimestamp(row.hold_until, UTC) if row.hold_until is not None else None
 
-    def before(self, manifest: Manifest, target: TableName, oid: int) -> Before:
+    def find_before(self, manifest: Manifest, target: TableName, oid: int) -> Before:
         """What is noted of the object and this target, whatever bucket or prefix the object had then."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return Before()
@@ -122,7 +122,7 @@ class Restores:
         """A restore of this table made the target; runs in the same transaction."""
         self._session.execute("ledger/restores/made_target", **self._target(target, oid), run_id=self._run_id)
 
-    def made(self, target: TableName, oid: int) -> bool:
+    def has_made(self, target: TableName, oid: int) -> bool:
         """Whether a restore of this table made the target."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restore_targets:
             return False

@@ -17,7 +17,7 @@ from pg_archiver.domain.positions import NONE, Positions
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
-from pg_archiver.ledger.generation import Cause, LedgerRow, RunRow, State
+from pg_archiver.ledger.generation import Cause, Generation, RunGeneration, State
 from pg_archiver.ledger.kept_notes import Past
 from pg_archiver.ledger.migrations import LedgerTables, refuse_foreign
 from pg_archiver.objects.manifest import Manifest
@@ -33,7 +33,7 @@ _MOST_LISTED = 1000
 _FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-infinity", "after_generation": 0}
 
 
-def manifest_of(row: LedgerRow, window: DueWindow | Window) -> Manifest:
+def manifest_of(row: Generation, window: DueWindow | Window) -> Manifest:
     """What the ledger knows of an exported generation.
 
     Raises:
@@ -42,7 +42,7 @@ def manifest_of(row: LedgerRow, window: DueWindow | Window) -> Manifest:
     return Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
 
 
-class Ledger(LedgerTables):
+class WindowLedger(LedgerTables):
     """The windows of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
@@ -53,22 +53,22 @@ class Ledger(LedgerTables):
         self._past: Past | None = None
         self._found = False
 
-    def latest(self, cell: Window) -> LedgerRow | None:
+    def find_latest(self, cell: Window) -> Generation | None:
         """The newest generation of this window, None if there is none."""
         rows = self._session.fetch_all(
             "ledger/windows/latest", **self._subject, cell_start=cell.start, cell_end=cell.end
         )
         return _ledger_row(rows[0]) if rows else None
 
-    def ahead_of_turn(self, window: DueWindow, state: State) -> Manifest | None:
+    def read_ahead(self, window: DueWindow, state: State) -> Manifest | None:
         """The window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
-        row = self.latest(window.cell)
+        row = self.find_latest(window.cell)
         if row is not None and row.state is state and row.bucket == self._order.bucket:
             with suppress(CheckFailed):
                 return manifest_of(row, window)
         return None
 
-    def of_object(self, bucket: str, key: str) -> LedgerRow | None:
+    def find_by_object(self, bucket: str, key: str) -> Generation | None:
         """The generation that took this key, None if the ledger has none."""
         # A dry run may find no ledger at all, and makes none.
         self._found = self._found or self.exists()
@@ -77,7 +77,7 @@ class Ledger(LedgerTables):
         rows = self._session.fetch_all("ledger/windows/generation", bucket=bucket, object_key=key)
         return _ledger_row(rows[0]) if rows else None
 
-    def begin(self, window: DueWindow, generation: int) -> LedgerRow:
+    def begin(self, window: DueWindow, generation: int) -> Generation:
         """Starts a generation: from now on its key is taken, whatever becomes of it.
 
         Raises:
@@ -105,13 +105,13 @@ class Ledger(LedgerTables):
             )
         return replace(_ledger_row(rows[0]), handed_over=rows[0].handed_over)
 
-    def failed(self, row: LedgerRow, note: str) -> None:
+    def note_failure(self, row: Generation, note: str) -> None:
         """Notes why the export of this generation failed; the next try ends it and begins another."""
         self._session.execute("ledger/windows/failed", id=row.id, note=note)
 
-    def exported(self, row: LedgerRow, manifest: Manifest) -> None:
+    def mark_exported(self, row: Generation, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""
-        self._moved(
+        self._require_one_row(
             row,
             self._session.execute(
                 "ledger/windows/exported",
@@ -124,13 +124,13 @@ class Ledger(LedgerTables):
             ),
         )
 
-    def stored(self, row: LedgerRow, etag: str) -> None:
+    def mark_stored(self, row: Generation, etag: str) -> None:
         """The object was read back and checked; its rows may be deleted from now on."""
-        self._moved(row, self._session.execute("ledger/windows/stored", id=row.id, etag=etag))
+        self._require_one_row(row, self._session.execute("ledger/windows/stored", id=row.id, etag=etag))
 
-    def progress(self, row: LedgerRow, after: int, upto: int, deleted: int, kept: Positions) -> None:
+    def note_progress(self, row: Generation, after: int, upto: int, deleted: int, kept: Positions) -> None:
         """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
-        self._moved(
+        self._require_one_row(
             row,
             self._session.execute(
                 "ledger/windows/progress",
@@ -145,38 +145,38 @@ class Ledger(LedgerTables):
             ),
         )
 
-    def deleted(self, row: LedgerRow, note: str | None, cause: Cause | None = None) -> None:
+    def mark_deleted(self, row: Generation, note: str | None, cause: Cause | None = None) -> None:
         """Nothing more is to be deleted on account of this generation."""
         values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
-        self._moved(row, self._session.execute("ledger/windows/deleted", **values))
+        self._require_one_row(row, self._session.execute("ledger/windows/deleted", **values))
 
-    def void(self, row: LedgerRow, note: str, cause: Cause | None = None) -> None:
+    def mark_void(self, row: Generation, note: str, cause: Cause | None = None) -> None:
         """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
-        self._moved(
+        self._require_one_row(
             row,
             self._session.execute("ledger/windows/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id),
         )
 
-    def abandon(self, row: LedgerRow, note: str) -> None:
+    def abandon(self, row: Generation, note: str) -> None:
         """Gives a generation up, whether or not part of its rows was deleted already."""
         if row.deleted_rows:
-            self.deleted(row, note, Cause.GIVEN_UP)
+            self.mark_deleted(row, note, Cause.GIVEN_UP)
         else:
-            self.void(row, note, Cause.GIVEN_UP)
+            self.mark_void(row, note, Cause.GIVEN_UP)
 
-    def open_windows(self, due: Window) -> list[DueWindow]:
+    def list_open_windows(self, due: Window) -> list[DueWindow]:
         """What earlier runs left unfinished within the span that is due."""
         rows = self._session.fetch_all("ledger/windows/open_windows", **self._subject, start=due.start, end=due.end)
         return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
 
-    def half_exported(self, due: Window) -> frozenset[Window]:
+    def list_half_exported(self, due: Window) -> frozenset[Window]:
         """The windows whose export another run began and did not finish, because it failed or died."""
         rows = self._session.fetch_all(
             "ledger/windows/half_exported", **self._subject, start=due.start, end=due.end, run_id=self._order.run_id
         )
         return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
 
-    def open_rows(self, span: Window) -> Iterator[LedgerRow]:
+    def list_open_generations(self, span: Window) -> Iterator[Generation]:
         """The generations that are not at their end, of the windows within the span, some at a time."""
         values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
         start, after = span.start, _FIRST_PAGE
@@ -184,7 +184,7 @@ class Ledger(LedgerTables):
             yield from map(_ledger_row, rows)
             start, after = rows[-1].cell_start, _after(rows[-1])
 
-    def of_run(self, span: Window | None) -> Iterator[RunRow]:
+    def list_of_run(self, span: Window | None) -> Iterator[RunGeneration]:
         """The generations that this run made or finished, and those still open within the span, if it has one.
 
         The oldest window first, some at a time.
@@ -200,7 +200,7 @@ class Ledger(LedgerTables):
         """Whether rows of this table have left, by this ledger."""
         return self.exists() and bool(self._session.fetch_one("ledger/windows/has_archived", **self._subject).found)
 
-    def had_deleted_before_enabling(self) -> bool:
+    def has_deleted_before_enabling(self) -> bool:
         """Whether rows of this client had left before a client had to be enabled.
 
         A ledger that no run of this version has met yet does not hold the note of it, but still tells.
@@ -212,7 +212,7 @@ class Ledger(LedgerTables):
         statement = "ledger/windows/enabled_before" if there.enabled_before else "ledger/windows/has_deleted"
         return bool(self._session.fetch_one(statement, client=self._order.client).found)
 
-    def vouched_for(self) -> Iterator[LedgerRow]:
+    def list_vouched_for(self) -> Iterator[Generation]:
         """The generations whose objects were checked and not given up, some at a time, the oldest window first.
 
         Whoever takes them may take his time: no transaction is open in between.
@@ -222,17 +222,17 @@ class Ledger(LedgerTables):
             yield from map(_ledger_row, rows)
             after = _after(rows[-1])
 
-    def past(self) -> Past:
+    def read_past(self) -> Past:
         """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
         if self._past is None:
             allowed = _ask(self._session, "ledger/windows/may_identify")
             identity = (
                 _ask(self._session, "archive/export/system_identifier") if allowed and allowed.may_identify else None
             )
-            self._past = Past(identity.identifier if identity else None, timeline_of(self._session))
+            self._past = Past(identity.identifier if identity else None, read_timeline(self._session))
         return self._past
 
-    def moment(self) -> datetime:
+    def read_clock(self) -> datetime:
         """The server's clock."""
         moment: datetime = self._session.fetch_one("archive/plan/clock").now
         return moment
@@ -275,7 +275,7 @@ class Ledger(LedgerTables):
         table = self._order.table
         return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
 
-    def _moved(self, row: LedgerRow, changed: int) -> None:
+    def _require_one_row(self, row: Generation, changed: int) -> None:
         if changed != 1:
             raise Superseded(
                 f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
@@ -283,7 +283,7 @@ class Ledger(LedgerTables):
             )
 
 
-def timeline_of(session: Session) -> int | None:
+def read_timeline(session: Session) -> int | None:
     """The server's timeline; None where it does not tell it."""
     row = _ask(session, "archive/export/timeline")
     return int(row.timeline) if row else None
@@ -306,8 +306,8 @@ def _after(row: Row) -> dict[str, object]:
     return {"after_start": row.cell_start, "after_end": row.cell_end, "after_generation": row.generation}
 
 
-def _ledger_row(row: Row) -> LedgerRow:
-    return LedgerRow(
+def _ledger_row(row: Row) -> Generation:
+    return Generation(
         id=row.id,
         generation=row.generation,
         state=State(row.state),
@@ -333,8 +333,8 @@ def _ledger_row(row: Row) -> LedgerRow:
     )
 
 
-def _run_row(row: Row) -> RunRow:
-    return RunRow(
+def _run_row(row: Row) -> RunGeneration:
+    return RunGeneration(
         generation=row.generation,
         state=State(row.state),
         cell=Window(row.cell_start, row.cell_end),

@@ -14,9 +14,9 @@ from typing import Any
 from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused, TableRefused
-from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, Part
+from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, TablePart
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.snapshots import holders
+from pg_archiver.postgres.snapshots import find_holders
 
 _ORDINARY, _PARTITIONED = "r", "p"
 _PAGE_HEADER = 24
@@ -29,7 +29,7 @@ _ALIGNMENT = 8
 _INDEX_ENTRY = 12
 
 
-def inspection_of(session: Session, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
+def measure_table(session: Session, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
     """Everything that is to be known before something is done about the table's dead space.
 
     Where it need not be `thorough`, it asks for statistics alone, and reads no table and no index.
@@ -37,7 +37,7 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
     Raises:
         TableRefused: there is no such table.
     """
-    found = table_oid(session, table)
+    found = find_ordinary_table(session, table)
     installed = session.fetch_all("maintenance/inspect/functions") if thorough else []
     functions = {row.name: TableName(row.schema, row.name) for row in installed}
     method = _method(functions)
@@ -61,7 +61,7 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
         parts=parts,
         method=method,
         timestamp_index=leading[0] if leading else None,
-        holders=holders(session),
+        holders=find_holders(session),
         running=tuple(
             f"{row.command} of {row.name} by pid {row.pid}: {row.phase}"
             for row in session.fetch_all("maintenance/inspect/running", oids=[row.oid for row in rows])
@@ -70,7 +70,7 @@ def inspection_of(session: Session, table: TableName, timestamp_column: str, *, 
     )
 
 
-def table_oid(session: Session, table: TableName) -> Row:
+def find_ordinary_table(session: Session, table: TableName) -> Row:
     """The oid and the kind of an ordinary or partitioned table.
 
     Raises:
@@ -99,9 +99,9 @@ def refuse_without_rights(found: Inspection) -> None:
             )
 
 
-def sizes_of(session: Session, table: TableName) -> Sizes:
+def measure_sizes(session: Session, table: TableName) -> Sizes:
     """What the table and its parts take up right now."""
-    rows = session.fetch_all("maintenance/inspect/parts", oid=table_oid(session, table).oid)
+    rows = session.fetch_all("maintenance/inspect/parts", oid=find_ordinary_table(session, table).oid)
     return sum((_sizes(row) for row in rows), Sizes())
 
 
@@ -130,7 +130,7 @@ class _Rows:
 
 def _part(
     session: Session, row: Row, functions: Mapping[str, TableName], method: Method, timestamp_column: str
-) -> Part:
+) -> TablePart:
     sizes = _sizes(row)
     width = None if row.width is None else _aligned(row.width + _TUPLE_HEADER)
     main = int(row.main_bytes)
@@ -144,7 +144,7 @@ def _part(
     share = heap.live / (heap.live + heap.dead) if heap.live + heap.dead else 0.0
     indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap.live, share))
     heap_free = main - _packed(heap, main, row.block_size, row.fill_factor)
-    return Part(
+    return TablePart(
         oid=row.oid,
         table=TableName(row.schema, row.name),
         sizes=sizes,

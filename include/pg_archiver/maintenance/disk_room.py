@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 
-from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.errors import MaintenanceRefused
-from pg_archiver.maintenance.inspection import Method, Part
+from pg_archiver.maintenance.inspection import Method, TablePart
 
 # What a rewrite leaves is an estimate, so that much more is asked for, in percent.
 _MARGIN = {Method.MEASURED: 10, Method.FREE_SPACE_MAP: 25, Method.STATISTICS: 50}
@@ -54,16 +54,16 @@ class Room:
 
     def __str__(self) -> str:
         arithmetic = (
-            f"new heap {in_words(self.new.heap)} + indexes {in_words(self.new.indexes)} + TOAST "
-            f"{in_words(self.new.toast)} = {in_words(self.new.total)}, as much WAL again, and {self.margin_percent}% "
-            f"because that is an estimate: {in_words(self.needed)}"
+            f"new heap {format_bytes(self.new.heap)} + indexes {format_bytes(self.new.indexes)} + TOAST "
+            f"{format_bytes(self.new.toast)} = {format_bytes(self.new.total)}, as much WAL again, and "
+            f"{self.margin_percent}% because that is an estimate: {format_bytes(self.needed)}"
         )
         if self.free is None:
             return f"needs {arithmetic}; how much is free is not known ({self.source})"
-        return f"needs {arithmetic}; {in_words(self.free)} are free ({self.source})"
+        return f"needs {arithmetic}; {format_bytes(self.free)} are free ({self.source})"
 
 
-def room_for(part: Part, method: Method, space: FreeSpace) -> Room:
+def estimate_room(part: TablePart, method: Method, space: FreeSpace) -> Room:
     """The room for rewriting one table; its old files go when the new ones are complete."""
     return Room(part.sizes - part.free, _MARGIN[method], space.ask(), space.source)
 
@@ -84,12 +84,12 @@ class IndexRoom:
 
     def __str__(self) -> str:
         arithmetic = (
-            f"needs about {in_words(self.index)} for itself, as much for sorting, as much WAL again, and "
-            f"{self.margin_percent}% because that is an estimate: {in_words(self.needed)}"
+            f"needs about {format_bytes(self.index)} for itself, as much for sorting, as much WAL again, and "
+            f"{self.margin_percent}% because that is an estimate: {format_bytes(self.needed)}"
         )
         if self.free is None:
             return f"{arithmetic}; how much is free is not known ({self.source})"
-        return f"{arithmetic}; {in_words(self.free)} are free ({self.source})"
+        return f"{arithmetic}; {format_bytes(self.free)} are free ({self.source})"
 
 
 def refuse_without_room(what: str, index: int, space: FreeSpace, *, rebuilt: bool) -> str:

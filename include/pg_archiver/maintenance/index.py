@@ -24,13 +24,13 @@ from pg_archiver.errors import (
     TableRefused,
 )
 from pg_archiver.ledger.locks import maintenance_lock
-from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, Upkeep
-from pg_archiver.maintenance.bloat import sizes_of, table_oid
+from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, MaintenanceLog
+from pg_archiver.maintenance.bloat import find_ordinary_table, measure_sizes
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, estimate_index_bytes, refuse_without_room
-from pg_archiver.postgres.activity import OpenSession, watched
+from pg_archiver.postgres.activity import OpenSession, monitor_statement
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
-from pg_archiver.runtime.lock_retry import Patience
+from pg_archiver.runtime.lock_retry import LockRetry
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class BuildLimits:
 
     longest: timedelta = timedelta(hours=12)
     old_transactions: timedelta = timedelta(hours=1)
-    patience: Patience = field(default_factory=Patience)
+    patience: LockRetry = field(default_factory=LockRetry)
 
 
 @dataclass(frozen=True)
@@ -103,25 +103,25 @@ def index(
         DatabaseInterrupted: a transaction older than the build did not end in time; the next run mends what is left.
     """
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
-        work = _Work(session, order, watcher, limits or BuildLimits(), space)
-        root = table_oid(session, order.table)
+        work = _IndexBuild(session, order, watcher, limits or BuildLimits(), space)
+        root = find_ordinary_table(session, order.table)
         if not session.fetch_one("maintenance/index/column", oid=root.oid, column=order.timestamp_column).found:
             raise TableRefused(
                 f"{order.table} has no column {order.timestamp_column!r}; correct 'timestamp_column' in the policy file"
             )
-        with Upkeep(session, order).going_on(Action.INDEX, sizes_of(session, order.table)) as entry:
+        with MaintenanceLog(session, order).record(Action.INDEX, measure_sizes(session, order.table)) as entry:
             work.entry = entry
-            name = work.ensured(root.oid, order.table, root.kind)
+            name = work.ensure(root.oid, order.table, root.kind)
             work.note_room()
             done = Indexed(name, tuple(work.built), tuple(work.dropped), order.dry_run, tuple(work.notes))
-            entry.after = sizes_of(session, order.table)
+            entry.after = measure_sizes(session, order.table)
             entry.ending = Ending.DONE if done.built or done.dropped else Ending.SKIPPED
             entry.add(str(done))
     log.info("%s: %s%s", order.table, "dry run: " if order.dry_run else "", done)
     return done
 
 
-class _Work:
+class _IndexBuild:
     """One run over a table and its partitions."""
 
     def __init__(
@@ -139,11 +139,11 @@ class _Work:
         # Bytes of all indexes that were built, or would be.
         self.planned = 0
 
-    def ensured(self, oid: int, table: TableName, kind: str) -> str:
+    def ensure(self, oid: int, table: TableName, kind: str) -> str:
         """The name of a valid index of this table that begins with the column; what is missing is built."""
-        found = self._of_column(oid)
+        found = self._find_of_column(oid)
         if valid := [row for row in found if row.valid]:
-            if kind != _PARTITIONED and self._rights(oid)[0]:
+            if kind != _PARTITIONED and self._read_rights(oid)[0]:
                 self._drop_leftovers(found)
             return str(valid[0].name)
         if brin := self.session.fetch_all("maintenance/index/brin", oid=oid, column=self.order.timestamp_column):
@@ -155,39 +155,39 @@ class _Work:
             return str(brin[0].name)
         self._refuse_without_rights(oid, table)
         if kind == _PARTITIONED:
-            return self._ensured_on_partitions(oid, table, found).name
+            return self._ensure_on_partitions(oid, table, found).name
         self._drop_leftovers(found)
-        return self._built(oid, table).name
+        return self._build(oid, table).name
 
-    def _ensured_on_partitions(self, oid: int, table: TableName, found: list[Row]) -> TableName:
+    def _ensure_on_partitions(self, oid: int, table: TableName, found: list[Row]) -> TableName:
         frames = [row for row in found if row.alone]
-        frame = TableName(frames[0].schema, frames[0].name) if frames else self._frame(table)
-        frame_oid = next((row.oid for row in self._of_column(oid) if row.name == frame.name), None)
+        frame = TableName(frames[0].schema, frames[0].name) if frames else self._make_frame(table)
+        frame_oid = next((row.oid for row in self._find_of_column(oid) if row.name == frame.name), None)
         for child in self.session.fetch_all("maintenance/index/children", oid=oid):
             part = TableName(child.schema, child.name)
-            own = self._of_column(child.oid)
+            own = self._find_of_column(child.oid)
             if frame_oid is not None and any(row.parent == frame_oid and row.valid for row in own):
                 continue
-            index = self._of_partition(child, part, own, frame_oid)
+            index = self._ensure_on_partition(child, part, own, frame_oid)
             self._attach(frame, index, part)
         return frame
 
-    def _of_partition(self, child: Row, part: TableName, own: list[Row], frame: int | None) -> TableName:
+    def _ensure_on_partition(self, child: Row, part: TableName, own: list[Row], frame: int | None) -> TableName:
         """The partition's own index, fit to be attached: one that is there, else one that is built now."""
         fit = [row for row in own if row.valid and row.alone and row.parent in {None, frame}]
         if fit:
             return TableName(fit[0].schema, fit[0].name)
         self._refuse_without_rights(child.oid, part)
         if child.kind == _PARTITIONED:
-            return self._ensured_on_partitions(child.oid, part, [row for row in own if row.parent in {None, frame}])
+            return self._ensure_on_partitions(child.oid, part, [row for row in own if row.parent in {None, frame}])
         self._drop_leftovers(own)
-        return self._built(child.oid, part)
+        return self._build(child.oid, part)
 
-    def _frame(self, table: TableName) -> TableName:
+    def _make_frame(self, table: TableName) -> TableName:
         """The index of the partitioned table itself, empty and invalid so far."""
-        index = self._free_name(table)
+        index = self._find_free_name(table)
         if not self.order.dry_run:
-            self._briefly(
+            self._run_briefly(
                 "maintenance/index/create_on_parent",
                 index,
                 {"index": index.name, "table": table, "column": self.order.timestamp_column},
@@ -198,27 +198,27 @@ class _Work:
     def _attach(self, frame: TableName, index: TableName, part: TableName) -> None:
         if self.order.dry_run:
             return
-        self._briefly("maintenance/index/attach", index, {"index": frame, "part": index})
+        self._run_briefly("maintenance/index/attach", index, {"index": frame, "part": index})
         log.info("%s: index %s is part of %s now", part, index.name, frame.name)
 
-    def _briefly(self, statement: str, index: TableName, names: Names) -> None:
+    def _run_briefly(self, statement: str, index: TableName, names: Names) -> None:
         """A statement that writers wait for: it does no work, and gives way when it has to wait itself."""
         patience = self.limits.patience
         what = f"index {index.name}"
         with (
             self.session.timeouts(lock=patience.lock, statement=self.limits.longest),
-            watched(self.watcher, self.session.process, what) as watch,
+            monitor_statement(self.watcher, self.session.process, what) as watch,
         ):
-            patience.tried(lambda: self.session.execute(statement, names), what)
+            patience.run(lambda: self.session.execute(statement, names), what)
         self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
-    def _built(self, oid: int, table: TableName) -> TableName:
-        index = self._free_name(table)
+    def _build(self, oid: int, table: TableName) -> TableName:
+        index = self._find_free_name(table)
         self._ask_for_room(oid, index)
         if not self.order.dry_run:
             log.info("%s: building index %s", table, index.name)
             names: Names = {"index": index.name, "table": table, "column": self.order.timestamp_column}
-            self._concurrently("maintenance/index/create", names, f"CREATE INDEX CONCURRENTLY {index.name}")
+            self._run_concurrently("maintenance/index/create", names, f"CREATE INDEX CONCURRENTLY {index.name}")
         self.built.append(index.name)
         return index
 
@@ -252,19 +252,19 @@ class _Work:
                 )
             if not self.order.dry_run:
                 log.info("%s: dropping index %s, which a broken build has left", self.order.table, row.name)
-                self._concurrently(
+                self._run_concurrently(
                     "maintenance/index/drop",
                     {"index": TableName(row.schema, row.name)},
                     f"DROP INDEX CONCURRENTLY {row.name}",
                 )
             self.dropped.append(row.name)
 
-    def _concurrently(self, statement: str, names: Names, what: str) -> None:
+    def _run_concurrently(self, statement: str, names: Names, what: str) -> None:
         """A statement that waits for all older transactions, which the log names."""
         limits = self.limits
         with (
             self.session.timeouts(lock=limits.old_transactions, statement=limits.longest),
-            watched(self.watcher, self.session.process, what) as watch,
+            monitor_statement(self.watcher, self.session.process, what) as watch,
         ):
             try:
                 self.session.execute(statement, names)
@@ -273,10 +273,10 @@ class _Work:
             finally:
                 self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
-    def _of_column(self, oid: int) -> list[Row]:
+    def _find_of_column(self, oid: int) -> list[Row]:
         return self.session.fetch_all("maintenance/index/of_column", oid=oid, column=self.order.timestamp_column)
 
-    def _free_name(self, table: TableName) -> TableName:
+    def _find_free_name(self, table: TableName) -> TableName:
         names = (index_name(table.name, self.order.timestamp_column, take) for take in count(1))
         free = next(
             name
@@ -286,7 +286,7 @@ class _Work:
         return TableName(table.schema, free)
 
     def _refuse_without_rights(self, oid: int, table: TableName) -> None:
-        granted, owner = self._rights(oid)
+        granted, owner = self._read_rights(oid)
         if not granted:
             raise DatabaseRefused(
                 f"no valid index of {table} begins with {self.order.timestamp_column}, and this role may not create "
@@ -295,7 +295,7 @@ class _Work:
                 f"CONCURRENTLY"
             )
 
-    def _rights(self, oid: int) -> tuple[bool, str]:
+    def _read_rights(self, oid: int) -> tuple[bool, str]:
         """Whether this role may create and drop indexes of the table, and who owns it."""
         rights = self.session.fetch_one("maintenance/index/rights", oid=oid)
         return rights.owns and rights.may_create, rights.owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.postgres.snapshots import Holder
 
@@ -31,11 +31,11 @@ class IndexCondition:
     leads: bool
 
     def __str__(self) -> str:
-        return f"{self.name.name} {in_words(self.size)}{'' if self.valid else ' (invalid)'}"
+        return f"{self.name.name} {format_bytes(self.size)}{'' if self.valid else ' (invalid)'}"
 
 
 @dataclass(frozen=True)
-class Part:
+class TablePart:
     """One table with a file of its own: the table itself, a partition or a child of it."""
 
     oid: int
@@ -55,7 +55,7 @@ class Inspection:
 
     table: TableName
     partitioned: bool
-    parts: tuple[Part, ...]
+    parts: tuple[TablePart, ...]
     method: Method
     timestamp_index: str | None
     holders: tuple[Holder, ...] = ()

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, MaintenanceRefused, Stopped
-from pg_archiver.maintenance.inspection import Part
+from pg_archiver.maintenance.inspection import TablePart
 from pg_archiver.maintenance.pg_repack_output import Output
-from pg_archiver.postgres.activity import Watch, look
+from pg_archiver.postgres.activity import StatementMonitor, describe_progress
 from pg_archiver.postgres.pinned_session import ALIVE
 from pg_archiver.postgres.session import Row, Session
 
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 # From this version on the owner of a table may repack it; before, the server wants a superuser.
 _FOR_OWNERS = (1, 5, 2)
 # How long it tries for its locks; it waits in the queue for a second at a time, and others behind it no longer.
-_LOCK_SECONDS = 60
-_POLL_SECONDS = 0.5
+LOCK_SECONDS = 60
+POLL_SECONDS = 0.5
 # Removing what it made needs a lock, too.
 _CLEANING_SECONDS = 30.0
 # Airflow kills this process five seconds after it asked it to end; the client goes on tidying up by itself.
@@ -59,13 +59,13 @@ class Repacker:
     stop_requested: Callable[[], AbstractContextManager[Callable[[], bool]]] = lambda: nullcontext(lambda: False)
 
 
-def in_the_way(session: Session, repacker: Repacker) -> tuple[str, ...]:
+def find_obstacles(session: Session, repacker: Repacker) -> tuple[str, ...]:
     """What is missing for pg_repack in this database and on this machine, with the remedy; empty where nothing is."""
     found = session.fetch_one("maintenance/pg_repack/extension")
     missing = tuple(filter(None, (_no_extension(session, found), _no_program(found, repacker.program))))
     if missing or repacker.program is None:
         return missing
-    version = _version_of(repacker.program)
+    version = read_client_version(repacker.program)
     if version != found.installed:
         return (
             f"the program {repacker.program} is pg_repack {version or 'of an unknown version'}, and the extension in "
@@ -115,7 +115,8 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _version_of(program: str) -> str | None:
+def read_client_version(program: str) -> str | None:
+    """Ask the client program for its version; None if it does not tell."""
     try:
         done = subprocess.run(
             [program, "--version"],
@@ -132,7 +133,7 @@ def _version_of(program: str) -> str | None:
     return found[1] if found else None
 
 
-def no_key(session: Session, part: Part) -> str | None:
+def find_missing_key(session: Session, part: TablePart) -> str | None:
     """Why pg_repack cannot take this table, None where it can."""
     found = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
     if not found.permanent:
@@ -145,7 +146,7 @@ def no_key(session: Session, part: Part) -> str | None:
     return None
 
 
-def repack(session: Session, part: Part, repacker: Repacker, longest: timedelta, watch: Watch) -> None:
+def repack(session: Session, part: TablePart, repacker: Repacker, longest: timedelta, watch: StatementMonitor) -> None:
     """Rewrites one table while others go on reading and writing it.
 
     The caller holds the locks that keep the archive and other maintenance out, and removes leftovers before and after.
@@ -169,7 +170,7 @@ def repack(session: Session, part: Part, repacker: Repacker, longest: timedelta,
     before = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
     environment = session.client_environment()
     command = [repacker.program, "--no-password", "--no-order", "--no-kill-backend", "--no-superuser-check"]
-    command += [f"--wait-timeout={_LOCK_SECONDS}", f"--table={before.quoted}"]
+    command += [f"--wait-timeout={LOCK_SECONDS}", f"--table={before.quoted}"]
     what = f"pg_repack of {part.table}"
     output = Output()
     process = subprocess.Popen(
@@ -190,29 +191,29 @@ def repack(session: Session, part: Part, repacker: Repacker, longest: timedelta,
     reader.start()
     with repacker.stop_requested() as stopping:
         try:
-            reason = _awaited(process, session, part, stopping, longest, watch)
+            reason = _wait_for_client(process, session, part, stopping, longest, watch)
         finally:
-            if _ended(process, stopping):
+            if _stop_client(process, stopping):
                 reader.join()
     if reason is not None:
         raise reason
     _judge(session, part, before, process.returncode, output)
 
 
-def _awaited(
+def _wait_for_client(
     process: subprocess.Popen[str],
     session: Session,
-    part: Part,
+    part: TablePart,
     stopping: Callable[[], bool],
     longest: timedelta,
-    watch: Watch,
+    watch: StatementMonitor,
 ) -> Stopped | DatabaseInterrupted | None:
     """Looks on until the client has ended; returns why it is to be ended before."""
     deadline = time.monotonic() + longest.total_seconds()
     told: dict[int, str] = {}
     while True:
         try:
-            process.wait(_POLL_SECONDS)
+            process.wait(POLL_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         else:
@@ -225,10 +226,12 @@ def _awaited(
                 f"{watch.waited_for_text}"
             )
         for row in session.fetch_all("maintenance/pg_repack/processes", oid=part.oid):
-            told[row.pid] = look(session, row.pid, f"pg_repack of {part.table}", watch, told.get(row.pid, ""))
+            told[row.pid] = describe_progress(
+                session, row.pid, f"pg_repack of {part.table}", watch, told.get(row.pid, "")
+            )
 
 
-def _ended(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool:
+def _stop_client(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool:
     """Ends a client that still runs: by the signal at which it tidies up, and by force if that takes long.
 
     Where this process has to end itself, the client is left to its tidying up, which it goes on with alone. Returns
@@ -245,26 +248,26 @@ def _ended(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool
             if time.monotonic() > patience:
                 return False
         with suppress(subprocess.TimeoutExpired):
-            process.wait(_POLL_SECONDS)
+            process.wait(POLL_SECONDS)
             return True
     process.kill()
     process.wait()
     return True
 
 
-def _judge(session: Session, part: Part, before: Row, status: int, output: Output) -> None:
+def _judge(session: Session, part: TablePart, before: Row, status: int, output: Output) -> None:
     """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
     if session.fetch_one("maintenance/pg_repack/table", oid=part.oid).file_node != before.file_node:
         if status:
             log.warning("pg_repack of %s rewrote it, and then: %s", part.table, output.last)
         return
-    if output.said(_SKIPPED):
+    if output.has_said(_SKIPPED):
         raise LockWait(
-            f"pg_repack of {part.table} did not get its lock in {_LOCK_SECONDS} seconds, since others held the table; "
+            f"pg_repack of {part.table} did not get its lock in {LOCK_SECONDS} seconds, since others held the table; "
             f"nobody was cut off, and the table is as it was (see pg_locks)"
         )
     message = f"pg_repack of {part.table} ended with status {status}, and the table is as it was: {output.last}"
-    if output.lasting and not output.said(_MAY_NOT):
+    if output.lasting and not output.has_said(_MAY_NOT):
         message += (
             ". Trying again would copy the whole table once more, most likely for nothing, so it is not tried; where "
             "the reason does not stand here, the server's log has it"

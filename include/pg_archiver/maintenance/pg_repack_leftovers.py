@@ -7,14 +7,14 @@ from datetime import timedelta
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import Busy
-from pg_archiver.maintenance.inspection import Part
+from pg_archiver.maintenance.inspection import TablePart
 from pg_archiver.postgres.session import Session
-from pg_archiver.runtime.lock_retry import Patience
+from pg_archiver.runtime.lock_retry import LockRetry
 
 log = logging.getLogger(__name__)
 
 
-def mend(session: Session, part: Part, patience: Patience) -> str:
+def remove_leftovers(session: Session, part: TablePart, patience: LockRetry) -> str:
     """Removes what a pg_repack that was killed left of its work on this table; returns what that was, in words.
 
     Raises:
@@ -28,7 +28,7 @@ def mend(session: Session, part: Part, patience: Patience) -> str:
     if not session.fetch_one("maintenance/pg_repack/lock", oid=part.oid).taken:
         raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
     try:
-        patience.tried(lambda: _remove(session, part, patience), f"removing what pg_repack left of {part.table}")
+        patience.run(lambda: _remove(session, part, patience), f"removing what pg_repack left of {part.table}")
     finally:
         if not session.closed:
             session.fetch_all("maintenance/pg_repack/unlock", oid=part.oid)
@@ -37,11 +37,11 @@ def mend(session: Session, part: Part, patience: Patience) -> str:
     return told
 
 
-def _leftovers(session: Session, part: Part) -> list[str]:
+def _leftovers(session: Session, part: TablePart) -> list[str]:
     return [f"{row.kind} {row.name}" for row in session.fetch_all("maintenance/pg_repack/leftovers", oid=part.oid)]
 
 
-def _remove(session: Session, part: Part, patience: Patience) -> None:
+def _remove(session: Session, part: TablePart, patience: LockRetry) -> None:
     with session.timeouts(lock=patience.lock, statement=timedelta(minutes=10)), session.transaction():
         session.execute("maintenance/pg_repack/hold", {"table": part.table})
         session.execute("maintenance/pg_repack/drop_trigger", {"table": part.table})

@@ -40,7 +40,7 @@ class Output:
     lines: list[str] = field(default_factory=list)
     lasting: bool = False
 
-    def said(self, pattern: re.Pattern[str]) -> bool:
+    def has_said(self, pattern: re.Pattern[str]) -> bool:
         """Whether a line has this in it."""
         return any(pattern.search(line) for line in self.lines)
 
@@ -54,11 +54,11 @@ class Output:
         """Takes in all lines until the client has ended, and puts those into the log that may be told."""
         with stream:
             for line in stream:
-                if told := self._told(line.rstrip("\n"), secret):
+                if told := self._censor(line.rstrip("\n"), secret):
                     self.lines.append(told)
                     log.info("%s: %s", what, told)
 
-    def _told(self, line: str, secret: str) -> str | None:
+    def _censor(self, line: str, secret: str) -> str | None:
         """What of a line may be told: no further lines of a message, which quote statements and rows, and no secret."""
         if not _LEVEL.fullmatch(line):
             return None

@@ -17,31 +17,31 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from pg_archiver.domain.sizes import Sizes, in_words, say_given_back
+from pg_archiver.domain.sizes import Sizes, format_bytes, say_given_back
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, Busy, DatabaseInterrupted, MaintenanceRefused, SettingError
 from pg_archiver.ledger.locks import maintenance_lock, rewrite_lock
-from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, Upkeep
-from pg_archiver.ledger.window_ledger import Ledger
-from pg_archiver.maintenance.bloat import inspection_of, refuse_without_rights, sizes_of
-from pg_archiver.maintenance.disk_room import FreeSpace, Room, room_for
-from pg_archiver.maintenance.inspection import Inspection, Part
-from pg_archiver.maintenance.pg_repack import Repacker, in_the_way, no_key, repack
-from pg_archiver.maintenance.pg_repack_leftovers import mend
+from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, MaintenanceLog
+from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.maintenance.bloat import measure_sizes, measure_table, refuse_without_rights
+from pg_archiver.maintenance.disk_room import FreeSpace, Room, estimate_room
+from pg_archiver.maintenance.inspection import Inspection, TablePart
+from pg_archiver.maintenance.pg_repack import Repacker, find_missing_key, find_obstacles, repack
+from pg_archiver.maintenance.pg_repack_leftovers import remove_leftovers
 from pg_archiver.maintenance.strategy import Choice, Conditions, choose, disk_hindrance, hour_hindrance, seconds_for
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
-from pg_archiver.postgres.activity import OpenSession, Watch, watched
+from pg_archiver.postgres.activity import OpenSession, StatementMonitor, monitor_statement
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.snapshots import holders
-from pg_archiver.runtime.lock_retry import Patience
+from pg_archiver.postgres.snapshots import find_holders
+from pg_archiver.runtime.lock_retry import LockRetry
 
 log = logging.getLogger(__name__)
 
 # Exported windows that nobody has gone on with for this long belong to a run that died.
 _IN_HAND = timedelta(minutes=30)
-_IN_HAND_WAIT_SECONDS = 120.0
-_IN_HAND_POLL_SECONDS = 2.0
+ARCHIVE_WAIT_SECONDS = 120.0
+ARCHIVE_POLL_SECONDS = 2.0
 # Of what an estimate promised, less than this share means that something held the dead rows fast.
 _DISAPPOINTING = 0.5
 
@@ -53,7 +53,7 @@ Compact = Callable[[], str]
 
 
 @dataclass(frozen=True)
-class Rules:
+class ReclaimRules:
     """What the policy and the run say about giving space back.
 
     `force` is why a person wants it now, whatever the hour and however little it is; empty otherwise. `longest` bounds
@@ -68,11 +68,11 @@ class Rules:
     force: str = ""
     approved: bool = True
     longest: timedelta = timedelta(hours=4)
-    patience: Patience = field(default_factory=Patience)
+    patience: LockRetry = field(default_factory=LockRetry)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ReclaimContext:
     """What the step asks of the world around the table: the hour, the disk, a second connection, the online ways."""
 
     now: Callable[[], datetime]
@@ -113,10 +113,10 @@ class Reclaimed:
             return "; ".join([str(self.choice), say_given_back(self.given_back), *self.notes])
         if self.notes:
             return f"{self.choice}; would be refused now: {'; '.join(self.notes)}"
-        return f"{self.choice}; would give back about {in_words(self.prospect.given_back)}"
+        return f"{self.choice}; would give back about {format_bytes(self.prospect.given_back)}"
 
 
-def reclaim(session: Session, order: WorkOrder, rules: Rules, around: Surroundings) -> Reclaimed:
+def reclaim(session: Session, order: WorkOrder, rules: ReclaimRules, around: ReclaimContext) -> Reclaimed:
     """Gives space back, or says why there is nothing to do; in a dry run only chooses.
 
     Args:
@@ -138,17 +138,17 @@ def reclaim(session: Session, order: WorkOrder, rules: Rules, around: Surroundin
     if rules.force and not rules.force.strip():
         raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
-        found = inspection_of(session, order.table, order.timestamp_column)
+        found = measure_table(session, order.table, order.timestamp_column)
         refuse_without_rights(found)
-        work = _Work(session, order, rules, around, found)
+        work = _ReclaimRun(session, order, rules, around, found)
         if not order.dry_run:
             work.mend()
-        choice = choose(found, work.conditions())
+        choice = choose(found, work.read_conditions())
         log.info("%s: %s%s", order.table, "dry run: " if order.dry_run else "", choice)
         if order.dry_run:
-            prospect = Prospect(found.free.total, seconds_for(found), work.conditions().room)
-            return Reclaimed(choice, found.sizes, found.sizes, work.refusals(choice), prospect)
-        with Upkeep(session, order).going_on(Action.RECLAIM, found.sizes, choice.strategy) as entry:
+            prospect = Prospect(found.free.total, seconds_for(found), work.read_conditions().room)
+            return Reclaimed(choice, found.sizes, found.sizes, work.list_refusals(choice), prospect)
+        with MaintenanceLog(session, order).record(Action.RECLAIM, found.sizes, choice.strategy) as entry:
             entry.add(choice.why)
             for note in work.notes:
                 entry.add(note)
@@ -158,19 +158,19 @@ def reclaim(session: Session, order: WorkOrder, rules: Rules, around: Surroundin
                 entry.ending, entry.after = Ending.SKIPPED, found.sizes
                 return Reclaimed(choice, found.sizes, found.sizes, tuple(work.notes))
             work.run(choice, entry)
-            entry.after = sizes_of(session, order.table)
-            done = Reclaimed(choice, found.sizes, entry.after, work.notes_after(choice, entry.after))
+            entry.after = measure_sizes(session, order.table)
+            done = Reclaimed(choice, found.sizes, entry.after, work.list_notes_after(choice, entry.after))
             for note in done.notes:
                 entry.add(note)
     log.info("%s: %s", order.table, done)
     return done
 
 
-class _Work:
+class _ReclaimRun:
     """One run over a table and its parts."""
 
     def __init__(
-        self, session: Session, order: WorkOrder, rules: Rules, around: Surroundings, found: Inspection
+        self, session: Session, order: WorkOrder, rules: ReclaimRules, around: ReclaimContext, found: Inspection
     ) -> None:
         self.session = session
         self.order = order
@@ -179,7 +179,7 @@ class _Work:
         self.found = found
         self.notes: list[str] = []
 
-    def conditions(self) -> Conditions:
+    def read_conditions(self) -> Conditions:
         """How things stand at this moment."""
         rules = self.rules
         return Conditions(
@@ -193,11 +193,11 @@ class _Work:
             no_repack="; ".join(self._no_repack),
         )
 
-    def refusals(self, choice: Choice) -> tuple[str, ...]:
+    def list_refusals(self, choice: Choice) -> tuple[str, ...]:
         """Why the choice could not be carried out now."""
         if choice.strategy not in REWRITES:
             return ()
-        conditions = self.conditions()
+        conditions = self.read_conditions()
         unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"
         if choice.strategy is Strategy.PG_REPACK:
             return tuple(filter(None, (*self._no_repack, unapproved, disk_hindrance(conditions.room))))
@@ -206,7 +206,7 @@ class _Work:
     def mend(self) -> None:
         """Removes what a pg_repack that was killed has left, whose log would take in every change for ever."""
         for part in self.found.parts:
-            if removed := mend(self.session, part, self.rules.patience):
+            if removed := remove_leftovers(self.session, part, self.rules.patience):
                 self.notes.append(removed)
 
     @cached_property
@@ -214,31 +214,31 @@ class _Work:
         """Why pg_repack cannot be used; asked only where it might be."""
         if self.rules.strategy not in {Strategy.AUTO, Strategy.PG_REPACK}:
             return ()
-        without_key = (no_key(self.session, part) for part in self._worthwhile())
-        return (*in_the_way(self.session, self.around.repacker), *filter(None, without_key))
+        without_key = (find_missing_key(self.session, part) for part in self._worthwhile())
+        return (*find_obstacles(self.session, self.around.repacker), *filter(None, without_key))
 
     def run(self, choice: Choice, entry: Entry) -> None:
         """Does what was chosen."""
-        if refusals := self.refusals(choice):
+        if refusals := self.list_refusals(choice):
             raise MaintenanceRefused(f"{self.order.table} is not rewritten: {'; '.join(refusals)}")
         if choice.strategy is Strategy.COMPACT:
-            with self._archive_kept_out():
+            with self._keep_archive_out():
                 self.notes.append(self.around.compact())
             return
         one = self._repack if choice.strategy is Strategy.PG_REPACK else self._rewrite
         self._rewrite_all(choice.strategy, one, entry)
 
-    def notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
+    def list_notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
         """What a person should know of the result."""
         given = self.found.sizes.total - after.total
         if choice.strategy is Strategy.VACUUM_FULL and given < _DISAPPOINTING * self.found.free.total:
             self.notes += [
                 f"dead rows may have been copied along, because an old snapshot may still see them: {holder}"
-                for holder in holders(self.session)
+                for holder in find_holders(self.session)
             ]
         return tuple(self.notes)
 
-    def _rewrite_all(self, strategy: Strategy, rewrite: Callable[[Part, Entry], None], entry: Entry) -> None:
+    def _rewrite_all(self, strategy: Strategy, rewrite: Callable[[TablePart, Entry], None], entry: Entry) -> None:
         """One part after the other, those first that give back most; the hour and the disk are asked anew for each."""
         parts = self._worthwhile()
         for number, part in enumerate(parts):
@@ -249,7 +249,7 @@ class _Work:
                 raise MaintenanceRefused(f"{left} not rewritten: {'; '.join(hindrances)}")
             rewrite(part, entry)
 
-    def _worthwhile(self) -> list[Part]:
+    def _worthwhile(self) -> list[TablePart]:
         """The parts of which the policy's share could be given back; all of them where it is forced."""
         percent = 0 if self.rules.force else self.rules.min_percent
         parts = [
@@ -259,43 +259,43 @@ class _Work:
         ]
         return sorted(parts or self.found.parts, key=lambda part: part.free.total, reverse=True)
 
-    def _rewrite(self, part: Part, entry: Entry) -> None:
+    def _rewrite(self, part: TablePart, entry: Entry) -> None:
         what = f"VACUUM FULL of {part.table}"
-        with watched(self.around.watcher, self.session.process, what) as watch:
+        with monitor_statement(self.around.watcher, self.session.process, what) as watch:
             try:
-                self.rules.patience.tried(lambda: self._try_to_rewrite(part), what)
+                self.rules.patience.run(lambda: self._try_to_rewrite(part), what)
                 self._vacuum(part)
             except DatabaseInterrupted as error:
                 raise type(error)(f"{what}: {error}{watch.waited_for_text}") from None
             finally:
                 entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
 
-    def _repack(self, part: Part, entry: Entry) -> None:
-        watch = Watch()
+    def _repack(self, part: TablePart, entry: Entry) -> None:
+        watch = StatementMonitor()
         try:
-            with self._archive_kept_out():
+            with self._keep_archive_out():
                 repack(self.session, part, self.around.repacker, self.rules.longest, watch)
             self._vacuum(part)
         finally:
             entry.longest_wait = max(entry.longest_wait, watch.longest_wait)
             self._tidy_up(part, entry)
 
-    def _tidy_up(self, part: Part, entry: Entry) -> None:
+    def _tidy_up(self, part: TablePart, entry: Entry) -> None:
         """What the client could not remove itself; if we cannot either, the next run will."""
         try:
-            if left := mend(self.session, part, self.rules.patience):
+            if left := remove_leftovers(self.session, part, self.rules.patience):
                 entry.add(left)
         except ArchiverError as error:
             log.warning("%s: what pg_repack left could not be removed yet: %s", part.table, error)
 
-    def _vacuum(self, part: Part) -> None:
+    def _vacuum(self, part: TablePart) -> None:
         """Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone."""
         with self.session.timeouts(lock=self.rules.patience.lock, statement=self.rules.longest):
             self.session.execute("maintenance/vacuum/vacuum", {"table": part.table})
 
-    def _try_to_rewrite(self, part: Part) -> None:
+    def _try_to_rewrite(self, part: TablePart) -> None:
         """One try; between two of them the archive may take its turn."""
-        with self._archive_kept_out():
+        with self._keep_archive_out():
             if over := self._no_time():
                 raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
             with self.session.timeouts(lock=self.rules.patience.lock, statement=self._time_left()):
@@ -310,7 +310,7 @@ class _Work:
         return self.rules.off_hours.remaining(self.around.now()) or self.rules.longest
 
     @contextmanager
-    def _archive_kept_out(self) -> Generator[None]:
+    def _keep_archive_out(self) -> Generator[None]:
         """Waits until no archive run has windows of this table in hand, and keeps further ones waiting.
 
         After a rewrite what was exported and not yet deleted would have to be exported again. That harms nothing, so
@@ -319,7 +319,7 @@ class _Work:
         Raises:
             Busy: an archive run did not come to an end in two minutes.
         """
-        deadline = time.monotonic() + _IN_HAND_WAIT_SECONDS
+        deadline = time.monotonic() + ARCHIVE_WAIT_SECONDS
         table = self.order.table
         while True:
             with self.session.advisory_lock(rewrite_lock(self.order), f"table {table}"):
@@ -328,18 +328,18 @@ class _Work:
                     return
             if time.monotonic() > deadline:
                 raise Busy(f"an archive run has windows of {table} in hand; this run stops here and may be run again")
-            time.sleep(_IN_HAND_POLL_SECONDS)
+            time.sleep(ARCHIVE_POLL_SECONDS)
 
     def _windows_in_hand(self) -> int:
-        if not Ledger(self.session, self.order).exists():
+        if not WindowLedger(self.session, self.order).exists():
             return 0
         table = self.order.table
         found = self.session.fetch_one("ledger/windows/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
         return int(found.windows)
 
-    def _room(self, part: Part | None) -> Room:
+    def _room(self, part: TablePart | None) -> Room:
         space = self.around.space
-        return room_for(part, self.found.method, space) if part else Room(Sizes(), 0, space.ask(), space.source)
+        return estimate_room(part, self.found.method, space) if part else Room(Sizes(), 0, space.ask(), space.source)
 
-    def _largest(self) -> Part | None:
+    def _largest(self) -> TablePart | None:
         return max(self._worthwhile(), key=lambda part: (part.sizes - part.free).total, default=None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pg_archiver.domain.sizes import in_words
+from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.maintenance.disk_room import Room
 from pg_archiver.maintenance.inspection import Inspection
 from pg_archiver.policies.maintenance_settings import Strategy
@@ -50,7 +50,7 @@ def choose(found: Inspection, conditions: Conditions) -> Choice:
     """The policy's own strategy, or the one that `auto` comes to; `none` where there is too little to give back."""
     if conditions.wanted is Strategy.NONE:
         return Choice(Strategy.NONE, "the policy's reclaim is none")
-    space = f"{in_words(found.free.total)} of {in_words(found.sizes.total)} ({found.free_percent:.0f}%)"
+    space = f"{format_bytes(found.free.total)} of {format_bytes(found.sizes.total)} ({found.free_percent:.0f}%)"
     if not _worth(found, conditions) and not conditions.force:
         return Choice(
             Strategy.NONE,
@@ -70,7 +70,8 @@ def choose(found: Inspection, conditions: Conditions) -> Choice:
 
 def _online(found: Inspection, conditions: Conditions, space: str, hindrance: str) -> Choice:
     """The way on which everybody goes on working."""
-    in_toast = f"{in_words(found.free.toast)} of the {in_words(found.free.total)} that could be given back lie in TOAST"
+    toast, total = format_bytes(found.free.toast), format_bytes(found.free.total)
+    in_toast = f"{toast} of the {total} that could be given back lie in TOAST"
     if _mostly_toast(found) and conditions.room.enough and not conditions.no_repack:
         return Choice(
             Strategy.PG_REPACK,
@@ -79,7 +80,7 @@ def _online(found: Inspection, conditions: Conditions, space: str, hindrance: st
         )
     if not _worth_without_toast(found, conditions):
         return Choice(Strategy.NONE, f"{in_toast}, which only a rewrite frees, and {hindrance}")
-    left = f"; {in_words(found.free.toast)} in TOAST stay" if found.free.toast else ""
+    left = f"; {format_bytes(found.free.toast)} in TOAST stay" if found.free.toast else ""
     return Choice(Strategy.COMPACT, f"{space} could be given back, and {hindrance}{left}")
 
 

@@ -11,17 +11,17 @@ from datetime import timedelta
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.locks import maintenance_lock
-from pg_archiver.ledger.maintenance_log import Action, Upkeep
-from pg_archiver.maintenance.bloat import inspection_of, refuse_without_rights
+from pg_archiver.ledger.maintenance_log import Action, MaintenanceLog
+from pg_archiver.maintenance.bloat import measure_table, refuse_without_rights
 from pg_archiver.maintenance.inspection import Inspection
-from pg_archiver.postgres.activity import OpenSession, watched
+from pg_archiver.postgres.activity import OpenSession, monitor_statement
 from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pace:
+class VacuumCost:
     """How fast VACUUM may go and for how long.
 
     It rests `rest` whenever the cost of what it read and wrote has reached `cost`: by the server's own settings a page
@@ -53,7 +53,7 @@ class Vacuumed:
         return "; ".join(told)
 
 
-def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace | None = None) -> Vacuumed:
+def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: VacuumCost | None = None) -> Vacuumed:
     """Removes dead rows and counts the live ones anew; in a dry run only looks.
 
     Args:
@@ -68,25 +68,25 @@ def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace 
         Busy: somebody else maintains the table.
         DatabaseInterrupted: a lock or the whole took too long.
     """
-    pace = pace or Pace()
+    pace = pace or VacuumCost()
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
-        before = inspection_of(session, order.table, order.timestamp_column)
+        before = measure_table(session, order.table, order.timestamp_column)
         refuse_without_rights(before)
         if order.dry_run:
             would = Vacuumed(before, before, dry_run=True)
             log.info("%s: dry run: %s", order.table, would)
             return would
-        with Upkeep(session, order).going_on(Action.VACUUM, before.sizes) as entry:
+        with MaintenanceLog(session, order).record(Action.VACUUM, before.sizes) as entry:
             with (
                 session.timeouts(lock=pace.lock, statement=pace.longest),
-                _paced(session, pace),
-                watched(watcher, session.process, f"VACUUM of {order.table}") as watch,
+                _set_cost(session, pace),
+                monitor_statement(watcher, session.process, f"VACUUM of {order.table}") as watch,
             ):
                 try:
                     session.execute("maintenance/vacuum/vacuum", {"table": order.table})
                 finally:
                     entry.longest_wait = watch.longest_wait
-            done = Vacuumed(before, inspection_of(session, order.table, order.timestamp_column))
+            done = Vacuumed(before, measure_table(session, order.table, order.timestamp_column))
             entry.after = done.after.sizes
             entry.add(str(done))
     log.info("%s: %s", order.table, done)
@@ -94,7 +94,7 @@ def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: Pace 
 
 
 @contextmanager
-def _paced(session: Session, pace: Pace) -> Generator[None]:
+def _set_cost(session: Session, pace: VacuumCost) -> Generator[None]:
     rest = f"{pace.rest / timedelta(milliseconds=1)}ms"
     session.fetch_all("maintenance/vacuum/cost", cost_delay=rest, cost_limit=str(pace.cost))
     try:

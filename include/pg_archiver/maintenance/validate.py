@@ -11,10 +11,10 @@ from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Damaged, DatabaseRefused, MaintenanceRefused
 from pg_archiver.ledger.locks import maintenance_lock
-from pg_archiver.ledger.maintenance_log import Action, Ending, Upkeep
-from pg_archiver.maintenance.bloat import table_oid
+from pg_archiver.ledger.maintenance_log import Action, Ending, MaintenanceLog
+from pg_archiver.maintenance.bloat import find_ordinary_table
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, refuse_without_room
-from pg_archiver.postgres.activity import OpenSession, watched
+from pg_archiver.postgres.activity import OpenSession, monitor_statement
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 
@@ -24,7 +24,7 @@ _TOAST = "pg_toast_"
 
 
 @dataclass(frozen=True)
-class Thoroughness:
+class CheckOptions:
     """What the check does besides looking at each index by itself.
 
     `heapallindexed` looks for every row of the table in the index, which costs a read of the table. `reindex` rebuilds
@@ -58,7 +58,7 @@ class Validated:
         return "; ".join([*told, *self.notes])
 
 
-def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Thoroughness | None = None) -> Validated:
+def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: CheckOptions | None = None) -> Validated:
     """Checks all b-trees of the table; where amcheck is not to be had, says so and checks none.
 
     Args:
@@ -72,25 +72,25 @@ def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Thor
         Damaged: an index is damaged, and was not to be rebuilt or still is after that; the message names each.
         Busy: somebody else maintains the table.
     """
-    how = how or Thoroughness()
+    how = how or CheckOptions()
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
-        oid = table_oid(session, order.table).oid
-        with Upkeep(session, order).going_on(Action.VALIDATE) as entry:
-            function, note = _function(session, order)
+        oid = find_ordinary_table(session, order.table).oid
+        with MaintenanceLog(session, order).record(Action.VALIDATE) as entry:
+            function, note = _find_function(session, order)
             if function is None:
                 log.warning("%s: no index was checked: %s", order.table, note)
                 entry.ending = Ending.SKIPPED
                 entry.add(note)
                 return Validated(notes=(note,))
-            work = _Work(session, order, watcher, how, function)
-            done = work.checked(oid)
+            work = _IndexCheck(session, order, watcher, how, function)
+            done = work.check(oid)
             entry.longest_wait = work.longest_wait
             entry.add(str(done))
     log.info("%s: %s", order.table, done)
     return done
 
 
-def _function(session: Session, order: WorkOrder) -> tuple[TableName | None, str]:
+def _find_function(session: Session, order: WorkOrder) -> tuple[TableName | None, str]:
     """The function that checks, or None and why there is none."""
     state = session.fetch_one("maintenance/validate/extension")
     if not state.installed and not state.available:
@@ -114,11 +114,11 @@ def _function(session: Session, order: WorkOrder) -> tuple[TableName | None, str
     )
 
 
-class _Work:
+class _IndexCheck:
     """One look through a table's indexes."""
 
     def __init__(
-        self, session: Session, order: WorkOrder, watcher: OpenSession, how: Thoroughness, function: TableName
+        self, session: Session, order: WorkOrder, watcher: OpenSession, how: CheckOptions, function: TableName
     ) -> None:
         self.session = session
         self.order = order
@@ -128,7 +128,7 @@ class _Work:
         self.longest_wait = 0.0
         self.notes: list[str] = []
 
-    def checked(self, oid: int) -> Validated:
+    def check(self, oid: int) -> Validated:
         """Checks all indexes of the table before it says which are damaged."""
         indexes = self.session.fetch_all("maintenance/validate/indexes", oid=oid)
         sound: list[str] = []
@@ -139,10 +139,10 @@ class _Work:
             if not row.valid:
                 invalid.append(row.name)
                 continue
-            damage = self._damage(row)
+            damage = self._find_damage(row)
             if damage is not None and self.how.reindex and not self.order.dry_run:
                 log.warning("index %s is damaged and will be rebuilt: %s", row.name, damage)
-                damage = self._rebuilt(oid, row, damage, rebuilt)
+                damage = self._rebuild_and_check(oid, row, damage, rebuilt)
             if damage is None:
                 sound.append(row.name)
             else:
@@ -157,7 +157,7 @@ class _Work:
         notes += self.notes
         return Validated(tuple(sound), tuple(rebuilt), tuple(notes))
 
-    def _rebuilt(self, oid: int, row: Row, damage: str, rebuilt: list[str]) -> str | None:
+    def _rebuild_and_check(self, oid: int, row: Row, damage: str, rebuilt: list[str]) -> str | None:
         """What is still wrong with the index after its rebuild, or why it was not rebuilt; None if it is sound."""
         try:
             note = refuse_without_room(f"a new index {row.name}", int(row.bytes), self.how.space, rebuilt=True)
@@ -170,10 +170,10 @@ class _Work:
         # The new index bears the old one's name, not its oid.
         for one in self.session.fetch_all("maintenance/validate/indexes", oid=oid):
             if (one.schema, one.name) == (row.schema, row.name):
-                return self._damage(one)
+                return self._find_damage(one)
         return f"{damage}; after its rebuild somebody dropped or renamed it"
 
-    def _damage(self, row: Row) -> str | None:
+    def _find_damage(self, row: Row) -> str | None:
         log.info("checking index %s", row.name)
         with self.session.timeouts(lock=self.how.old_transactions, statement=self.how.longest):
             try:
@@ -191,7 +191,7 @@ class _Work:
         names: Names = {"index": TableName(row.schema, row.name)}
         with (
             self.session.timeouts(lock=self.how.old_transactions, statement=self.how.longest),
-            watched(self.watcher, self.session.process, f"REINDEX INDEX CONCURRENTLY {row.name}") as watch,
+            monitor_statement(self.watcher, self.session.process, f"REINDEX INDEX CONCURRENTLY {row.name}") as watch,
         ):
             try:
                 self.session.execute("maintenance/validate/reindex", names)

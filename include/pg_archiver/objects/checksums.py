@@ -11,7 +11,7 @@ from pg_archiver.objects.compression import READ_BYTES
 
 
 @dataclass
-class Tally:
+class Checksum:
     """How many bytes went by, and their SHA-256."""
 
     size: int = 0
@@ -29,13 +29,13 @@ class Tally:
         return str(self._hash.hexdigest())
 
 
-class TalliedReader(io.RawIOBase):
+class ChecksumReader(io.RawIOBase):
     """A readable stream that counts and checksums what is read from it."""
 
     def __init__(self, source: IO[bytes]) -> None:
         """Wraps `source`, which is read but never closed here."""
         self._source = source
-        self.tally = Tally()
+        self.tally = Checksum()
 
     def readable(self) -> bool:
         """Always true."""

@@ -33,28 +33,28 @@ class Compressor(Protocol):
         """Ends the stream and gives out the rest."""
 
 
-def compressor(compression: Compression) -> Compressor:
+def make_compressor(compression: Compression) -> Compressor:
     """A fresh compressor; the frame it writes carries the format's own checksum too."""
     if compression == "zstd":
         return cast(Compressor, zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj())
     return cast(Compressor, isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS))
 
 
-def decompressed(source: IO[bytes], compression: Compression) -> Iterator[bytes]:
+def decompress(source: IO[bytes], compression: Compression) -> Iterator[bytes]:
     """The content of a compressed stream, at most 1 MiB at a time however well it was compressed.
 
     Raises:
         ValueError: the stream is damaged or ends too early.
     """
     try:
-        with _reader(source, compression) as reader:
+        with _open_reader(source, compression) as reader:
             while chunk := reader.read(READ_BYTES):
                 yield chunk
     except _DAMAGE as error:
         raise ValueError(f"the {compression} stream is damaged: {error}") from None
 
 
-def _reader(source: IO[bytes], compression: Compression) -> IO[bytes]:
+def _open_reader(source: IO[bytes], compression: Compression) -> IO[bytes]:
     if compression == "zstd":
         return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(source, closefd=False))
     return cast(IO[bytes], igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from pg_archiver.postgres.session import Line
 _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 
 
-def divider(fields: int) -> Callable[[Sequence[Line]], tuple[bytes, bytes]]:
+def make_divider(fields: int) -> Callable[[Sequence[Line]], tuple[bytes, bytes]]:
     """Cuts CSV rows, as PostgreSQL writes them, after their first fields.
 
     Returns:
@@ -63,7 +63,7 @@ class RecordCounter:
         return not self._inside
 
 
-def records(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def split_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The records of a CSV stream as PostgreSQL writes it, each with its newline; a quoted value may hold newlines."""
     pieces: list[bytes] = []
     inside = False

@@ -51,7 +51,7 @@ def object_key(
     return table_folder(prefix, client, table) + folder + name
 
 
-def keys_key(data_key: str) -> str:
+def sidecar_key(data_key: str) -> str:
     """The key of the sidecar that lists the rows' identities and versions."""
     folder, name = data_key.rsplit("/", 1)
     return f"{folder}/_{name.split('.csv')[0]}.keys.csv{name.split('.csv')[1]}"

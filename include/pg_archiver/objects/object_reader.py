@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import IO, Self, cast
 
 from pg_archiver.errors import CheckFailed, StorageInterrupted
-from pg_archiver.objects.checksums import TalliedReader, Tally
-from pg_archiver.objects.compression import Compression, decompressed
+from pg_archiver.objects.checksums import Checksum, ChecksumReader
+from pg_archiver.objects.compression import Compression, decompress
 from pg_archiver.objects.csv_rows import RecordCounter
 from pg_archiver.objects.manifest import Manifest, ObjectDescription
-from pg_archiver.runtime.background import ahead
-from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.runtime.background import prefetch
+from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.runtime.stopping import Stop
 from pg_archiver.s3.bucket import Bucket, Download
 
@@ -27,7 +27,7 @@ _MOST_AHEAD = 2
 
 
 @dataclass
-class ReadBack:
+class ObjectReader:
     """One object on its way back; whoever uses up its chunks without an error has seen what was sent."""
 
     bucket: Bucket
@@ -44,7 +44,7 @@ class ReadBack:
         """The object's place, for messages."""
         return f"s3://{self.bucket.name}/{self.expected.key}"
 
-    def chunks(self) -> Generator[bytes]:
+    def read_chunks(self) -> Generator[bytes]:
         """The content, piece by piece; the comparison comes after the last piece.
 
         A thread fetches and decompresses a little ahead; it ends with the generator, so close that.
@@ -54,19 +54,19 @@ class ReadBack:
             ObjectMissing: there is no such object.
             CancelledError: the reading was broken off.
         """
-        content = Tally()
+        content = Checksum()
         counter = RecordCounter()
-        pace = Pace()
+        pace = LogInterval()
         head = bytearray()
         with self.bucket.open(self.expected.key) as answer:
             self._download = answer
             if self._broken_off:
                 # Whoever broke it off had no download to wake yet.
                 raise CancelledError
-            reader = TalliedReader(answer.body)
+            reader = ChecksumReader(answer.body)
             try:
-                unpacked = decompressed(cast(IO[bytes], reader), self.compression)
-                with ahead(unpacked, _MOST_AHEAD, answer.wake, "read") as pieces:
+                unpacked = decompress(cast(IO[bytes], reader), self.compression)
+                with prefetch(unpacked, _MOST_AHEAD, answer.wake, "read") as pieces:
                     for chunk in pieces:
                         if self._broken_off:
                             raise CancelledError
@@ -92,7 +92,7 @@ class ReadBack:
             ObjectMissing: there is no such object.
             CancelledError: the reading was broken off.
         """
-        with closing(self.chunks()) as chunks:
+        with closing(self.read_chunks()) as chunks:
             for _ in chunks:
                 pass
         return self.etag
@@ -111,7 +111,7 @@ class ReadBack:
         if tuple(found) != self.columns:
             raise CheckFailed(f"{self.where} has other columns than its manifest says; nothing was deleted")
 
-    def _compare(self, packed: Tally, content: Tally, counter: RecordCounter) -> None:
+    def _compare(self, packed: Checksum, content: Checksum, counter: RecordCounter) -> None:
         found = ObjectDescription(
             key=self.expected.key,
             bytes=packed.size,
@@ -129,18 +129,18 @@ class ReadBack:
             )
 
 
-def data_of(bucket: Bucket, manifest: Manifest) -> ReadBack:
+def open_data(bucket: Bucket, manifest: Manifest) -> ObjectReader:
     """The manifest's object."""
     columns = tuple(column.name for column in manifest.columns)
-    return ReadBack(bucket, manifest.data, manifest.rows, manifest.compression, columns)
+    return ObjectReader(bucket, manifest.data, manifest.rows, manifest.compression, columns)
 
 
-def sidecar_of(bucket: Bucket, manifest: Manifest) -> ReadBack:
+def open_sidecar(bucket: Bucket, manifest: Manifest) -> ObjectReader:
     """The manifest's sidecar."""
-    return ReadBack(bucket, manifest.sidecar, manifest.rows, manifest.compression)
+    return ObjectReader(bucket, manifest.sidecar, manifest.rows, manifest.compression)
 
 
-class Checks:
+class ReadBackQueue:
     """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
 
     def __init__(self, bucket: Bucket, stop: Stop | None = None) -> None:
@@ -149,7 +149,7 @@ class Checks:
         self._stop = stop or Stop()
         self._watch = ExitStack()
         self._threads = ThreadPoolExecutor(1, "check")
-        self._begun: dict[str, list[tuple[ReadBack, Future[str]]]] = {}
+        self._begun: dict[str, list[tuple[ObjectReader, Future[str]]]] = {}
 
     def __enter__(self) -> Self:
         """Begins nothing yet."""
@@ -165,10 +165,10 @@ class Checks:
     def begin(self, manifest: Manifest) -> None:
         """Begins to read the manifest's object and sidecar back, unless that has begun already."""
         if manifest.data.key not in self._begun:
-            parts = (data_of(self._bucket, manifest), sidecar_of(self._bucket, manifest))
+            parts = (open_data(self._bucket, manifest), open_sidecar(self._bucket, manifest))
             self._begun[manifest.data.key] = [(part, self._threads.submit(part.check)) for part in parts]
 
-    def etag(self, manifest: Manifest) -> str:
+    def wait_for_etag(self, manifest: Manifest) -> str:
         """The object's etag, when object and sidecar were read to their last byte and are what was sent.
 
         Raises:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from pg_archiver.objects.checksums import Tally
-from pg_archiver.objects.compression import Compression, compressor
+from pg_archiver.objects.checksums import Checksum
+from pg_archiver.objects.compression import Compression, make_compressor
 from pg_archiver.objects.manifest import ObjectDescription
 
 # A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
@@ -33,9 +33,9 @@ class Packer:
     def __init__(self, sink: Sink, compression: Compression) -> None:
         """Nothing so far."""
         self._sink = sink
-        self._compressor = compressor(compression)
-        self._content = Tally()
-        self._packed = Tally()
+        self._compressor = make_compressor(compression)
+        self._content = Checksum()
+        self._packed = Checksum()
 
     @property
     def content_bytes(self) -> int:

@@ -118,10 +118,10 @@ def load(path: Path) -> Policies:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolicyError(f"the policy file {source} is not valid YAML: {error}") from None
-    return _checked(document, source)
+    return _check_document(document, source)
 
 
-def _checked(document: object, source: str) -> Policies:
+def _check_document(document: object, source: str) -> Policies:
     if not isinstance(document, dict) or set(document) - {"defaults", "instances"}:
         raise PolicyError(f"{source} must hold the keys 'defaults' (optional) and 'instances', and no others")
     defaults = document.get("defaults") or {}
@@ -130,7 +130,7 @@ def _checked(document: object, source: str) -> Policies:
             f"{source}, defaults: enabled may not stand there: a new client would lose rows in its first night. "
             f"Set it at each client, or at a table"
         )
-    _validated(Settings, defaults, f"{source}, defaults")
+    _validate(Settings, defaults, f"{source}, defaults")
     instances = document.get("instances")
     if not isinstance(instances, list) or not instances:
         raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
@@ -138,7 +138,7 @@ def _checked(document: object, source: str) -> Policies:
     broken: dict[str, str] = {}
     slots: dict[str, int] = {}
     for position, instance in enumerate(instances):
-        entry = _validated(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        entry = _validate(_InstanceEntry, instance, f"{source}, instances[{position}]")
         if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
             raise PolicyError(
                 f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with pool_slots "
@@ -148,14 +148,14 @@ def _checked(document: object, source: str) -> Policies:
             # By this name the entry goes until it has one of its own: it breaks alone, and its DAG says why.
             name = f"instances.{position}.clients.{place}"
             try:
-                name = _name_of(raw, f"{source}, instances[{position}].clients[{place}]")
-                clients.append(_client(raw, entry, defaults, f"{source}, client {name!r}"))
+                name = _read_name(raw, f"{source}, instances[{position}].clients[{place}]")
+                clients.append(_make_client(raw, entry, defaults, f"{source}, client {name!r}"))
             except PolicyError as error:
                 broken[name] = str(error)
-    return replace(_told_apart(clients, broken, source), pool_slots=slots)
+    return replace(_refuse_twins(clients, broken, source), pool_slots=slots)
 
 
-def _name_of(raw: object, where: str) -> str:
+def _read_name(raw: object, where: str) -> str:
     if not isinstance(raw, dict):
         raise PolicyError(f"{where} is {raw!r}; write a client as {{name: ...}} with its settings")
     name = raw.get("name")
@@ -167,12 +167,12 @@ def _name_of(raw: object, where: str) -> str:
     return name
 
 
-def _client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
-    entry = _validated(_ClientEntry, raw, where)
+def _make_client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
+    entry = _validate(_ClientEntry, raw, where)
     of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
     of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
     tables = tuple(
-        _assembled({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        _assemble({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
     )
     for table, times in Counter(table.name for table in tables).items():
@@ -219,8 +219,8 @@ def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableN
     return [name for name, own in children.items() if not own & children.keys() or name not in listed]
 
 
-def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
-    table = _validated(TablePolicy, settings, where)
+def _assemble(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
+    table = _validate(TablePolicy, settings, where)
     if table.bucket is None:
         raise PolicyError(f"{where}: bucket is not set; name the S3 bucket here or under defaults")
     parts = (client, table.name.schema, table.name.name)
@@ -237,7 +237,7 @@ def _assembled(settings: Mapping[str, Any], where: str, client: str) -> TablePol
     return table
 
 
-def _told_apart(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
+def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
     """Clients that would share a DAG or a table are all broken: whose rows are whose cannot be known."""
     names = Counter([client.name for client in clients] + list(broken))
     places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
@@ -256,7 +256,7 @@ def _told_apart(clients: list[Client], broken: dict[str, str], source: str) -> P
     return Policies(source, tuple(sorted(whole, key=lambda client: client.name)), dict(sorted(broken.items())))
 
 
-def _validated(model: type[_Model], value: object, where: str) -> _Model:
+def _validate(model: type[_Model], value: object, where: str) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:

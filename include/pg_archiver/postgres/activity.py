@@ -14,11 +14,11 @@ from pg_archiver.postgres.session import Row, Session
 log = logging.getLogger(__name__)
 
 OpenSession = Callable[[], AbstractContextManager[Session]]
-_POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @dataclass
-class Watch:
+class StatementMonitor:
     """What was seen so far: the longest wait of others, in seconds, and whom the statement waited for last."""
 
     longest_wait: float = 0.0
@@ -31,12 +31,12 @@ class Watch:
 
 
 @contextmanager
-def watched(open_session: OpenSession, process: int, what: str) -> Generator[Watch]:
+def monitor_statement(open_session: OpenSession, process: int, what: str) -> Generator[StatementMonitor]:
     """Looks at this server process twice a second while the block runs, and writes what changes to the log.
 
     Not being able to look on is no reason to fail: it is logged, and the work goes on unwatched.
     """
-    watch, over = Watch(), threading.Event()
+    watch, over = StatementMonitor(), threading.Event()
     looking = threading.Thread(target=_look_on, args=(open_session, process, what, watch, over), daemon=True)
     looking.start()
     try:
@@ -46,12 +46,14 @@ def watched(open_session: OpenSession, process: int, what: str) -> Generator[Wat
         looking.join()
 
 
-def _look_on(open_session: OpenSession, process: int, what: str, watch: Watch, over: threading.Event) -> None:
+def _look_on(
+    open_session: OpenSession, process: int, what: str, watch: StatementMonitor, over: threading.Event
+) -> None:
     try:
         with open_session() as session:
             told = ""
-            while not over.wait(_POLL_SECONDS):
-                told = look(session, process, what, watch, told)
+            while not over.wait(POLL_SECONDS):
+                told = describe_progress(session, process, what, watch, told)
     except Stopped:
         # So is what it looks at.
         return
@@ -59,11 +61,11 @@ def _look_on(open_session: OpenSession, process: int, what: str, watch: Watch, o
         log.warning("%s goes on unwatched: %s", what, error)
 
 
-def look(session: Session, process: int, what: str, watch: Watch, told: str) -> str:
+def describe_progress(session: Session, process: int, what: str, watch: StatementMonitor, told: str) -> str:
     """Looks once at this process, and writes to the log what differs from `told`; returns what is to be told next."""
     waiters = session.fetch_one("postgres/activity/waiters", process=process)
     watch.longest_wait = max(watch.longest_wait, waiters.longest)
-    blockers = tuple(_named(row) for row in session.fetch_all("postgres/activity/blockers", process=process))
+    blockers = tuple(_name_process(row) for row in session.fetch_all("postgres/activity/blockers", process=process))
     if blockers and blockers != watch.waited_for:
         log.info("%s waits for %s", what, ", ".join(blockers))
     watch.waited_for = blockers or watch.waited_for
@@ -75,7 +77,7 @@ def look(session: Session, process: int, what: str, watch: Watch, told: str) -> 
     return told
 
 
-def _named(row: Row) -> str:
+def _name_process(row: Row) -> str:
     """Who it is, without how long it has lasted: that would be another line in the log each time."""
     told = [f"pid {row.pid}", f"user {row.user_name}"]
     told += [f"application {row.application!r}"] if row.application else []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pg_archiver.domain.tables import Column, Member, RowIdentity, TableName, TableShape
 from pg_archiver.domain.windows import TimestampKind, Window
 from pg_archiver.errors import TableRefused
-from pg_archiver.postgres.foreign_keys import keys_to_wait_for, notes_on
+from pg_archiver.postgres.foreign_keys import describe_children, find_keys_to_wait_for
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.subscribers import note_subscribers
 
@@ -22,7 +22,7 @@ _OTHER_KINDS = {
 }
 
 
-def describe(
+def describe_table(
     session: Session,
     table: TableName,
     timestamp_column: str,
@@ -38,10 +38,10 @@ def describe(
         TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
     """
     with session.transaction():
-        found = _found(session, table, to_delete)
+        found = _find_or_refuse(session, table, to_delete)
         columns = session.fetch_all("postgres/catalog/columns", oid=found.oid)
         kind = _timestamp_kind(columns, table, timestamp_column)
-        keys = keys_to_wait_for(session, table, found.oid, children)
+        keys = find_keys_to_wait_for(session, table, found.oid, children)
         if to_delete and keys and not found.may_lock:
             raise TableRefused(
                 f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
@@ -49,7 +49,7 @@ def describe(
             )
         _refuse_rules_and_odd_parts(session, table, found.oid)
         _refuse_what_a_delete_would_meet(session, table, found.oid)
-        identity, identity_columns = identity_of(session, found.oid)
+        identity, identity_columns = find_identity(session, found.oid)
         index = session.fetch_all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
             oid=found.oid,
@@ -63,13 +63,13 @@ def describe(
             notes=(
                 *_notes(session, found.oid, timestamp_column, bool(index)),
                 *_notes_on_identity(identity, identity_columns),
-                *(notes_on(keys, children) if children else ()),
+                *(describe_children(keys, children) if children else ()),
             ),
             waits_for=keys,
         )
 
 
-def find(session: Session, table: TableName) -> Row | None:
+def find_table(session: Session, table: TableName) -> Row | None:
     """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
     rows = session.fetch_all("postgres/catalog/find", schema=table.schema, table=table.name)
     return rows[0] if rows else None
@@ -80,8 +80,8 @@ def column_of(row: Row) -> Column:
     return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
 
 
-def _found(session: Session, table: TableName, to_delete: bool) -> Row:
-    found = find(session, table)
+def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
+    found = find_table(session, table)
     if found is None:
         if not session.fetch_one("postgres/catalog/schema", schema=table.schema).found:
             raise TableRefused(
@@ -166,7 +166,7 @@ def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: in
         )
 
 
-def identity_of(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
+def find_identity(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
     """How a row of this table is told from every other one, and the columns of its key."""
     rows = session.fetch_all("postgres/catalog/identity", oid=oid)
     if not rows:
@@ -216,12 +216,12 @@ def find_delete_triggers(session: Session, oid: int) -> list[str]:
     ]
 
 
-def columns_of(session: Session, oid: int) -> tuple[Column, ...]:
+def list_columns(session: Session, oid: int) -> tuple[Column, ...]:
     """The columns that the table with this oid has now, in their order."""
     return tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=oid)))
 
 
-def members(session: Session, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
+def list_parts(session: Session, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
     """The table with this oid, and each of its partitions and children that may hold rows of the window, by oid.
 
     A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
@@ -234,6 +234,6 @@ def members(session: Session, oid: int, timestamp_column: str, window: Window) -
     }
 
 
-def identity_of_rows(shape: TableShape) -> list[str]:
+def identity_columns(shape: TableShape) -> list[str]:
     """The columns that tell one version of one row from every other: its version, its place and its key."""
     return ["xmin", "tableoid", "ctid", *shape.identity_columns]

@@ -17,7 +17,7 @@ from pg_archiver.postgres.session import Row, Session
 _REACHING = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
-def keys_to_wait_for(
+def find_keys_to_wait_for(
     session: Session, table: TableName, oid: int, children: Sequence[TableName]
 ) -> tuple[ForeignKey, ...]:
     """The foreign keys that may point to no row that leaves: every one, whatever it does on delete.
@@ -59,7 +59,7 @@ def rows_that_are_pointed_to(table: TableName) -> Generator[None]:
         ) from None
 
 
-def notes_on(keys: Sequence[ForeignKey], children: Sequence[TableName]) -> list[str]:
+def describe_children(keys: Sequence[ForeignKey], children: Sequence[TableName]) -> list[str]:
     """What an operator should know of a table's children before its rows go."""
     notes = [
         f"no index of {key.child} begins with a column of its foreign key {key.name}: every row deleted here costs a "

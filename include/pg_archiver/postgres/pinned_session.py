@@ -17,7 +17,7 @@ from psycopg.rows import namedtuple_row
 from pg_archiver.domain.ledger_version import LEDGER_VERSION
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres.error_translation import refuse_value, translate
-from pg_archiver.postgres.statements import Names, compose, defines
+from pg_archiver.postgres.statements import Names, compose, is_definition
 from pg_archiver.runtime.stopping import Stop
 
 # By these a server finds out that nobody listens any more, and ends the statement: at once where the process has died,
@@ -105,7 +105,7 @@ class PinnedSession:
     def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Runs a statement and returns its rows."""
         self._begin(statement)
-        with self._translated(), self._watched(statement):
+        with self._translate_errors(), self._guard_definitions(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
             cursor.execute(compose(statement, names or {}), values)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
@@ -126,12 +126,12 @@ class PinnedSession:
     def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Runs a statement and returns how many rows it changed."""
         self._begin(statement)
-        with self._translated(), self._watched(statement):
+        with self._translate_errors(), self._guard_definitions(statement):
             return self._connection.execute(compose(statement, names or {}), values).rowcount
 
     def run_script(self, text: str) -> None:
         """Runs a migration, which holds no names and no values."""
-        with self._translated():
+        with self._translate_errors():
             self._connection.execute(text)
 
     @contextmanager
@@ -140,7 +140,7 @@ class PinnedSession:
 
         Settings that code of users changed in it go with a rollback, but would outlive a commit.
         """
-        with self._translated():
+        with self._translate_errors():
             with self._connection.transaction():
                 yield
             if self._called_users:
@@ -149,7 +149,7 @@ class PinnedSession:
     @contextmanager
     def rehearsal(self) -> Generator[None]:
         """A transaction that is rolled back at its end; transactions inside it become savepoints."""
-        with self._translated(), self._connection.transaction(force_rollback=True):
+        with self._translate_errors(), self._connection.transaction(force_rollback=True):
             yield
 
     @contextmanager
@@ -184,7 +184,7 @@ class PinnedSession:
         return f"pg_catalog, {self._users_path or 'pg_temp'}" if builtins_first else self._users_path
 
     @contextmanager
-    def _watched(self, statement: str) -> Generator[None]:
+    def _guard_definitions(self, statement: str) -> Generator[None]:
         """Around a statement that makes, changes or drops something: event triggers may look names up meanwhile.
 
         Every such statement qualifies its own names, and whatever the server itself ships comes first. The ledger is
@@ -193,7 +193,7 @@ class PinnedSession:
         """
         if self._called_users and statement.startswith(_OF_LEDGER):
             self._pin_within(self._current_path)
-        if not (self._event_triggers and defines(statement)):
+        if not (self._event_triggers and is_definition(statement)):
             yield
             return
         alone = self._connection.info.transaction_status is TransactionStatus.IDLE
@@ -257,7 +257,7 @@ class PinnedSession:
                 self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
 
     @contextmanager
-    def _translated(self, *, loading: bool = False) -> Generator[None]:
+    def _translate_errors(self, *, loading: bool = False) -> Generator[None]:
         started = time.monotonic()
         try:
             yield

@@ -53,12 +53,12 @@ def refuse_shared(session: PinnedSession, another: Callable[[], psycopg.Connecti
         # Its transaction stays open, so that what serves it is free for nobody else.
         if _process_of(second) == process:
             # This session would wait for it now.
-            raise _lent(session)
+            raise _refuse_lent(session)
         kept = [session.fetch_one("postgres/session/server").process for _ in range(2)]
         with session.transaction():
             kept += [session.fetch_one("postgres/session/server").process for _ in range(2)]
         if set(kept) != {process}:
-            raise _lent(session)
+            raise _refuse_lent(session)
         _refuse_forgetful(session, process)
     finally:
         second.close()
@@ -90,10 +90,10 @@ def _refuse_forgetful(session: PinnedSession, process: int) -> None:
     found = session.fetch_one("postgres/session/find_mark", token=token)
     session.fetch_one("postgres/session/remove_mark", token=token)
     if (found.process, found.token, found.locked) != (process, token, True):
-        raise _lent(session)
+        raise _refuse_lent(session)
 
 
-def _lent(session: PinnedSession) -> DatabaseRefused:
+def _refuse_lent(session: PinnedSession) -> DatabaseRefused:
     return DatabaseRefused(
         f"database {session.name} is reached through a connection pooler that lends its server processes to other "
         f"clients between two transactions, so locks and settings of a session do not hold. The instance's "

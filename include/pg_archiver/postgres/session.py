@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 
 OLDEST_VERSION = 140_000
 _COPY_BATCH_BYTES = 1 << 18
-_WINDOW_LOCK_WAIT_SECONDS = 120.0
-_WINDOW_LOCK_POLL_SECONDS = 0.5
+LOCK_WAIT_SECONDS = 120.0
+LOCK_POLL_SECONDS = 0.5
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
 # A line of COPY's output, as the driver hands it over.
@@ -89,7 +89,7 @@ class Session(PinnedSession):
 
     @classmethod
     @contextmanager
-    def connected(
+    def connect(
         cls,
         connect: Callable[[], psycopg.Connection[Any]],
         name: str,
@@ -212,7 +212,7 @@ class Session(PinnedSession):
         """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
         self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
-        with self._translated(), self._any_bytes(), self._connection.cursor() as cursor:
+        with self._translate_errors(), self._any_bytes(), self._connection.cursor() as cursor:
             with cursor.copy(text, values or _NO_VALUES) as copy:
                 running = CopyOut(copy)
                 yield running
@@ -226,7 +226,7 @@ class Session(PinnedSession):
         """
         self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
-        with self._translated(loading=True), self._any_bytes(), self._connection.cursor() as cursor:
+        with self._translate_errors(loading=True), self._any_bytes(), self._connection.cursor() as cursor:
             with cursor.copy(text, _NO_VALUES) as copy:
                 for chunk in chunks:
                     # The server's answer to a cancelled COPY would be read only at its end.
@@ -244,7 +244,7 @@ class Session(PinnedSession):
         Raises:
             Busy: someone else held it for two minutes.
         """
-        deadline = time.monotonic() + _WINDOW_LOCK_WAIT_SECONDS
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS
         waiting = False
         kind = "_shared" if shared else ""
         while not self.fetch_one(f"postgres/session/lock{kind}", name=name).taken:
@@ -254,10 +254,10 @@ class Session(PinnedSession):
                 waiting = True
             if time.monotonic() > deadline:
                 raise Busy(
-                    f"{what} has been in the hands of another run for {_WINDOW_LOCK_WAIT_SECONDS:.0f} seconds; "
+                    f"{what} has been in the hands of another run for {LOCK_WAIT_SECONDS:.0f} seconds; "
                     f"this run stops here and may be run again"
                 )
-            time.sleep(_WINDOW_LOCK_POLL_SECONDS)
+            time.sleep(LOCK_POLL_SECONDS)
         try:
             yield
         finally:

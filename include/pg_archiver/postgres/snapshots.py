@@ -12,7 +12,7 @@ from pg_archiver.postgres.session import Session
 
 _POLL_SECONDS = 0.1
 # Sessions that began later than this come and go; naming them would be noise.
-_OLD = timedelta(minutes=1)
+LONG_SNAPSHOT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Holder:
         return ", ".join(told)
 
 
-def holders(session: Session) -> tuple[Holder, ...]:
+def find_holders(session: Session) -> tuple[Holder, ...]:
     """What keeps VACUUM from removing dead rows in this database, the oldest first."""
     return tuple(
         Holder(row.kind, row.name, row.pid, row.user_name, row.application, row.age, row.transactions, row.verb)
-        for row in session.fetch_all("postgres/snapshots/holders", older_than=_OLD)
+        for row in session.fetch_all("postgres/snapshots/holders", older_than=LONG_SNAPSHOT)
     )

@@ -29,7 +29,7 @@ _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
 
 @dataclass(frozen=True)
-class Of:
+class QualifiedColumn:
     """A column of the relation that goes by this alias in the statement."""
 
     alias: str
@@ -37,7 +37,7 @@ class Of:
 
 
 @dataclass(frozen=True)
-class Same:
+class SameValues:
     """The condition that two columns, one of each alias, hold the very same values: digit by digit, bit by bit.
 
     `=` says that of a few types only. It takes 1.0 for 1.00, -0 for 0, and 'A' for 'a' under some collations; so the
@@ -93,14 +93,14 @@ class Inexact:
 
 
 @dataclass(frozen=True)
-class Text:
+class Literal:
     """A text in quotes, for statements that define things and so take no values."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Unreferenced:
+class NotReferenced:
     """The condition that none of these foreign keys points to a row of the relation that goes by this alias.
 
     Without any it is true of every row. A row that points to itself does not count.
@@ -110,7 +110,7 @@ class Unreferenced:
     by: tuple[ForeignKey, ...]
 
 
-Name = str | TableName | Of | Same | TypeName | Typed | Converted | Inexact | Text | Unreferenced
+Name = str | TableName | QualifiedColumn | SameValues | TypeName | Typed | Converted | Inexact | Literal | NotReferenced
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -127,10 +127,10 @@ def compose(statement: str, names: Names) -> sql.Composed:
     text, wanted = _read(statement)
     if wanted != set(names):
         raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
-    return sql.SQL(text).format(**{key: _quoted(name) for key, name in names.items()})
+    return sql.SQL(text).format(**{key: _quote(name) for key, name in names.items()})
 
 
-def defines(statement: str) -> bool:
+def is_definition(statement: str) -> bool:
     """Whether this statement makes, changes or drops something, so that event triggers of users may fire."""
     return bool(_DEFINES.match(_read(statement)[0]))
 
@@ -144,36 +144,40 @@ def _read(statement: str) -> tuple[str, frozenset[str]]:
     return text, frozenset(field for _, field, _, _ in Formatter().parse(text) if field)
 
 
-def _quoted(name: Name | Sequence[Name]) -> sql.Composable:
+def _quote(name: Name | Sequence[Name]) -> sql.Composable:
     match name:
         case str():
             quoted: sql.Composable = _identifier(name)
         case TableName(schema, table):
             quoted = _identifier(schema, table)
-        case Of(alias, column):
+        case QualifiedColumn(alias, column):
             quoted = _identifier(alias, column)
-        case Same(alias, other, pairs):
-            quoted = sql.SQL(" AND ").join(_same(alias, other, *pair) for pair in pairs) if pairs else sql.SQL("true")
+        case SameValues(alias, other, pairs):
+            quoted = (
+                sql.SQL(" AND ").join(_compose_same(alias, other, *pair) for pair in pairs)
+                if pairs
+                else sql.SQL("true")
+            )
         case TypeName(text):
             quoted = sql.SQL(text.replace("%", "%%"))
         case Typed(column, kind):
-            quoted = sql.SQL("{} {}").format(_identifier(column), _quoted(kind))
+            quoted = sql.SQL("{} {}").format(_identifier(column), _quote(kind))
         case Converted():
-            quoted = _converted(name)
+            quoted = _compose_converted(name)
         case Inexact(converted):
-            quoted = _inexact(converted)
-        case Text(text):
+            quoted = _compose_inexact(converted)
+        case Literal(text):
             quoted = sql.Literal(text.replace("%", "%%"))
-        case Unreferenced(alias, keys):
-            conditions = [_not_referenced(alias, key) for key in keys]
+        case NotReferenced(alias, keys):
+            conditions = [_compose_not_referenced(alias, key) for key in keys]
             quoted = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
         case _:
-            quoted = sql.SQL(", ").join(_quoted(part) for part in name)
+            quoted = sql.SQL(", ").join(_quote(part) for part in name)
     return quoted
 
 
-def _converted(name: Converted) -> sql.Composed:
-    column, now = _identifier(name.column), _quoted(name.now)
+def _compose_converted(name: Converted) -> sql.Composed:
+    column, now = _identifier(name.column), _quote(name.now)
     if _is_text(name.now):
         # By way of text, as the server does it when a column's type is changed.
         return sql.SQL("{}::text::{}").format(column, now)
@@ -181,19 +185,21 @@ def _converted(name: Converted) -> sql.Composed:
         return sql.SQL("{}::{}").format(column, now)
     # The server takes a date for a moment of the session's zone, unless it is made one of a wall clock first.
     wall = sql.SQL("{}::timestamp").format(column) if name.before.text == "date" else column
-    zone = _quoted(Text(name.zone))
+    zone = _quote(Literal(name.zone))
     return sql.SQL("pg_catalog.timezone({}, {})::{}").format(zone, wall, now)
 
 
-def _inexact(name: Converted) -> sql.Composed:
-    there = _converted(name)
+def _compose_inexact(name: Converted) -> sql.Composed:
+    there = _compose_converted(name)
     if _is_text(name.now):
         # The other way round a part of a word may be read as the whole one.
         return sql.SQL("{}::text IS DISTINCT FROM ({})::text").format(_identifier(name.column), there)
-    back = sql.SQL("({})::{}").format(there, _quoted(name.before))
+    back = sql.SQL("({})::{}").format(there, _quote(name.before))
     if name.zone is not None:
         middle = sql.SQL("({})::timestamp").format(there) if name.now.text == "date" else sql.SQL("({})").format(there)
-        back = sql.SQL("pg_catalog.timezone({}, {})::{}").format(_quoted(Text(name.zone)), middle, _quoted(name.before))
+        back = sql.SQL("pg_catalog.timezone({}, {})::{}").format(
+            _quote(Literal(name.zone)), middle, _quote(name.before)
+        )
     return sql.SQL("ROW({})::pg_catalog.text IS DISTINCT FROM ROW({})::pg_catalog.text").format(
         back, _identifier(name.column)
     )
@@ -203,7 +209,7 @@ def _is_text(kind: TypeName) -> bool:
     return kind.text == "text" or kind.text.startswith("character varying")
 
 
-def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:
+def _compose_same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Composed:
     # ROW writes a value by its type's output function; a cast of the column may be one that a user made.
     form = "{} OPERATOR(pg_catalog.=) {}"
     if not exact:
@@ -211,19 +217,19 @@ def _same(alias: str, other: str, own: str, others: str, exact: bool) -> sql.Com
     return sql.SQL(form).format(_identifier(alias, own), _identifier(other, others))
 
 
-def _not_referenced(alias: str, key: ForeignKey) -> sql.Composed:
+def _compose_not_referenced(alias: str, key: ForeignKey) -> sql.Composed:
     return sql.SQL(
         "NOT EXISTS (SELECT FROM {child} AS child"
         " WHERE {equal} AND (child.tableoid, child.ctid) OPERATOR(pg_catalog.<>) ({tableoid}, {ctid}))"
     ).format(
-        child=_quoted(key.child),
-        equal=sql.SQL(" AND ").join(_equal(alias, pair) for pair in key.pairs),
+        child=_quote(key.child),
+        equal=sql.SQL(" AND ").join(_compose_equal(alias, pair) for pair in key.pairs),
         tableoid=_identifier(alias, "tableoid"),
         ctid=_identifier(alias, "ctid"),
     )
 
 
-def _equal(alias: str, pair: KeyPair) -> sql.Composable:
+def _compose_equal(alias: str, pair: KeyPair) -> sql.Composable:
     schema, operator = pair.operator
     if not _OPERATOR.fullmatch(operator):
         raise StatementError(f"{operator!r} is not an operator")

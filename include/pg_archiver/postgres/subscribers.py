@@ -38,7 +38,7 @@ def note_subscribers(session: Session, oid: int) -> list[str]:
 def find_subscribers(session: Session, oid: int) -> Subscribers:
     """Slots of other plugins than Postgres's own, and pglogical's sets with this table, a partition or child of it."""
     names, unknown = [], []
-    slots = _seen(session, "postgres/catalog/slots")
+    slots = _look(session, "postgres/catalog/slots")
     if slots is None:
         unknown.append(
             "whether subscribers without a publication get the deletes cannot be seen: GRANT SELECT ON "
@@ -46,7 +46,7 @@ def find_subscribers(session: Session, oid: int) -> Subscribers:
         )
     names += [f"slot {row.name} ({row.plugin}{'' if row.active else ', not connected'})" for row in slots or ()]
     if session.fetch_one("postgres/catalog/has_sets").found:
-        sets = _seen(session, "postgres/catalog/replication_sets", oid=oid)
+        sets = _look(session, "postgres/catalog/replication_sets", oid=oid)
         if sets is None:
             unknown.append(
                 "whether sets of pglogical carry the deletes to subscribers cannot be seen: GRANT USAGE ON SCHEMA "
@@ -57,7 +57,7 @@ def find_subscribers(session: Session, oid: int) -> Subscribers:
     return Subscribers(tuple(names), tuple(unknown))
 
 
-def _seen(session: Session, statement: str, **values: object) -> list[Row] | None:
+def _look(session: Session, statement: str, **values: object) -> list[Row] | None:
     """None where this role may not look."""
     try:
         with session.transaction():

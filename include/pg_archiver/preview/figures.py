@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pg_archiver.domain.sizes import in_words
+from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.domain.windows import Window
 from pg_archiver.domain.wording import say_count
 from pg_archiver.preview import costs
@@ -131,9 +131,10 @@ class Figures:
             return ["size      not known: no row could be sampled"]
         other = f"; storage_class {storage_class} has other prices" if storage_class else ""
         month = costs.dollars_a_month(volume.stored_bytes)
+        beside = format_bytes(volume.sidecar_bytes + volume.manifest_bytes)
         return [
-            f"size      about {in_words(volume.csv_bytes)} as CSV, {in_words(volume.data_bytes)} as {compression}, and "
-            f"{in_words(volume.sidecar_bytes + volume.manifest_bytes)} of sidecars and manifests (from a sample of "
+            f"size      about {format_bytes(volume.csv_bytes)} as CSV, {format_bytes(volume.data_bytes)} as "
+            f"{compression}, and {beside} of sidecars and manifests (from a sample of "
             f"{say_count(volume.sampled_rows, 'row')})",
             f"requests  about {requests.total:,}: {requests.put:,} PUT, {requests.post:,} POST, {requests.get:,} GET, "
             f"{requests.head:,} HEAD",
@@ -150,16 +151,16 @@ def _lines_of_disk(disk: DiskSpace) -> list[str]:
         )
     else:
         inside = (
-            f"disk      about {in_words(disk.in_table)} become free inside the table and its indexes after VACUUM, for "
-            f"new rows; the disk itself gets none of that"
+            f"disk      about {format_bytes(disk.in_table)} become free inside the table and its indexes after VACUUM, "
+            f"for new rows; the disk itself gets none of that"
         )
     told = [inside]
     if disk.by_partitions:
-        told.append(f"disk      {in_words(disk.by_partitions)} come back to the disk by dropped partitions")
+        told.append(f"disk      {format_bytes(disk.by_partitions)} come back to the disk by dropped partitions")
     if disk.by_reclaim:
         told.append(
-            f"disk      about {in_words(disk.by_reclaim)} would come back to the disk by a rewrite after all of this "
-            f"(the DAG maintenance), what is free inside the table today included"
+            f"disk      about {format_bytes(disk.by_reclaim)} would come back to the disk by a rewrite after all of "
+            f"this (the DAG maintenance), what is free inside the table today included"
         )
     return told
 

@@ -14,11 +14,11 @@ from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Interrupted
-from pg_archiver.maintenance.bloat import inspection_of
+from pg_archiver.maintenance.bloat import measure_table
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.preview import costs
 from pg_archiver.preview.costs import WindowSize
 from pg_archiver.preview.figures import DiskSpace, Figures, Volume
@@ -118,7 +118,7 @@ def _names(shape: TableShape) -> Names:
     return {
         "table": shape.table,
         "column": shape.timestamp_column,
-        "unreferenced": Unreferenced("target", shape.waits_for),
+        "unreferenced": NotReferenced("target", shape.waits_for),
     }
 
 
@@ -136,7 +136,7 @@ def _volume(sizes: Sequence[WindowSize], sample: Sample | None, columns: int) ->
 
 def _disk_space(session: Session, order: WorkOrder, outlook: Outlook, rows_of: Mapping[DueWindow, float]) -> DiskSpace:
     """By the share of the table's rows that leave, as statistics count them; partitions by the size of their files."""
-    found = inspection_of(session, order.table, order.timestamp_column, thorough=False)
+    found = measure_table(session, order.table, order.timestamp_column, thorough=False)
     dropped = sum(_size(session, one) for one in outlook.partitions)
     whole = {window for run in outlook.runs for batch in run if batch.partition for window in batch}
     leaving = sum(rows for window, rows in rows_of.items() if window not in whole)

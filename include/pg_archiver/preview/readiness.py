@@ -14,7 +14,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError
 from pg_archiver.ledger.migrations import SCHEMA
 from pg_archiver.objects.object_keys import table_folder
-from pg_archiver.postgres.catalog import describe, find
+from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.s3.bucket import Bucket
 
@@ -46,7 +46,7 @@ def check_database(session: Session, order: WorkOrder) -> tuple[list[Check], Tab
         "preview/asking", schema=order.table.schema, table=order.table.name, column=order.timestamp_column
     )
     checks = [_check_writable(asking)]
-    if (found := find(session, order.table)) is not None:
+    if (found := find_table(session, order.table)) is not None:
         checks += _check_rights(found, asking, order)
     shape, check = _check_shape(session, order)
     checks.append(check)
@@ -133,7 +133,7 @@ def _check_rights(found: Row, asking: Row, order: WorkOrder) -> list[Check]:
 
 def _check_shape(session: Session, order: WorkOrder) -> tuple[TableShape | None, Check]:
     try:
-        shape = describe(session, order.table, order.timestamp_column, order.children, to_delete=False)
+        shape = describe_table(session, order.table, order.timestamp_column, order.children, to_delete=False)
     except ArchiverError as error:
         return None, Check("table", ok=False, told=str(error))
     return shape, Check(

@@ -12,11 +12,11 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Interrupted
-from pg_archiver.objects.compression import Compression, compressor
-from pg_archiver.objects.csv_rows import divider
-from pg_archiver.postgres.catalog import identity_of_rows
+from pg_archiver.objects.compression import Compression, make_compressor
+from pg_archiver.objects.csv_rows import make_divider
+from pg_archiver.postgres.catalog import identity_columns
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Unreferenced
+from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.preview.costs import WindowSize
 
 # The sample never grows beyond this, however large the table or its rows.
@@ -39,7 +39,7 @@ class _Half:
 
     @classmethod
     def of(cls, content: bytes, rows: int, compression: Compression) -> _Half:
-        packer, head = compressor(compression), content.index(b"\n") + 1
+        packer, head = make_compressor(compression), content.index(b"\n") + 1
         packed = len(packer.compress(content)) + len(packer.flush())
         return cls(head, (len(content) - head) / rows, packed / len(content))
 
@@ -138,15 +138,15 @@ def _width(session: Session, shape: TableShape, window: DueWindow) -> float:
 
 def _read(session: Session, shape: TableShape, window: DueWindow, limit: int) -> tuple[int, bytes, bytes]:
     """So many rows of the window at most: how many came, and both halves, cut as the export cuts them."""
-    identity = identity_of_rows(shape)
+    identity = identity_columns(shape)
     names: Names = {
         "table": shape.table,
         "column": shape.timestamp_column,
         "identity": identity,
         "columns": [column.name for column in shape.columns],
-        "unreferenced": Unreferenced("target", shape.waits_for),
+        "unreferenced": NotReferenced("target", shape.waits_for),
     }
-    divide = divider(len(identity))
+    divide = make_divider(len(identity))
     sidecar, data = [], []
     with session.copy_out("preview/sample", names, start=window.span.start, end=window.span.end, limit=limit) as copy:
         for lines in copy.batches():

@@ -19,7 +19,7 @@ from typing import Any
 from pg_archiver.domain.windows import TimestampKind, Window, earliest_wall_time, latest_wall_time
 from pg_archiver.domain.work import RestoreOrder
 from pg_archiver.errors import CheckFailed, StorageRefused
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import ListedManifest, list_manifests, read_manifest
 from pg_archiver.objects.object_keys import cell_of_key, data_keys, generation_of_key, table_folder
@@ -108,7 +108,7 @@ class Archived:
         self._bucket = bucket
         self._order = order
         self._span = span
-        self._ledger = Ledger(session, order.work)
+        self._ledger = WindowLedger(session, order.work)
         work = order.work
         self._folder = table_folder("", work.client, work.table)
         self._prefix = f"{work.prefix}/" if work.prefix else ""
@@ -150,11 +150,11 @@ class Archived:
         """How many objects were found."""
         return int(self._session.fetch_one("restore/count_objects").objects)
 
-    def shapes(self) -> list[Shape]:
+    def list_shapes(self) -> list[Shape]:
         """What they hold, each different combination of columns and key once, the newest object's first."""
         return [_shape(row.description) for row in self._session.fetch_all("restore/shapes")]
 
-    def objects(self) -> Iterator[ArchivedObject]:
+    def list_objects(self) -> Iterator[ArchivedObject]:
         """The objects, those with the newest versions first."""
         last = 0
         while rows := self._session.fetch_all("restore/objects", after=last, most=_PAGE):
@@ -171,7 +171,7 @@ class Archived:
                     number=row.place,
                 )
 
-    def left(self) -> Window | None:
+    def find_span_left(self) -> Window | None:
         """From when to when rows of the table have left, by the ledger; None if none has."""
         if not self._ledger.exists():
             return None
@@ -182,7 +182,7 @@ class Archived:
         # Cells, like spans, are in column time.
         manifests = list_manifests(self._bucket, self._order.work, (self._span.zoned, self._span.wall))
         while page := list(islice(manifests, _PAGE)):
-            mine = self._first_hand([listed.key for listed in page]) if known else {}
+            mine = self._find_first_hand([listed.key for listed in page]) if known else {}
             for listed in page:
                 found = [tail for each in data_keys(listed.key) if (tail := each.removeprefix(self._prefix)) in mine]
                 if not found:
@@ -190,7 +190,7 @@ class Archived:
                 elif all(mine[tail] for tail in found):
                     self._read_anothers(listed, found)
 
-    def _first_hand(self, page: Sequence[str]) -> dict[str, bool]:
+    def _find_first_hand(self, page: Sequence[str]) -> dict[str, bool]:
         """Which of these objects the ledger knows at first hand, by their keys without the prefix.
 
         True stands for one that was never vouched for: the manifest there may be of an object that the ledger lost.
@@ -228,7 +228,7 @@ class Archived:
                 self._add(self._bucket.name, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
     def _ledger_manifest(self, bucket: str, key: str) -> Manifest:
-        row = self._ledger.of_object(bucket, key)
+        row = self._ledger.find_by_object(bucket, key)
         return Manifest.parse(row.manifest if row else None, f"the ledger's entry for {key}")
 
     def _add(self, bucket: str, key: str, listed_key: str | None, manifest: Manifest, *, noted: bool) -> None:

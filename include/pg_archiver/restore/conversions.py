@@ -54,7 +54,7 @@ def type_name(text: str) -> TypeName:
         raise CheckFailed(f"a manifest is damaged: {error}") from None
 
 
-def type_exists(session: Session, text: str) -> bool:
+def has_type(session: Session, text: str) -> bool:
     """Whether the server knows the type by this name today."""
     return bool(session.fetch_one("restore/type_exists", type=type_name(text).text).found)
 
@@ -67,7 +67,7 @@ def is_text(kind: str) -> bool:
     return bool(_TEXT.fullmatch(kind))
 
 
-def conversion_of(
+def find_conversion(
     session: Session, manifest: Manifest, column: ColumnDescription, now: str, timezone: str
 ) -> Conversion | None:
     """How the column's values become those of its type of today; None if they are read as they were archived.
@@ -88,7 +88,7 @@ def conversion_of(
     zone = None
     if (_OF_A_ZONE in before) != (_OF_A_ZONE in now) and not is_text(before):
         zone = _zone(manifest, column, now, timezone)
-    elif not type_exists(session, before):
+    elif not has_type(session, before):
         before = "text"
     return Conversion(Converted(column.name, type_name(before), type_name(now), zone), (before, now) not in _SAME_VALUE)
 

@@ -14,7 +14,7 @@ from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict
 from pg_archiver.errors import CheckFailed, DatabaseRefused, ReferenceRefused, RightMissing
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.statements import Name, Names, Of
+from pg_archiver.postgres.statements import Name, Names, QualifiedColumn
 from pg_archiver.restore.staging_table import Staging
 
 # Rows that triggers change are left out at the second try; a third one would only meet more of them.
@@ -66,24 +66,27 @@ class Inserting:
         for _ in range(_MOST_TRIES):
             try:
                 with self.session.transaction():
-                    return self._tried()
+                    return self._try_to_put()
             except _ChangedError as changed:
                 named = ", ".join(self.triggers)
                 for number in changed.numbers:
                     self._leave_out(number, f"triggers would change it on its way in: {named}")
         raise CheckFailed(f"triggers change its rows on their way in: {', '.join(self.triggers)}")
 
-    def conflicts(self) -> int:
+    def count_conflicts(self) -> int:
         """How many rows meet one in the target under their key."""
         return int(self.session.fetch_one("restore/conflicts", self._both).rows)
 
-    def winners(self) -> int:
+    def count_winners(self) -> int:
         """How many of these are later than the one in the target."""
         timestamp = self.staging.manifest.timestamp_column
-        columns = {"staged_column": Of("staged", timestamp), "live_column": Of("live", timestamp)}
+        columns = {
+            "staged_column": QualifiedColumn("staged", timestamp),
+            "live_column": QualifiedColumn("live", timestamp),
+        }
         return int(self.session.fetch_one("restore/later", {**self._both, **columns}).rows)
 
-    def _tried(self) -> Put:
+    def _try_to_put(self) -> Put:
         staging = self.staging
         staging.drop_positions(sorted(self._left_out))
         left = staging.left()
@@ -164,9 +167,9 @@ class Inserting:
         timestamp = staging.manifest.timestamp_column
         names |= {
             "changed": list(changed),
-            "excluded": [Of("excluded", name) for name in changed],
-            "excluded_column": Of("excluded", timestamp),
-            "live_column": Of("live", timestamp),
+            "excluded": [QualifiedColumn("excluded", name) for name in changed],
+            "excluded_column": QualifiedColumn("excluded", timestamp),
+            "live_column": QualifiedColumn("live", timestamp),
         }
         return self.session.execute("restore/insert_or_replace", names, **values)
 
@@ -197,8 +200,8 @@ class Inserting:
     def _contents(self, columns: Sequence[str]) -> Names:
         return {
             **self._both,
-            "staged_columns": [Of("staged", name) for name in columns],
-            "live_columns": [Of("live", name) for name in columns],
+            "staged_columns": [QualifiedColumn("staged", name) for name in columns],
+            "live_columns": [QualifiedColumn("live", name) for name in columns],
         }
 
     @property

@@ -18,9 +18,9 @@ from pg_archiver.domain.windows import Window
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
-from pg_archiver.ledger.kept_rows import Gone
-from pg_archiver.ledger.restores import Restores
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.kept_rows import RemovedRows
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Typed, TypeName
@@ -31,7 +31,7 @@ from pg_archiver.restore.result import Restored
 from pg_archiver.restore.sequences import Sequences
 from pg_archiver.restore.sources import Sources
 from pg_archiver.restore.staging_table import Met, Staging
-from pg_archiver.restore.target_table import Target, describe_target, ready_target
+from pg_archiver.restore.target_table import Target, describe_target, prepare_target
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def restore(session: Session, bucket: Bucket, order: RestoreOrder) -> Restored:
     span = Span.of(order)
     if span is None:
         raise SettingError(f"the restore's end ({order.end}) is not after its start ({order.start})")
-    work = _Work(session, bucket, order, span)
+    work = _RestoreRun(session, bucket, order, span)
     work.run()
     for line in work.result.lines():
         log.info("%s", line)
@@ -57,7 +57,7 @@ def restore(session: Session, bucket: Bucket, order: RestoreOrder) -> Restored:
     return work.result
 
 
-class _Work:
+class _RestoreRun:
     """One restore under way."""
 
     def __init__(self, session: Session, bucket: Bucket, order: RestoreOrder, span: Span) -> None:
@@ -65,8 +65,8 @@ class _Work:
         self.bucket = bucket
         self.order = order
         self.span = span
-        self.ledger = Ledger(session, order.work)
-        self.restores = Restores(session, order.work)
+        self.ledger = WindowLedger(session, order.work)
+        self.restores = RestoreLog(session, order.work)
         self.sources = Sources(self.ledger, bucket, order.work)
         self.archived = Archived(session, bucket, order, span)
         self.result = Restored(dry_run=order.work.dry_run)
@@ -96,8 +96,8 @@ class _Work:
         )
         if not order.work.dry_run:
             self.ledger.migrate()
-        shapes = self.archived.shapes()
-        ready = ready_target(self.session, self.restores, order, shapes)
+        shapes = self.archived.list_shapes()
+        ready = prepare_target(self.session, self.restores, order, shapes)
         result.notes += ready.notes
         result.lacks += ready.lacks
         target = ready.target
@@ -107,7 +107,7 @@ class _Work:
             self.session.execute("restore/drop_seen")
             self.session.execute("restore/create_seen", {"key": keys})
             self.session.execute("restore/index_seen", {"key": target.key})
-        for found in self.archived.objects():
+        for found in self.archived.list_objects():
             self._try(found, target)
         self._bring_those_that_waited(target)
         result.notes += self.sources.notes
@@ -127,7 +127,7 @@ class _Work:
             self.ledger.migrate()
 
     def _say_nothing(self) -> str:
-        left = self.archived.left()
+        left = self.archived.find_span_left()
         nothing = "no archived object of this table overlaps the span"
         return f"{nothing}; by the ledger rows left it from {left.start} to {left.end}" if left else nothing
 
@@ -152,18 +152,18 @@ class _Work:
     def _try(self, found: ArchivedObject, target: Target, only: Sequence[int] | None = None) -> None:
         """One object; if it is damaged, it and what it may supersede are left out, and the others go on."""
         if found.cell in self._damaged:
-            self._failed(f"{found.key}: waits until the newer object of its window is whole again")
+            self._note_failure(f"{found.key}: waits until the newer object of its window is whole again")
             return
         try:
             with self.session.advisory_lock(self.ledger.lock_name(found.cell), f"window {found.cell}"):
-                self._object(found, target, only)
+                self._restore_object(found, target, only)
         except Busy as busy:
             log.warning("%s%s", busy, self._keep_older_out(found, target, everything=True))
             self._busy.append(str(busy))
             self._damaged.add(found.cell)
         except (CheckFailed, ValueRefused, StorageRefused) as failure:
             self._damaged.add(found.cell)
-            self._failed(f"{found.key}: {failure}{self._keep_older_out(found, target)}")
+            self._note_failure(f"{found.key}: {failure}{self._keep_older_out(found, target)}")
 
     def _keep_older_out(self, found: ArchivedObject, target: Target, *, everything: bool = False) -> str:
         """An older version of a row of this object must not come in its place, whatever window that lies in.
@@ -178,13 +178,13 @@ class _Work:
             if not gone.upto or span is None or not set(target.key) <= set(manifest.identity_columns):
                 return ""
             gone = replace(gone, upto=manifest.rows, kept=NONE) if everything else gone
-            staging = self._staging(target, manifest, span, gone)
-            staging.remember_listed(self.sources.sidecar(found, manifest), manifest.identity_columns)
+            staging = self._make_staging(target, manifest, span, gone)
+            staging.remember_listed(self.sources.open_sidecar(found, manifest), manifest.identity_columns)
         except Refused as refusal:
             return f"; older versions of its rows may have come in from other windows, since {refusal}"
         return ""
 
-    def _object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
+    def _restore_object(self, found: ArchivedObject, target: Target, only: Sequence[int] | None) -> None:
         manifest, gone = self.sources.describe(found)
         place = f"object {found.number:,} of {self._objects:,}"
         if not gone.upto:
@@ -193,13 +193,13 @@ class _Work:
         span = self.span.within(manifest)
         if span is None:
             return
-        staging = self._staging(target, manifest, span, gone)
+        staging = self._make_staging(target, manifest, span, gone)
         if not (gone.known or staging.key) and self.order.into_itself:
             raise CheckFailed(
                 "no ledger says which of its rows left the table, and without a key they cannot be told from those "
                 "that did not; restore into a new table"
             )
-        counts = self._staged(staging, found, only)
+        counts = self._stage(staging, found, only)
         self._put(staging, found, counts)
         counts.failures, counts.refused = staging.refusals.lines(found.key), staging.refusals.rows
         counts.row_failures = len(counts.failures)
@@ -214,16 +214,16 @@ class _Work:
             *(say_count(counts.rows_read, "row"), self.result.verb),
         )
 
-    def _staging(self, target: Target, manifest: Manifest, span: Window, gone: Gone) -> Staging:
+    def _make_staging(self, target: Target, manifest: Manifest, span: Window, gone: RemovedRows) -> Staging:
         order = self.order
         return Staging(self.session, target, manifest, order.work.timezone, span, gone, order.text_columns)
 
-    def _staged(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
+    def _stage(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
         """Fills the staging table and takes out what is not to be restored."""
         manifest, target = staging.manifest, staging.target
-        counts = Restored(objects=1, rows_read=staging.load(lambda: self.sources.data(found, manifest)))
+        counts = Restored(objects=1, rows_read=staging.load(lambda: self.sources.open_data(found, manifest)))
         counts.kept = staging.drop_kept()
-        before = self.restores.before(manifest, target.table, target.oid or 0)
+        before = self.restores.find_before(manifest, target.table, target.oid or 0)
         if not staging.key:
             if before.elsewhere and self.order.into_itself:
                 raise CheckFailed(
@@ -273,10 +273,10 @@ class _Work:
         inserting = Inserting(self.session, staging, order.on_conflict, self.triggers, order.work.table)
         left = staging.left()
         if order.on_conflict is OnConflict.NEWEST and staging.key and target.oid is not None:
-            counts.in_conflict = inserting.conflicts()
+            counts.in_conflict = inserting.count_conflicts()
         if order.work.dry_run or target.oid is None:
             newest = order.on_conflict is OnConflict.NEWEST and counts.in_conflict
-            counts.skipped += counts.in_conflict - inserting.winners() if newest else 0
+            counts.skipped += counts.in_conflict - inserting.count_winners() if newest else 0
             counts.restored = left.rows - (counts.skipped if newest else 0)
             return
         if not (left.rows or counts.skipped):
@@ -287,7 +287,7 @@ class _Work:
                 raise CheckFailed(f"{target.table} was changed while this restore went on; run it again")
             self.session.fetch_one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")
             if not staging.key:
-                again = self.restores.before(staging.manifest, target.table, target.oid)
+                again = self.restores.find_before(staging.manifest, target.table, target.oid)
                 counts.already += staging.drop_before(again.positions)
             put = inserting.put()
             counts.restored, counts.skipped = put.rows, counts.skipped + put.skipped
@@ -322,14 +322,14 @@ class _Work:
                     for number in numbers:
                         refusals.add(number, reason)
             except CheckFailed as failure:
-                self._failed(f"{found.key}: {failure}")
+                self._note_failure(f"{found.key}: {failure}")
                 continue
             lines = refusals.lines(found.key)
             self.result.add(Restored(refused=refusals.rows, row_failures=len(lines), failures=lines))
             for line in lines:
                 log.error("%s", line)
 
-    def _failed(self, failure: str) -> None:
+    def _note_failure(self, failure: str) -> None:
         log.error("%s", failure)
         self.result.failures.append(failure)
 

@@ -47,9 +47,9 @@ class Sequences:
 
     def settle(self, *, move: bool) -> list[str]:
         """Moves the sequences that stand behind, if asked; tells of each what was done or is to be done."""
-        return [line for sequence, value in self._farthest.items() if (line := self._settled(sequence, value, move))]
+        return [line for sequence, value in self._farthest.items() if (line := self._settle_one(sequence, value, move))]
 
-    def _settled(self, sequence: Sequence, value: int, move: bool) -> str:
+    def _settle_one(self, sequence: Sequence, value: int, move: bool) -> str:
         literal = str(sequence.name).replace("'", "''")
         by_hand = f"SELECT setval('{literal}', {value})"
         if not sequence.may_read:

@@ -6,12 +6,12 @@ import logging
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, StorageRefused
-from pg_archiver.ledger.kept_rows import Gone, what_left
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.kept_rows import RemovedRows, find_removed_rows
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest
-from pg_archiver.objects.object_keys import keys_key, manifest_key
-from pg_archiver.objects.object_reader import ReadBack, data_of, sidecar_of
+from pg_archiver.objects.object_keys import manifest_key, sidecar_key
+from pg_archiver.objects.object_reader import ObjectReader, open_data, open_sidecar
 from pg_archiver.restore.archived_objects import ArchivedObject
 from pg_archiver.s3.bucket import Bucket
 
@@ -21,47 +21,47 @@ log = logging.getLogger(__name__)
 class Sources:
     """The objects of one restore in S3; `notes` is what a person should know of them."""
 
-    def __init__(self, ledger: Ledger, bucket: Bucket, order: WorkOrder) -> None:
+    def __init__(self, ledger: WindowLedger, bucket: Bucket, order: WorkOrder) -> None:
         """Reads nothing yet."""
         self._ledger = ledger
         self._bucket = bucket
         self._order = order
         self.notes: list[str] = []
 
-    def describe(self, found: ArchivedObject) -> tuple[Manifest, Gone]:
+    def describe(self, found: ArchivedObject) -> tuple[Manifest, RemovedRows]:
         """The manifest, and which of the object's rows had left: from the ledger if it knows, else from S3.
 
         Raises:
             CheckFailed: it is no manifest, or another one's.
             ObjectMissing: there is none.
         """
-        row = self._ledger.of_object(found.bucket, found.key)
+        row = self._ledger.find_by_object(found.bucket, found.key)
         if found.known and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
             self._note_damage(found, manifest)
-            return manifest, Gone(known=True, upto=row.deleted_upto, kept=row.kept)
+            return manifest, RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
         bucket = self._bucket.elsewhere(found.bucket)
         if found.listed_key is None and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
         else:
             manifest = read_manifest(bucket, self._order, manifest_key(found.key))
-        gone = what_left(self._ledger, bucket, manifest, noted=found.noted)
+        gone = find_removed_rows(self._ledger, bucket, manifest, noted=found.noted)
         for note in gone.notes:
             self._note(note)
         return manifest, gone
 
-    def data(self, found: ArchivedObject, manifest: Manifest) -> ReadBack:
+    def open_data(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
         """The object's rows."""
-        bucket, key = self._where(found)
-        return data_of(bucket, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
+        bucket, key = self._locate(found)
+        return open_data(bucket, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
 
-    def sidecar(self, found: ArchivedObject, manifest: Manifest) -> ReadBack:
+    def open_sidecar(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
         """The list of its rows' identities."""
-        bucket, key = self._where(found)
-        sidecar = manifest.sidecar.model_copy(update={"key": keys_key(key)})
-        return sidecar_of(bucket, manifest.model_copy(update={"keys": sidecar}))
+        bucket, key = self._locate(found)
+        sidecar = manifest.sidecar.model_copy(update={"key": sidecar_key(key)})
+        return open_sidecar(bucket, manifest.model_copy(update={"keys": sidecar}))
 
-    def _where(self, found: ArchivedObject) -> tuple[Bucket, str]:
+    def _locate(self, found: ArchivedObject) -> tuple[Bucket, str]:
         """Where the object is to be read: where the policy says, if it is there, else where the ledger has it."""
         if found.listed_key is not None:
             return self._bucket, found.listed_key
@@ -69,7 +69,7 @@ class Sources:
 
     def _note_damage(self, found: ArchivedObject, manifest: Manifest) -> None:
         """A manifest that is damaged or gone keeps no row from coming back, as long as the ledger has it as well."""
-        bucket, key = self._where(found)
+        bucket, key = self._locate(found)
         try:
             with bucket.open(manifest_key(key)) as answer:
                 same = Manifest.parse(answer.body.read(), key) == manifest

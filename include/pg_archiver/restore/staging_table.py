@@ -15,13 +15,13 @@ from datetime import datetime
 
 from pg_archiver.domain.windows import Window
 from pg_archiver.errors import CheckFailed, DatabaseRefused, RightMissing, ValueRefused
-from pg_archiver.ledger.kept_rows import Gone
-from pg_archiver.objects.csv_rows import records
+from pg_archiver.ledger.kept_rows import RemovedRows
+from pg_archiver.objects.csv_rows import split_records
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.objects.object_reader import ReadBack
+from pg_archiver.objects.object_reader import ObjectReader
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Inexact, Names, Of, Typed, TypeName
-from pg_archiver.restore.conversions import Conversion, conversion_of, type_name
+from pg_archiver.postgres.statements import Inexact, Names, QualifiedColumn, Typed, TypeName
+from pg_archiver.restore.conversions import Conversion, find_conversion, type_name
 from pg_archiver.restore.refused_rows import Refusals
 from pg_archiver.restore.target_table import Target
 
@@ -62,7 +62,7 @@ class Staging:
     manifest: Manifest
     timezone: str
     span: Window
-    gone: Gone
+    gone: RemovedRows
     as_text: tuple[str, ...] = ()
     refusals: Refusals = field(default_factory=Refusals)
     _conversions: list[Conversion] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Staging:
         """The columns that the target generates and the object holds as well."""
         return [column.name for column in self.target.columns if column.is_generated and column.name in self.columns]
 
-    def load(self, content: Callable[[], ReadBack]) -> int:
+    def load(self, content: Callable[[], ObjectReader]) -> int:
         """Fills the table from the object as it is read back and checked; the rows that came, refused ones too.
 
         Args:
@@ -110,11 +110,11 @@ class Staging:
         self._create()
         try:
             # The server says what it makes of the values when all are sent: damage is found before a value is blamed.
-            with self.session.transaction(), closing(content().chunks()) as chunks:
+            with self.session.transaction(), closing(content().read_chunks()) as chunks:
                 rows = self.session.copy_in("restore/load_staged", {"columns": self.columns}, chunks)
         except ValueRefused:
             self._create()
-            with closing(content().chunks()) as chunks:
+            with closing(content().read_chunks()) as chunks:
                 rows = self._load_piecewise(chunks)
         self.session.execute("restore/analyze_staged")
         return rows
@@ -193,7 +193,7 @@ class Staging:
             found = self.session.fetch_one("restore/drop_conflicts", names, own=list(own))
         return Met(found.rows, found.own)
 
-    def remember_listed(self, sidecar: ReadBack, key: Sequence[str]) -> None:
+    def remember_listed(self, sidecar: ObjectReader, key: Sequence[str]) -> None:
         """Remembers the keys of an object's rows from the list beside it: those that had left, for which it is asked.
 
         Raises:
@@ -207,7 +207,7 @@ class Staging:
         columns = [Typed(name, types.get(name, TypeName("text"))) for name in (*places, *key)]
         self.session.execute("restore/drop_staged")
         self.session.execute("restore/create_staged", {"columns": columns, "position": self.position})
-        with self.session.transaction(), closing(sidecar.chunks()) as chunks:
+        with self.session.transaction(), closing(sidecar.read_chunks()) as chunks:
             self.session.copy_in("restore/load_staged", {"columns": [*places, *key]}, chunks)
         self.drop_kept()
         self._convert(conversions)
@@ -222,14 +222,14 @@ class Staging:
         """The numbers of the rows in the table, as the server writes a multirange."""
         return str(self.session.fetch_one("restore/positions", {"position": self.position}).positions)
 
-    def of(self, alias: str) -> list[Of]:
+    def of(self, alias: str) -> list[QualifiedColumn]:
         """The key's columns, of the relation that goes by this alias."""
-        return [Of(alias, name) for name in self.key]
+        return [QualifiedColumn(alias, name) for name in self.key]
 
     def _find_conversions(self) -> list[Conversion]:
         types = self.target.types
         found = (
-            conversion_of(self.session, self.manifest, column, types[column.name], self.timezone)
+            find_conversion(self.session, self.manifest, column, types[column.name], self.timezone)
             for column in self.manifest.columns
             if column.name in types and column.name not in self.as_text
         )
@@ -244,7 +244,7 @@ class Staging:
 
     def _load_piecewise(self, chunks: Iterator[bytes]) -> int:
         """Loads the rows in pieces, each in a savepoint, and of a piece that is refused ever smaller ones."""
-        rows = records(chunks)
+        rows = split_records(chunks)
         next(rows, None)
         number, first, size = 0, 1, 0
         piece: list[bytes] = []

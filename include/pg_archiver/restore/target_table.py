@@ -9,12 +9,12 @@ from functools import cached_property
 from pg_archiver.domain.tables import Column, RowIdentity, TableName
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import SettingError, TableRefused
-from pg_archiver.ledger.restores import Restores
-from pg_archiver.postgres.catalog import column_of, find, identity_of
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.postgres.catalog import column_of, find_identity, find_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Typed, TypeName
 from pg_archiver.restore.archived_objects import Shape
-from pg_archiver.restore.conversions import type_exists, type_name
+from pg_archiver.restore.conversions import has_type, type_name
 
 _FILLABLE = {"r", "p"}
 _TEXT = TypeName("text")
@@ -51,17 +51,17 @@ def describe_target(session: Session, table: TableName) -> Target | None:
         TableRefused: it is a view or another thing that rows cannot be put into.
     """
     with session.transaction():
-        found = find(session, table)
+        found = find_table(session, table)
         if found is None:
             return None
         if found.kind not in _FILLABLE:
             raise TableRefused(f"{table} in database {session.name} is no table; rows cannot be restored into it")
         columns = tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=found.oid)))
-        identity, key = identity_of(session, found.oid)
+        identity, key = find_identity(session, found.oid)
         return Target(found.oid, table, columns, () if identity is RowIdentity.PLACE else key)
 
 
-def ready_target(session: Session, restores: Restores, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
+def prepare_target(session: Session, restores: RestoreLog, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
     """The target, made if it is to be a new table, with room for all that the objects hold.
 
     Args:
@@ -87,8 +87,8 @@ def ready_target(session: Session, restores: Restores, order: RestoreOrder, shap
                     f"database {session.name} has no table {order.target} any more; restore into a new table with "
                     f"'into'"
                 )
-            return _new(session, restores, order, shapes)
-    if target.oid is not None and not order.into_itself and not restores.made(order.target, target.oid):
+            return _create_new(session, restores, order, shapes)
+    if target.oid is not None and not order.into_itself and not restores.has_made(order.target, target.oid):
         raise TableRefused(
             f"{order.target} in database {session.name} exists and was not made by a restore of {order.work.table}; "
             f"name another table in 'into'"
@@ -101,7 +101,7 @@ def ready_target(session: Session, restores: Restores, order: RestoreOrder, shap
     return Ready(target)
 
 
-def _new(session: Session, restores: Restores, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
+def _create_new(session: Session, restores: RestoreLog, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
     """Makes the table with the archive's columns and key, and nothing else; in a dry run only plans it."""
     _refuse_schema(session, order.target)
     notes: list[str] = []
@@ -109,7 +109,7 @@ def _new(session: Session, restores: Restores, order: RestoreOrder, shapes: Sequ
     key = _key(shapes, notes)
     plan = Target(None, order.target, tuple(Column(column.column, column.type.text) for column in columns), key)
     source = describe_target(session, order.work.table)
-    lacks = [] if source is None else _lacks(session, source, plan)
+    lacks = [] if source is None else _list_lacks(session, source, plan)
     if order.work.dry_run:
         return Ready(plan, notes, lacks)
     with session.transaction():
@@ -139,7 +139,7 @@ def _columns(session: Session, order: RestoreOrder, shapes: Sequence[Shape], not
     for name, kind in types.items():
         if name in order.text_columns:
             columns.append(Typed(name, _TEXT))
-        elif type_exists(session, kind):
+        elif has_type(session, kind):
             columns.append(Typed(name, type_name(kind)))
         else:
             columns.append(Typed(name, _TEXT))
@@ -163,7 +163,7 @@ def _key(shapes: Sequence[Shape], notes: list[str]) -> tuple[str, ...]:
     return joined
 
 
-def _lacks(session: Session, source: Target, plan: Target) -> list[str]:
+def _list_lacks(session: Session, source: Target, plan: Target) -> list[str]:
     rows = session.fetch_all(
         "restore/lacks", oid=source.oid, schema=plan.table.schema, table=plan.table.name, key=list(plan.key)
     )

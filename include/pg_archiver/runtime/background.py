@@ -15,7 +15,7 @@ from typing import Generic, Self, TypeVar
 T = TypeVar("T")
 
 
-class Aside(Generic[T]):
+class BackgroundWorker(Generic[T]):
     """A thread that does one thing with each item that it is given, in their order; it starts with the first one."""
 
     def __init__(self, work: Callable[[T], object], most: int, name: str) -> None:
@@ -43,7 +43,7 @@ class Aside(Generic[T]):
         """Whether it was ever given an item."""
         return self._thread is not None
 
-    def give(self, item: T) -> None:
+    def submit(self, item: T) -> None:
         """Hands an item over, and waits while there is no room for it.
 
         Raises:
@@ -56,7 +56,7 @@ class Aside(Generic[T]):
         self._line.put((item,))
         self._raise()
 
-    def settle(self) -> None:
+    def join(self) -> None:
         """Waits until every item was worked on.
 
         Raises:
@@ -91,7 +91,7 @@ class Aside(Generic[T]):
 
 
 @contextmanager
-def ahead(items: Iterator[T], most: int, wake: Callable[[], object], name: str) -> Generator[Iterator[T]]:
+def prefetch(items: Iterator[T], most: int, wake: Callable[[], object], name: str) -> Generator[Iterator[T]]:
     """The same items, made by a thread that is at most `most` of them ahead; what making them raises is raised here.
 
     At the end of the block the thread ends too. If it is not done by then, `wake` is called, which is to end whatever

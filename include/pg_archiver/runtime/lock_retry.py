@@ -19,7 +19,7 @@ _random = random.SystemRandom()
 
 
 @dataclass(frozen=True)
-class Patience:
+class LockRetry:
     """How long one try waits for a lock, how many tries there are, and how long the pause between two of them is.
 
     The pause doubles from one try to the next, up to `longest_pause`; each is cut by up to a half at random, so that
@@ -39,7 +39,7 @@ class Patience:
             for number in range(self.tries - 1)
         ]
 
-    def tried(self, attempt: Callable[[], Result], what: str) -> Result:
+    def run(self, attempt: Callable[[], Result], what: str) -> Result:
         """What the attempt returns, as soon as it gets its lock.
 
         Raises:

@@ -7,7 +7,7 @@ import time
 SECONDS = 5.0
 
 
-class Pace:
+class LogInterval:
     """Says when it is time for the next line."""
 
     def __init__(self) -> None:

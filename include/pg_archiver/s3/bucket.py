@@ -105,20 +105,22 @@ class Bucket:
                 archive sends or demands more; the message says which.
             StorageInterrupted: S3 cannot be reached.
         """
-        with self.translated():
+        with self.translate_errors():
             self.client.head_bucket(**self.address)
             if writing:
                 key = f"{prefix}/_write_check" if prefix else "_write_check"
-                try_to_upload(self.client, {**self.address, "Key": key}, self.writing(Write()), thorough=thorough)
+                try_to_upload(
+                    self.client, {**self.address, "Key": key}, self.write_parameters(Write()), thorough=thorough
+                )
 
     def list_keys(self, folder: str, after: str | None = None) -> Iterator[str]:
         """All keys that begin like this, in their order; if asked, only those that come after another key."""
-        return (found.key for found in self.objects(folder, after))
+        return (found.key for found in self.list_objects(folder, after))
 
-    def objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
+    def list_objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
         """The objects whose keys begin like this, in the order of their keys, as `keys` gives them."""
         asked = {"Prefix": folder} | ({"StartAfter": after} if after else {})
-        with self.translated():
+        with self.translate_errors():
             pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, **cast(Any, asked))
             for page in pages:
                 yield from (Listed(entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
@@ -126,7 +128,7 @@ class Bucket:
     def head(self, key: str) -> ObjectHead | None:
         """The object's size and etag, None where there is no object."""
         try:
-            with self.translated():
+            with self.translate_errors():
                 answer = self.client.head_object(**self.address, Key=key)
         except NotThereError:
             return None
@@ -143,7 +145,7 @@ class Bucket:
         piece = Piece.of(content)
         write = Write(pieces=[piece])
         try:
-            with self.translated(key):
+            with self.translate_errors(key):
                 self.client.put_object(
                     **self.address,
                     Key=key,
@@ -151,7 +153,7 @@ class Bucket:
                     ChecksumAlgorithm="SHA256",
                     ChecksumSHA256=piece.checksum,
                     IfNoneMatch="*",
-                    **self.writing(write),
+                    **self.write_parameters(write),
                 )
         except (KeyTaken, StorageInterrupted) as failure:
             self.recognise(key, write, failure, in_parts=False)
@@ -163,7 +165,7 @@ class Bucket:
         try:
             yield upload
         finally:
-            upload.give_up()
+            upload.abort()
 
     @contextmanager
     def open(self, key: str) -> Generator[Download]:
@@ -174,7 +176,7 @@ class Bucket:
             CheckFailed: its bytes are not those that S3 was given.
             StorageInterrupted: S3 broke off, or answered what cannot be understood.
         """
-        with self.translated():
+        with self.translate_errors():
             try:
                 answer = self.client.get_object(**self.address, Key=key)
             except ClientError as error:
@@ -207,7 +209,7 @@ class Bucket:
             StorageInterrupted: there is none, or whose it is cannot be told.
         """
         try:
-            with self.translated():
+            with self.translate_errors():
                 found = self.client.head_object(**self.address, Key=key, ChecksumMode="ENABLED")
             checksum = found.get("ChecksumSHA256")
             likeness = write.compare(found["ContentLength"], found["Metadata"], checksum, in_parts=in_parts)
@@ -234,7 +236,7 @@ class Bucket:
         with self.open(key) as answer:
             return write.is_content(answer.body)
 
-    def writing(self, write: Write) -> dict[str, Any]:
+    def write_parameters(self, write: Write) -> dict[str, Any]:
         """What goes with every object that is written, and with this one."""
         return {**self.settings, "Metadata": write.metadata}
 
@@ -260,7 +262,7 @@ class Bucket:
             raise KeyTaken(say_taken(self.name, key))
 
     @contextmanager
-    def translated(self, key: str = "") -> Generator[None]:
+    def translate_errors(self, key: str = "") -> Generator[None]:
         """Raises what S3's client raises as our own errors; `key` is the one that is to be written, if one is."""
         try:
             yield

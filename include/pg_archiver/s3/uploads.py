@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pg_archiver.errors import KeyTaken, StorageInterrupted, StorageRefused
-from pg_archiver.runtime.background import Aside
+from pg_archiver.runtime.background import BackgroundWorker
 from pg_archiver.s3.error_translation import NotThereError
 from pg_archiver.s3.own_writes import Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
@@ -33,10 +33,10 @@ class UploadTarget(Protocol):
     def parts(self) -> PartSizes:
         """How large the parts of an object are."""
 
-    def writing(self, write: Write) -> dict[str, Any]:
+    def write_parameters(self, write: Write) -> dict[str, Any]:
         """What goes with every object, and with this one."""
 
-    def translated(self, key: str = "") -> AbstractContextManager[None]:
+    def translate_errors(self, key: str = "") -> AbstractContextManager[None]:
         """Raises the client's errors as our own."""
 
     def refuse_taken(self, key: str) -> None:
@@ -69,7 +69,7 @@ class Upload:
         self._part, self._filled = bytearray(), 0
         self._number, self._size = 1, bucket.parts.of(1)
         self._sent: bytearray | None = None
-        self._sending = Aside(self._send, 1, "upload")
+        self._sending = BackgroundWorker(self._send, 1, "upload")
         self._id: str | None = None
         self._write = Write()
         self._parts: list[dict[str, Any]] = []
@@ -103,11 +103,11 @@ class Upload:
             self._bucket.create(self._key, bytes(memoryview(self._part)[: self._filled]))
             return
         if self._filled:
-            self._sending.give(self._last_part())
-        self._sending.settle()
+            self._sending.submit(self._last_part())
+        self._sending.join()
         self._bucket.refuse_taken(self._key)
         try:
-            with self._bucket.translated(self._key):
+            with self._bucket.translate_errors(self._key):
                 self._bucket.client.complete_multipart_upload(
                     **self._bucket.address,
                     Key=self._key,
@@ -119,7 +119,7 @@ class Upload:
             self._bucket.recognise(self._key, self._write, failure, in_parts=True)
         self._id = None
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Takes back what was sent of an object that was not finished, so that nobody pays for its parts."""
         # The thread has ended then, and nothing reads the parts any more.
         self._sending.close()
@@ -131,7 +131,7 @@ class Upload:
         if self._id is None:
             return
         try:
-            with self._bucket.translated():
+            with self._bucket.translate_errors():
                 self._bucket.client.abort_multipart_upload(**self._bucket.address, Key=self._key, UploadId=self._id)
         except (StorageRefused, StorageInterrupted, NotThereError):
             # The reason why the upload broke off is on its way up; a lifecycle rule removes the parts.
@@ -152,7 +152,7 @@ class Upload:
 
     def _next_part(self) -> None:
         """Hands the full part over to be sent, and begins another."""
-        self._sending.give(self._part)
+        self._sending.submit(self._part)
         # There was room for this part, so nothing reads the one before any more.
         free, self._sent = self._sent, self._part
         self._number, self._filled = self._number + 1, 0
@@ -177,10 +177,10 @@ class Upload:
                 f"{bucket.parts.capacity / 2**30:,.0f} GiB in all, and S3 takes no more; nothing was deleted. Set a "
                 f"smaller 'window_hours' in the policy file"
             )
-        with bucket.translated():
+        with bucket.translate_errors():
             if self._id is None:
                 answer = bucket.client.create_multipart_upload(
-                    **bucket.address, Key=self._key, ChecksumAlgorithm="SHA256", **bucket.writing(self._write)
+                    **bucket.address, Key=self._key, ChecksumAlgorithm="SHA256", **bucket.write_parameters(self._write)
                 )
                 self._id = answer["UploadId"]
             piece = Piece.of(part)

@@ -14,11 +14,11 @@ from itertools import islice
 from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import bounds
-from pg_archiver.ledger.generation import LedgerRow, State
-from pg_archiver.objects.csv_rows import records
+from pg_archiver.ledger.generation import Generation, State
+from pg_archiver.objects.csv_rows import split_records
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.objects.object_reader import sidecar_of
-from pg_archiver.postgres.catalog import members
+from pg_archiver.objects.object_reader import open_sidecar
+from pg_archiver.postgres.catalog import list_parts
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.s3.bucket import Bucket
@@ -27,7 +27,7 @@ from pg_archiver.s3.bucket import Bucket
 _MOST_COMPARED = 100_000
 
 
-def find_contradictions(row: LedgerRow, written: Manifest, bucket: Bucket) -> list[str]:
+def find_contradictions(row: Generation, written: Manifest, bucket: Bucket) -> list[str]:
     """What of a line does not fit its own copy of the manifest, itself, or the object in S3."""
     where = f"the ledger's line for s3://{row.bucket}/{row.object_key}"
     figures = {
@@ -56,7 +56,7 @@ def find_contradictions(row: LedgerRow, written: Manifest, bucket: Bucket) -> li
     return faults
 
 
-def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: LedgerRow, written: Manifest) -> int:
+def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: Generation, written: Manifest) -> int:
     """How many rows that left by the ledger are in the table all the same, each in the very version and place.
 
     Where parts were rewritten since, their rows are passed over: places mean others there.
@@ -72,15 +72,15 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
     found = session.fetch_all("verify/versions", names, start=start, end=end, limit=_MOST_COMPARED)
     if not found:
         return 0
-    now = members(session, shape.oid, shape.timestamp_column, row.span)
+    now = list_parts(session, shape.oid, shape.timestamp_column, row.span)
     same = {oid for oid, member in written.members.items() if oid in now and now[oid].file_node == member.file_node}
     versions = {(one.version, one.part, one.place) for one in found if one.part in same}
     if not versions:
         return 0
     count = 0
-    with closing(sidecar_of(bucket, written).chunks()) as chunks:
+    with closing(open_sidecar(bucket, written).read_chunks()) as chunks:
         # The first record names the columns.
-        for number, record in enumerate(islice(records(chunks), 1, None), 1):
+        for number, record in enumerate(islice(split_records(chunks), 1, None), 1):
             version, part, place, *_ = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
             count += number <= row.deleted_upto and number not in row.kept and (version, part, place) in versions
     return count

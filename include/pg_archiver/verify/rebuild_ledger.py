@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass, field
 from pg_archiver.domain.positions import NONE
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, Refused, StorageRefused, Unfinished
-from pg_archiver.ledger.generation import LedgerRow, State
-from pg_archiver.ledger.kept_rows import NoteKeys, knows_object, mend_note, read_notes, weigh_notes
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.generation import Generation, State
+from pg_archiver.ledger.kept_rows import NoteKeys, has_seen_object, read_notes, repair_note, weigh_notes
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import ListedManifest, list_manifests, read_manifest
 from pg_archiver.postgres.session import Session
@@ -77,7 +77,7 @@ def rebuild(session: Session, bucket: Bucket, order: WorkOrder) -> Rebuilt:
     Raises:
         DatabaseRefused: the ledger may not be created here.
     """
-    ledger = Ledger(session, order)
+    ledger = WindowLedger(session, order)
     ledger.migrate()
     result = Rebuilt()
     for listed in list_manifests(bucket, order):
@@ -89,7 +89,7 @@ def rebuild(session: Session, bucket: Bucket, order: WorkOrder) -> Rebuilt:
             continue
         result.added += _add(ledger, bucket, listed, manifest, result)
     notes = NoteKeys()
-    for row in ledger.vouched_for():
+    for row in ledger.list_vouched_for():
         _note(ledger, bucket, row, notes, result)
     for line in result.notes:
         log.warning("%s", line)
@@ -100,7 +100,7 @@ def rebuild(session: Session, bucket: Bucket, order: WorkOrder) -> Rebuilt:
     return result
 
 
-def _add(ledger: Ledger, bucket: Bucket, listed: ListedManifest, manifest: Manifest, result: Rebuilt) -> int:
+def _add(ledger: WindowLedger, bucket: Bucket, listed: ListedManifest, manifest: Manifest, result: Rebuilt) -> int:
     found = read_notes(bucket, manifest, listed.notes)
     gone = weigh_notes(manifest, found)
     if gone.doubtful or not found.notes:
@@ -112,11 +112,11 @@ def _add(ledger: Ledger, bucket: Bucket, listed: ListedManifest, manifest: Manif
     return added
 
 
-def _note(ledger: Ledger, bucket: Bucket, row: LedgerRow, notes: NoteKeys, result: Rebuilt) -> None:
+def _note(ledger: WindowLedger, bucket: Bucket, row: Generation, notes: NoteKeys, result: Rebuilt) -> None:
     """Writes the note of a delete that ended without one, or after one of another past."""
-    if row.state is not State.DELETED or not knows_object(row):
+    if row.state is not State.DELETED or not has_seen_object(row):
         return
     try:
-        result.noted += mend_note(ledger, bucket.elsewhere(row.bucket), row, notes)
+        result.noted += repair_note(ledger, bucket.elsewhere(row.bucket), row, notes)
     except (CheckFailed, StorageRefused) as failure:
         result.note_problem(f"s3://{row.bucket}/{row.object_key}", failure)

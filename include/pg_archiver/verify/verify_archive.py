@@ -15,28 +15,28 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 
-from pg_archiver.domain.sizes import in_words
+from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.domain.tables import RowIdentity, TableShape
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
-from pg_archiver.ledger.generation import LedgerRow, State
+from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.kept_rows import (
     NoteKeys,
     has_kept,
     has_note,
-    knows_object,
+    has_seen_object,
+    has_written_object,
     read_notes,
     tell_contradictions,
     weigh_notes,
-    wrote_object,
 )
-from pg_archiver.ledger.window_ledger import Ledger
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest
 from pg_archiver.objects.object_keys import data_keys, manifest_key, table_folder
-from pg_archiver.objects.object_reader import data_of, sidecar_of
-from pg_archiver.postgres.catalog import describe, find
+from pg_archiver.objects.object_reader import open_data, open_sidecar
+from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket, Listed
 from pg_archiver.verify.ledger_contradictions import count_still_there, find_contradictions
@@ -118,7 +118,7 @@ class _Verification:
         self._order = order
         self._shape: TableShape | None = None
         self._folder = table_folder(order.prefix, order.client, order.table)
-        ledger = Ledger(session, order)
+        ledger = WindowLedger(session, order)
         self._ledger = ledger if ledger.exists() else None
         # Digests of the data objects in this bucket and folder that the ledger vouches for.
         self._seen: set[bytes] = set()
@@ -134,7 +134,7 @@ class _Verification:
         """What the ledger vouches for must be where it says, and be the same."""
         if self._ledger:
             self._shape = self._describe()
-        for row in self._ledger.vouched_for() if self._ledger else ():
+        for row in self._ledger.list_vouched_for() if self._ledger else ():
             self._check_row(row)
 
     def check_listing(self) -> None:
@@ -142,16 +142,16 @@ class _Verification:
         loose: list[Listed] = []
         count = size = 0
         try:
-            for _, found in groupby(self._bucket.objects(self._folder), self._hour_of):
+            for _, found in groupby(self._bucket.list_objects(self._folder), self._hour_of):
                 for one in self._check_folder(list(found)):
                     count, size = count + 1, size + one.size
                     loose += [one] if count <= _MOST_LOOSE else []
         except StorageRefused as refusal:
             self._note_refusal(refusal, f"s3://{self._bucket.name}/{self._folder}")
         if count:
-            named = ", ".join(f"{one.key} ({in_words(one.size)})" for one in loose)
+            named = ", ".join(f"{one.key} ({format_bytes(one.size)})" for one in loose)
             self.result.notes.append(
-                f"{count:,} object(s) without a manifest, left by runs that broke off, {in_words(size)} in all"
+                f"{count:,} object(s) without a manifest, left by runs that broke off, {format_bytes(size)} in all"
                 f"{', first' if count > len(loose) else ''}: {named}"
             )
 
@@ -176,7 +176,7 @@ class _Verification:
                 f"before its bucket or prefix was changed"
             )
 
-    def _check_row(self, row: LedgerRow) -> None:
+    def _check_row(self, row: Generation) -> None:
         """Everything of a generation that the ledger vouches for; one problem, however much is wrong with it."""
         if row.bucket == self._bucket.name and row.object_key.startswith(self._folder):
             self._seen.add(_digest(row.object_key))
@@ -205,17 +205,17 @@ class _Verification:
 
     def _describe(self) -> TableShape | None:
         """The table, where its rows can be looked up by their time; None where it is gone, or why they cannot be."""
-        if find(self._session, self._order.table) is None:
+        if find_table(self._session, self._order.table) is None:
             return None
         self._why_not = f"no index begins with {self._order.timestamp_column}"
         try:
-            shape = describe(self._session, self._order.table, self._order.timestamp_column, to_delete=False)
+            shape = describe_table(self._session, self._order.table, self._order.timestamp_column, to_delete=False)
         except Refused as refusal:
             self._why_not = str(refusal)
             return None
         return shape if shape.timestamp_index else None
 
-    def _compare_table(self, bucket: Bucket, row: LedgerRow, written: Manifest) -> list[str]:
+    def _compare_table(self, bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
         """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
         if self._shape is None:
             self._left_unseen |= row.deleted_upto > 0
@@ -270,7 +270,7 @@ class _Verification:
             return candidates
         if faults:
             row = self._find_row(candidates)
-            if row is not None and row.state is State.VOID and knows_object(row):
+            if row is not None and row.state is State.VOID and has_seen_object(row):
                 self.result.notes.append(
                     f"{'; '.join(faults)}; the ledger gave that generation up, and no row left on its account"
                 )
@@ -278,15 +278,15 @@ class _Verification:
                 self.result.note_problem("; ".join(faults))
         return candidates
 
-    def _find_row(self, keys: tuple[str, ...]) -> LedgerRow | None:
+    def _find_row(self, keys: tuple[str, ...]) -> Generation | None:
         if self._ledger is None:
             return None
-        rows = [self._ledger.of_object(self._bucket.name, key) for key in keys]
+        rows = [self._ledger.find_by_object(self._bucket.name, key) for key in keys]
         return next((row for row in rows if row is not None), None)
 
     def _read_back(self, bucket: Bucket, manifest: Manifest) -> list[str]:
         faults: list[str] = []
-        for part in (data_of, sidecar_of):
+        for part in (open_data, open_sidecar):
             try:
                 part(bucket, manifest).check()
             except CheckFailed as failure:
@@ -297,17 +297,17 @@ class _Verification:
             self.result.object_bytes += manifest.data.bytes
         return faults
 
-    def _compare_notes(self, bucket: Bucket, row: LedgerRow, manifest: Manifest) -> list[str]:
+    def _compare_notes(self, bucket: Bucket, row: Generation, manifest: Manifest) -> list[str]:
         """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
         if row.rebuilt:
             return self._weigh_notes(manifest, row, bucket)
-        found = read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key))
+        found = read_notes(bucket, manifest, self._note_keys.list_of(bucket, manifest.data.key))
         if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
             # It may have come since its hour was listed.
             found = read_notes(bucket, manifest)
         if row.state is State.STORED and found.notes and self._ledger:
             # Its delete may have gone on, and ended, since the ledger was read.
-            row = self._ledger.of_object(row.bucket, row.object_key) or row
+            row = self._ledger.find_by_object(row.bucket, row.object_key) or row
         self.result.notes += found.unusable
         if told := tell_contradictions(row, found):
             self.result.notes.append(told)
@@ -318,9 +318,9 @@ class _Verification:
             ]
         return []
 
-    def _weigh_notes(self, manifest: Manifest, row: LedgerRow | None, bucket: Bucket | None = None) -> list[str]:
+    def _weigh_notes(self, manifest: Manifest, row: Generation | None, bucket: Bucket | None = None) -> list[str]:
         """The notes beside an object of which the ledger knows nothing at first hand."""
-        if row is not None and (knows_object(row) or wrote_object(row, manifest)):
+        if row is not None and (has_seen_object(row) or has_written_object(row, manifest)):
             return []
         if row is not None and row.state is State.VOID and manifest.identity is RowIdentity.PLACE:
             self.result.notes.append(
@@ -329,7 +329,7 @@ class _Verification:
                 f"table only"
             )
         bucket = bucket or self._bucket
-        gone = weigh_notes(manifest, read_notes(bucket, manifest, self._note_keys.of(bucket, manifest.data.key)))
+        gone = weigh_notes(manifest, read_notes(bucket, manifest, self._note_keys.list_of(bucket, manifest.data.key)))
         if gone.doubtful:
             return ["; ".join(gone.notes)]
         self.result.notes += gone.notes
@@ -344,7 +344,7 @@ class _Verification:
         self._refused[str(refusal)] = (count + 1, first)
 
 
-def _compare_manifest(bucket: Bucket, row: LedgerRow, written: Manifest) -> list[str]:
+def _compare_manifest(bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
     """What is wrong with the manifest in S3, by the ledger's copy."""
     where = f"s3://{row.bucket}/{manifest_key(row.object_key)}"
     try:

@@ -21,17 +21,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from pg_archiver.domain.sizes import Sizes, in_words
+from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import DatabaseRefused, Stopped
-from pg_archiver.maintenance.compact.preconditions import Part, parts_of
+from pg_archiver.maintenance.compact.preconditions import Heap, find_heaps
 from pg_archiver.maintenance.compact.reindex import Bloat, drop_leftovers, rebuild_bloated
-from pg_archiver.maintenance.compact.row_mover import Mover, Tempo
+from pg_archiver.maintenance.compact.row_mover import MovePace, Mover
 from pg_archiver.maintenance.disk_room import IndexRoom
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.snapshots import wait_until_free
-from pg_archiver.runtime.log_interval import Pace
+from pg_archiver.runtime.log_interval import LogInterval
 
 log = logging.getLogger(__name__)
 
@@ -70,21 +70,21 @@ class Compacted:
 
 
 @dataclass(frozen=True)
-class Effort:
+class CompactOptions:
     """How hard to work and when to rebuild an index.
 
     `vacuum_cost_delay_ms` slows VACUUM down, 0 not at all. `free_bytes` says what is free on the disk; where nobody
     knows it, a new index gets no more than what was given back before.
     """
 
-    tempo: Tempo = field(default_factory=Tempo)
+    tempo: MovePace = field(default_factory=MovePace)
     bloat: Bloat = field(default_factory=Bloat)
     vacuum_cost_delay_ms: float = 0
     free_bytes: Callable[[], int | None] = lambda: None
 
 
 def compact(
-    session: Session, table: TableName, stopping: Callable[[], bool], effort: Effort | None = None
+    session: Session, table: TableName, stopping: Callable[[], bool], effort: CompactOptions | None = None
 ) -> Compacted:
     """Compacts a table, or each partition of it, as far as others let it.
 
@@ -102,19 +102,19 @@ def compact(
         Stopped: `stopping` said so; what was done stays done.
         DatabaseInterrupted: a connection was lost, or somebody held a lock on the table for too long.
     """
-    effort = effort or Effort()
+    effort = effort or CompactOptions()
     session.fetch_all("maintenance/compact/pace", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
     # VACUUM and REINDEX take as long as the table is large.
     with session.timeouts(lock=_LOCK_TIMEOUT, statement=_STATEMENT_TIMEOUT):
-        parts = parts_of(session, table)
-        return _added([_compacted(_Compaction(session, part, effort, stopping)) for part in parts])
+        parts = find_heaps(session, table)
+        return _sum_up([_compact_heap(_Compaction(session, part, effort, stopping)) for part in parts])
 
 
 class _GoneError(Exception):
     """The part is not there any more."""
 
 
-def _compacted(work: _Compaction) -> Compacted:
+def _compact_heap(work: _Compaction) -> Compacted:
     """The work on one part; one that somebody drops meanwhile, as the archive does when it is due, keeps no other."""
     try:
         return work.run()
@@ -129,33 +129,33 @@ def _compacted(work: _Compaction) -> Compacted:
 class _Compaction:
     """The work on one heap."""
 
-    def __init__(self, session: Session, part: Part, effort: Effort, stopping: Callable[[], bool]) -> None:
+    def __init__(self, session: Session, part: Heap, effort: CompactOptions, stopping: Callable[[], bool]) -> None:
         self._session = session
         self._part = part
         self._effort = effort
         self._stopping = stopping
         self._mover = Mover(session, part, effort.tempo)
-        self._pace = Pace()
+        self._pace = LogInterval()
         self._held = False
         self._notes = list(part.notes)
 
     def run(self) -> Compacted:
         before = self._sizes()
         self._notes += drop_leftovers(self._session, self._part.oid)
-        ended = self._ended()
+        ended = self._compact_until_done()
         if not self._held:
             self._rebuild(before)
         after = self._sizes()
         if after.toast > after.heap:
             self._notes.append(
-                f"TOAST takes {in_words(after.toast)} and is not compacted; if most of it is empty, vacuum_full or "
+                f"TOAST takes {format_bytes(after.toast)} and is not compacted; if most of it is empty, vacuum_full or "
                 f"pg_repack gives it back"
             )
         tally = self._mover.tally
         log.info(
             "%s: heap %s to %s, indexes %s to %s, %s moved in %s; %s",
             self._part.name,
-            *map(in_words, (before.heap, after.heap, before.indexes, after.indexes)),
+            *map(format_bytes, (before.heap, after.heap, before.indexes, after.indexes)),
             *(say_count(tally.rows, "row"), say_count(tally.batches, "batch", "batches"), ended),
         )
         return Compacted(
@@ -173,9 +173,9 @@ class _Compaction:
         log.info("%s", ended)
         return Compacted(Sizes(), Sizes(), tally.rows, tally.batches, tally.longest_ms, ended, held=False, notes=())
 
-    def _ended(self) -> str:
+    def _compact_until_done(self) -> str:
         """Does the work if there is any to do and nobody is in the way, and says why it ended."""
-        if held := self._held_back():
+        if held := self._find_holder():
             return f"nothing was moved: {held}"
         self._vacuum()
         self._session.execute("maintenance/compact/analyze", {"table": self._part.name})
@@ -184,14 +184,14 @@ class _Compaction:
             return "nothing to move: the rows are on one page"
         if needed is not None and blocks - needed < _least_cut(blocks):
             return f"nothing to move: the rows need {needed} of {blocks} pages, and VACUUM cuts off no less than 1/16"
-        return self._emptied(blocks, self._teller(blocks, needed or 0))
+        return self._empty_end(blocks, self._teller(blocks, needed or 0))
 
-    def _emptied(self, blocks: int, tell: Callable[[int], None]) -> str:
+    def _empty_end(self, blocks: int, tell: Callable[[int], None]) -> str:
         """Moves a stretch of rows and cuts the end off, in turns, until there is no more to gain; says why it ended."""
         stretch, fruitless = max(_LEAST_STRETCH_PAGES, blocks // _STRETCHES), 0
         while True:
             walk = self._mover.walk(blocks, stretch, self._stopping, tell)
-            held = self._held_back() if walk.rows else ""
+            held = self._find_holder() if walk.rows else ""
             self._vacuum()  # also after a walk that moved nothing: the row that found no room may have made a new page
             if held:
                 return f"the moved rows' old versions cannot be removed yet: {held}"
@@ -207,7 +207,7 @@ class _Compaction:
                     return _NOT_CUT
                 self._pause(fruitless)
 
-    def _held_back(self) -> str:
+    def _find_holder(self) -> str:
         """Who holds on to old row versions for longer than our patience."""
         held = wait_until_free(self._session, self._effort.tempo.patience_seconds, self._stopping)
         if held and self._stopping():
@@ -234,7 +234,8 @@ class _Compaction:
         room = IndexRoom(index, _MARGIN_PERCENT, self._effort.free_bytes(), "by the policy's disk")
         if room.free is None and index > given:
             return (
-                f"may take {in_words(index)} beside it, and only the {in_words(given)} given back are known to be free"
+                f"may take {format_bytes(index)} beside it, and only the {format_bytes(given)} given back "
+                f"are known to be free"
             )
         return f"{room}" if room.free is not None and room.free < room.needed else None
 
@@ -275,7 +276,7 @@ def _least_cut(blocks: int) -> int:
     return max(1, min(_CUT_PAGES, blocks // _CUT_SHARE))
 
 
-def _added(parts: list[Compacted]) -> Compacted:
+def _sum_up(parts: list[Compacted]) -> Compacted:
     return Compacted(
         before=sum((part.before for part in parts), Sizes()),
         after=sum((part.after for part in parts), Sizes()),

@@ -15,7 +15,7 @@ _OTHERWISE = "choose another strategy for this table, such as vacuum_full"
 
 
 @dataclass(frozen=True)
-class Part:
+class Heap:
     """One heap: a table, or a partition or child of it.
 
     `column` is set to itself to move a row; `as_replica` says that triggers are kept from firing meanwhile.
@@ -28,7 +28,7 @@ class Part:
     notes: tuple[str, ...]
 
 
-def parts_of(session: Session, table: TableName) -> list[Part]:
+def find_heaps(session: Session, table: TableName) -> list[Heap]:
     """The heaps that hold the table's rows, if rows may be moved in every one of them.
 
     Raises:
@@ -56,7 +56,7 @@ def _may_mute(session: Session) -> bool:
     return True
 
 
-def _part(session: Session, table: TableName, row: Row, muted: bool) -> Part:
+def _part(session: Session, table: TableName, row: Row, muted: bool) -> Heap:
     name = TableName(row.schema, row.name)
     _refuse_kind(name, row)
     _refuse_rights(session, name, row)
@@ -85,7 +85,7 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Part:
     others = find_subscribers(session, row.oid)
     told = [*published, *others.names]
     notes = (f"subscribers of {', '.join(told)} get every move as an update",) if told else ()
-    return Part(row.oid, name, columns[0].name, muted, notes)
+    return Heap(row.oid, name, columns[0].name, muted, notes)
 
 
 def _refuse_kind(name: TableName, row: Row) -> None:

@@ -68,7 +68,7 @@ def rebuild_bloated(
             continue
         if stopping():
             raise Stopped(f"stopped before the rebuild of index {index.name}; run it again to go on")
-        notes.append(_rebuilt(session, oid, index, no_room))
+        notes.append(_rebuild_index(session, oid, index, no_room))
     return notes
 
 
@@ -78,7 +78,7 @@ def _is_bloated(index: Row, bloat: Bloat, shrunk: float) -> bool:
     return bool(index.bytes > index.fresh_bytes * bloat.factor and index.bytes - index.fresh_bytes > bloat.least_bytes)
 
 
-def _rebuilt(session: Session, oid: int, index: Row, no_room: Callable[[int], str | None]) -> str:
+def _rebuild_index(session: Session, oid: int, index: Row, no_room: Callable[[int], str | None]) -> str:
     needed = index.bytes if index.fresh_bytes is None else min(index.bytes, index.fresh_bytes)
     if index.is_exclusion:
         return f"index {index.name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"

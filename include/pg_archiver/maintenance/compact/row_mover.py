@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pg_archiver.errors import LockWait, Stopped
-from pg_archiver.maintenance.compact.preconditions import Part
+from pg_archiver.maintenance.compact.preconditions import Heap
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, Of
+from pg_archiver.postgres.statements import Names, QualifiedColumn
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ _MOST_ROUNDS = 300
 _MOST_PAGES = 256
 # Below this a batch is not faster for being smaller: what it costs are the rounds, and they are the same.
 _LEAST_PAGES = 4
-_MOST_ROWS = _LEAST_PAGES * 300
+MOST_ROWS = _LEAST_PAGES * 300
 _LOCK_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Tempo:
+class MovePace:
     """How hard to work: seconds that a batch should take, and rest after it as a multiple of what it took.
 
     A writer that wants a row of the batch waits as long as the batch takes, and no longer than `lock_seconds` more.
@@ -50,7 +50,7 @@ class _TooMuch(Exception):
 
 
 @dataclass
-class Tally:
+class MoveStatistics:
     """What was done so far; the longest transaction in milliseconds."""
 
     rows: int = 0
@@ -69,14 +69,14 @@ class Walk:
 class Mover:
     """Moves rows of one heap; knows how many pages make a batch of the right length."""
 
-    def __init__(self, session: Session, part: Part, tempo: Tempo) -> None:
+    def __init__(self, session: Session, part: Heap, tempo: MovePace) -> None:
         """Starts with the smallest batches."""
         self._session = session
         self._part = part
         self._tempo = tempo
         self._pages = 1
         self._locked_since: float | None = None
-        self.tally = Tally()
+        self.tally = MoveStatistics()
 
     def walk(self, blocks: int, most: int, stopping: Callable[[], bool], tell: Callable[[int], None]) -> Walk:
         """Empties pages from the end of a heap of `blocks` pages, `most` of them or until there is no room below.
@@ -101,7 +101,7 @@ class Mover:
             # The room ends where the pages being filled meet those being emptied: smaller steps near to it.
             pages = min(self._pages, max(1, (beyond - filled_to) // 8), beyond - last)
             try:
-                landed = self._batch(beyond - pages, beyond)
+                landed = self._move_batch(beyond - pages, beyond)
             except NoRoom:
                 break
             if landed is None:
@@ -113,13 +113,13 @@ class Mover:
             tell(beyond)
         return Walk(moved, blocks - beyond)
 
-    def _batch(self, first: int, beyond: int) -> list[int] | None:
+    def _move_batch(self, first: int, beyond: int) -> list[int] | None:
         """Where the rows of these pages landed; None if a lock on the table was in the way, or it was too much."""
         started = time.monotonic()
         try:
-            landed = self._moved(first, beyond)
+            landed = self._move_rows(first, beyond)
         except LockWait as wait:
-            self._patient(started, wait)
+            self._wait_for_lock(started, wait)
             return None
         except _TooMuch:
             self._pages = max(_LEAST_PAGES, (beyond - first) // 4)
@@ -134,7 +134,7 @@ class Mover:
         time.sleep(seconds * self._tempo.rest)
         return landed
 
-    def _patient(self, started: float, wait: LockWait) -> None:
+    def _wait_for_lock(self, started: float, wait: LockWait) -> None:
         self._locked_since = self._locked_since or started
         if time.monotonic() - self._locked_since > self._tempo.patience_seconds:
             raise wait
@@ -146,12 +146,12 @@ class Mover:
         elif seconds < self._tempo.batch_seconds / 2 and pages >= self._pages:
             self._pages = min(_MOST_PAGES, pages * 2)
 
-    def _moved(self, first: int, beyond: int) -> list[int]:
+    def _move_rows(self, first: int, beyond: int) -> list[int]:
         """One transaction. Rows that somebody else has locked stay; the rest leaves these pages, or nothing changes."""
         too_late = time.monotonic() + 2 * self._tempo.batch_seconds
         divisible = beyond - first > _LEAST_PAGES
         table, column = self._part.name, self._part.column
-        names: Names = {"table": table, "column": column, "own": Of("moved", column)}
+        names: Names = {"table": table, "column": column, "own": QualifiedColumn("moved", column)}
         with self._session.transaction():
             self._session.fetch_all(
                 "maintenance/compact/settle", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms"
@@ -165,9 +165,9 @@ class Mover:
                 {"table": table},
                 first=f"({first},0)",
                 beyond=f"({beyond},0)",
-                most=_MOST_ROWS,
+                most=MOST_ROWS,
             )
-            if len(taken) == _MOST_ROWS:
+            if len(taken) == MOST_ROWS:
                 raise _TooMuch
             # Whoever was just changed by others is found at its new place, which may be elsewhere.
             places = [row.place for row in taken if first <= row.block < beyond]
