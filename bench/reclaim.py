@@ -1,7 +1,7 @@
 """What each strategy gives back of a table after an archive, and what it costs, with a writer and a reader going on.
 
 Each strategy works on a fresh copy of the same table; `make bench-reclaim` takes 1,000,000 rows of 1.5 KB down to
-40,000 and writes `bench/results/reclaim.json`, from which the table and the plot of `docs/reclaim.md` are drawn.
+40,000 and writes `bench/results/reclaim.json`, from which the table and the plot of `docs/disk-space.md` are drawn.
 `SCALE=small` takes a tenth of that and only prints.
 """
 

@@ -1,4 +1,4 @@
-"""The table and the plot of `docs/reclaim.md`, drawn from the figures of `bench/results/reclaim.json`."""
+"""The table and the plot of `docs/disk-space.md`, drawn from the figures of `bench/results/reclaim.json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from bench.drawing import ROW_HEIGHT, bar, markdown_table, picture, put_between_marks, text
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, PLOT = DOCS / "reclaim.md", DOCS / "reclaim.svg"
+PAGE, PLOT = DOCS / "disk-space.md", DOCS / "reclaim.svg"
 _HEAD = (
     *("rows", "strategy", "heap", "indexes", "given back", "of VACUUM FULL's", "extra disk", "WAL", "seconds"),
     *("writer's longest", "reader's longest"),

@@ -179,7 +179,7 @@ def test_an_old_snapshot_is_named_and_nothing_grows(place: Place) -> None:
         before = place.sql("SELECT pg_total_relation_size('analytics.events'), min(ctid) FROM analytics.events")
         done = compacted(place)
         assert place.sql("SELECT pg_total_relation_size('analytics.events'), min(ctid) FROM analytics.events") == before
-        assert f"process {reader.info.backend_pid} " in done.ended
+        assert f"session, pid {reader.info.backend_pid}, " in done.ended
     assert done.held
     assert (done.rows, done.before) == (0, done.after)
     assert "user postgres, application a long report, idle in transaction" in done.ended
@@ -219,7 +219,7 @@ def test_an_old_snapshot_is_noticed_by_a_role_without_rights_to_see_it_too(place
         reader.commit()
         reader.execute("SELECT count(*) FROM analytics.events")
         done = compacted(owner)
-        assert f"process {reader.info.backend_pid} " in done.ended
+        assert f"session, pid {reader.info.backend_pid}, " in done.ended
     assert "state not to be seen without pg_monitor" in done.ended
     assert (done.rows, done.before, done.held) == (0, done.after, True)
 
@@ -234,7 +234,7 @@ def test_an_old_snapshot_that_ends_in_time_is_waited_for(place: Place) -> None:
             until(
                 lambda: bool(
                     place.sql(
-                        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'test' AND query ~ 'Who may still'"
+                        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'test' AND query ~ 'keeps an old snapshot'"
                     )
                 )
             )

@@ -113,7 +113,7 @@ def test_an_invalid_index_does_not_count_as_the_timestamps(place: Place) -> None
 
 
 def test_a_table_that_is_not_there_is_refused(place: Place) -> None:
-    with pytest.raises(TableRefused, match=r"no table analytics\.events"):
+    with pytest.raises(TableRefused, match=r"no schema .analytics."):
         inspected(place)
 
 

@@ -1,7 +1,7 @@
 """The mutants: guards of the program, each of which is taken away in one small file of this folder.
 
 A file in `guards/` says which text is taken away (`before`, which must stand exactly once in `file`), what is put in
-its place (`after`), which promise of docs/guarantees.md breaks without it, and the tests that must go red. One in
+its place (`after`), which promise of docs/guarantees-tests.md breaks without it, and the tests that must go red. One in
 `equivalent/` says why no test can. Files and tests are named by the end of their path, enough of it to be the only
 one, so that a mutant goes with a folder that moves.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PAGE = Path("docs") / "guarantees.md"
+PAGE = Path("docs") / "guarantees-tests.md"
 BEGIN, END = "<!-- mutants -->\n", "<!-- end of the mutants -->\n"
 # A folder of these names holds nothing that the program is made of.
 LEFT_OUT = {
@@ -32,7 +32,7 @@ LEFT_OUT = {
     ".import_linter_cache",
     "__pycache__",
 }
-_PROMISES_END = "\n## What is not promised"
+_PROMISES_END = "\n## What is taken away to see a test fail"
 _ALL = {"guard", "file", "before", "after"}
 _OF_GUARDS, _OF_EQUIVALENT = {*_ALL, "promise", "tests"}, {*_ALL, "reason"}
 
@@ -130,7 +130,7 @@ class Tree:
 
     @cached_property
     def promises(self) -> list[str]:
-        """The promises of docs/guarantees.md, as its table words them."""
+        """The promises of docs/guarantees-tests.md, as its tables word them."""
         text = (self.root / PAGE).read_text(encoding="utf-8").partition(_PROMISES_END)[0]
         rows = re.findall(r"^\| (.+?) \| .*`test_.*\|$", text, flags=re.MULTILINE)
         return [row.strip() for row in rows]
@@ -151,7 +151,7 @@ def todays(mutants: list[Mutant], day: date, most: int) -> list[Mutant]:
 
 
 def page_of(tree: Tree, mutants: list[Mutant]) -> str:
-    """docs/guarantees.md with the list of the mutants of each promise."""
+    """docs/guarantees-tests.md with the list of the mutants of each promise."""
     before, _, rest = (tree.root / PAGE).read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
     lines = [

@@ -13,8 +13,9 @@ from typing import Any
 
 from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import DatabaseRefused, TableRefused
+from pg_archiver.errors import DatabaseRefused
 from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, TablePart
+from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.snapshots import find_holders
 
@@ -37,7 +38,7 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
     Raises:
         TableRefused: there is no such table.
     """
-    found = find_ordinary_table(session, table)
+    found = require_table(session, table)
     installed = session.fetch_all("maintenance/inspect/functions") if thorough else []
     functions = {row.name: TableName(row.schema, row.name) for row in installed}
     method = _method(functions)
@@ -70,21 +71,6 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
     )
 
 
-def find_ordinary_table(session: Session, table: TableName) -> Row:
-    """The oid and the kind of an ordinary or partitioned table.
-
-    Raises:
-        TableRefused: there is no such table.
-    """
-    rows = session.fetch_all("maintenance/inspect/table", schema=table.schema, table=table.name)
-    if not rows or rows[0].kind not in {_ORDINARY, _PARTITIONED}:
-        raise TableRefused(
-            f"database {session.name} has no table {table}; correct 'table' in the policy file (names are taken "
-            f"exactly as written, capitals too)"
-        )
-    return rows[0]
-
-
 def refuse_without_rights(found: Inspection) -> None:
     """Makes sure that the role may maintain the table and all its parts: the server itself would only warn.
 
@@ -101,7 +87,7 @@ def refuse_without_rights(found: Inspection) -> None:
 
 def measure_sizes(session: Session, table: TableName) -> Sizes:
     """What the table and its parts take up right now."""
-    rows = session.fetch_all("maintenance/inspect/parts", oid=find_ordinary_table(session, table).oid)
+    rows = session.fetch_all("maintenance/inspect/parts", oid=require_table(session, table).oid)
     return sum((_sizes(row) for row in rows), Sizes())
 
 

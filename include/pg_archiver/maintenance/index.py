@@ -25,9 +25,10 @@ from pg_archiver.errors import (
 )
 from pg_archiver.ledger.locks import maintenance_lock
 from pg_archiver.ledger.maintenance_log import Action, Ending, Entry, MaintenanceLog
-from pg_archiver.maintenance.bloat import find_ordinary_table, measure_sizes
+from pg_archiver.maintenance.bloat import measure_sizes
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, estimate_index_bytes, refuse_without_room
 from pg_archiver.postgres.activity import OpenSession, monitor_statement
+from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.runtime.lock_retry import LockRetry
@@ -104,7 +105,7 @@ def index(
     """
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         work = _IndexBuild(session, order, watcher, limits or BuildLimits(), space)
-        root = find_ordinary_table(session, order.table)
+        root = require_table(session, order.table)
         if not session.fetch_one("maintenance/index/column", oid=root.oid, column=order.timestamp_column).found:
             raise TableRefused(
                 f"{order.table} has no column {order.timestamp_column!r}; correct 'timestamp_column' in the policy file"

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
-from pg_archiver.postgres.snapshots import Holder
+from pg_archiver.postgres.snapshots import SnapshotHolder
 
 
 class Method(StrEnum):
@@ -58,7 +58,7 @@ class Inspection:
     parts: tuple[TablePart, ...]
     method: Method
     timestamp_index: str | None
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[SnapshotHolder, ...] = ()
     running: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
 

@@ -12,9 +12,9 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Damaged, DatabaseRefused, MaintenanceRefused
 from pg_archiver.ledger.locks import maintenance_lock
 from pg_archiver.ledger.maintenance_log import Action, Ending, MaintenanceLog
-from pg_archiver.maintenance.bloat import find_ordinary_table
 from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace, refuse_without_room
 from pg_archiver.postgres.activity import OpenSession, monitor_statement
+from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 
@@ -74,7 +74,7 @@ def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Chec
     """
     how = how or CheckOptions()
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
-        oid = find_ordinary_table(session, order.table).oid
+        oid = require_table(session, order.table).oid
         with MaintenanceLog(session, order).record(Action.VALIDATE) as entry:
             function, note = _find_function(session, order)
             if function is None:

@@ -80,7 +80,12 @@ def column_of(row: Row) -> Column:
     return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
 
 
-def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
+def require_table(session: Session, table: TableName) -> Row:
+    """What the catalog has of an ordinary or partitioned table.
+
+    Raises:
+        TableRefused: there is no such table, or it is something else.
+    """
     found = find_table(session, table)
     if found is None:
         if not session.fetch_one("postgres/catalog/schema", schema=table.schema).found:
@@ -97,6 +102,11 @@ def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
             f"{table} in database {session.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "
             f"that holds the rows"
         )
+    return found
+
+
+def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
+    found = require_table(session, table)
     for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete or not to_delete)):
         if not (found.may_use and granted):
             raise TableRefused(

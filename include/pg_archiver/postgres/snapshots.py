@@ -16,46 +16,18 @@ LONG_SNAPSHOT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Held:
-    """Who may still see old row versions, one line each: process or slot, user, state and age, never a query."""
+class SnapshotHolder:
+    """Something whose snapshot keeps VACUUM from removing dead rows; None is what it has not, or what nobody may see.
 
-    by: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "; ".join(self.by)
-
-
-def wait_until_free(session: Session, seconds: float, stopping: Callable[[], bool]) -> Held | None:
-    """Waits until nobody may see the row versions that were replaced before this call.
-
-    A role without `pg_monitor` sees that somebody holds on, and who, but neither state nor age.
-
-    Args:
-        session: a session on the client database.
-        seconds: how long to wait at most.
-        stopping: asked while it waits; true ends the wait.
-
-    Returns:
-        None once nobody does, else who still does.
+    `age` is how long its transaction has been open, `transactions` how many began since, `verb` its statement's.
     """
-    mark = session.fetch_one("postgres/snapshots/current_snapshot").mark
-    deadline = time.monotonic() + seconds
-    while found := session.fetch_all("postgres/snapshots/still_seeing", mark=mark):
-        if time.monotonic() > deadline or stopping():
-            return Held(tuple(row.who for row in found))
-        time.sleep(_POLL_SECONDS)
-    return None
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Something whose snapshot keeps VACUUM from removing dead rows."""
 
     kind: str
     name: str
     pid: int | None
     user: str | None
     application: str | None
+    state: str | None
     age: timedelta | None
     transactions: int
     verb: str | None = None
@@ -64,16 +36,51 @@ class Holder:
         told = [f"{self.kind} {self.name}" if self.name else self.kind]
         told += [f"pid {self.pid}"] if self.pid else []
         told += [f"user {self.user}"] if self.user else []
-        told += [f"application {self.application!r}"] if self.application else []
+        told += [f"application {self.application}"] if self.application else []
+        told += [self.state] if self.state else []
         told += [f"for {self.age // timedelta(seconds=1)} s"] if self.age is not None else []
         told += [f"{say_count(self.transactions, 'transaction')} back"]
         told += [f"last statement {self.verb}"] if self.verb else []
         return ", ".join(told)
 
 
-def find_holders(session: Session) -> tuple[Holder, ...]:
-    """What keeps VACUUM from removing dead rows in this database, the oldest first."""
+def find_holders(
+    session: Session, mark: str | None = None, older_than: timedelta | None = None
+) -> tuple[SnapshotHolder, ...]:
+    """Find what keeps VACUUM from removing dead rows in this database, the oldest first, ten at most.
+
+    A role without `pg_monitor` sees that other roles' sessions hold on, and who they are, but neither state nor age.
+
+    Args:
+        session: a session on the client database.
+        mark: a transaction's number; only what may still see row versions that were replaced up to then.
+        older_than: sessions whose transactions are younger are left out; None for `LONG_SNAPSHOT`.
+    """
+    asked = {"mark": mark, "older_than": LONG_SNAPSHOT if older_than is None else older_than}
     return tuple(
-        Holder(row.kind, row.name, row.pid, row.user_name, row.application, row.age, row.transactions, row.verb)
-        for row in session.fetch_all("postgres/snapshots/holders", older_than=LONG_SNAPSHOT)
+        SnapshotHolder(
+            *(row.kind, row.name, row.pid, row.user_name, row.application, row.state, row.age, row.transactions),
+            verb=row.verb,
+        )
+        for row in session.fetch_all("postgres/snapshots/holders", **asked)
     )
+
+
+def wait_until_free(session: Session, seconds: float, stopping: Callable[[], bool]) -> tuple[SnapshotHolder, ...]:
+    """Wait until nobody may see the row versions that were replaced before this call.
+
+    Args:
+        session: a session on the client database.
+        seconds: how long to wait at most.
+        stopping: asked while it waits; true ends the wait.
+
+    Returns:
+        Who still may; empty once nobody may.
+    """
+    mark = session.fetch_one("postgres/snapshots/current_snapshot").mark
+    deadline = time.monotonic() + seconds
+    while found := find_holders(session, mark, timedelta(0)):
+        if time.monotonic() > deadline or stopping():
+            return found
+        time.sleep(_POLL_SECONDS)
+    return ()

@@ -209,10 +209,11 @@ class _Compaction:
 
     def _find_holder(self) -> str:
         """Who holds on to old row versions for longer than our patience."""
-        held = wait_until_free(self._session, self._effort.tempo.patience_seconds, self._stopping)
+        holders = wait_until_free(self._session, self._effort.tempo.patience_seconds, self._stopping)
+        held = "; ".join(map(str, holders))
         if held and self._stopping():
             raise Stopped(f"{self._part.name}: stopped while waiting for {held}; run it again to go on")
-        self._held = held is not None
+        self._held = bool(held)
         return f"an old snapshot is held by {held}" if held else ""
 
     def _pause(self, times: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused, TableRefused
+from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.subscribers import find_subscribers
 
@@ -34,16 +35,9 @@ def find_heaps(session: Session, table: TableName) -> list[Heap]:
     Raises:
         TableRefused: the table is missing, a right is missing, or moving would set off more than a move.
     """
-    found = session.fetch_all("maintenance/compact/find", schema=table.schema, table=table.name)
-    if not found or found[0].kind not in {_ORDINARY, "p"}:
-        raise TableRefused(
-            f"database {session.name} has no table {table} that holds rows; correct 'table' in the policy file "
-            f"(names are taken exactly as written, capitals too)"
-        )
+    found = require_table(session, table)
     muted = _may_mute(session)
-    return [
-        _part(session, table, row, muted) for row in session.fetch_all("maintenance/compact/parts", oid=found[0].oid)
-    ]
+    return [_part(session, table, row, muted) for row in session.fetch_all("maintenance/compact/parts", oid=found.oid)]
 
 
 def _may_mute(session: Session) -> bool:

@@ -1,4 +1,4 @@
-"""What docs/what-if.md quotes is what the code says, and no refusal of the code is missing there."""
+"""What docs/when-something-fails quotes is what the code says, and no refusal of the code is missing there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from pg_archiver import errors
 from pg_archiver.errors import ArchiverError
 
 ROOT = Path(__file__).parents[2]
-PAGE = " ".join((ROOT / "docs" / "what-if.md").read_text(encoding="utf-8").split())
-QUOTES = sorted({quote for quote in re.findall("“([^”]+)”", PAGE) if quote != "quotes"})
+INDEX = ROOT / "docs" / "when-something-fails.md"
+PAGES = [INDEX, *sorted((ROOT / "docs" / "when-something-fails").glob("*.md"))]
+TEXT = " ".join(word for page in PAGES for word in page.read_text(encoding="utf-8").split())
+QUOTES = sorted({quote for quote in re.findall("“([^”]+)”", TEXT) if quote != "quotes"})
+LINES_OF_A_CASE = ["You see", "It means", "Safe", "Do"]
 GAP = "…"
 # A quote shorter than this says too little to tell one message from another.
 SHORTEST = 12
@@ -75,4 +80,18 @@ def test_every_refusal_is_quoted() -> None:
 
 
 def test_every_kind_of_error_is_there() -> None:
-    assert sorted(kind for kind in KINDS - {"ArchiverError"} if f"`{kind}`" not in PAGE) == []
+    assert sorted(kind for kind in KINDS - {"ArchiverError"} if f"`{kind}`" not in TEXT) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_case_has_its_four_lines(page: Path) -> None:
+    _, *cases = re.split(r"^### ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert cases
+    for case in cases:
+        text = re.split(r"^## ", case, flags=re.MULTILINE)[0]
+        assert re.findall(r"^- \*\*(.+?)\*\*: ", text, flags=re.MULTILINE) == LINES_OF_A_CASE, text
+
+
+def test_the_index_leads_to_every_page() -> None:
+    index = INDEX.read_text(encoding="utf-8")
+    assert [page.name for page in PAGES[1:] if f"(when-something-fails/{page.name})" not in index] == []
