@@ -57,12 +57,22 @@ def owned(place: Place) -> Place:
 
 
 def heap_bytes(place: Place, table: TableName = EVENTS) -> int:
-    (size,) = place.sql("SELECT pg_relation_size(%s::regclass)", named(table))[0]
-    return int(size)
+    """Of the rows, and of the maps of free space and visibility beside them."""
+    return sum(_forks(place, table))
+
+
+def _forks(place: Place, table: TableName) -> tuple[int, int]:
+    """The bytes of the rows, and those of the two maps."""
+    asked = (
+        "SELECT pg_relation_size(oid)::bigint, pg_relation_size(oid, 'fsm') + pg_relation_size(oid, 'vm')"
+        " FROM pg_class WHERE oid = %s::regclass"
+    )
+    rows, maps = place.sql(asked, named(table))[0]
+    return int(rows), int(maps)
 
 
 def fresh_heap_bytes(place: Place, table: TableName = EVENTS) -> int:
-    """What the same rows take in a new table with the same settings."""
+    """What the same rows take in a new table with the same settings, and the maps that the table has now."""
     (options,) = place.sql(
         "SELECT array_to_string(reloptions, ',') FROM pg_class WHERE oid = %s::regclass", named(table)
     )[0]
@@ -70,7 +80,7 @@ def fresh_heap_bytes(place: Place, table: TableName = EVENTS) -> int:
         f"DROP TABLE IF EXISTS public.fresh_copy; CREATE TABLE public.fresh_copy"
         f" {f'WITH ({options})' if options else ''} AS SELECT * FROM {named(table)}"
     )
-    return heap_bytes(place, TableName("public", "fresh_copy"))
+    return _forks(place, TableName("public", "fresh_copy"))[0] + _forks(place, table)[1]
 
 
 def content(place: Place, table: TableName = EVENTS) -> Counter[bytes]:

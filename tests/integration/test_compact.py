@@ -51,6 +51,7 @@ def test_the_heap_shrinks_to_a_fresh_copys_size_and_every_row_stays_as_it_was(
 @pytest.mark.parametrize("rows", [0, 4000], ids=["empty", "full"])
 def test_a_table_without_dead_space_is_left_alone_and_the_result_says_so(place: Place, rows: int) -> None:
     bloated(place, "true", rows=rows)
+    place.sql("VACUUM analytics.events")  # which makes the maps beside the rows
     before = place.sql("SELECT ctid, xmin, id FROM analytics.events")
     done = compacted(place)
     assert (done.rows, done.before.heap) == (0, done.after.heap)

@@ -44,6 +44,8 @@ PAGE = 8192
 ROOT = Path(__file__).parents[2]
 EVERY_TWENTIETH = "id % 20 = 0"
 PATIENT = MovePace(rest=0.0, patience_seconds=30.0)
+# VACUUM makes the maps of free space and visibility beside the rows.
+MAPS = 5 * PAGE
 
 
 class Writer(threading.Thread):
@@ -205,7 +207,7 @@ def test_a_snapshot_taken_while_it_works_ends_it_after_one_stretch(place: Place)
         assert done.held
         assert "the moved rows' old versions cannot be removed yet" in done.ended
         assert done.rows < 16000 / 20
-        assert done.after.heap <= done.before.heap
+        assert done.after.heap <= done.before.heap + MAPS
         found = reader.execute("SELECT count(*) FROM analytics.events").fetchone()
         assert found == (16000 // 20,)
     assert compacted(place).after.heap <= 1.1 * fresh_heap_bytes(place)
@@ -234,7 +236,8 @@ def test_an_old_snapshot_that_ends_in_time_is_waited_for(place: Place) -> None:
             until(
                 lambda: bool(
                     place.sql(
-                        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'test' AND query ~ 'keeps an old snapshot'"
+                        "SELECT 1 FROM pg_stat_activity"
+                        " WHERE application_name = 'test' AND query ~ 'keeps an old snapshot'"
                     )
                 )
             )

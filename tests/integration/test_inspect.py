@@ -103,6 +103,46 @@ def test_partitions_are_listed_and_summed(place: Place) -> None:
     ]
 
 
+SHAPES = {
+    "fixed": "id bigint, triggered_at timestamp",
+    "odd alignment": "id int, triggered_at timestamp, kind int, seen boolean",
+    "texts of one length": "id bigint, triggered_at timestamp, name text DEFAULT repeat('x', 20)",
+    "texts of any length": "id bigint, triggered_at timestamp, name text DEFAULT repeat('x', (random() * 100)::int)",
+    "nulls": "id bigint, triggered_at timestamp, name text DEFAULT CASE WHEN random() < 0.5 THEN repeat('x', 40) END",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_statistics_say_of_a_fresh_table_is_what_the_server_made_and_what_pgstattuple_finds(
+    place: Place, shape: str
+) -> None:
+    place.sql(f"CREATE SCHEMA analytics; CREATE TABLE analytics.events ({SHAPES[shape]})")
+    place.sql(
+        "INSERT INTO analytics.events (id, triggered_at)"
+        " SELECT i, timestamp '2026-01-01' + i * interval '1 s' FROM generate_series(1, 20000) AS i"
+    )
+    place.sql("CREATE INDEX ON analytics.events (id); CREATE INDEX ON analytics.events (id, triggered_at)")
+    place.sql("DELETE FROM analytics.events WHERE id % 3 = 0")
+    place.sql("VACUUM ANALYZE analytics.events")
+    found = {}
+    for method in (Method.STATISTICS, Method.MEASURED):
+        with_method(place, method)
+        inspection = inspected(place)
+        assert inspection.method is method
+        found[method] = inspection.parts[0]
+    before = rows_bytes(place)
+    place.sql("VACUUM FULL analytics.events")
+    fresh = inspected(place).sizes
+    for method, part in found.items():
+        # pgstattuple_approx takes the line pointers of deleted rows for rows.
+        assert before - part.free.heap == pytest.approx(rows_bytes(place), rel=0.05), method
+        assert part.sizes.indexes - part.free.indexes == pytest.approx(fresh.indexes, rel=0.08), method
+
+
+def rows_bytes(place: Place) -> int:
+    return int(place.sql("SELECT pg_relation_size('analytics.events')")[0][0])
+
+
 def test_an_invalid_index_does_not_count_as_the_timestamps(place: Place) -> None:
     filled(place, 10)
     place.sql("CREATE INDEX by_time ON analytics.events (triggered_at)")

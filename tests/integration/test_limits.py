@@ -18,9 +18,9 @@ LIMIT = "it is a limit of Postgres itself, so trying again will not help"
 
 
 @pytest.fixture
-def database(place: Place) -> Iterator[Session]:
-    with place.session() as session:
-        yield session
+def session(place: Place) -> Iterator[Session]:
+    with place.session() as opened:
+        yield opened
 
 
 @pytest.mark.parametrize(

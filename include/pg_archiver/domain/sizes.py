@@ -25,7 +25,7 @@ def say_given_back(size: int) -> str:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes on disk, of the heap, of its indexes, and of the TOAST table with its index."""
+    """Bytes on disk: of the heap with its maps of free space and visibility, the indexes, and TOAST with its index."""
 
     heap: int = 0
     indexes: int = 0

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused
+from pg_archiver.maintenance.fresh_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
 from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, TablePart
 from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.snapshots import find_holders
 
 _ORDINARY, _PARTITIONED = "r", "p"
-_PAGE_HEADER = 24
-_TUPLE_HEADER = 28
-_LINE_POINTER = 4
 # A chunk of TOAST fills a quarter of a page, unless it is a value's last.
 _TOAST_ROW = 2_032
+_LINE_POINTER = 4
+_PAGE_HEADER = 24
+_FREE_SPACE_STEP = 32
+# How full the pages of a fresh b-tree are.
 _LEAF_FILL = 0.9
-_ALIGNMENT = 8
-_INDEX_ENTRY = 12
 
 
 def measure_table(session: Session, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
@@ -39,11 +38,9 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
         TableRefused: there is no such table.
     """
     found = require_table(session, table)
-    installed = session.fetch_all("maintenance/inspect/functions") if thorough else []
-    functions = {row.name: TableName(row.schema, row.name) for row in installed}
-    method = _method(functions)
+    functions = _find_functions(session) if thorough else {}
     rows = session.fetch_all("maintenance/inspect/parts", oid=found.oid)
-    parts = tuple(_part(session, row, functions, method, timestamp_column) for row in rows)
+    parts = tuple(_part(session, row, functions, timestamp_column) for row in rows)
     indexes = (
         [index for part in parts for index in part.indexes]
         if found.kind == _ORDINARY
@@ -60,7 +57,7 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
         table=table,
         partitioned=found.kind == _PARTITIONED,
         parts=parts,
-        method=method,
+        method=_method(functions),
         timestamp_index=leading[0] if leading else None,
         holders=find_holders(session),
         running=tuple(
@@ -69,6 +66,12 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
         ),
         notes=tuple(notes),
     )
+
+
+def measure_heap(session: Session, oid: int) -> TablePart | None:
+    """Measure one table with a file of its own, by the same arithmetic as `measure_table`; None if it is gone."""
+    rows = [row for row in session.fetch_all("maintenance/inspect/parts", oid=oid) if row.oid == oid]
+    return _part(session, rows[0], _find_functions(session), "") if rows else None
 
 
 def refuse_without_rights(found: Inspection) -> None:
@@ -89,6 +92,11 @@ def measure_sizes(session: Session, table: TableName) -> Sizes:
     """What the table and its parts take up right now."""
     rows = session.fetch_all("maintenance/inspect/parts", oid=require_table(session, table).oid)
     return sum((_sizes(row) for row in rows), Sizes())
+
+
+def _find_functions(session: Session) -> dict[str, TableName]:
+    installed = session.fetch_all("maintenance/inspect/functions")
+    return {row.name: TableName(row.schema, row.name) for row in installed}
 
 
 def _sizes(row: Row) -> Sizes:
@@ -114,22 +122,19 @@ class _Rows:
     sure: bool = False
 
 
-def _part(
-    session: Session, row: Row, functions: Mapping[str, TableName], method: Method, timestamp_column: str
-) -> TablePart:
-    sizes = _sizes(row)
-    width = None if row.width is None else _aligned(row.width + _TUPLE_HEADER)
-    main = int(row.main_bytes)
-    heap = _rows(session, row.oid, main, _counted(row.live, row.dead, row.counted, width), functions, method)
+def _part(session: Session, row: Row, functions: Mapping[str, TableName], timestamp_column: str) -> TablePart:
+    sizes, main = _sizes(row), int(row.main_bytes)
+    stored = _stored(row.columns)
+    length = None if stored is None else row_bytes(stored)
+    heap = _rows(session, row.oid, main, row.block_size, _counted(row.live, row.dead, row.counted, length), functions)
     toast_free = 0
     if row.toast_oid:
         counted = _counted(row.toast_live, row.toast_dead, row.toast_counted, float(_TOAST_ROW))
-        toast = _rows(session, row.toast_oid, int(row.toast_heap_bytes), counted, functions, method)
-        kept = _packed(toast, int(row.toast_heap_bytes), row.block_size, 100)
+        toast = _rows(session, row.toast_oid, int(row.toast_heap_bytes), row.block_size, counted, functions)
+        kept = _fresh_heap(toast, int(row.toast_heap_bytes), row.block_size, 100)
         toast_free = round(sizes.toast * (1 - kept / row.toast_heap_bytes)) if row.toast_heap_bytes else 0
-    share = heap.live / (heap.live + heap.dead) if heap.live + heap.dead else 0.0
-    indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap.live, share))
-    heap_free = main - _packed(heap, main, row.block_size, row.fill_factor)
+    indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap))
+    heap_free = main - _fresh_heap(heap, main, row.block_size, row.fill_factor)
     return TablePart(
         oid=row.oid,
         table=TableName(row.schema, row.name),
@@ -140,12 +145,15 @@ def _part(
         may_maintain=row.may_maintain,
         owner=row.owner,
         indexes=indexes,
+        is_known=heap.length is not None or not heap.live,
     )
 
 
-def _aligned(length: float) -> float:
-    """Rows begin at every eighth byte."""
-    return ceil(length / _ALIGNMENT) * _ALIGNMENT
+def _stored(columns: list[list[Any]] | None) -> list[StoredColumn] | None:
+    """Return how the columns are stored; None where the statistics lack one of them."""
+    if not columns or any(width is None for _, _, width, _ in columns):
+        return None
+    return [StoredColumn(length, alignment, width, nulls) for length, alignment, width, nulls in columns]
 
 
 def _counted(live: int, dead: int, counted: int, width: float | None) -> _Rows:
@@ -154,13 +162,19 @@ def _counted(live: int, dead: int, counted: int, width: float | None) -> _Rows:
 
 
 def _rows(
-    session: Session, oid: int, size: int, counted: _Rows, functions: Mapping[str, TableName], method: Method
+    session: Session, oid: int, size: int, block_size: int, counted: _Rows, functions: Mapping[str, TableName]
 ) -> _Rows:
+    method = _method(functions)
     if method is Method.MEASURED:
         found = session.fetch_one(
             "maintenance/inspect/measured", {"function": functions["pgstattuple_approx"]}, oid=oid
         )
-        length = found.live_bytes / found.live + _LINE_POINTER if found.live else None
+        # Of pages that the visibility map vouches for it takes all that the free space map does not call free, which
+        # counts in steps of 32 bytes, for rows: with the page's header and their line pointers.
+        unread = (1 - found.scanned_share) * size / block_size
+        pointers = _LINE_POINTER * found.scanned_share
+        taken = max(0, found.live_bytes - unread * (_PAGE_HEADER + _FREE_SPACE_STEP / 2))
+        length = taken / found.live + pointers if found.live else None
         return _Rows(found.live, found.dead, length, sure=True)
     if method is Method.FREE_SPACE_MAP:
         free = session.fetch_one(
@@ -171,16 +185,15 @@ def _rows(
     return counted
 
 
-def _packed(rows: _Rows, size: int, block_size: int, fill_factor: int) -> int:
-    """Bytes that the live rows take up after a rewrite."""
+def _fresh_heap(rows: _Rows, size: int, block_size: int, fill_factor: int) -> int:
+    """Return the bytes that the live rows take up after a rewrite, never more than now."""
     if not rows.live:
         # Statistics that know of no row, dead or alive, may be statistics that know nothing.
         return 0 if rows.dead or rows.sure else size
     if not rows.length:
         # Never analyzed: then a dead row is taken to be as long as a live one.
         return round(size * rows.live / (rows.live + rows.dead))
-    fits = max(1, int((block_size - _PAGE_HEADER) * fill_factor / 100 / rows.length))
-    return min(size, -(-rows.live // fits) * block_size)
+    return min(size, heap_bytes(rows.live, rows.length, block_size, fill_factor))
 
 
 def _indexes(
@@ -188,34 +201,36 @@ def _indexes(
     oid: int,
     timestamp_column: str,
     functions: Mapping[str, TableName] | None = None,
-    live: int = 0,
-    share: float = 1.0,
+    heap: _Rows | None = None,
 ) -> list[IndexCondition]:
     return [
         IndexCondition(
             oid=row.oid,
             name=TableName(row.schema, row.name),
             size=int(row.bytes),
-            free=_index_free(session, row, functions or {}, live, share),
+            fresh=_fresh_index(session, row, functions or {}, heap),
             valid=row.valid,
             method=row.method,
             leads=row.leads,
+            is_exclusion=row.is_exclusion,
         )
         for row in session.fetch_all("maintenance/inspect/indexes", oid=oid, column=timestamp_column)
     ]
 
 
-def _index_free(session: Session, row: Any, functions: Mapping[str, TableName], live: int, share: float) -> int:
-    """What a rebuild of a b-tree would give back; entries of dead rows are in it until VACUUM removes them."""
-    if row.method != "btree" or not row.valid:
-        return 0 if row.valid else int(row.bytes)
+def _fresh_index(session: Session, row: Row, functions: Mapping[str, TableName], heap: _Rows | None) -> int | None:
+    """Return the bytes of a b-tree that is built anew; entries of dead rows are in it until VACUUM removes them."""
+    if row.method != "btree" or not row.valid or heap is None:
+        return None
     if "pgstatindex" in functions:
         found = session.fetch_one(
             "maintenance/inspect/index_density", {"function": functions["pgstatindex"]}, oid=row.oid
         )
-        kept = found.leaves * row.block_size * min(1.0, found.density / 100 / _LEAF_FILL) * share
-    elif row.width is not None:
-        kept = live * (row.width + _INDEX_ENTRY) / _LEAF_FILL
-    else:
-        return 0
-    return max(0, int(row.bytes - kept - 2 * row.block_size))
+        share = heap.live / (heap.live + heap.dead) if heap.live + heap.dead else 0.0
+        kept: float = found.leaves * row.block_size * min(1.0, found.density / 100 / _LEAF_FILL) * share
+        return min(int(row.bytes), round(kept) + 2 * int(row.block_size))
+    stored = _stored(row.columns)
+    if stored is None:
+        return None
+    entries = int(row.entries) if row.is_partial else heap.live
+    return min(int(row.bytes), btree_bytes(entries, stored, row.block_size, row.fill_factor))

@@ -20,15 +20,23 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class IndexCondition:
-    """One index: what it takes up, and what of that a rebuild would give back."""
+    """One index: what it takes up, and what a fresh one would, None where nobody knows; both in bytes."""
 
     oid: int
     name: TableName
     size: int
-    free: int
+    fresh: int | None
     valid: bool
     method: str
     leads: bool
+    is_exclusion: bool = False
+
+    @property
+    def free(self) -> int:
+        """What a rebuild would give back; all of it where the index is of no use."""
+        if not self.valid:
+            return self.size
+        return 0 if self.fresh is None else max(0, self.size - self.fresh)
 
     def __str__(self) -> str:
         return f"{self.name.name} {format_bytes(self.size)}{'' if self.valid else ' (invalid)'}"
@@ -36,7 +44,10 @@ class IndexCondition:
 
 @dataclass(frozen=True)
 class TablePart:
-    """One table with a file of its own: the table itself, a partition or a child of it."""
+    """One table with a file of its own: the table itself, a partition or a child of it.
+
+    `is_known` is whether the length of its rows is; else `free` of the heap goes by the share of dead rows alone.
+    """
 
     oid: int
     table: TableName
@@ -47,6 +58,7 @@ class TablePart:
     may_maintain: bool
     owner: str
     indexes: tuple[IndexCondition, ...] = ()
+    is_known: bool = True
 
 
 @dataclass(frozen=True)

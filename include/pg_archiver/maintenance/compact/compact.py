@@ -25,6 +25,7 @@ from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import DatabaseRefused, Stopped
+from pg_archiver.maintenance.bloat import measure_heap
 from pg_archiver.maintenance.compact.preconditions import Heap, find_heaps
 from pg_archiver.maintenance.compact.reindex import Bloat, drop_leftovers, rebuild_bloated
 from pg_archiver.maintenance.compact.row_mover import MovePace, Mover
@@ -179,7 +180,7 @@ class _Compaction:
             return f"nothing was moved: {held}"
         self._vacuum()
         self._session.execute("maintenance/compact/analyze", {"table": self._part.name})
-        blocks, needed = self._blocks(), self._row("maintenance/compact/room").pages
+        blocks, needed = self._blocks(), self._needed_blocks()
         if blocks <= 1:
             return "nothing to move: the rows are on one page"
         if needed is not None and blocks - needed < _least_cut(blocks):
@@ -252,7 +253,17 @@ class _Compaction:
 
     def _blocks(self) -> int:
         row = self._row("maintenance/compact/sizes")
-        return int(row.heap // row.block_size)
+        return int(row.main // row.block_size)
+
+    def _needed_blocks(self) -> int | None:
+        """Return how many pages the rows need, by the measure of `inspect`; None where nobody knows."""
+        part = measure_heap(self._session, self._part.oid)
+        if part is None:
+            raise _GoneError
+        if not part.is_known:
+            return None
+        row = self._row("maintenance/compact/sizes")
+        return int(-(-(row.main - part.free.heap) // row.block_size))
 
     def _row(self, statement: str) -> Row:
         rows = self._session.fetch_all(statement, oid=self._part.oid)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import LockWait, RightMissing, Stopped
-from pg_archiver.postgres.session import Row, Session
+from pg_archiver.maintenance.bloat import measure_heap
+from pg_archiver.maintenance.inspection import IndexCondition
+from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -63,32 +65,34 @@ def rebuild_bloated(
         DatabaseInterrupted: broken off in the middle of one; the next run clears up.
     """
     notes = []
-    for index in session.fetch_all("maintenance/compact/indexes", oid=oid):
-        if not index.is_valid or not _is_bloated(index, bloat, shrunk):
+    part = measure_heap(session, oid)
+    for index in sorted(part.indexes if part else (), key=lambda index: (index.size, index.name)):
+        if not index.valid or not _is_bloated(index, bloat, shrunk):
             continue
         if stopping():
-            raise Stopped(f"stopped before the rebuild of index {index.name}; run it again to go on")
+            raise Stopped(f"stopped before the rebuild of index {index.name.name}; run it again to go on")
         notes.append(_rebuild_index(session, oid, index, no_room))
     return notes
 
 
-def _is_bloated(index: Row, bloat: Bloat, shrunk: float) -> bool:
-    if index.fresh_bytes is None:
-        return bool(shrunk * bloat.factor < 1 and index.bytes > bloat.least_bytes)
-    return bool(index.bytes > index.fresh_bytes * bloat.factor and index.bytes - index.fresh_bytes > bloat.least_bytes)
+def _is_bloated(index: IndexCondition, bloat: Bloat, shrunk: float) -> bool:
+    if index.fresh is None:
+        return shrunk * bloat.factor < 1 and index.size > bloat.least_bytes
+    return index.size > index.fresh * bloat.factor and index.free > bloat.least_bytes
 
 
-def _rebuild_index(session: Session, oid: int, index: Row, no_room: Callable[[int], str | None]) -> str:
-    needed = index.bytes if index.fresh_bytes is None else min(index.bytes, index.fresh_bytes)
+def _rebuild_index(session: Session, oid: int, index: IndexCondition, no_room: Callable[[int], str | None]) -> str:
+    needed = index.size if index.fresh is None else index.fresh
+    name = index.name.name
     if index.is_exclusion:
-        return f"index {index.name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"
-    if hindrance := no_room(int(needed)):
-        return f"index {index.name} is bloated, but a new one {hindrance}"
-    log.info("rebuilding index %s of %d bytes", index.name, index.bytes)
+        return f"index {name} is bloated, but an exclusion constraint's cannot be rebuilt concurrently"
+    if hindrance := no_room(needed):
+        return f"index {name} is bloated, but a new one {hindrance}"
+    log.info("rebuilding index %s of %d bytes", index.name, index.size)
     try:
-        session.execute("maintenance/compact/reindex", {"index": TableName(index.schema, index.name)})
+        session.execute("maintenance/compact/reindex", {"index": index.name})
     except LockWait:
         # Somebody's transaction outlasted the wait: the index itself is as it was.
         left = drop_leftovers(session, oid)
-        return "; ".join([f"index {index.name} is bloated, but another session kept its rebuild from ending", *left])
-    return f"rebuilt index {index.name} concurrently"
+        return "; ".join([f"index {name} is bloated, but another session kept its rebuild from ending", *left])
+    return f"rebuilt index {name} concurrently"

@@ -1,6 +1,8 @@
--- Bytes on disk: the heap itself, its indexes, its TOAST with the index.
+-- Bytes on disk: the heap with its maps of free space and visibility, its indexes, its TOAST with the index; and the
+-- heap's rows alone.
 SELECT
-    pg_relation_size(class.oid) AS heap,
+    pg_table_size(class.oid) - coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0) AS heap,
+    pg_relation_size(class.oid) AS main,
     pg_indexes_size(class.oid) AS indexes,
     coalesce(pg_total_relation_size(nullif(class.reltoastrelid, 0)), 0) AS toast,
     current_setting('block_size')::integer AS block_size

@@ -1,5 +1,6 @@
 -- The table and its partitions and children, as far as they have a file. The owner of the table, or of the database,
 -- may rewrite it, and from version 17 on who was granted MAINTAIN; the server passes over others with a mere warning.
+-- `columns` tells how each is stored, its average width and its share of NULLs; the last two null where nobody knows.
 WITH RECURSIVE family AS (
     SELECT %(oid)s::oid AS oid
     UNION
@@ -30,10 +31,17 @@ SELECT
         100
     ) AS fill_factor,
     (
-        SELECT sum(width.avg_width * (1 - width.null_frac))::float8
-        FROM pg_catalog.pg_stats AS width
-        WHERE width.schemaname = space.nspname AND width.tablename = class.relname AND NOT width.inherited
-    ) AS width,
+        SELECT
+            jsonb_agg(
+                jsonb_build_array(stored.attlen, stored.attalign, known.avg_width, known.null_frac)
+                ORDER BY stored.attnum
+            )
+        FROM pg_catalog.pg_attribute AS stored
+        LEFT JOIN pg_catalog.pg_stats AS known
+            ON known.schemaname = space.nspname AND known.tablename = class.relname
+            AND known.attname = stored.attname AND NOT known.inherited
+        WHERE stored.attrelid = class.oid AND stored.attnum > 0 AND NOT stored.attisdropped
+    ) AS columns,
     current_setting('block_size')::integer AS block_size,
     pg_get_userbyid(class.relowner) AS owner,
     pg_has_role(class.relowner, 'USAGE')
