@@ -152,7 +152,7 @@ def test_a_dry_run_cannot_write_to_the_database_at_all(filled: Place, monkeypatc
 
     def deleting(database: Any, *_: object, **__: object) -> None:
         ran.append(database)
-        database.change("ledger/schema/record_migration", number=1, name="x")
+        database.execute("ledger/schema/record_migration", number=1, name="x")
 
     exported_and_stored(filled)
     monkeypatch.setattr("pg_archiver.airflow.archive.export_all", deleting)

@@ -1,4 +1,4 @@
-"""What release 0750206 wrote is read for ever: its ledger is brought up to date in place, its objects are as good."""
+"""What former releases wrote is read forever: a ledger is brought up to date in place, objects are as good."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from pg_archiver.verify.verify_archive import verify
 from tests.integration.place import Place
 from tests.integration.restoring import restored
 
-CASES = Path(__file__).parents[1] / "cases" / "format_1"
+CASES = Path(__file__).parents[1] / "cases"
+# The format of the release's manifests, and the last migration of its ledger.
+RELEASES = {"format_1": (1, 11), "format_2": (2, 20)}
 CLIENT = "odd cliënt"
 START, END = datetime(2024, 1, 1), datetime(2025, 1, 1)  # noqa: DTZ001 (column time)
 # Table, column, how its objects are compressed, and where its rows are as they should be.
@@ -31,17 +33,24 @@ TABLES: dict[str, tuple[TableName, str, Compression, str]] = {
 }
 
 
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def kept(place: Place) -> Place:
+def kept(place: Place, release: str) -> Place:
     """The database and the bucket as that release left them."""
-    place.sql((CASES / "database.sql").read_text(encoding="utf-8"))
+    case = CASES / release
+    place.sql((case / "database.sql").read_text(encoding="utf-8"))
     place.sql("RESET ALL")
+    place.sql("SET archiver.ledger_version = '2'")
     place.sql("UPDATE archiver.windows SET bucket = %s", place.bucket)
     place.sql("UPDATE archiver.restores SET bucket = %s, target_oid = 'public.keyless'::regclass", place.bucket)
     place.sql("UPDATE archiver.partitions SET partition_oid = 'public.days_3'::regclass")
-    for number, key in enumerate((CASES / "objects" / "keys.txt").read_text(encoding="utf-8").splitlines(), start=1):
-        place.write(key, (CASES / "objects" / f"{number:03d}").read_bytes())
-    assert place.sql("SELECT max(number) FROM archiver.migrations") == [(11,)]
+    for number, key in enumerate((case / "objects" / "keys.txt").read_text(encoding="utf-8").splitlines(), start=1):
+        place.write(key, (case / "objects" / f"{number:03d}").read_bytes())
+    assert place.sql("SELECT max(number) FROM archiver.migrations") == [(RELEASES[release][1],)]
     return place.ordered(client=CLIENT, run_id="a later run")
 
 
@@ -91,16 +100,18 @@ def in_either(place: Place, name: str) -> list[object]:
     return place.sql(f"({one} EXCEPT ALL {two}) UNION ALL ({two} EXCEPT ALL {one})")
 
 
-def test_it_is_small() -> None:
-    assert sum(path.stat().st_size for path in CASES.rglob("*") if path.is_file()) < 200_000
+def test_it_is_small(release: str) -> None:
+    assert sum(path.stat().st_size for path in (CASES / release).rglob("*") if path.is_file()) < 200_000
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_manifest_and_note_is_read(kept: Place, name: str) -> None:
+def test_every_manifest_and_note_is_read(kept: Place, release: str, name: str) -> None:
     place = table_of(kept, name)
     migrated(place)
     manifests = [read_manifest(place.store, place.order, one.key) for one in list_manifests(place.store, place.order)]
-    assert [manifest.format for manifest in manifests] == [1] * {"odd": 4, "keyless": 2, "days": 4}[name]
+    assert [manifest.format for manifest in manifests] == [RELEASES[release][0]] * {"odd": 4, "keyless": 2, "days": 4}[
+        name
+    ]
     with place.session() as session:
         ledger = WindowLedger(session, place.order)
         left = [find_removed_rows(ledger, place.store, manifest) for manifest in manifests]
