@@ -8,7 +8,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import airflow_home
+from tests.support import airflow_home
 
 airflow_home.settle()
 

@@ -12,7 +12,7 @@ import psycopg
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.domain.tables import TableName
-from tests.place import NOW, AnyPlace, founded, hours_ago
+from tests.support.any_place import NOW, AnyPlace, founded, hours_ago
 
 __all__ = ["NOW", "Place", "hours_ago"]
 

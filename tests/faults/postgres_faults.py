@@ -29,7 +29,7 @@ from tests.faults.comparing import compared
 from tests.faults.place import Place, hours_ago
 from tests.faults.postgres_proxy import Cut, PostgresProxy
 from tests.faults.recorder import filled, with_table
-from tests.integration.together import until
+from tests.support.concurrency import until
 
 ROWS = 12
 BATCH_SIZE = 5

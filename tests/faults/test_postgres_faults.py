@@ -34,7 +34,7 @@ from tests.faults.postgres_faults import (
 from tests.faults.recorder import opened
 from tests.faults.standby import standby_of
 from tests.faults.storm import Storm
-from tests.integration.together import until
+from tests.support.concurrency import until
 
 # One of each kind of fault; all of them are tried by `python -m tests.faults`.
 SAMPLE = (

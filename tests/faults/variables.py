@@ -21,7 +21,7 @@ from tests.faults.comparing import compared
 from tests.faults.meanwhile import fill
 from tests.faults.place import Place
 from tests.faults.recorder import with_table
-from tests.integration.task_context import connect_airflow, context_of, work_on
+from tests.support.task_context import connect_airflow, context_of, work_on
 
 # A run's tasks, at which the Variables begin to fail.
 TASKS = ("plan", "delete")

@@ -11,7 +11,7 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import MotoS3, RcloneS3, S3Server
-from tests.integration.place import Place
+from tests.support.place import Place
 
 _numbers = itertools.count(1)
 

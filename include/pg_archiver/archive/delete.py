@@ -30,7 +30,7 @@ from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
 from pg_archiver.ledger.generation import Generation, State
-from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.postgres.catalog import describe_table, find_delete_triggers
@@ -98,7 +98,7 @@ def delete_all(
         for window, following in zip_longest(windows, windows[1:]):
             with (
                 failures.collect(window),
-                session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
+                session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
                 session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
             ):
                 results.append(_delete_window(ledger, bucket, sidecars, session, order, window, following, stopping))

@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.errors import Busy, DatabaseInterrupted, LockWait, Refused
+from pg_archiver.ledger.locks import detach_lock
 from pg_archiver.ledger.partition_drops import PartitionDropLog
 from pg_archiver.postgres.session import Row, Session
 
@@ -49,7 +50,7 @@ def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | No
 
 
 @contextmanager
-def take_turn(session: Session, drops: PartitionDropLog, partition: Partition) -> Generator[None]:
+def take_turn(session: Session, partition: Partition) -> Generator[None]:
     """Partitions of one parent are detached one after the other: the server refuses a second one at once.
 
     A reader holds up the first of them for minutes, so the others have patience.
@@ -58,7 +59,7 @@ def take_turn(session: Session, drops: PartitionDropLog, partition: Partition) -
         for left in reversed(range(_DETACH_TURNS)):
             try:
                 held.enter_context(
-                    session.advisory_lock(drops.turn_name(partition.parent), f"detaching from {partition.parent}")
+                    session.advisory_lock(detach_lock(partition.parent), f"detaching from {partition.parent}")
                 )
                 break
             except Busy:
@@ -86,7 +87,7 @@ def detach(session: Session, drops: PartitionDropLog, partition: Partition, tabl
     """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
     log.info("%s: detaching it", partition)
     try:
-        with take_turn(session, drops, partition):
+        with take_turn(session, partition):
             _end_other_detaches(session, drops, partition)
             _refuse_under_long_readers(session, partition)
             with session.timeouts(lock=DETACH_LOCK_TIMEOUT):

@@ -19,7 +19,7 @@ from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
-from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.locks import partition_lock, rewrite_lock
 from pg_archiver.ledger.partition_drops import Dropped, PartitionDropLog
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for
@@ -56,7 +56,7 @@ def drop(
     refuse_in_dry_run(order)
     drops = PartitionDropLog(session, order)
     with (
-        session.advisory_lock(drops.lock_name(partition.oid), str(partition)),
+        session.advisory_lock(partition_lock(order.table, partition.oid), str(partition)),
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         begun, partition = _find_begun(drops, partition)
@@ -77,7 +77,7 @@ def drop(
             return _compare_and_drop(session, order, partition, drops, begun, lambda: work, confirm)
         if begun is None:
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
-        with take_turn(session, drops, partition):
+        with take_turn(session, partition):
             finalize(session, partition)
         return _compare_and_drop(
             session, order, partition, drops, begun, lambda: load_coverage(session, bucket, order, partition), confirm
@@ -93,7 +93,7 @@ def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None
     """
     refuse_in_dry_run(order)
     drops = PartitionDropLog(session, order)
-    with session.advisory_lock(drops.lock_name(partition.oid), str(partition)):
+    with session.advisory_lock(partition_lock(order.table, partition.oid), str(partition)):
         begun, partition = _find_begun(drops, partition)
         here = find_whereabouts(session, partition)
         if begun is None:
@@ -104,7 +104,7 @@ def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None
         if here.attached:
             drops.end(begun, "attached", "the detach never took place, and it is not due any more")
             return
-        with take_turn(session, drops, partition):
+        with take_turn(session, partition):
             finalize(session, partition)
         _return_to_table(session, order, partition, drops, begun, None, "it is not due any more")
 

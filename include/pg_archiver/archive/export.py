@@ -20,7 +20,7 @@ from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from pg_archiver.ledger.generation import Generation, State
-from pg_archiver.ledger.locks import rewrite_lock
+from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger, read_timeline
 from pg_archiver.objects.csv_rows import make_divider
@@ -72,7 +72,7 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
     """
     ledger = WindowLedger(session, order)
     with (
-        session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"),
+        session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         last = ledger.find_latest(window.cell)

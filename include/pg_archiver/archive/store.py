@@ -17,6 +17,7 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, KeyTaken
 from pg_archiver.ledger.generation import Cause, State
+from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
@@ -51,7 +52,10 @@ def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Seque
     failures = Failures(session)
     with ReadBackQueue(bucket, session.stop) as checks:
         for window, following in zip_longest(windows, windows[1:]):
-            with failures.collect(window), session.advisory_lock(ledger.lock_name(window.cell), f"window {window}"):
+            with (
+                failures.collect(window),
+                session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
+            ):
                 rows += _store_window(ledger, bucket, checks, window, following)
     failures.settle()
     return rows

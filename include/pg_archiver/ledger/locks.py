@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
+from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.windows import Window
 from pg_archiver.domain.work import WorkOrder
+
+
+def window_lock(table: TableName, cell: Window) -> str:
+    """The name of the lock under which one window is worked on: exported, checked, deleted or restored."""
+    return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
+
+
+def partition_lock(table: TableName, oid: int) -> str:
+    """The name of the lock under which the partition of this table with this oid is dropped or brought back."""
+    return json.dumps(["archiver", table.schema, table.name, "partition", oid])
+
+
+def detach_lock(parent: TableName) -> str:
+    """The name of the lock under which partitions of this parent are detached, one after the other."""
+    return json.dumps(["archiver", parent.schema, parent.name, "detach"])
 
 
 def rewrite_lock(order: WorkOrder) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from pg_archiver.domain.tables import Partition, TableName
@@ -83,15 +82,6 @@ class PartitionDropLog:
         """What this run dropped."""
         rows = self._session.fetch_all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
         return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]
-
-    def turn_name(self, parent: TableName) -> str:
-        """The name of the lock under which partitions of this parent are detached, one after the other."""
-        return json.dumps(["archiver", parent.schema, parent.name, "detach"])
-
-    def lock_name(self, oid: int) -> str:
-        """The name of the lock that goes with this partition."""
-        table = self._order.table
-        return json.dumps(["archiver", table.schema, table.name, "partition", oid])
 
 
 def partition_of(row: Row, *, alone: bool) -> Partition:

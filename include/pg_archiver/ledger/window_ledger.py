@@ -6,7 +6,6 @@ taken over by another run) finds no such row, and learns that its work is void i
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -269,11 +268,6 @@ class WindowLedger(LedgerTables):
             run_id=manifest.run_id,
             note="rebuilt from the manifest in S3",
         )
-
-    def lock_name(self, cell: Window) -> str:
-        """The name of the lock that goes with this window."""
-        table = self._order.table
-        return json.dumps(["archiver", table.schema, table.name, str(cell.start), str(cell.end)])
 
     def _require_one_row(self, row: Generation, changed: int) -> None:
         if changed != 1:

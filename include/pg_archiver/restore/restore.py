@@ -19,6 +19,7 @@ from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
 from pg_archiver.ledger.kept_rows import RemovedRows
+from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
@@ -155,7 +156,7 @@ class _RestoreRun:
             self._note_failure(f"{found.key}: waits until the newer object of its window is whole again")
             return
         try:
-            with self.session.advisory_lock(self.ledger.lock_name(found.cell), f"window {found.cell}"):
+            with self.session.advisory_lock(window_lock(self.order.work.table, found.cell), f"window {found.cell}"):
                 self._restore_object(found, target, only)
         except Busy as busy:
             log.warning("%s%s", busy, self._keep_older_out(found, target, everything=True))

@@ -1,0 +1,53 @@
+"""A row in the right place and of the right version still stays if its key is not, digit by digit, the listed one."""
+
+from __future__ import annotations
+
+import pytest
+
+from pg_archiver.archive.exported_rows import ExportedRows
+from pg_archiver.domain.tables import TableName
+from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.statements import Names, NotReferenced
+from tests.support.place import Place, hours_ago
+
+
+@pytest.mark.parametrize(
+    ("of_type", "live", "listed", "goes"),
+    [
+        ("bigint", "1", "1", True),
+        ("bigint", "1", "2", False),
+        ("uuid", "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000001", True),
+        ("uuid", "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002", False),
+        ("timestamp(3)", "2026-01-01", "2026-01-01", True),
+        ("timestamp(3)", "2026-01-01", "2026-01-01 00:00:00.001", False),
+        ("numeric", "1.0", "1.0", True),
+        ("numeric", "1.0", "1.00", False),
+        ("double precision", "0", "0", True),
+        ("double precision", "-0", "0", False),
+        ("text", "a", "a", True),
+        ("text", "a", "A", False),
+    ],
+)
+def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live: str, listed: str, goes: bool) -> None:
+    place.sql("CREATE SCHEMA analytics")
+    place.sql(f"CREATE TABLE analytics.things (id {of_type} PRIMARY KEY, at timestamp NOT NULL)")
+    place.sql(f"INSERT INTO analytics.things VALUES ('{live}', '{hours_ago(60)}')")
+    ((version, table, spot),) = place.sql("SELECT xmin::text, tableoid::oid, ctid::text FROM analytics.things")
+    things = place.on("analytics.things", "at")
+    with things.session() as session:
+        shape = describe_table(session, TableName("analytics", "things"), "at")
+        keys = ExportedRows(session, things.store, things.order, shape)
+        keys.create()
+        lines = f'version,key_0,key_1,key_2\n{version},{table},"{spot}",{listed}\n'
+        names: Names = {"names": ["version", "key_0", "key_1", "key_2"]}
+        assert session.copy_in("archive/delete/load_keys", names, iter([lines.encode()])) == 1
+        gone = session.fetch_one(
+            "archive/delete/batch",
+            {"table": shape.table, "column": "at", **keys.matching, "unreferenced": NotReferenced("target", ())},
+            after=0,
+            upto=1,
+            start=hours_ago(61),
+            end=hours_ago(59),
+        )
+    assert (gone.deleted, gone.kept) == ((1, "{}") if goes else (0, "{[1,2)}"))
+    assert place.sql("SELECT count(*) FROM analytics.things") == [(0 if goes else 1,)]
