@@ -29,7 +29,7 @@ BETWEEN_BATCHES, LAST_WORD = "between two batches", "at the last word before a d
 BEFORE_LOCK, IN_BATCH = "before a batch's lock", "in a delete batch"
 IN_COMPARISON, BEFORE_DROP = "before a partition's last comparison", "before its DROP"
 _STATEMENTS = {
-    "archive/delete/hold": BEFORE_LOCK,
+    "archive/delete/lock_table": BEFORE_LOCK,
     "archive/delete/batch": IN_BATCH,
     "archive/drop_partition/compare": IN_COMPARISON,
     "archive/drop_partition/drop": BEFORE_DROP,

@@ -42,7 +42,7 @@ LOST: dict[str, Trial] = {
     for how, deed in _LOST.items()
     for often, after, times in (
         ("once", 0, 1),
-        ("once, later", 2, 1),
+        ("once, later", 1, 1),
         ("twice", 1, 2),
         ("for ever", 1, _FOR_EVER),
     )

@@ -110,7 +110,11 @@ CHANGES: dict[str, Change] = {
     "CLUSTER": Change("CLUSTER {table} USING {name}_triggered_at"),
     "SET UNLOGGED": Change("ALTER TABLE {table} SET UNLOGGED", "ALTER TABLE {table} SET LOGGED"),
     "the key dropped": Change(
-        "ALTER TABLE {table} DROP CONSTRAINT {name}_pkey", "ALTER TABLE {table} ADD PRIMARY KEY (id)", keyed=True
+        "ALTER TABLE {table} DROP CONSTRAINT {name}_pkey",
+        "ALTER TABLE {table} ADD PRIMARY KEY (id)",
+        keyed=True,
+        # A batch compares columns, files and versions; what its rows have in their key they have without it.
+        keeps=False,
     ),
     "children that would go with it": Change(
         "CREATE TABLE {child} (id bigint REFERENCES {table} (id) ON DELETE CASCADE);"

@@ -20,10 +20,10 @@ SAMPLE = (
         for what in (
             "ledger/schema/migration_lock",
             "ledger/windows/begin",
-            "ledger/windows/exported",
-            "ledger/windows/stored",
-            "ledger/windows/progress",
-            "ledger/windows/deleted",
+            "ledger/windows/mark_exported",
+            "ledger/windows/mark_stored",
+            "ledger/windows/note_progress",
+            "ledger/windows/mark_deleted",
             "archive/delete/batch",
             "commit",
             "S3 PutObject",
@@ -72,7 +72,7 @@ def test_no_row_is_lost_by_a_kill_while_a_partition_is_dropped(
 
 def test_no_row_is_lost_by_a_kill_while_rows_leave_whose_children_left_before(place: Place, worker: Worker) -> None:
     kills = choices(points(worker, place, "children"), "children")
-    deleting = ("archive/delete/", "ledger/windows/progress", "postgres/catalog/delete_triggers")
+    deleting = ("archive/delete/", "ledger/windows/note_progress", "postgres/catalog/delete_triggers")
     sample = [kill for kill in kills if kill.point.partition(" ")[2].startswith(deleting)][:CHILDREN]
     assert len(sample) == CHILDREN
     assert tried_all(worker, place, "children", sample).rows

@@ -23,7 +23,7 @@ NEVER = "DO $$ BEGIN PERFORM pg_catalog.pg_sleep(3600); END $$"
 def delete(session: Session) -> None:
     """A transaction in whose middle a statement goes on and on."""
     with session.transaction():
-        session.execute("archive/delete/hold", EVENTS)
+        session.execute("archive/delete/lock_table", EVENTS)
         session.run_script(NEVER)
 
 

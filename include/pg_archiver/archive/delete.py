@@ -233,7 +233,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     """
     session, order, row = work.session, work.order, work.row
     with rows_that_are_pointed_to(order.table), session.transaction():
-        session.execute("archive/delete/hold", {"table": order.table})
+        session.execute("archive/delete/lock_table", {"table": order.table})
         if reason := find_table_change(session, work.shape, work.manifest):
             raise _OtherTableError(reason)
         keys = find_keys_to_wait_for(session, order.table, work.shape.oid, order.children)

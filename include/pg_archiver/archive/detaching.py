@@ -43,7 +43,7 @@ class Whereabouts:
 
 def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
     """Where it is now; None if nothing has its oid."""
-    rows = session.fetch_all("archive/drop_partition/state", oid=partition.oid)
+    rows = session.fetch_all("archive/drop_partition/partition_state", oid=partition.oid)
     if not rows:
         return None
     return Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
@@ -72,7 +72,7 @@ def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Pa
     """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
     ours = {one.oid: one.table for one in drops.list_unfinished().values()}
     parent = partition.parent
-    for other in session.fetch_all("archive/drop_partition/pending", schema=parent.schema, table=parent.name):
+    for other in session.fetch_all("archive/drop_partition/pending_detach", schema=parent.schema, table=parent.name):
         table = TableName(other.schema, other.name)
         if other.oid == partition.oid:
             continue
@@ -131,7 +131,7 @@ def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
     first: set[str] | None = None
     while True:
         found = session.fetch_all(
-            "archive/drop_partition/lockers", schema=partition.parent.schema, table=partition.parent.name
+            "archive/drop_partition/lock_holders", schema=partition.parent.schema, table=partition.parent.name
         )
         first = {row.transaction for row in found} if first is None else first
         left = [row for row in found if row.transaction in first]

@@ -143,7 +143,7 @@ def _end_gone(
 
 def _may_hold_rows(session: Session, table: TableName) -> bool:
     try:
-        return bool(session.fetch_one("archive/drop_partition/holds_rows", {"partition": table}).found)
+        return bool(session.fetch_one("archive/drop_partition/has_rows", {"partition": table}).found)
     except DatabaseRefused:
         return True
 
@@ -230,7 +230,7 @@ def _drop_at_once(work: Coverage, drops: PartitionDropLog, partition: Partition)
     """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
     session = work.session
     with session.transaction():
-        session.execute("archive/drop_partition/hold_parent", {"parent": partition.parent})
+        session.execute("archive/drop_partition/lock_parent", {"parent": partition.parent})
         table = _lock_partition(session, partition)
         missing = work.compare(table)
         if missing is None:
@@ -247,7 +247,7 @@ def _lock_partition(session: Session, partition: Partition) -> TableName:
     """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
     here = find_whereabouts(session, partition)
     if here is not None:
-        session.execute("archive/drop_partition/hold", {"partition": here.table})
+        session.execute("archive/drop_partition/lock_partition", {"partition": here.table})
         if here.table == partition.table and find_whereabouts(session, partition) == here:
             return here.table
     raise DatabaseInterrupted(f"database {session.name}: {partition} was renamed or dropped by somebody else just now")
@@ -262,7 +262,7 @@ def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: i
 def _drop_table(session: Session, partition: Partition, table: TableName) -> int:
     """Returns what its files took."""
     find_keys_to_wait_for(session, table, partition.oid, ())
-    bytes_ = int(session.fetch_one("archive/drop_partition/size", oid=partition.oid).bytes)
+    bytes_ = int(session.fetch_one("archive/drop_partition/partition_bytes", oid=partition.oid).bytes)
     session.execute("archive/drop_partition/drop", {"partition": table})
     return bytes_
 

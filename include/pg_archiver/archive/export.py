@@ -156,7 +156,7 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
         "unreferenced": NotReferenced("target", shape.waits_for),
     }
     start, end = bounds(window.span, shape.timestamp_kind)
-    if session.fetch_one("archive/export/any", names, start=start, end=end).found:
+    if session.fetch_one("archive/export/has_rows", names, start=start, end=end).found:
         return False
     log.info("window %s: left alone, other rows point to each of its rows", window)
     return True
@@ -219,7 +219,7 @@ def _copy_snapshot(
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
     """
     with name_unreadable_rows(session, order, row.span), session.snapshot():
-        session.execute("archive/export/hold", {"table": order.table})
+        session.execute("archive/export/lock_table", {"table": order.table})
         shape = describe_table(session, order.table, order.timestamp_column, order.children)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _has_restore_hold(session, order, window):

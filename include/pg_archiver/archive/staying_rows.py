@@ -95,7 +95,7 @@ def find_waiting(
         "unreferenced": NotReferenced("target", shape.waits_for),
         "unreferenced_by_lasting": NotReferenced("target", lasting),
     }
-    oldest = session.fetch_one("archive/plan/waiting", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
+    oldest = session.fetch_one("archive/plan/waiting_rows", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
     waiting = oldest.looked_at - oldest.free
     if not waiting:
         return []

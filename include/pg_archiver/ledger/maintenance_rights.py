@@ -51,5 +51,5 @@ def _may_keep(session: Session) -> bool:
     rights = session.fetch_one("ledger/maintenance/rights")
     if not (rights.in_schema and rights.in_tables):
         return False
-    done = {row.number for row in session.fetch_all("ledger/schema/migrated")}
+    done = {row.number for row in session.fetch_all("ledger/schema/migrations_done")}
     return all(number in done for number, _ in list_migrations() if number > 1)

@@ -25,7 +25,7 @@ def refuse_foreign(session: Session) -> None:
     Raises:
         DatabaseRefused: it is somebody else's.
     """
-    if found := session.fetch_all("ledger/schema/foreign"):
+    if found := session.fetch_all("ledger/schema/foreign_relations"):
         named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
         raise DatabaseRefused(
             f"{named} in database {session.name} is not of this program, which keeps its ledger under that name; "
@@ -99,7 +99,7 @@ class LedgerTables:
         if not self._session.fetch_one("ledger/schema/schema_exists").migrations:
             # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
             return list_migrations()[1:] if self._schema_rights() else list_migrations()
-        done = {row.number for row in self._session.fetch_all("ledger/schema/migrated")}
+        done = {row.number for row in self._session.fetch_all("ledger/schema/migrations_done")}
         return [(number, path) for number, path in list_migrations() if number > 1 and number not in done]
 
     def _schema_rights(self) -> list[Row]:

@@ -67,7 +67,7 @@ class PartitionDropLog:
             Superseded: another run ended it first.
         """
         changed = self._session.execute(
-            "ledger/partition_drops/ended",
+            "ledger/partition_drops/end",
             id=number,
             state=state,
             rows=dropped.rows if dropped else None,

@@ -75,7 +75,7 @@ class RestoreLog:
     ) -> datetime | None:
         """An object's rows were put into the target; runs in their transaction. Returns until when they are held."""
         row = self._session.fetch_one(
-            "ledger/restores/restored",
+            "ledger/restores/note",
             **self._subject,
             bucket=bucket,
             object_key=manifest.data.key,
@@ -100,7 +100,7 @@ class RestoreLog:
         folder = table_folder("", self._order.client, self._order.table)
         _, _, name = manifest.data.key.rpartition(folder)
         found = self._session.fetch_one(
-            "ledger/restores/restored_before",
+            "ledger/restores/before",
             **self._subject,
             tail=folder + name,
             name=name.rpartition("/")[2],
@@ -120,7 +120,7 @@ class RestoreLog:
 
     def note_target(self, target: TableName, oid: int) -> None:
         """A restore of this table made the target; runs in the same transaction."""
-        self._session.execute("ledger/restores/made_target", **self._target(target, oid), run_id=self._run_id)
+        self._session.execute("ledger/restores/note_target", **self._target(target, oid), run_id=self._run_id)
 
     def has_made(self, target: TableName, oid: int) -> bool:
         """Whether a restore of this table made the target."""

@@ -55,7 +55,7 @@ class WindowLedger(LedgerTables):
     def find_latest(self, cell: Window) -> Generation | None:
         """The newest generation of this window, None if there is none."""
         rows = self._session.fetch_all(
-            "ledger/windows/latest", **self._subject, cell_start=cell.start, cell_end=cell.end
+            "ledger/windows/latest_generation", **self._subject, cell_start=cell.start, cell_end=cell.end
         )
         return _ledger_row(rows[0]) if rows else None
 
@@ -73,7 +73,7 @@ class WindowLedger(LedgerTables):
         self._found = self._found or self.exists()
         if not self._found:
             return None
-        rows = self._session.fetch_all("ledger/windows/generation", bucket=bucket, object_key=key)
+        rows = self._session.fetch_all("ledger/windows/by_object", bucket=bucket, object_key=key)
         return _ledger_row(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> Generation:
@@ -106,14 +106,14 @@ class WindowLedger(LedgerTables):
 
     def note_failure(self, row: Generation, note: str) -> None:
         """Notes why the export of this generation failed; the next try ends it and begins another."""
-        self._session.execute("ledger/windows/failed", id=row.id, note=note)
+        self._session.execute("ledger/windows/note_failure", id=row.id, note=note)
 
     def mark_exported(self, row: Generation, manifest: Manifest) -> None:
         """The object is in S3, not yet read back."""
         self._require_one_row(
             row,
             self._session.execute(
-                "ledger/windows/exported",
+                "ledger/windows/mark_exported",
                 id=row.id,
                 manifest=manifest.to_json().decode(),
                 rows=manifest.rows,
@@ -125,14 +125,14 @@ class WindowLedger(LedgerTables):
 
     def mark_stored(self, row: Generation, etag: str) -> None:
         """The object was read back and checked; its rows may be deleted from now on."""
-        self._require_one_row(row, self._session.execute("ledger/windows/stored", id=row.id, etag=etag))
+        self._require_one_row(row, self._session.execute("ledger/windows/mark_stored", id=row.id, etag=etag))
 
     def note_progress(self, row: Generation, after: int, upto: int, deleted: int, kept: Positions) -> None:
         """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
         self._require_one_row(
             row,
             self._session.execute(
-                "ledger/windows/progress",
+                "ledger/windows/note_progress",
                 id=row.id,
                 after=after,
                 upto=upto,
@@ -147,13 +147,15 @@ class WindowLedger(LedgerTables):
     def mark_deleted(self, row: Generation, note: str | None, cause: Cause | None = None) -> None:
         """Nothing more is to be deleted on account of this generation."""
         values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
-        self._require_one_row(row, self._session.execute("ledger/windows/deleted", **values))
+        self._require_one_row(row, self._session.execute("ledger/windows/mark_deleted", **values))
 
     def mark_void(self, row: Generation, note: str, cause: Cause | None = None) -> None:
         """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
         self._require_one_row(
             row,
-            self._session.execute("ledger/windows/void", id=row.id, note=note, cause=cause, run_id=self._order.run_id),
+            self._session.execute(
+                "ledger/windows/mark_void", id=row.id, note=note, cause=cause, run_id=self._order.run_id
+            ),
         )
 
     def abandon(self, row: Generation, note: str) -> None:
@@ -179,7 +181,7 @@ class WindowLedger(LedgerTables):
         """The generations that are not at their end, of the windows within the span, some at a time."""
         values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
         start, after = span.start, _FIRST_PAGE
-        while rows := self._session.fetch_all("ledger/windows/open_rows", **values, start=start, **after):
+        while rows := self._session.fetch_all("ledger/windows/open_generations", **values, start=start, **after):
             yield from map(_ledger_row, rows)
             start, after = rows[-1].cell_start, _after(rows[-1])
 
@@ -322,8 +324,8 @@ def _ledger_row(row: Row) -> Generation:
         note=row.note,
         rebuilt=row.rebuilt_at is not None,
         token=row.token,
-        sha256=getattr(row, "sha256", None),
-        deleted_by_run_id=getattr(row, "deleted_by_run_id", None),
+        sha256=row.sha256,
+        deleted_by_run_id=row.deleted_by_run_id,
     )
 
 

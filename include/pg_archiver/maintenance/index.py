@@ -147,7 +147,9 @@ class _IndexBuild:
             if kind != _PARTITIONED and self._read_rights(oid)[0]:
                 self._drop_leftovers(found)
             return str(valid[0].name)
-        if brin := self.session.fetch_all("maintenance/index/brin", oid=oid, column=self.order.timestamp_column):
+        if brin := self.session.fetch_all(
+            "maintenance/index/brin_of_column", oid=oid, column=self.order.timestamp_column
+        ):
             self.notes.append(
                 f"it is a BRIN index, beside which no b-tree was built: by it the archive finds a window's rows, and "
                 f"only its plan reads the whole table. If that takes too long, CREATE INDEX CONCURRENTLY ON {table} "
@@ -275,7 +277,7 @@ class _IndexBuild:
                 self.entry.longest_wait = max(self.entry.longest_wait, watch.longest_wait)
 
     def _find_of_column(self, oid: int) -> list[Row]:
-        return self.session.fetch_all("maintenance/index/of_column", oid=oid, column=self.order.timestamp_column)
+        return self.session.fetch_all("maintenance/index/btrees_of_column", oid=oid, column=self.order.timestamp_column)
 
     def _find_free_name(self, table: TableName) -> TableName:
         names = (index_name(table.name, self.order.timestamp_column, take) for take in count(1))

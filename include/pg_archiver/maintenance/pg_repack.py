@@ -61,7 +61,7 @@ class Repacker:
 
 def find_obstacles(session: Session, repacker: Repacker) -> tuple[str, ...]:
     """What is missing for pg_repack in this database and on this machine, with the remedy; empty where nothing is."""
-    found = session.fetch_one("maintenance/pg_repack/extension")
+    found = session.fetch_one("maintenance/pg_repack/installation")
     missing = tuple(filter(None, (_no_extension(session, found), _no_program(found, repacker.program))))
     if missing or repacker.program is None:
         return missing
@@ -135,7 +135,7 @@ def read_client_version(program: str) -> str | None:
 
 def find_missing_key(session: Session, part: TablePart) -> str | None:
     """Why pg_repack cannot take this table, None where it can."""
-    found = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
+    found = session.fetch_one("maintenance/pg_repack/table_requirements", oid=part.oid)
     if not found.permanent:
         return f"{part.table} is unlogged or no ordinary table, and pg_repack takes no such table"
     if not found.has_key:
@@ -167,7 +167,7 @@ def repack(session: Session, part: TablePart, repacker: Repacker, longest: timed
     """
     if repacker.program is None:
         raise MaintenanceRefused(f"{part.table} is not rewritten: there is no pg_repack where this task runs")
-    before = session.fetch_one("maintenance/pg_repack/table", oid=part.oid)
+    before = session.fetch_one("maintenance/pg_repack/table_requirements", oid=part.oid)
     environment = session.client_environment()
     command = [repacker.program, "--no-password", "--no-order", "--no-kill-backend", "--no-superuser-check"]
     command += [f"--wait-timeout={LOCK_SECONDS}", f"--table={before.quoted}"]
@@ -257,7 +257,7 @@ def _stop_client(process: subprocess.Popen[str], stopping: Callable[[], bool]) -
 
 def _judge(session: Session, part: TablePart, before: Row, status: int, output: Output) -> None:
     """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
-    if session.fetch_one("maintenance/pg_repack/table", oid=part.oid).file_node != before.file_node:
+    if session.fetch_one("maintenance/pg_repack/table_requirements", oid=part.oid).file_node != before.file_node:
         if status:
             log.warning("pg_repack of %s rewrote it, and then: %s", part.table, output.last)
         return

@@ -43,7 +43,7 @@ def _leftovers(session: Session, part: TablePart) -> list[str]:
 
 def _remove(session: Session, part: TablePart, patience: LockRetry) -> None:
     with session.timeouts(lock=patience.lock, statement=timedelta(minutes=10)), session.transaction():
-        session.execute("maintenance/pg_repack/hold", {"table": part.table})
+        session.execute("maintenance/pg_repack/lock_table", {"table": part.table})
         session.execute("maintenance/pg_repack/drop_trigger", {"table": part.table})
         # The log has a column of the type.
         for statement, name in (("drop_table", "log"), ("drop_table", "table"), ("drop_type", "pk")):

@@ -334,7 +334,9 @@ class _ReclaimRun:
         if not WindowLedger(self.session, self.order).exists():
             return 0
         table = self.order.table
-        found = self.session.fetch_one("ledger/windows/in_hand", schema=table.schema, table=table.name, within=_IN_HAND)
+        found = self.session.fetch_one(
+            "ledger/windows/in_progress", schema=table.schema, table=table.name, within=_IN_HAND
+        )
         return int(found.windows)
 
     def _room(self, part: TablePart | None) -> Room:

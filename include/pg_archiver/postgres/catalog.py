@@ -71,7 +71,7 @@ def describe_table(
 
 def find_table(session: Session, table: TableName) -> Row | None:
     """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
-    rows = session.fetch_all("postgres/catalog/find", schema=table.schema, table=table.name)
+    rows = session.fetch_all("postgres/catalog/table", schema=table.schema, table=table.name)
     return rows[0] if rows else None
 
 
@@ -148,7 +148,7 @@ def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) ->
             f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
             f"disable them (a trigger can do the same and is allowed)"
         )
-    if parts := session.fetch_all("postgres/catalog/methods", oid=oid):
+    if parts := session.fetch_all("postgres/catalog/parts_not_heap", oid=oid):
         raise TableRefused(
             f"parts of {table} are kept by another access method than heap, by which a row's version and place may "
             f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}; nothing was archived. Move "
@@ -162,13 +162,13 @@ def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) ->
 
 
 def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: int) -> None:
-    if own := session.fetch_all("postgres/catalog/own_columns", oid=oid):
+    if own := session.fetch_all("postgres/catalog/columns_of_children", oid=oid):
         raise TableRefused(
             f"children of {table} have columns that it has not, whose values would be in no object: "
             f"{', '.join(column.name for column in own)}; detach such children with NO INHERIT and archive them by "
             f"themselves"
         )
-    if parts := session.fetch_all("postgres/catalog/undeletable", oid=oid):
+    if parts := session.fetch_all("postgres/catalog/parts_without_identity", oid=oid):
         named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
         raise TableRefused(
             f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
@@ -196,7 +196,7 @@ def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> 
 
 
 def _note_on_index(session: Session, oid: int, timestamp_column: str) -> str:
-    if brin := session.fetch_all("maintenance/index/brin", oid=oid, column=timestamp_column):
+    if brin := session.fetch_all("maintenance/index/brin_of_column", oid=oid, column=timestamp_column):
         return (
             f"no valid b-tree begins with {timestamp_column}; by the BRIN index {brin[0].name} a window's rows are "
             f"found, but not which hours there are, so every plan reads the whole table. If that takes long, CREATE "
@@ -239,7 +239,7 @@ def list_parts(session: Session, oid: int, timestamp_column: str, window: Window
     return {
         row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
         for row in session.fetch_all(
-            "postgres/catalog/members", oid=oid, column=timestamp_column, start=window.start, end=window.end
+            "postgres/catalog/parts", oid=oid, column=timestamp_column, start=window.start, end=window.end
         )
     }
 

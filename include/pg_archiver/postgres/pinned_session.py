@@ -87,7 +87,7 @@ class PinnedSession:
     def _pin(self) -> None:
         """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
         self.fetch_one(
-            "postgres/session/pins",
+            "postgres/session/pin_settings",
             lock_timeout=_milliseconds(self._limits.lock),
             statement_timeout=_milliseconds(self._limits.statement),
             idle_timeout=_milliseconds(self._limits.idle),
@@ -173,12 +173,12 @@ class PinnedSession:
         """
         self._called_users = True
         self._current_path = self._path(builtins_first=builtins_first)
-        self.fetch_all("postgres/session/path", path=self._current_path, local=True)
+        self.fetch_all("postgres/session/search_path", path=self._current_path, local=True)
 
     def use_builtin_search_path(self) -> None:
         """From here to the end of the transaction names mean what the server itself ships, whatever users' code did."""
         self._current_path = _OWN_PATH
-        self.fetch_all("postgres/session/path", path=_OWN_PATH, local=True)
+        self.fetch_all("postgres/session/search_path", path=_OWN_PATH, local=True)
 
     def _path(self, *, builtins_first: bool) -> str:
         return f"pg_catalog, {self._users_path or 'pg_temp'}" if builtins_first else self._users_path
@@ -198,7 +198,7 @@ class PinnedSession:
             return
         alone = self._connection.info.transaction_status is TransactionStatus.IDLE
         path = self._path(builtins_first=True)
-        before = self.fetch_one("postgres/session/path", path=path, local=not alone).before
+        before = self.fetch_one("postgres/session/search_path", path=path, local=not alone).before
         self._called_users = True
         try:
             yield
@@ -213,7 +213,7 @@ class PinnedSession:
         """Pins the settings in a transaction that goes on with this path, and with code of users."""
         self._pin()
         self._called_users, self._current_path = True, path
-        self.fetch_all("postgres/session/path", path=path, local=True)
+        self.fetch_all("postgres/session/search_path", path=path, local=True)
 
     @contextmanager
     def timeouts(self, *, lock: timedelta | None = None, statement: timedelta | None = None) -> Generator[None]:
@@ -234,7 +234,7 @@ class PinnedSession:
 
     def _set_timeouts(self, limits: SessionLimits) -> None:
         self.fetch_all(
-            "postgres/session/limits",
+            "postgres/session/timeouts",
             lock_timeout=_milliseconds(limits.lock),
             statement_timeout=_milliseconds(limits.statement),
         )

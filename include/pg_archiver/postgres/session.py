@@ -151,13 +151,13 @@ class Session(PinnedSession):
                 )
             self._process = server.process
             refuse_shared(self, another)
-        settings = self.fetch_one("postgres/session/settings", application=application)
+        settings = self.fetch_one("postgres/session/read_settings", application=application)
         self._writes = writes
         if writes:
             self._refuse_unwritable(settings)
         self._users_path = settings.users_path
         self._event_triggers = settings.event_triggers
-        alive = self.fetch_all("postgres/session/alive", names=list(ALIVE), settings=list(ALIVE.values()))
+        alive = self.fetch_all("postgres/session/keepalive", names=list(ALIVE), settings=list(ALIVE.values()))
         self._check_interval = next(row.setting for row in alive if row.name == "client_connection_check_interval")
         self._pin()
 

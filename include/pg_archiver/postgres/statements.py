@@ -3,6 +3,7 @@
 In a file `{name}` is an identifier (or a comma-separated list of them) and `%(name)s` a value that the driver
 binds. Nothing but these, and conditions made of them, can be put into a statement, so no name and no value ever
 becomes SQL text by accident.
+`{folder/fragments/name}` stands for the text of that file, which several statements have in common.
 The driver reads every statement for `%`, so one in a name is doubled here, and one in a file would have to be.
 """
 
@@ -24,6 +25,8 @@ _TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
 _TYPE = re.compile(
     rf"{_TYPE_PART}(?:\.{_TYPE_PART}|(?: [a-z]+)*)(?:\([\w, -]+\))?(?: with(?:out)? time zone)?(?:\[\])*"
 )
+# `{folder/fragments/name}` in a statement stands for the text of that file.
+_FRAGMENT = re.compile(r"\{([a-z_]+(?:/[a-z_]+)*/fragments/[a-z_]+)\}")
 _DEFINES = re.compile(r"(?:--[^\n]*\n|\s)*(?:CREATE|ALTER|DROP|REINDEX)\b")
 _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
@@ -124,7 +127,7 @@ def compose(statement: str, names: Names) -> sql.Composed:
     Raises:
         StatementError: there is no such file, or `names` has a name too many or too few.
     """
-    text, wanted = _read(statement)
+    text, wanted = read_statement(statement), _list_names(statement)
     if wanted != set(names):
         raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
     return sql.SQL(text).format(**{key: _quote(name) for key, name in names.items()})
@@ -132,16 +135,34 @@ def compose(statement: str, names: Names) -> sql.Composed:
 
 def is_definition(statement: str) -> bool:
     """Whether this statement makes, changes or drops something, so that event triggers of users may fire."""
-    return bool(_DEFINES.match(_read(statement)[0]))
+    return bool(_DEFINES.match(read_statement(statement)))
 
 
 @cache
-def _read(statement: str) -> tuple[str, frozenset[str]]:
+def read_statement(statement: str) -> str:
+    """Return the text of this file, fragments in place, identifiers and values not.
+
+    Raises:
+        StatementError: there is no such file.
+    """
     path = FOLDER / f"{statement}.sql"
     if not path.is_file():
         raise StatementError(f"there is no statement {statement}.sql")
-    text = path.read_text(encoding="utf-8")
-    return text, frozenset(field for _, field, _, _ in Formatter().parse(text) if field)
+    return _FRAGMENT.sub(lambda place: _read_fragment(place[1]), path.read_text(encoding="utf-8"))
+
+
+@cache
+def _list_names(statement: str) -> frozenset[str]:
+    return frozenset(field for _, field, _, _ in Formatter().parse(read_statement(statement)) if field)
+
+
+def _read_fragment(fragment: str) -> str:
+    """Return what several statements have in common, without its comment."""
+    path = FOLDER / f"{fragment}.sql"
+    if not path.is_file():
+        raise StatementError(f"there is no fragment {fragment}.sql")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))
 
 
 def _quote(name: Name | Sequence[Name]) -> sql.Composable:

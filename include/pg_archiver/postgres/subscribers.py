@@ -45,7 +45,7 @@ def find_subscribers(session: Session, oid: int) -> Subscribers:
             "pg_catalog.pg_replication_slots to the role of the Airflow connection"
         )
     names += [f"slot {row.name} ({row.plugin}{'' if row.active else ', not connected'})" for row in slots or ()]
-    if session.fetch_one("postgres/catalog/has_sets").found:
+    if session.fetch_one("postgres/catalog/has_pglogical").found:
         sets = _look(session, "postgres/catalog/replication_sets", oid=oid)
         if sets is None:
             unknown.append(

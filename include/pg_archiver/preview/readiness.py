@@ -147,7 +147,7 @@ def _check_index(session: Session, shape: TableShape, asking: Row) -> Check:
     subject = f"index on {shape.timestamp_column}"
     if shape.timestamp_index:
         return Check(subject, ok=True, told=f"{shape.timestamp_index} begins with it")
-    if brin := session.fetch_all("maintenance/index/brin", oid=shape.oid, column=shape.timestamp_column):
+    if brin := session.fetch_all("maintenance/index/brin_of_column", oid=shape.oid, column=shape.timestamp_column):
         told = f"{brin[0].name} is a BRIN index: by it a window's rows are found, and every plan reads the whole table"
         return Check(subject, ok=True, told=told)
     return Check(

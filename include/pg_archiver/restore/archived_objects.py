@@ -175,7 +175,7 @@ class Archived:
         """From when to when rows of the table have left, by the ledger; None if none has."""
         if not self._ledger.exists():
             return None
-        found = self._session.fetch_one("ledger/windows/left", **self._subject)
+        found = self._session.fetch_one("ledger/windows/span_left", **self._subject)
         return Window(found.span_start, found.span_end) if found.span_start else None
 
     def _list(self, failures: list[str], *, known: bool) -> None:

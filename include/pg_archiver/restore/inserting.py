@@ -84,7 +84,7 @@ class Inserting:
             "staged_column": QualifiedColumn("staged", timestamp),
             "live_column": QualifiedColumn("live", timestamp),
         }
-        return int(self.session.fetch_one("restore/later", {**self._both, **columns}).rows)
+        return int(self.session.fetch_one("restore/count_later", {**self._both, **columns}).rows)
 
     def _try_to_put(self) -> Put:
         staging = self.staging
@@ -134,7 +134,7 @@ class Inserting:
 
     def _say(self, refusal: ReferenceRefused) -> str:
         """Rows that point to others can come back only after those."""
-        found = self.session.fetch_all("restore/points_to", table=refusal.table, name=refusal.constraint)
+        found = self.session.fetch_all("restore/referenced_table", table=refusal.table, name=refusal.constraint)
         parents = {TableName(row.schema, row.table) for row in found}
         if not parents or parents == {self.source}:
             remedy = "its rows point to rows outside the span, restore a span that holds those too, or into a new table"

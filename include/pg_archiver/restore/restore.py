@@ -283,7 +283,7 @@ class _RestoreRun:
         if not (left.rows or counts.skipped):
             return
         with self.session.transaction():
-            self.session.execute("restore/hold", {"table": target.table})
+            self.session.execute("restore/lock_target", {"table": target.table})
             if describe_target(self.session, target.table) != target:
                 raise CheckFailed(f"{target.table} was changed while this restore went on; run it again")
             self.session.fetch_one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")

@@ -40,7 +40,7 @@ class Sequences:
         """Remembers the farthest values of the rows in the staging table, which are those that came in."""
         for sequence in self._found:
             if sequence.column in staging.inserted_columns:
-                found = self._session.fetch_one("restore/farthest", {"column": sequence.column})
+                found = self._session.fetch_one("restore/farthest_value", {"column": sequence.column})
                 value, better = (found.greatest, max) if sequence.increment > 0 else (found.least, min)
                 if value is not None:
                     self._farthest[sequence] = better(value, self._farthest.get(sequence, value))

@@ -215,7 +215,7 @@ class Staging:
 
     def left(self) -> Left:
         """What is still to come in."""
-        found = self.session.fetch_one("restore/left_staged", {"position": self.position})
+        found = self.session.fetch_one("restore/rows_left", {"position": self.position})
         return Left(found.rows, found.first, found.last)
 
     def positions(self) -> str:
@@ -315,7 +315,8 @@ class Staging:
             with self.session.transaction():
                 self.session.use_database_search_path(builtins_first=True)
                 found = [
-                    row.position for row in self.session.fetch_all("restore/inexact", names, after=after, upto=upto)
+                    row.position
+                    for row in self.session.fetch_all("restore/inexact_values", names, after=after, upto=upto)
                 ]
         except ValueRefused:
             if upto - after > 1:

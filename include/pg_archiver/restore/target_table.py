@@ -165,7 +165,11 @@ def _key(shapes: Sequence[Shape], notes: list[str]) -> tuple[str, ...]:
 
 def _list_lacks(session: Session, source: Target, plan: Target) -> list[str]:
     rows = session.fetch_all(
-        "restore/lacks", oid=source.oid, schema=plan.table.schema, table=plan.table.name, key=list(plan.key)
+        "restore/missing_definitions",
+        oid=source.oid,
+        schema=plan.table.schema,
+        table=plan.table.name,
+        key=list(plan.key),
     )
     return [row.statement for row in rows]
 

@@ -69,7 +69,7 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
         return 0
     start, end = bounds(row.span, shape.timestamp_kind)
     names: Names = {"table": shape.table, "column": shape.timestamp_column}
-    found = session.fetch_all("verify/versions", names, start=start, end=end, limit=_MOST_COMPARED)
+    found = session.fetch_all("verify/row_versions", names, start=start, end=end, limit=_MOST_COMPARED)
     if not found:
         return 0
     now = list_parts(session, shape.oid, shape.timestamp_column, row.span)

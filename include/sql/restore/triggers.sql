@@ -1,12 +1,6 @@
 -- Triggers of the users that will fire for rows or statements, of the table, its partitions and children. Bit 4 is
 -- INSERT, bit 16 UPDATE.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT
     trigger.tgname AS name,
     string_agg(family.oid::regclass::text, ', ' ORDER BY family.oid) AS tables,

@@ -70,7 +70,7 @@ def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place
     with place.session() as session, session.timeouts(lock=timedelta(milliseconds=50)), place.connect() as user:
         user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), session.transaction():
-            session.execute("archive/delete/hold", {"table": place.order.table})
+            session.execute("archive/delete/lock_table", {"table": place.order.table})
 
 
 def test_a_missing_bucket_is_refused_by_its_name(place_on_both: Place) -> None:

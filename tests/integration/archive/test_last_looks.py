@@ -46,7 +46,7 @@ def test_nobody_writes_into_a_partition_between_its_last_comparison_and_its_drop
     partitioned(place, 5, default=default)
     partition = only(checked(place))
     writer = Beside(place, f"INSERT INTO {name_of(5)} (id, triggered_at, name) VALUES (999, '{day(5)}', 'late')")
-    with acting_before(place, "ledger/windows/progress", writer.begin) as database:
+    with acting_before(place, "ledger/windows/note_progress", writer.begin) as database:
         assert drop(database, place.store, place.order, partition)
     assert writer.waited
     with pytest.raises(psycopg.errors.UndefinedTable):
@@ -57,7 +57,7 @@ def test_a_reader_of_the_table_waits_for_a_drop_beside_a_default_partition_and_n
     partitioned(place, 5, default=True)
     partition = only(checked(place))
     reader = Beside(place, "SELECT count(*) FROM analytics.events")
-    with acting_before(place, "ledger/windows/progress", reader.begin) as database:
+    with acting_before(place, "ledger/windows/note_progress", reader.begin) as database:
         assert drop(database, place.store, place.order, partition)
     assert reader.waited
     reader.end()
@@ -71,7 +71,7 @@ def test_a_stranger_that_takes_the_partitions_name_just_before_the_lock_is_not_d
         place.sql(f"ALTER TABLE {name_of(5)} RENAME TO mine; CREATE TABLE {name_of(5)} (LIKE analytics.events)")
 
     with (
-        acting_before(place, "archive/drop_partition/hold", exchange) as database,
+        acting_before(place, "archive/drop_partition/lock_partition", exchange) as database,
         pytest.raises(DatabaseInterrupted, match="was renamed or dropped by somebody else just now"),
     ):
         drop(database, place.store, place.order, partition)
@@ -254,7 +254,7 @@ def test_a_table_that_takes_the_name_just_before_a_batch_is_known_for_another(pl
             "INSERT INTO analytics.events OVERRIDING SYSTEM VALUE SELECT * FROM analytics.events_of_before"
         )
 
-    with acting_before(place, "archive/delete/hold", exchange) as database:
+    with acting_before(place, "archive/delete/lock_table", exchange) as database:
         assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, EVENTS)
     assert place.ledger("state, note") == [(State.VOID, "another table has its name now")]
     assert len(place.live()) == EVENTS
@@ -305,7 +305,7 @@ def test_a_table_that_was_altered_since_the_rows_were_made_ready_for_it_gets_non
     def alter() -> None:
         place.sql("ALTER TABLE analytics.events ALTER COLUMN name TYPE varchar(5)")
 
-    with acting_before(place, "restore/hold", alter) as database:
+    with acting_before(place, "restore/lock_target", alter) as database:
         found = restore(database, place.store, restoring(place))
     assert found.restored == 0
     assert "was changed while this restore went on; run it again" in found.failures[0]

@@ -39,7 +39,7 @@ def detached(place: Place, request: pytest.FixtureRequest) -> Place:
     place.sql(LATE.format(name_of(5), day(5)))
     partition = only(checked(place))
     with (
-        acting_before(place, "archive/drop_partition/hold", lambda: place.sql(END_SESSION)) as database,
+        acting_before(place, "archive/drop_partition/lock_partition", lambda: place.sql(END_SESSION)) as database,
         pytest.raises(DatabaseInterrupted),
     ):
         drop(database, place.store, place.order, partition)
@@ -106,7 +106,7 @@ def test_a_process_that_dies_in_the_middle_of_it_has_done_nothing(detached: Plac
     place = detached
     take_place(place)
     partition = begun(place)
-    for moment in ("archive/drop_partition/move", "archive/drop_partition/drop", "ledger/partition_drops/ended"):
+    for moment in ("archive/drop_partition/move", "archive/drop_partition/drop", "ledger/partition_drops/end"):
         with (
             acting_before(place, moment, lambda: place.sql(END_SESSION)) as database,
             pytest.raises(DatabaseInterrupted),

@@ -70,7 +70,7 @@ def test_a_generation_of_which_rows_have_left_meanwhile_does_not_become_void(pla
     with (
         acting_before(
             place,
-            "ledger/windows/void",
+            "ledger/windows/mark_void",
             lambda: without_its_lock(place, database, window, lambda: first_batch_of(place, window)),
         ) as database,
         pytest.raises(Superseded),
@@ -88,7 +88,7 @@ def test_a_generation_that_has_ended_meanwhile_does_not_become_void(place: Place
     with (
         acting_before(
             place,
-            "ledger/windows/void",
+            "ledger/windows/mark_void",
             lambda: without_its_lock(place, database, window, lambda: place.delete(window)),
         ) as database,
         pytest.raises(Superseded),
@@ -105,7 +105,7 @@ def test_an_object_whose_generation_another_one_gave_up_is_not_vouched_for(place
     with (
         acting_before(
             place,
-            "ledger/windows/stored",
+            "ledger/windows/mark_stored",
             lambda: without_its_lock(place, database, window, lambda: place.export(smaller)),
         ) as database,
         pytest.raises(Superseded),
@@ -121,7 +121,7 @@ def test_a_delete_that_another_one_ended_is_not_ended_twice(place: Place) -> Non
     with (
         acting_before(
             place,
-            "ledger/windows/deleted",
+            "ledger/windows/mark_deleted",
             lambda: without_its_lock(place, database, window, lambda: other.delete(window)),
         ) as database,
         pytest.raises(Superseded),

@@ -187,7 +187,7 @@ def test_a_row_deleted_by_a_user_since_is_told_from_those_that_left_with_the_par
 
 def in_the_middle(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Something that happens after the partition was detached, and before it is compared and dropped."""
-    before_statement(monkeypatch, "archive/drop_partition/hold", act)
+    before_statement(monkeypatch, "archive/drop_partition/lock_partition", act)
 
 
 def test_a_row_written_into_the_partition_itself_after_the_detach_brings_it_back(

@@ -67,14 +67,16 @@ def recorded(place: Place) -> Any:
     return Recorded.connect(place.connect, place.database, "test")
 
 
-@pytest.mark.parametrize("name", ["open_rows", "vouched_for"])
+@pytest.mark.parametrize("name", ["open_generations", "vouched_for"])
 def test_generations_with_their_manifests_come_twenty_at_a_time(filled: Place, name: str) -> None:
     filled_with(filled, "stored")
     with recorded(filled) as database:
         database.longest.clear()
         ledger = WindowLedger(database, filled.order)
         tracemalloc.start()
-        rows: Iterator[Any] = ledger.list_open_generations(SPAN) if name == "open_rows" else ledger.list_vouched_for()
+        rows: Iterator[Any] = (
+            ledger.list_open_generations(SPAN) if name == "open_generations" else ledger.list_vouched_for()
+        )
         cells = [row.cell.start for row in rows]
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -276,7 +276,7 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
     genuine, moved = Session.fetch_all, []
 
     def noting(self: Session, statement: str, names: Names | None = None, /, **values: Any) -> list[Row]:
-        if statement == "maintenance/compact/move":
+        if statement == "maintenance/compact/move_rows":
             moved.append(len(values["places"]))
         return genuine(self, statement, names, **values)
 
@@ -316,7 +316,11 @@ def test_a_connection_that_is_cut_loses_nothing(place: Place, batches: int) -> N
 
 @pytest.mark.parametrize(
     ("statement", "times"),
-    [("maintenance/compact/take", 2), ("maintenance/compact/move", 9), ("postgres/snapshots/current_snapshot", 2)],
+    [
+        ("maintenance/compact/lock_rows", 2),
+        ("maintenance/compact/move_rows", 9),
+        ("postgres/snapshots/current_snapshot", 2),
+    ],
 )
 def test_a_process_that_is_killed_leaves_nothing_that_the_next_run_does_not_finish(
     place: Place, statement: str, times: int

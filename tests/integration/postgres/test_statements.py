@@ -31,13 +31,14 @@ from pg_archiver.postgres.statements import (
     Typed,
     TypeName,
     compose,
+    read_statement,
 )
 from tests.support.place import EVENTS, Place, hours_ago
 
 EVERY = sorted(
     name
     for name in (path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.sql"))
-    if not name.startswith("roles/")
+    if not name.startswith("roles/") and "/fragments/" not in name
 )
 MIGRATIONS = [name for name in EVERY if "migrations/" in name]
 TABLE = TableName('odd "schema%s"', "odd {table}")
@@ -112,7 +113,7 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore/create_seen": {"key": [Typed("id", TypeName("integer"))]},
     "restore/create_table": {"columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("date"))]},
     "restore/convert": {"type": TypeName("date")},
-    "restore/farthest": {"column": "id"},
+    "restore/farthest_value": {"column": "id"},
     "archive/drop_partition/move": {
         "columns": ["id", "at"],
         "table": APART,
@@ -276,7 +277,7 @@ ALONE = {
     "maintenance/vacuum/vacuum": None,
     "maintenance/validate/reindex": None,
     "maintenance/compact/vacuum": None,
-    "maintenance/compact/cut": None,
+    "maintenance/compact/truncate_end": None,
     "maintenance/compact/drop_index": None,
     "maintenance/compact/reindex": None,
 }
@@ -290,7 +291,7 @@ LOADED = {
 
 
 def text_of(statement: str) -> str:
-    return (FOLDER / f"{statement}.sql").read_text(encoding="utf-8")
+    return read_statement(statement)
 
 
 def composed(statement: str) -> sql.Composed:
@@ -405,9 +406,9 @@ def test_migrations_are_numbered_without_gaps_and_run_once(place: Place) -> None
 
 def test_names_that_are_missing_unknown_or_too_many_are_refused() -> None:
     with pytest.raises(StatementError, match="wants"):
-        compose("archive/delete/hold", {})
+        compose("archive/delete/lock_table", {})
     with pytest.raises(StatementError, match="wants"):
-        compose("archive/delete/hold", {"table": TABLE, "column": "x"})
+        compose("archive/delete/lock_table", {"table": TABLE, "column": "x"})
     with pytest.raises(StatementError, match="wants"):
         compose("archive/plan/clock", {"table": TABLE})
     with pytest.raises(StatementError, match="no statement"):
@@ -487,7 +488,8 @@ def test_nothing_else_passes_as_an_operator(name: str) -> None:
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("pg_catalog", name)),))
     with pytest.raises(StatementError, match="is not an operator"):
         compose(
-            "archive/export/any", {"table": TABLE, "column": COLUMN, "unreferenced": NotReferenced("target", (key,))}
+            "archive/export/has_rows",
+            {"table": TABLE, "column": COLUMN, "unreferenced": NotReferenced("target", (key,))},
         ).as_string()
 
 
@@ -497,4 +499,4 @@ def test_an_operator_may_hold_what_drivers_read_for_a_value(furnished: Place) ->
     key = replace(POINTING, pairs=(KeyPair("id", "id", ("public", "=%")),))
     names: Names = {"table": TABLE, "column": COLUMN, "unreferenced": NotReferenced("target", (key,))}
     with furnished.session() as session:
-        assert session.fetch_one("archive/export/any", names, start=hours_ago(3), end=hours_ago(1)).found
+        assert session.fetch_one("archive/export/has_rows", names, start=hours_ago(3), end=hours_ago(1)).found

@@ -104,7 +104,7 @@ def compact(
         DatabaseInterrupted: a connection was lost, or somebody held a lock on the table for too long.
     """
     effort = effort or CompactOptions()
-    session.fetch_all("maintenance/compact/pace", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
+    session.fetch_all("maintenance/compact/vacuum_cost", cost_delay=f"{effort.vacuum_cost_delay_ms:g}ms")
     # VACUUM and REINDEX take as long as the table is large.
     with session.timeouts(lock=_LOCK_TIMEOUT, statement=_STATEMENT_TIMEOUT):
         parts = find_heaps(session, table)
@@ -245,7 +245,7 @@ class _Compaction:
         """In two steps: while the end is cut off others wait, so nothing may be left to do or to flush by then."""
         self._session.execute("maintenance/compact/vacuum", {"table": self._part.name})
         self._session.fetch_one("postgres/snapshots/current_snapshot")  # its commit waits for the disk, up to here
-        self._session.execute("maintenance/compact/cut", {"table": self._part.name})
+        self._session.execute("maintenance/compact/truncate_end", {"table": self._part.name})
 
     def _sizes(self) -> Sizes:
         row = self._row("maintenance/compact/sizes")

@@ -44,7 +44,7 @@ def _may_mute(session: Session) -> bool:
     """Whether this role may keep triggers from firing; tried, since servers differ in how they grant that."""
     try:
         with session.rehearsal():
-            session.fetch_all("maintenance/compact/as_replica")
+            session.fetch_all("maintenance/compact/fire_no_triggers")
     except DatabaseRefused:
         return False
     return True
@@ -70,7 +70,7 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Heap:
             f"{name} is published by {', '.join(published)} but has no replica identity, so the server refuses "
             f"every UPDATE of it; give it a primary key or ALTER TABLE ... REPLICA IDENTITY"
         )
-    columns = session.fetch_all("maintenance/compact/column", oid=row.oid)
+    columns = session.fetch_all("maintenance/compact/column_to_touch", oid=row.oid)
     if not columns:
         raise TableRefused(
             f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
@@ -104,7 +104,7 @@ def _refuse_rights(session: Session, name: TableName, row: Row) -> None:
 
 
 def _refuse_hooks(session: Session, name: TableName, oid: int, muted: bool) -> None:
-    hooks = session.fetch_all("maintenance/compact/hooks", oid=oid)
+    hooks = session.fetch_all("maintenance/compact/update_hooks", oid=oid)
     firing = [hook.name for hook in hooks if (hook.on_replica if muted else hook.on_origin)]
     if not firing:
         return
@@ -121,7 +121,7 @@ def _refuse_hooks(session: Session, name: TableName, oid: int, muted: bool) -> N
 
 
 def _refuse_computed_anew(session: Session, name: TableName, oid: int) -> None:
-    found = session.fetch_one("maintenance/compact/computed_anew", oid=oid)
+    found = session.fetch_one("maintenance/compact/recomputed_columns", oid=oid)
     if found.columns and found.triggers:
         raise TableRefused(
             f"the stored generated columns of {name} ({', '.join(found.columns)}) would be computed anew with every "

@@ -154,14 +154,14 @@ class Mover:
         names: Names = {"table": table, "column": column, "own": QualifiedColumn("moved", column)}
         with self._session.transaction():
             self._session.fetch_all(
-                "maintenance/compact/settle", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms"
+                "maintenance/compact/move_settings", lock_timeout=f"{self._tempo.lock_seconds * 1000:.0f}ms"
             )
             # Functions in indexes and constraints are called, and look their names up as for any writer.
             self._session.use_database_search_path(builtins_first=True)
             if self._part.as_replica:
-                self._session.fetch_all("maintenance/compact/as_replica")
+                self._session.fetch_all("maintenance/compact/fire_no_triggers")
             taken = self._session.fetch_all(
-                "maintenance/compact/take",
+                "maintenance/compact/lock_rows",
                 {"table": table},
                 first=f"({first},0)",
                 beyond=f"({beyond},0)",
@@ -177,7 +177,7 @@ class Mover:
                     return landed
                 if divisible and time.monotonic() > too_late:
                     raise _TooMuch
-                versions = self._session.fetch_all("maintenance/compact/move", names, places=places)
+                versions = self._session.fetch_all("maintenance/compact/move_rows", names, places=places)
                 if any(version.block >= beyond for version in versions):
                     raise NoRoom
                 landed += [version.block for version in versions if version.block < first]

@@ -1,4 +1,4 @@
--- The same rows as in rows.sql, written in the same way, of one part between two places: to find out which of them the
+-- The same rows as in `rows`, written in the same way, of one part between two places: to find out which of them the
 -- server cannot write.
 COPY (
     SELECT {identity}, {columns} FROM {table} AS target

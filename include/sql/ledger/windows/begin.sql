@@ -1,20 +1,23 @@
 -- A new generation. The unique constraints see to it that no generation and no key is ever given out twice: where another
 -- run was quicker, there is no row. Where a person handed the archive to this database, objects may lie there that its
 -- ledger does not know.
-INSERT INTO archiver.windows (
-    client, table_schema, table_name, cell_start, cell_end, generation, span_start, span_end,
-    state, bucket, object_key, run_id, token
+WITH windows AS (
+    INSERT INTO archiver.windows (
+        client, table_schema, table_name, cell_start, cell_end, generation, span_start, span_end,
+        state, bucket, object_key, run_id, token
+    )
+    VALUES (
+        %(client)s, %(schema)s, %(table)s, %(cell_start)s, %(cell_end)s, %(generation)s, %(span_start)s, %(span_end)s,
+        'planned', %(bucket)s, %(object_key)s, %(run_id)s, %(token)s
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING *
 )
-VALUES (
-    %(client)s, %(schema)s, %(table)s, %(cell_start)s, %(cell_end)s, %(generation)s, %(span_start)s, %(span_end)s,
-    'planned', %(bucket)s, %(object_key)s, %(run_id)s, %(token)s
-)
-ON CONFLICT DO NOTHING
-RETURNING
-    id, generation, state, cell_start, cell_end, span_start, span_end, bucket, object_key, run_id, rows, csv_bytes,
-    object_bytes, etag, manifest, deleted_upto, deleted_rows, kept_positions, kept::text AS kept, note, rebuilt_at,
-    token,
+SELECT
+    {ledger/windows/fragments/generation},
     EXISTS (
         SELECT FROM archiver.owners
         WHERE owners.client = windows.client AND owners.bucket = windows.bucket AND owners.adopted IS NOT NULL
     ) AS handed_over
+FROM windows
+{ledger/windows/fragments/line}

@@ -1,13 +1,7 @@
 -- The table, its partitions and children, as far as they hold rows here, with all that decides whether rows may be
 -- moved in them. VACUUM passes over a table on which it has no right with a warning only, so that right is asked here:
 -- ownership of the table or the database, or from version 17 on MAINTAIN.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT
     class.oid,
     space.nspname AS schema,
@@ -17,13 +11,7 @@ SELECT
     access.amname AS access_method,
     has_schema_privilege(space.oid, 'USAGE') AS may_use,
     row_security_active(class.oid) AS hides_rows,
-    pg_has_role(class.relowner, 'USAGE')
-    OR (SELECT pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = current_database())
-    OR CASE
-        WHEN current_setting('server_version_num')::integer >= 170000
-            THEN has_table_privilege(class.oid, 'MAINTAIN')
-        ELSE false
-    END AS may_maintain,
+    {postgres/catalog/fragments/may_maintain} AS may_maintain,
     CASE class.relreplident
         WHEN 'n' THEN false
         WHEN 'd' THEN EXISTS (

@@ -1,13 +1,7 @@
 -- The table and its partitions and children, as far as they have a file. The owner of the table, or of the database,
 -- may rewrite it, and from version 17 on who was granted MAINTAIN; the server passes over others with a mere warning.
 -- `columns` tells how each is stored, its average width and its share of NULLs; the last two null where nobody knows.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT
     class.oid,
     space.nspname AS schema,
@@ -44,14 +38,7 @@ SELECT
     ) AS columns,
     current_setting('block_size')::integer AS block_size,
     pg_get_userbyid(class.relowner) AS owner,
-    pg_has_role(class.relowner, 'USAGE')
-    OR (SELECT pg_has_role(base.datdba, 'USAGE') FROM pg_catalog.pg_database AS base
-        WHERE base.datname = current_database())
-    OR CASE
-        WHEN current_setting('server_version_num')::integer >= 170000
-            THEN has_table_privilege(class.oid, 'MAINTAIN')
-        ELSE false
-    END AS may_maintain
+    {postgres/catalog/fragments/may_maintain} AS may_maintain
 FROM family
 JOIN pg_catalog.pg_class AS class ON class.oid = family.oid
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace

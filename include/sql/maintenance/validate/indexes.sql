@@ -1,11 +1,5 @@
 -- The b-trees of the table, of its partitions and children and of their TOAST tables.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-),
+WITH RECURSIVE {postgres/catalog/fragments/family},
 
 tables AS (
     SELECT family.oid FROM family

@@ -1,13 +1,7 @@
 -- Triggers of the users (not of foreign keys) that will fire for each row deleted, or for the statement: of the table
 -- itself, and the row triggers of its partitions and children. Of bits, 1 is a row's, 8 is DELETE. In an ordinary
 -- session those that are enabled for replicas alone do not fire.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT
     trigger.tgname AS name,
     bool_or(trigger.tgrelid = %(oid)s) AS own,

@@ -1,11 +1,5 @@
 -- Partitions and children that lie on another server, where a row's version cannot be seen.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT class.oid::regclass::text AS name
 FROM family
 JOIN pg_catalog.pg_class AS class ON class.oid = family.oid

@@ -1,11 +1,5 @@
 -- Logical replication that will carry the deletes to its subscribers: of the table, its partitions or children.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT DISTINCT publication.pubname AS name
 FROM pg_catalog.pg_publication AS publication
 CROSS JOIN LATERAL pg_catalog.pg_get_publication_tables(publication.pubname::text) AS published

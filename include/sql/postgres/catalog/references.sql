@@ -1,12 +1,6 @@
 -- The foreign keys that point to this table, or to one of its partitions and children: each once, without the copies
 -- that the server keeps for partitions. With the very operators and collations by which it tells who points to whom.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-),
+WITH RECURSIVE {postgres/catalog/fragments/family},
 found AS (
     SELECT key.* FROM pg_catalog.pg_constraint AS key JOIN family ON key.confrelid = family.oid WHERE key.contype = 'f'
 ),

@@ -1,11 +1,5 @@
 -- The sets of pglogical that carry deletes from the table, its partitions or children.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT DISTINCT whole.set_name::text AS name
 FROM pglogical.replication_set AS whole
 JOIN pglogical.replication_set_table AS part ON part.set_id = whole.set_id

@@ -1,12 +1,6 @@
 -- Published parts of the table from which the server will let nobody delete, because subscribers could not tell the
 -- rows: no primary key, no other replica identity. A publication may name a partition, or a table that it is part of.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT class.oid::regclass::text AS part, string_agg(DISTINCT publication.pubname, ', ') AS publications
 FROM family
 JOIN pg_catalog.pg_class AS class ON class.oid = family.oid AND class.relkind = 'r'

@@ -1,12 +1,6 @@
 -- Columns that children of the table have by themselves: a SELECT from the table does not show them, and a DELETE
 -- takes them along.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT format('%%I of %%s', own.attname, own.attrelid::regclass) AS name
 FROM family
 JOIN pg_catalog.pg_attribute AS own ON own.attrelid = family.oid AND own.attnum > 0 AND NOT own.attisdropped

@@ -1,11 +1,5 @@
 -- Parts of the table that are not kept as a heap: there a row's version and place may mean something else, or nothing.
-WITH RECURSIVE family AS (
-    SELECT %(oid)s::oid AS oid
-    UNION
-    SELECT inherits.inhrelid
-    FROM pg_catalog.pg_inherits AS inherits
-    JOIN family ON inherits.inhparent = family.oid
-)
+WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT class.oid::regclass::text AS part, method.amname AS method
 FROM family
 JOIN pg_catalog.pg_class AS class ON class.oid = family.oid
