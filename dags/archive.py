@@ -1,7 +1,7 @@
 """The factory: one DAG `archive__<client>` for each client of the policy file.
 
 Wiring only. A worker is after one DAG, so it builds that one and no other. A client whose entry in the policy file
-is wrong gets a DAG too, whose only task fails with the reason, while the other clients go on.
+is wrong gets a DAG too, whose only task fails with the reason, while the other clients continue.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pg_archiver.policies.yaml_file import Client, Policies
 TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
 PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
-# What Airflow can render before a mapped task begins, so that one which fails early, or is still at work, has it too.
+# What Airflow can render before a mapped task begins, so that one which fails early, or is still running, has it too.
 LABEL = "{{ task.op_kwargs['batch']['label'] | truncate(240, True) }}"
 
 PARAMETERS = {
@@ -49,34 +49,34 @@ PARAMETERS = {
         False,
         type="boolean",
         title="Dry run",
-        description="Find and read what is due, but send, note and delete nothing.",
+        description="Find and read what is due, but upload, record and delete nothing.",
     ),
     "start": Param(
         None,
         type=["null", "string"],
         format="date-time",
         title="Start",
-        description="Leave alone what is older than this. With an offset, such as 2026-01-31T00:00:00+01:00.",
+        description="Skip what is older than this. With an offset, such as 2026-01-31T00:00:00+01:00.",
     ),
     "end": Param(
         None,
         type=["null", "string"],
         format="date-time",
         title="End",
-        description="Leave alone what is not older than this. It never makes more due than the cutoff does.",
+        description="Skip what is not older than this. It never makes more due than the cutoff does.",
     ),
     "adopt": Param(
         None,
         type=["null", "string"],
         title="Adopt",
-        description="Only for a database that was moved, copied or brought back from a backup: why it acts for this "
-        "archive from now on, and no other one does. Kept in the ledger.",
+        description="Only for a database that was moved, copied or restored from a backup: the reason why it, and no "
+        "other database, acts for this archive from now on. Kept in the ledger.",
     ),
 }
 
 
 def build_archive_dag(client: Client, policies: Policies) -> DAG:
-    """The DAG of one client, with a task group for each of its tables."""
+    """Return the DAG of one client, with a task group for each of its tables."""
     with DAG(
         dag_id=dag_id(client.name),
         dag_display_name=f"archive {client.name}",
@@ -105,7 +105,7 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
 
 
 def wait_for_child(dag: DAG, parent: str, child: str) -> None:
-    """The parent is planned when all that the child's report waits for is done, whatever came of it.
+    """Plan the parent when all that the child's report waits for is done, whatever came of it.
 
     Not after the report itself: that stays the end of its branch, by which Airflow tells whether the run failed.
     """
@@ -114,17 +114,21 @@ def wait_for_child(dag: DAG, parent: str, child: str) -> None:
     )
 
 
-def add_table(work: TableWork) -> None:
-    """The tasks of one table: plan, then export, store and delete for each batch of windows, then report."""
-    group = group_id(work.policy.name)
+def make_asset(work: TableWork) -> Asset:
+    """Return what the runs of this table add to: its folder in the bucket."""
     folder = table_folder(work.policy.prefix, work.client.name, work.policy.name)
-    archived = Asset(
-        name=f"{dag_id(work.client.name)}/{group}",
+    return Asset(
+        name=f"{dag_id(work.client.name)}/{group_id(work.policy.name)}",
         uri=f"s3://{work.policy.bucket_name}/{folder}",
         group="archiver",
     )
-    events = AssetAlias(name=archived.name, group="archiver")
 
+
+def add_table(work: TableWork) -> None:
+    """Add the tasks of one table: plan, then export, store and delete for each batch of windows, then report."""
+    group = group_id(work.policy.name)
+    archived = make_asset(work)
+    events = AssetAlias(name=archived.name, group="archiver")
     plan_rule = "all_done" if work.policy.child_names else "all_success"
 
     # A plan may hold thousands of windows; the log has their number, the XCom has them all.
@@ -134,7 +138,7 @@ def add_table(work: TableWork) -> None:
         context["ti"].xcom_push(key="summary", value=summary)
         return batches
 
-    # A batch that failed in part goes on with its other windows, so the next step is not stopped by a failed one.
+    # A batch that failed in part continues with its other windows, so the next step is not stopped by a failed one.
     @task(priority_weight=EXPORT, map_index_template=LABEL, multiple_outputs=False)
     def export(batch: BatchJson, **context: Any) -> dict[str, Any]:
         return work.export(batch, context)
@@ -172,7 +176,7 @@ def add_table(work: TableWork) -> None:
 
 
 def build_broken_dag(name: str, reason: str) -> DAG:
-    """The DAG of a client whose policy cannot be used: it can be seen, and its run says why."""
+    """Return the DAG of a client whose policy cannot be used: it can be seen, and its run says why."""
     with DAG(
         dag_id=dag_id(name),
         dag_display_name=f"archive {name} (policy refused)",
@@ -196,7 +200,7 @@ def build_broken_dag(name: str, reason: str) -> DAG:
 
 
 def build_dags() -> None:
-    """Builds the DAG that is asked for, or all of them."""
+    """Build the DAG that is asked for, or all of them."""
     policies = connections.load_policies()
     wanted = get_parsing_context().dag_id
     for client in policies.clients:

@@ -25,7 +25,7 @@ PROBE = 100
 
 
 def parameters(policies: Policies) -> dict[str, Param]:
-    """The form."""
+    """Return the form."""
     clients = [client.name for client in policies.clients]
     choice = {"enum": clients} if clients else {}
     return {
@@ -48,24 +48,24 @@ def parameters(policies: Policies) -> dict[str, Param]:
             type=["null", "string"],
             format="date-time",
             title="Start",
-            description="Leave out what is older than this. An offset is needed: 2026-01-31T00:00:00+00:00.",
+            description="Skip what is older than this. An offset is needed: 2026-01-31T00:00:00+00:00.",
         ),
         "end": Param(
             None,
             type=["null", "string"],
             format="date-time",
             title="End",
-            description="Leave out what is not older than this. An offset is needed: 2026-01-31T00:00:00+00:00. It "
+            description="Skip what is not older than this. An offset is needed: 2026-01-31T00:00:00+00:00. It "
             "never makes more due than the cutoff does.",
         ),
     }
 
 
 def build_preview_dag(policies: Policies) -> DAG:
-    """The form, a probe for each server's pool, and the preview itself in no server's pool."""
+    """Return the form, a probe for each server's pool, and the preview itself in no server's pool."""
     with DAG(
         dag_id=DAG_ID,
-        description="Tells what an archive run of a client would do now; deletes nothing",
+        description="Shows what an archive run of a client would do now; deletes nothing",
         doc_md=dag_docs.PREVIEW,
         schedule=None,
         catchup=False,
@@ -81,7 +81,7 @@ def build_preview_dag(policies: Policies) -> DAG:
             return [LOOK_FOR_POOL, probe_task(read_form(policies, context).conn_id)]
 
         def probe() -> None:
-            """Nothing: that it runs is the answer."""
+            """Do nothing: that it runs is the answer."""
 
         @task(task_id=LOOK_FOR_POOL)
         def look(**context: Any) -> None:
@@ -89,7 +89,7 @@ def build_preview_dag(policies: Policies) -> DAG:
             found = look_for_pool(client, lambda: probe_state(client, context))
             context["ti"].xcom_push(key="pool", value=found.as_dict())
             if not found.ok:
-                # It would wait for its pool for ever, and the run with it.
+                # It would wait for its pool forever, and the run with it.
                 raise DownstreamTasksSkipped(tasks=[probe_task(client.conn_id)])
 
         @task(task_id=DAG_ID, multiple_outputs=False, show_return_value_in_logs=False)

@@ -24,7 +24,7 @@ OFFSET = "with an offset, such as 2026-01-31T00:00:00+01:00"
 
 
 def parameters(policies: Policies) -> dict[str, Param]:
-    """The form."""
+    """Return the form."""
     clients = [client.name for client in policies.clients]
     choice = {"enum": clients} if clients else {}
     return {
@@ -40,7 +40,7 @@ def parameters(policies: Policies) -> dict[str, Param]:
             type="string",
             format="date-time",
             title="End",
-            description=f"The first moment not to bring back any more, {OFFSET}.",
+            description=f"The first moment not to bring back, {OFFSET}.",
         ),
         "into": Param(
             None,
@@ -48,12 +48,19 @@ def parameters(policies: Policies) -> dict[str, Param]:
             title="Into",
             description="A new table, as schema.table; empty for the table itself.",
         ),
+        **options(),
+    }
+
+
+def options() -> dict[str, Param]:
+    """Return the fields that say how the rows come back."""
+    return {
         "on_conflict": Param(
             OnConflict.SKIP.value,
             type="string",
             enum=[choice.value for choice in OnConflict],
             title="On conflict",
-            description="Where a row of the same key is in the table: skip leaves it; newest keeps the one with the "
+            description="If a row with the same key is in the table: skip leaves it; newest keeps the one with the "
             "later timestamp; fail ends the restore.",
         ),
         "hold_days": Param(
@@ -62,7 +69,7 @@ def parameters(policies: Policies) -> dict[str, Param]:
             minimum=0,
             maximum=MOST_HOLD_DAYS,
             title="Hold, in days",
-            description="For so long the archive leaves the rows in the table.",
+            description="How long the archive leaves the restored rows in the table.",
         ),
         "ignore_missing_columns": Param(
             False,
@@ -74,23 +81,24 @@ def parameters(policies: Policies) -> dict[str, Param]:
             None,
             type=["null", "string"],
             title="Columns as text",
-            description="For a new table: columns, with commas between them, that take their values as text, for "
-            "values whose type, role or table is gone.",
+            description="For a new table: columns, separated by commas, that take their values as text, for "
+            "values whose type, role or table no longer exists.",
         ),
         "set_sequences": Param(
             False,
             type="boolean",
             title="Set sequences",
-            description="Move sequences that stand behind the restored values of their columns; else they are told.",
+            description="Advance sequences that are behind the restored values of their columns. Otherwise they "
+            "are only reported.",
         ),
         "dry_run": Param(
-            False, type="boolean", title="Dry run", description="Read and compare everything, but put nothing back."
+            False, type="boolean", title="Dry run", description="Read and compare everything, but insert nothing."
         ),
     }
 
 
 def build_restore_dag(policies: Policies) -> DAG:
-    """The form, and a task for each server."""
+    """Return the form, and a task for each server."""
     with DAG(
         dag_id=DAG_ID,
         description="Brings archived rows of a span back from S3",
@@ -98,7 +106,7 @@ def build_restore_dag(policies: Policies) -> DAG:
         schedule=None,
         catchup=False,
         max_active_runs=1,
-        # Nothing starts it by itself, and a run that the API starts of a paused DAG would wait for ever.
+        # Nothing starts it by itself, and a run that the API starts of a paused DAG would wait forever.
         is_paused_upon_creation=False,
         params=parameters(policies),
         tags=[TAG, "restore"],

@@ -1,6 +1,6 @@
-"""The DAG `verify`: reads the whole archive back, every week and by hand, and makes lost ledgers again.
+"""The DAG `verify`: reads the whole archive back, every week and by hand, and rebuilds lost ledgers.
 
-Wiring only. One mapped task for each table; all of them run, whatever becomes of the others.
+Wiring only. One mapped task for each table; all of them run, whatever happens to the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from airflow.sdk import DAG, CronTriggerTimetable, Param, get_parsing_context, t
 from pg_archiver.airflow import connections, dag_docs
 from pg_archiver.airflow.airflow_ids import add_name_prefix
 from pg_archiver.airflow.default_args import TAG, make_default_args
-from pg_archiver.airflow.verify import Subject, choose_tables, run_verify
+from pg_archiver.airflow.selection import Subject
+from pg_archiver.airflow.verify import choose_tables, run_verify
 from pg_archiver.policies.yaml_file import Policies
 
 DAG_ID = add_name_prefix("verify")
@@ -36,13 +37,14 @@ PARAMETERS = {
         False,
         type="boolean",
         title="Rebuild the ledger",
-        description="First put into the ledger what only the manifests in S3 know. For a lost or older database.",
+        description="First add to the ledger what only the manifests in S3 know. For a database that was lost or "
+        "restored from a backup.",
     ),
 }
 
 
 def build_verify_dag(policies: Policies) -> DAG:
-    """The choice of the tables, and a task for each."""
+    """Return the choice of the tables, and a task for each."""
     with DAG(
         dag_id=DAG_ID,
         description="Reads the whole archive back and compares it with its manifests and ledgers",

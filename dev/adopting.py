@@ -13,7 +13,7 @@ from pg_archiver.s3.bucket import Bucket
 
 
 def adopt_after_move(postgres: PostgresServer, s3: S3Server, policies: Path) -> list[str]:
-    """Let each database that has acted for an archive go on at the new port; return the names of their clients.
+    """Let each database that has acted for an archive continue at the new port; return the names of their clients.
 
     The archiver takes a changed port for another database, and would refuse until a person says otherwise.
     """

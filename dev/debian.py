@@ -64,7 +64,7 @@ def _alone(cache: Path) -> Iterator[None]:
 
 
 def _moved(package: Package, fresh: Path, cache: Path) -> Path:
-    """The package's file, which apt has just brought, in its place."""
+    """Return the package's file, which apt has just brought, in its place."""
     (file,) = fresh.glob(f"{package.name}_*.deb")
     return file.replace(cache / file.name)
 
@@ -99,7 +99,7 @@ def _download_files(options: Sequence[str], packages: Sequence[Package], cache: 
 
 
 def _file_of(package: Package, machine: str, cache: Path) -> Path | None:
-    """The package's file, None if it is not there or is another one."""
+    """Return the package's file, None if it is not there or is another one."""
     wanted = package.sha256.get(machine)
     found = cache.glob(f"{package.name}_*.deb")
     return next((file for file in found if hashlib.sha256(file.read_bytes()).hexdigest() == wanted), None)

@@ -48,7 +48,7 @@ def checks(seen: Evidence) -> Iterator[Check]:
     yield _cutoff(seen)
     if seen.expected is not None:
         found = seen.archive.rows.count
-        yield Check("as many were archived as was reckoned", found == seen.expected, f"{found:,} of {seen.expected:,}")
+        yield Check("as many rows were archived as expected", found == seen.expected, f"{found:,} of {seen.expected:,}")
     if seen.client.keeps_everything:
         unchanged = seen.after.digests == seen.before.digests and not seen.archive.files
         yield Check("everything was kept", unchanged, f"{seen.archive.files} objects in its folder")
@@ -58,14 +58,14 @@ def checks(seen: Evidence) -> Iterator[Check]:
 
 def _objects(archive: Archive) -> Check:
     shown = "; ".join(archive.problems[:_MOST_NAMED])
-    return Check("every object is what its manifest says", not archive.problems, shown or f"{archive.objects} objects")
+    return Check("every object matches its manifest", not archive.problems, shown or f"{archive.objects} objects")
 
 
 def _number(seen: Evidence) -> Check:
     before, left, archived = seen.before.count + seen.added, seen.after.count, seen.archive.rows.count
-    added = f" ({seen.added:,} of them written meanwhile)" if seen.added else ""
+    added = f" ({seen.added:,} of them written during the run)" if seen.added else ""
     return Check(
-        "rows left and archived make up the rows there were",
+        "rows archived and rows left add up to the rows before",
         left + archived == before,
         f"{left:,} + {archived:,} = {left + archived:,} of {before:,}{added}",
     )
@@ -80,9 +80,9 @@ def _content(seen: Evidence) -> Check:
     lost, strange = seen.before.digests - now, now - seen.before.digests
     columns = seen.archive.rows.columns in ([], seen.before.columns)
     return Check(
-        "their content is the same, each row in one place",
+        "each row is in exactly one place, with the same content",
         not lost and strange.total() == seen.added and columns,
-        f"{lost.total():,} lost, {strange.total() - seen.added:,} strange or double",
+        f"{lost.total():,} lost, {strange.total() - seen.added:,} unexpected or duplicate",
     )
 
 
@@ -91,7 +91,7 @@ def _cutoff(seen: Evidence) -> Check:
     oldest, newest = seen.after.oldest, seen.archive.rows.newest
     holds = (cutoff is None or _not_before(oldest, cutoff)) and (newest is None or (cutoff and newest < cutoff))
     return Check(
-        "older than the cutoff is archived, the rest is left",
+        "rows older than the cutoff are archived, all others are left",
         bool(holds),
         f"newest archived {newest or '-'}, cutoff {cutoff or '-'}, oldest left {oldest or '-'}",
     )

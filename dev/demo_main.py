@@ -113,8 +113,10 @@ def _prospect(client: DemoClient, rows: int, expected: int | None) -> str:
     if client.keeps_everything:
         return f"{client.name}: N is -1, so all {rows:,} rows must stay"
     if expected is None:
-        return f"{client.name}: N is {client.keep_days}, so {rows:,} rows and some being written now must go"
-    return f"{client.name}: N is {client.keep_days}, so {expected:,} of {rows:,} rows must go"
+        return (
+            f"{client.name}: N is {client.keep_days}, so {rows:,} rows and some that are being written now must leave"
+        )
+    return f"{client.name}: N is {client.keep_days}, so {expected:,} of {rows:,} rows must leave"
 
 
 def _table(stack: Stack, client: DemoClient) -> Rows:

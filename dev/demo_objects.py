@@ -68,12 +68,12 @@ def in_bucket(s3: "S3Client", bucket: str, client: DemoClient) -> Archive:
 def _take_in(archive: Archive, client: DemoClient, manifest: dict[str, Any], stored: bytes) -> None:
     key = manifest["data"]["key"]
     if hashlib.sha256(stored).hexdigest() != manifest["data"]["sha256"]:
-        archive.problems.append(f"{key} does not have the checksum that its manifest tells")
+        archive.problems.append(f"{key} does not have the checksum in its manifest")
         return
     content = _decompressed(key, stored)
     header, *found = records(content)
     if len(found) != manifest["rows"]:
-        archive.problems.append(f"{key} holds {len(found)} rows, its manifest tells {manifest['rows']}")
+        archive.problems.append(f"{key} holds {len(found)} rows, its manifest says {manifest['rows']}")
         return
     archive.objects += 1
     archive.bytes += len(stored)

@@ -1,4 +1,4 @@
-"""The bank of the demo: Postgres's own benchmark fills its tables and goes on writing while they are archived."""
+"""The bank of the demo: Postgres's own benchmark fills its tables and keeps writing while they are archived."""
 
 import re
 from pathlib import Path

@@ -105,7 +105,7 @@ class DemoRuns:
             if not at_work:
                 return {client: _outcome(self._runs(dag)) for client, dag in DAGS.items()}
             if passed > TIMEOUT_SECONDS:
-                raise TimeoutError(f"still at work after {passed:.0f} s: {', '.join(sorted(at_work))}")
+                raise TimeoutError(f"still running after {passed:.0f} s: {', '.join(sorted(at_work))}")
             time.sleep(_POLL_SECONDS)
 
     def failures(self, client: str) -> list[str]:

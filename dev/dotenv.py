@@ -60,7 +60,7 @@ def main() -> int:
     demo: bool = parser.parse_args().demo
     target = PROJECT_ROOT / ".env"
     if target.exists():
-        print(f"{target} is there already: it was left as it is; move it away for a new one")
+        print(f"{target} already exists and was left as it is. Move it away to get a new one")
         return 1
     write_secret(target, filled(EXAMPLE.read_text(encoding="utf-8"), demo=demo))
     todo = "" if demo else "; now write your servers and S3 into ARCHIVER_CONNECTIONS there"

@@ -99,7 +99,9 @@ class PgBouncer(Running):
 
 
 def _program(unpacked: Path) -> tuple[Path, str]:
-    """The program and the folder of its libraries: ARCHIVER_PGBOUNCER, else Debian's packages, else the one on PATH."""
+    """Return the program and the folder of its libraries: ARCHIVER_PGBOUNCER, else Debian's packages, else the one on
+    PATH.
+    """
     chosen = os.environ.get("ARCHIVER_PGBOUNCER")
     if chosen:
         return Path(chosen), ""

@@ -36,7 +36,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def hold(self) -> None:
-        """From here on raise no more: stopping must not be interrupted, or it leaves processes behind."""
+        """From here on raise nothing: stopping must not be interrupted, or it leaves processes behind."""
         self._holding = True
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ def main() -> int:
     try:
         with Stack(policies=demo_main.POLICIES) as stack:
             if not demo_data.is_loaded(stack):
-                print("there are no demo data yet, so they are loaded first; nothing is archived", flush=True)
+                print("there is no demo data yet, so it is loaded first. Nothing is archived", flush=True)
                 demo_main.set_up(stack, phases)
             elif stack.postgres.moved:
                 clients = adopt_after_move(stack.postgres, stack.s3, demo_main.POLICIES)

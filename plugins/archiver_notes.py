@@ -25,17 +25,17 @@ class RunNotes:
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any) -> None:
-        """Called by the scheduler in its own transaction."""
+        """Write the note of a run that succeeded; the scheduler calls this in its own transaction."""
         write_note(dag_run)
 
     @hookimpl
     def on_dag_run_failed(self, dag_run: Any) -> None:
-        """The same for a run that failed."""
+        """Write the note of a run that failed."""
         write_note(dag_run)
 
 
 def write_note(dag_run: DagRun) -> None:
-    """Puts the lines that the run's reports left into its note."""
+    """Put the lines that the run's reports left into its note."""
     from sqlalchemy import select
     from sqlalchemy.orm import object_session
 

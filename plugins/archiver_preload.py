@@ -1,9 +1,9 @@
 """Loads what every task needs before Airflow forks the processes of its tasks, so that each of them finds it loaded.
 
-A fork shares what its parent has loaded; a task that loads it itself takes some tenths of a second of CPU for it. Only
-packages of others are loaded, which change with a restart: this project's own modules are loaded by each task, so that
-a deployment of DAGs takes effect with the next task. Workers of Celery fork from a process that loads no plugins, so
-theirs load them as before.
+A fork shares what its parent has loaded; a task that loads it itself needs some tenths of a second of CPU for it. Only
+third-party packages are loaded, which change with a restart: this project's own modules are loaded by each task, so
+that a deployment of DAGs takes effect with the next task. Workers of Celery fork from a process that loads no plugins,
+so their tasks load them as before.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ MODULES = (
 
 
 def preload() -> None:
-    """Loads the modules that are there; a task that needs one that is not says so itself."""
+    """Load the modules that are installed; a task that needs one that is missing reports that itself."""
     absent = [name for name in MODULES if name not in sys.modules]
     for name in absent:
         with suppress(ImportError):

@@ -1,8 +1,35 @@
 """Every error the archiver raises, sorted by what helps: a person, or time.
 
-`Refused` needs a person: the same call will fail again, so nobody retries it. `Interrupted` needs only time:
-every step may be run again, so a retry is right. Messages name the setting, its value, where it came from
-and the fix. They never hold a password, a key value or a row's content.
+    ArchiverError
+    ├── Refused                      a person must change something; nobody retries it
+    │   ├── SettingError             a Variable, a parameter or a policy
+    │   │   └── PolicyError
+    │   ├── NotEnabled
+    │   ├── TableRefused
+    │   ├── DatabaseRefused          the server
+    │   │   ├── RightMissing
+    │   │   ├── ValueRefused
+    │   │   │   └── ReferenceRefused
+    │   │   ├── TriggerRefused
+    │   │   └── Damaged
+    │   ├── MaintenanceRefused
+    │   ├── StorageRefused           S3
+    │   ├── OwnedElsewhere
+    │   ├── CheckFailed              what was read back
+    │   │   └── ObjectMissing
+    │   ├── Conflict
+    │   └── Unfinished
+    └── Interrupted                  time may help; every step may be run again, so Airflow retries it
+        ├── DatabaseInterrupted
+        │   └── LockWait
+        ├── StorageInterrupted
+        ├── KeyTaken
+        ├── Busy
+        ├── Superseded
+        └── Stopped
+
+A message says what is wrong, what was or was not done, and after `Fix:` what to do. It names the setting, its value and
+where it came from. It never holds a password, a key value or a row's content.
 """
 
 from __future__ import annotations
@@ -13,49 +40,49 @@ class ArchiverError(Exception):
 
 
 class Refused(ArchiverError):
-    """The archiver will not do this until a person changes something; retrying does not help."""
+    """A person must change something; retrying does not help."""
 
 
 class SettingError(Refused):
-    """A variable, a parameter or a policy holds a value that cannot be used."""
+    """A Variable, a parameter or a policy holds a value that cannot be used."""
 
 
 class NotEnabled(Refused):
-    """Nobody has said that rows of this client may really leave, or somebody has said that they may not."""
+    """The client is not enabled, so none of its rows may be deleted."""
 
 
 class PolicyError(SettingError):
-    """The policy file, or one client's part of it, cannot be used."""
+    """The policy file, or one client's entry in it, cannot be used."""
 
 
 class TableRefused(Refused):
-    """The table is missing, or has a shape from which rows cannot be deleted safely."""
+    """The table is missing, or rows cannot be deleted safely from a table of its shape."""
 
 
 class DatabaseRefused(Refused):
-    """The server refuses this user, password, database, statement or right."""
+    """The server refuses the user, password, database or statement."""
 
 
 class RightMissing(DatabaseRefused):
-    """The role of the Airflow connection lacks a right."""
+    """A privilege of the Airflow connection's role is missing."""
 
 
 class ValueRefused(DatabaseRefused):
-    """A value does not fit its column, or a row breaks a constraint of its table."""
+    """A value does not fit its column, or a row violates a constraint of its table."""
 
 
 class ReferenceRefused(ValueRefused):
-    """A foreign key stands in the way: `constraint`, of the table `table` that points to another."""
+    """A foreign key is violated: `constraint`, of the table `table` that points to another."""
 
     def __init__(self, message: str, table: str = "", constraint: str = "") -> None:
-        """Takes the whole message; the names are for those who can say more."""
+        """Take the whole message; the names are for those who can say more."""
         super().__init__(message)
         self.table = table
         self.constraint = constraint
 
 
 class TriggerRefused(DatabaseRefused):
-    """A trigger of the table does to other rows, or to the row itself, what would be lost or cannot be told apart."""
+    """A trigger of the table changes or deletes rows in a way that could lose them."""
 
 
 class Damaged(DatabaseRefused):
@@ -63,11 +90,11 @@ class Damaged(DatabaseRefused):
 
 
 class MaintenanceRefused(Refused):
-    """The table will not be rewritten now: the hour, the disk, or something that is missing forbids it."""
+    """The table is not rewritten now: the hour, the disk, or something that is missing forbids it."""
 
 
 class StorageRefused(Refused):
-    """S3 refuses this bucket, key or credential."""
+    """S3 refuses the bucket, the key or the credentials."""
 
 
 class OwnedElsewhere(Refused):
@@ -75,15 +102,15 @@ class OwnedElsewhere(Refused):
 
 
 class CheckFailed(Refused):
-    """What S3 gave back is not what was sent; nothing was deleted."""
+    """What S3 gave back is not what was sent. Nothing was deleted."""
 
 
 class ObjectMissing(CheckFailed):
-    """An object that this program wrote is not in the bucket any more; nothing was deleted."""
+    """An object that this program wrote is no longer in the bucket."""
 
 
 class Conflict(Refused):
-    """Rows that are to be restored are in the table already, and the restore was told not to go on then."""
+    """Rows that are to be restored are already in the table, and `on_conflict` is `fail`."""
 
 
 class Unfinished(Refused):
@@ -91,7 +118,7 @@ class Unfinished(Refused):
 
 
 class Interrupted(ArchiverError):
-    """Something outside broke off the work; running the step again goes on from where it was."""
+    """Something outside broke off the work; a retry continues from where it was."""
 
 
 class DatabaseInterrupted(Interrupted):
@@ -99,7 +126,7 @@ class DatabaseInterrupted(Interrupted):
 
 
 class LockWait(DatabaseInterrupted):
-    """Another session holds a lock on the table, and did not give it up within the limit."""
+    """Another session held a lock on the table for longer than the limit."""
 
 
 class StorageInterrupted(Interrupted):
@@ -107,15 +134,15 @@ class StorageInterrupted(Interrupted):
 
 
 class KeyTaken(Interrupted):
-    """There is an object under this key already; a further try takes the next generation's key."""
+    """There is already an object under this key; a retry takes the key of the next generation."""
 
 
 class Busy(Interrupted):
-    """Another run has this window, or this table, in hand."""
+    """Another run is working on this window or this table."""
 
 
 class Superseded(Interrupted):
-    """Another run took over this window while this one worked on it; its work stands, this one's is void."""
+    """Another run took over this window; its work counts, and the work of this one does not."""
 
 
 class Stopped(Interrupted):

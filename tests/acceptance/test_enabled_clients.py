@@ -36,7 +36,7 @@ def test_until_somebody_enables_a_client_every_run_is_a_dry_run_and_says_so(tena
     run = unasked.run()
     assert run.state == "success"
     assert_untouched(unasked)
-    why = "client 'unasked' is not enabled: set enabled: true"
+    why = "client 'unasked' is not enabled. Fix: set enabled: true"
     assert run.report["dry_run"] is True
     assert run.report["rows"] == DUE
     assert why in run.report["why_dry_run"]
@@ -96,7 +96,7 @@ def test_clients_of_a_former_version_that_had_deleted_go_on_and_are_told(tenants
     run = grandfathered.run()
     assert run.state == "success"
     assert grandfathered.count() == 48
-    assert "enabled: nobody has said so, but rows of this client had left" in run.log("report")
+    assert "enabled: enabled is not set, but rows of this client had left" in run.log("report")
     assert grandfathered.sql("SELECT client FROM archiver.enabled_before") == [("grandfathered",)]
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_is_disabled_while_its_run_is_on_loses_no_more_rows(tenant
     tenants.api.delete_variable("archive_enabled__switched-off")
     assert run.state == "failed"
     assert client.count() == HOURS
-    (log,) = {run.log("window.delete", index).count("may not leave any more") > 0 for index in range(4)}
+    (log,) = {run.log("window.delete", index).count("may no longer leave") > 0 for index in range(4)}
     assert log
     assert {task["try_number"] for task in run.tasks("window.delete")} == {1}
     client.sql("DROP TRIGGER for_the_test ON archiver.windows")

@@ -138,9 +138,9 @@ def test_a_person_is_asked_first_where_the_policy_says_so(maintained: Tenants) -
     asked = maintained.api.question(DAG, rejected, f"{GROUP}.approve", 0)
     assert asked["subject"] == "Rewrite analytics.events of asked (vacuum_full)?"
     for words in (
-        "nobody can read or write the table while it lasts",
+        "nobody can read or write the table until it ends",
         "about 1 minute",
-        "**Disk**: it needs new heap",
+        "**Disk**: it needs ",
         "are free (the file system of /",
         "UTC, 12 hours from now",
         "or nobody answers, the table stays as it is",
@@ -188,7 +188,7 @@ def test_a_misspelt_parameter_is_refused_before_anything_is_done(maintained: Ten
     run_id, state = run(maintained, maintained["bloated"], dryrun=True)
     assert state == "failed"
     error = maintained.api.task_error(DAG, run_id, f"choose_{DATABASE_CONNECTION}")
-    assert "'dryrun', which is no parameter of DAG maintenance; did you mean 'dry_run'?" in error
+    assert "'dryrun', which is not a parameter of DAG maintenance; did you mean 'dry_run'?" in error
 
 
 def test_the_online_way_needs_no_approval(maintained: Tenants) -> None:

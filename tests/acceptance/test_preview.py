@@ -106,7 +106,7 @@ def test_what_is_missing_makes_the_run_red_and_the_rest_is_told(
     assert words in failed
     assert words in tenants.api.task_error("preview", run_id, "preview")
     fine = {check["subject"] for check in found["tables"][0]["checks"] if check["ok"]}
-    assert fine >= ({"bucket, reading"} if subject != "bucket" else {"rights", "table", "ledger"})
+    assert fine >= ({"bucket, reading"} if subject != "bucket" else {"privileges", "table", "ledger"})
     tasks = {task["task_id"]: task["try_number"] for task in tenants.api.task_instances("preview", run_id)}
     assert tasks["preview"] == 1, "a person is needed, so nothing is tried again"
 

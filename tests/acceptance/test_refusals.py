@@ -9,7 +9,7 @@ from tests.acceptance.settings import BAD_DAYS, BROKEN, NO_CONNECTION, NO_DATABA
 
 EXPECTED = {
     **{
-        name: (f"Airflow Variable archive_keep_days__{name} is {value!r}", "Set it to -1")
+        name: (f"Airflow Variable archive_keep_days__{name} is {value!r}", "set it to -1")
         for name, value in BAD_DAYS.items()
     },
     "misspelt": ("archive_keep_days__Misspelt names no client", "rename it"),

@@ -56,7 +56,7 @@ def assert_stopped_between_batches(tenant: Tenant, run_id: str, try_number: int)
 
     def stopped() -> bool:
         logs.append(tenant.api.task_log(tenant.dag_id, run_id, DELETE, try_number, map_index=0))
-        return "run the task again to go on" in logs[-1]
+        return "Run the task again to continue" in logs[-1]
 
     wait_until(stopped, f"try {try_number} of the delete to stop", STOP_SECONDS, interval=0.5)
     done = deleted_rows(tenant)

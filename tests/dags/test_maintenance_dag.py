@@ -110,7 +110,7 @@ def test_the_form_chooses_the_tables(policies: Policies, monkeypatch: pytest.Mon
     with pytest.raises(SettingError, match="force is set without reason"):
         choose_tables(policies, "rds_main", form(force=True, reason=" "))
     ignored = form(dry_run=True) | {"params": EMPTY}
-    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
+    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow passed False"):
         choose_tables(policies, "rds_main", ignored)
     monkeypatch.setattr(maintenance, "MOST_MAPPED_WINDOWS", 1)
     with pytest.raises(SettingError, match="2 tables of rds_main are more than the 1"):
@@ -139,7 +139,7 @@ def test_a_function_that_tells_the_free_space(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(str(tmp_path))
     assert find_free_space(on(callable="our_disks:free")).ask() == 77
     assert find_free_space(on(callable="our_disks:unknown")).ask() is None
-    with pytest.raises(SettingError, match="returned '77'; it has to return bytes"):
+    with pytest.raises(SettingError, match=r"returned '77'\. It must return bytes"):
         find_free_space(on(callable="our_disks:wrong")).ask()
     for place in ("our_disks:nothing", "no_such_module:free"):
         with pytest.raises(SettingError, match=f"disk.callable is '{place}', which cannot be imported"):

@@ -130,11 +130,11 @@ def test_what_is_filled_in_chooses(policies: Policies) -> None:
     [
         ({"client": "nobody"}, r"client is 'nobody': .* has no such client \(acme, globex\)"),
         ({"client": "broken"}, "keep_dayz: no such setting"),
-        ({"table": "a.b"}, "does not list for client 'acme'; it lists analytics.events"),
+        ({"table": "a.b"}, "does not list for client 'acme'. It lists analytics.events"),
         ({"table": "events"}, "parameter table: 'events' is not schema.table"),
         ({"start": "yesterday"}, "parameter start is 'yesterday'"),
         ({"end": "soon"}, "parameter end is 'soon'"),
-        ({"keep_days": "abc"}, "the run's parameter keep_days is 'abc'.*Set it to -1"),
+        ({"keep_days": "abc"}, "the run's parameter keep_days is 'abc'.*set it to -1"),
         ({"keep_days": 1.5}, "the run's parameter keep_days is 1.5"),
         ({"keep_days": ""}, "the run's parameter keep_days is ''"),
     ],
@@ -156,7 +156,7 @@ def test_a_probe_that_does_not_tells_both_reasons_and_the_command(policies: Poli
     assert not check.ok
     assert check.subject == "pool archive_rds_main"
     assert "python -m pg_archiver.airflow.pools > pools.json; airflow pools import pools.json" in check.told
-    assert "take all of its slots" in check.told
+    assert "hold all of its slots" in check.told
 
 
 def test_the_state_of_the_probe_is_that_of_this_run(policies: Policies) -> None:

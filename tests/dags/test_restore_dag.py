@@ -105,7 +105,7 @@ def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
     [
         ({"client": "nobody"}, r"client is 'nobody': .* has no such client \(acme, globex\)"),
         ({"client": "broken"}, "keep_dayz: no such setting"),
-        ({"table": "a.b"}, "does not list for client 'acme'; it lists analytics.events"),
+        ({"table": "a.b"}, "does not list for client 'acme'. It lists analytics.events"),
         ({"table": "events"}, "parameter table: 'events' is not schema.table"),
         ({"into": "copy"}, "parameter into: 'copy' is not schema.table"),
         ({"start": "yesterday"}, "parameter start is 'yesterday'"),
@@ -122,5 +122,5 @@ def test_a_field_that_cannot_be_used_is_named(policies: Policies, fields: dict[s
 
 def test_a_dry_run_that_airflow_made_a_real_one_is_refused(policies: Policies) -> None:
     context = filled(dry_run=True) | {"params": FORM}
-    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow made it False"):
+    with pytest.raises(SettingError, match="asked for dry_run = True, and Airflow passed False"):
         choose_table(policies, context)

@@ -18,7 +18,7 @@ from pg_archiver.airflow.verify import choose_tables, run_verify
 from pg_archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
 from pg_archiver.policies.yaml_file import Policies, load
 from pg_archiver.verify.rebuild_ledger import Rebuilt
-from pg_archiver.verify.verify_archive import Verified
+from pg_archiver.verify.result import Verified
 
 DAGS = Path(__file__).parents[2] / "dags"
 POLICIES = {
@@ -66,7 +66,9 @@ def test_the_form_chooses_the_tables(policies: Policies) -> None:
     assert choose_tables(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
     with pytest.raises(SettingError, match=r"no table s.one of client b"):
         choose_tables(policies, filled(client="b", table="s.one"))
-    with pytest.raises(SettingError, match="names 'tabel', which is no parameter of DAG verify; did you mean 'table'"):
+    with pytest.raises(
+        SettingError, match="names 'tabel', which is not a parameter of DAG verify; did you mean 'table'"
+    ):
         choose_tables(policies, filled(tabel="s.one"))
 
 

@@ -13,7 +13,8 @@ import psycopg
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import ask_nothing, drop
 from pg_archiver.archive.export import export
-from pg_archiver.archive.plan import Limits, plan
+from pg_archiver.archive.plan import plan
+from pg_archiver.archive.run_limits import Limits
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow

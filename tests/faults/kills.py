@@ -37,7 +37,7 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 @dataclass(frozen=True)
 class Kill:
-    """The how-manieth coming by of a point."""
+    """The n-th time that a point is reached."""
 
     point: str
     occurrence: int

@@ -20,7 +20,7 @@ _SECONDS = 20.0
 
 @dataclass
 class Cut:
-    """Where to cut: at the how-manieth message that holds these bytes, before or after the server has done it.
+    """Where to cut: at the n-th message that holds these bytes, before or after the server has done it.
 
     `met` counts those messages up to the cut.
     """

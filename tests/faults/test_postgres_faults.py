@@ -104,7 +104,7 @@ def test_a_step_waits_briefly_for_a_locked_table_and_then_says_so(place: Place, 
     started = time.monotonic()
     with (
         holding(table, f"LOCK TABLE {table.relation} IN ACCESS EXCLUSIVE MODE"),
-        pytest.raises(DatabaseInterrupted, match=r"lock timeout.*another session holds a lock"),
+        pytest.raises(DatabaseInterrupted, match=r"lock timeout.*Another session holds a lock"),
     ):
         steps[step]()
     assert time.monotonic() - started < 5
@@ -137,9 +137,9 @@ def test_a_statement_that_someone_cancels_is_not_said_to_have_met_the_limit(plac
         deleting = pool.submit(run.delete, windows)
         until(lambda: waiting(table))
         cancel(table)
-        with pytest.raises(DatabaseInterrupted, match="someone cancelled it, after") as caught:
+        with pytest.raises(DatabaseInterrupted, match="Someone cancelled it, after") as caught:
             deleting.result()
-    assert "the limit is" not in str(caught.value)
+    assert "The limit is" not in str(caught.value)
     assert table.rows() == ROWS
     Run.of(table).settle()
     Account(table).assert_good()

@@ -21,7 +21,7 @@ _LONGEST_ID = 160
 
 
 def client_id(client: str) -> str:
-    """The client's name as DAG ids and Variable keys write it: itself where Airflow allows that.
+    """Return the client's name as DAG ids and Variable keys write it: itself where Airflow allows that.
 
     Other characters become `.xHH`, a byte of their UTF-8 in hexadecimal; a dot before an `x` becomes one too,
     so `.x` in an id always opens an escape and two names never meet.
@@ -35,7 +35,7 @@ def client_id(client: str) -> str:
 
 
 def add_name_prefix(name: str) -> str:
-    """The name of a DAG, pool or asset in this Airflow: with ARCHIVER_NAME_PREFIX in front, if that is set.
+    """Return the name of a DAG, pool or asset in this Airflow: with ARCHIVER_NAME_PREFIX in front, if that is set.
 
     Raises:
         SettingError: Airflow would not allow it in a DAG's id.
@@ -43,44 +43,44 @@ def add_name_prefix(name: str) -> str:
     prefix = os.environ.get(NAME_PREFIX, "")
     if not _PREFIX.fullmatch(prefix):
         raise SettingError(
-            f"the environment variable {NAME_PREFIX} is {prefix!r}; no DAG was made. Set it to at most 60 letters, "
-            f"digits, '_', '-' and '.', the same in each service of Airflow, or leave it out"
+            f"the environment variable {NAME_PREFIX} is {prefix!r}. No DAG was made. Fix: set it to at most 60 "
+            "letters, digits, '_', '-' and '.', the same in each service of Airflow, or leave it unset"
         )
     return prefix + name
 
 
 def dag_id(client: str) -> str:
-    """The id of the client's archive DAG."""
+    """Return the id of the client's archive DAG."""
     return add_name_prefix(f"archive__{client_id(client)}")
 
 
 def keep_days_variable(client: str) -> str:
-    """The key of the Airflow Variable that holds N for this client alone."""
+    """Return the key of the Airflow Variable that holds N for this client alone."""
     return f"archive_keep_days__{client_id(client)}"
 
 
 def enabled_variable(client: str) -> str:
-    """The key of the Airflow Variable that says whether rows of this client may really leave."""
+    """Return the key of the Airflow Variable that says whether rows of this client may really leave."""
     return f"archive_enabled__{client_id(client)}"
 
 
 def group_id(table: TableName) -> str:
-    """The id of the table's task group: `analytics.events` is `analytics-events`."""
+    """Return the id of the table's task group: `analytics.events` is `analytics-events`."""
     return _shorten(f"{group_part(table.schema)}-{group_part(table.name)}")
 
 
 def pool_name(conn_id: str) -> str:
-    """The Airflow pool that bounds the work on one Postgres instance."""
+    """Return the Airflow pool that bounds the work on one Postgres instance."""
     return add_name_prefix(f"archive_{conn_id}")
 
 
 def maintenance_pool_name(conn_id: str) -> str:
-    """The Airflow pool whose one slot lets one maintenance task at a time work on a Postgres instance."""
+    """Return the Airflow pool whose one slot lets one maintenance task at a time work on a Postgres instance."""
     return add_name_prefix(f"maintenance_{conn_id}")
 
 
 def group_part(name: str) -> str:
-    """A name as part of the id of a task or a task group."""
+    """Return a name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)
     return "".join(
         plain if plain is not None else _escape(character, "--") for plain, character in zip(allowed, name, strict=True)
@@ -92,7 +92,7 @@ def _escape(character: str, mark: str) -> str:
 
 
 def _shorten(identifier: str) -> str:
-    """The identifier, or its beginning and a digest of the whole where Airflow would refuse its length.
+    """Return the identifier, or its beginning and a digest of the whole where Airflow would refuse its length.
 
     What was shortened is longer than what was not, so that no name can pose as the short form of another.
     """

@@ -15,7 +15,7 @@ PATIENCE = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Question:
-    """What a person is asked: a title that tells it from other requests, and what to know for the answer."""
+    """What a person is asked: a title that distinguishes it from other requests, and what to know for the answer."""
 
     subject: str
     body: str
@@ -24,7 +24,7 @@ class Question:
 class RewriteApproval(HITLOperator):
     """Asks before a table is rewritten, where the policy says so; otherwise it ends at once. It holds no pool slot.
 
-    It is no ApprovalOperator: that one has the tasks after it skipped by the scheduler, so that none of them could
+    It is not an ApprovalOperator: that one has the tasks after it skipped by the scheduler, so that none of them could
     note in the ledger who rejected it.
     """
 
@@ -36,7 +36,7 @@ class RewriteApproval(HITLOperator):
     def __init__(
         self, *, chosen: Any, question: Callable[[list[str], Mapping[str, Any]], Question | None], **kwargs: Any
     ) -> None:
-        """`question` gives what to ask about the chosen table, None for nothing."""
+        """Take `question`, which gives what to ask about the chosen table, or None for nothing."""
         super().__init__(
             subject="Rewrite a table?",
             options=[self.APPROVE, self.REJECT],
@@ -49,7 +49,7 @@ class RewriteApproval(HITLOperator):
         self.question = question
 
     def execute(self, context: Any) -> Any:
-        """Asks, or has nothing to ask."""
+        """Ask, or have nothing to ask."""
         question = self.question(self.chosen, context)
         if question is None:
             return None
@@ -64,12 +64,12 @@ class RewriteApproval(HITLOperator):
 
 
 def is_approved(answer: object) -> bool:
-    """Whether the XCom of the approval says yes."""
+    """Return whether the XCom of the approval says yes."""
     return isinstance(answer, Mapping) and list(answer.get("chosen_options") or []) == [RewriteApproval.APPROVE]
 
 
 def describe_rejection(answer: object) -> str | None:
-    """Who said no and when, or that nobody answered; None where it was approved, or nobody was asked."""
+    """Return who said no and when, or that nobody answered; None where it was approved, or nobody was asked."""
     if answer is None or is_approved(answer):
         return None
     given = answer if isinstance(answer, Mapping) else {}

@@ -20,7 +20,8 @@ from pg_archiver.airflow.variables import read_client_variables
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.archive.export import export_all
-from pg_archiver.archive.plan import Limits, OtherTables, Plan, plan
+from pg_archiver.archive.plan import Plan, plan
+from pg_archiver.archive.run_limits import Limits, OtherTables
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
@@ -46,7 +47,7 @@ class TableWork:
     policies: Policies
 
     def make_order(self, context: Mapping[str, Any], *, dry_run: bool) -> WorkOrder:
-        """What this run is to do with the table; `dry_run` where the plan, or the policy by now, says so.
+        """Return what this run is to do with the table; `dry_run` where the plan, or the policy by now, says so.
 
         Raises:
             SettingError: the run's parameters are not those that it asked for.
@@ -55,7 +56,7 @@ class TableWork:
         return make_order(self.client, self.policy, context["dag_run"].run_id, dry_run=dry_run)
 
     def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
-        """The batches for the mapped tasks, and a summary for the report."""
+        """Return the batches for the mapped tasks, and a summary for the report."""
         parameters = read_parameters(context)
         settings = self._read_settings()
         keep = settings.find_keep_days(parameters.get("keep_days"))
@@ -78,7 +79,7 @@ class TableWork:
         return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
 
     def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, Any]:
-        """Exports the batch's windows one after the other; in a dry run, only reads them."""
+        """Export the batch's windows one after the other; in a dry run, only read them."""
         order = self.make_order(context, dry_run=is_dry(batch))
         bucket = connections.open_bucket(self.policy)
         with connections.open_session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
@@ -93,7 +94,7 @@ class TableWork:
         }
 
     def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
-        """Reads the batch's objects back; one bad object does not keep the others from being checked."""
+        """Read the batch's objects back; one bad object does not keep the others from being checked."""
         order = self.make_order(context, dry_run=is_dry(batch))
         if order.dry_run:
             log.info("dry run: nothing was sent, so there is nothing to read back")
@@ -103,13 +104,13 @@ class TableWork:
             return {"rows": store_all(session, bucket, order, from_json(batch).windows)}
 
     def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
-        """Deletes the batch's archived rows, or drops the partition that they are; ends early when Airflow asks it to.
+        """Delete the batch's archived rows, or drop the partition that they are; end early when Airflow asks it to.
 
         Deletes end between two delete batches; a statement that takes longer than two seconds by then is cancelled,
         and what it did is rolled back.
 
         Raises:
-            NotEnabled: the client was enabled when the run was planned, and is not any more.
+            NotEnabled: the client was enabled when the run was planned, and no longer is.
             Interrupted: whether it still is could not be found out.
         """
         # First of all, so that a stop which comes while connections are made is seen too.
@@ -137,12 +138,12 @@ class TableWork:
             return False
 
         def confirm() -> None:
-            """Loading the lists of a whole partition, and waiting for its detach, may have taken a while."""
+            """Confirm once more: loading a partition's lists, and waiting for its detach, may have taken a while."""
             self._refuse_if_disabled(self._read_settings(), session, order)
             ownership.confirm()
 
         if asked():
-            raise Stopped("the task was told to stop before its first batch; run it again to go on")
+            raise Stopped("the task was told to stop before its first batch. Run it again to continue")
         windows, partition = from_json(batch).windows, from_json(batch).partition
         if partition and partition.back:
             bring_back(session, order, partition)
@@ -154,7 +155,7 @@ class TableWork:
     def _find_due(
         self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
     ) -> tuple[Plan, list[str]]:
-        """What is due, and what an operator should know besides; a run that may delete takes the archive over."""
+        """Return what is due, and notes for the operator; a run that may delete takes the archive over."""
         order = self.make_order(context, dry_run=dry_run)
         adopt = read_parameters(context).get("adopt") or None
         limits = Limits(
@@ -184,14 +185,14 @@ class TableWork:
         return found, []
 
     def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
-        """Takes the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
+        """Take the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
         order = self.make_order(context, dry_run=False)
         with connections.open_session(self.client, "plan", writes=True, policy=self.policy) as session:
             WindowLedger(session, order).migrate()
             Ownership(session, connections.open_bucket(self.policy), order).claim(adopt)
 
     def _read_settings(self) -> ClientSettings:
-        """What holds right now.
+        """Return what holds right now.
 
         Raises:
             SettingError: a Variable seems to be meant for this client, and names none.
@@ -202,7 +203,7 @@ class TableWork:
         return found
 
     def _has_deleted_before(self, context: Mapping[str, Any]) -> bool:
-        """Whether rows of this client had left before a client had to be enabled, by its ledger."""
+        """Return whether rows of this client had left before a client had to be enabled, by its ledger."""
         with connections.open_session(self.client, "plan", writes=False, policy=self.policy) as session:
             return WindowLedger(session, self.make_order(context, dry_run=True)).has_deleted_before_enabling()
 
@@ -210,9 +211,9 @@ class TableWork:
         enabled = settings.find_enabled(WindowLedger(session, order).has_deleted_before_enabling)
         if not enabled.yes:
             raise NotEnabled(
-                f"rows of client {self.client.name!r} may not leave any more: {enabled.why}. It was enabled when this "
-                f"run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Enable it "
-                f"and run this task again to go on, or leave it at that"
+                f"rows of client {self.client.name!r} may no longer leave: {enabled.why}. It was enabled when this "
+                "run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Fix: "
+                "enable it and clear this task to continue, or leave it disabled"
             )
 
 
@@ -222,5 +223,5 @@ def _tell_dry_run(why: str) -> None:
 
 
 def _read_map_index(context: Mapping[str, Any]) -> int:
-    """Which of the mapped instances this is."""
+    """Return which of the mapped instances this is."""
     return int(context["ti"].map_index)

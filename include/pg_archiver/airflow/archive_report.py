@@ -28,7 +28,7 @@ _STAYING = "archiver.rows_that_stay"
 def report_table(
     work: TableWork, group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]
 ) -> Report:
-    """Adds up the run; a dry run from what its exports returned, any other from the ledger.
+    """Add up the run; a dry run from what its exports returned, any other from the ledger.
 
     Raises:
         Unfinished: the plan failed, so there is nothing to add up.
@@ -40,7 +40,7 @@ def report_table(
     if batches is None or summary is None:
         raise Unfinished("nothing was planned; the error is in the log of the task plan")
     if "dry_run" not in summary:
-        raise Unfinished("an older version planned this run, so what became of it is not known; clear its task plan")
+        raise Unfinished("an older version planned this run, so its result is not known. Fix: clear its task plan")
     # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
     exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
     ends = _read_ends(group, batches, exports, context)
@@ -60,7 +60,7 @@ def report_table(
 
 
 def _report_by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
-    """A run that was cleared may have archived what its plan does not name any more."""
+    """Report by the ledger: a run that was cleared may have archived what its plan no longer names."""
     order = work.make_order(context, dry_run=False)
     policy = work.policy
     with connections.open_session(work.client, "report", writes=False, policy=work.policy) as session:
@@ -75,18 +75,18 @@ def _report_by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mappin
 
 
 def _find_done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
-    """What this very run had done before it was cleared and became a dry run; None if it had done nothing."""
+    """Return what this very run had done before it was cleared and became a dry run; None if it had done nothing."""
     done = _report_by_ledger(work, [], context)
     if not done.windows:
         return None
     return (
         f"before it was cleared this run was a real one: {done.deleted:,} rows of {done.windows:,} windows left, and "
-        f"{len(done.unfinished):,} windows are not finished"
+        f"{len(done.unfinished):,} windows are unfinished"
     )
 
 
 def _read_returned(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:
-    """What the exports of these very batches returned; a plan that was cleared alone leaves those of others behind."""
+    """Return what the exports of these batches returned; a plan that was cleared alone leaves those of others."""
     labels = {number: batch["label"] for number, batch in enumerate(batches)}
     return [one for one in exports if labels.get(one.get("batch", -1)) == one.get("label")]
 
@@ -94,7 +94,7 @@ def _read_returned(exports: Sequence[Mapping[str, Any]], batches: Sequence[Batch
 def _read_ends(
     group: str, batches: Sequence[BatchJson], exports: Sequence[Mapping[str, Any]], context: Mapping[str, Any]
 ) -> list[BatchEnd]:
-    """How each batch's tasks ended, by Airflow's own states: only a leaf of a DAG decides what becomes of its run."""
+    """Return how each batch's tasks ended, by Airflow's states: only the leaves of a DAG decide about its run."""
     if not batches:
         return []
     run = context["dag_run"]
@@ -110,7 +110,7 @@ def _read_ends(
 
 
 def _measure_staying(work: TableWork, summary: Mapping[str, Any]) -> None:
-    """A gauge of the rows that stay although they are old, by their cause."""
+    """Emit a gauge of the rows that stay although they are old, by their cause."""
     for one in summary["staying"]:
         tags = {"client": work.client.name, "table": work.policy.table, "cause": one["cause"]}
         stats.gauge(_STAYING, one["rows"], tags=tags)

@@ -48,7 +48,7 @@ class BatchJson(TypedDict):
 
 
 def to_json(batch: Batch, *, dry_run: bool) -> BatchJson:
-    """The batch, as XCom takes it."""
+    """Return the batch, as XCom takes it."""
     windows = list(map(_run, _group_runs(batch)))
     one = batch.partition
     plain: BatchJson = {"label": _label(batch), "dry_run": dry_run, "windows": windows}
@@ -67,12 +67,12 @@ def to_json(batch: Batch, *, dry_run: bool) -> BatchJson:
 
 
 def is_dry(text: BatchJson) -> bool:
-    """Whether the run was planned as a dry run; one that does not say is taken for one."""
+    """Return whether the run was planned as a dry run; one that does not say is taken for one."""
     return text.get("dry_run") is not False
 
 
 def from_json(text: BatchJson) -> Batch:
-    """The batch that `to_json` wrote."""
+    """Return the batch that `to_json` wrote."""
     windows = tuple(window for run in text["windows"] for window in _windows(run))
     one = text.get("partition")
     if one is None:
@@ -91,7 +91,7 @@ def from_json(text: BatchJson) -> Batch:
 
 
 def _group_runs(windows: Iterable[DueWindow]) -> Iterator[list[DueWindow]]:
-    """The windows in their order, whole ones of the same length together where one follows the other."""
+    """Yield the windows in their order, whole ones of the same length together where one follows the other."""
     run: list[DueWindow] = []
     for window in windows:
         if run and not (_is_whole(run[-1]) and _is_whole(window) and _is_next(run[-1], window)):
@@ -130,7 +130,7 @@ def _windows(run: list[str] | RunJson) -> Iterator[DueWindow]:
 
 
 def _label(batch: Batch) -> str:
-    """What the UI shows for a mapped task: its hours."""
+    """Return what the UI shows for a mapped task: its hours."""
     if batch.partition:
         return f"{batch.partition}, {say_count(len(batch), 'window')}"
     if len(batch) == 1:

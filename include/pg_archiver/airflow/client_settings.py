@@ -32,22 +32,22 @@ class ClientSettings:
     variables: ClientVariables
 
     def find_keep_days(self, parameter: object) -> KeepDays:
-        """N, and where it comes from.
+        """Return N, and where it comes from.
 
         Args:
             parameter: the run's `keep_days`, None where it did not set it.
 
         Raises:
-            SettingError: it is no number of days.
+            SettingError: it is not a number of days.
         """
         return choose_keep_days(parameter, self.client, self.policy, self.variables.keep_days, self.policies.source)
 
     def find_children_kept_for_ever(self) -> tuple[TableName, ...]:
-        """The children of which everything is kept, as far as that can be told; their own runs say what cannot."""
+        """Return the children of which everything is kept, as far as that is known; their own runs report the rest."""
         return tuple(child.name for child in self.client.tables if self._is_kept_child(child))
 
     def find_enabled(self, had_deleted: Callable[[], bool]) -> Enabled:
-        """Whether rows of the table may leave.
+        """Return whether rows of the table may leave.
 
         Args:
             had_deleted: asks the ledger whether rows of the client had left before there was this question; asked only
@@ -69,14 +69,14 @@ class ClientSettings:
         return found.everything
 
     def refuse_misspelt_variables(self) -> None:
-        """A Variable for a client that does not exist was meant for one that does: perhaps to keep its rows.
+        """Refuse a Variable for a client that does not exist: it was meant for one that does, perhaps to keep its rows.
 
         Raises:
             SettingError: one seems to be meant for this client; those for others are named in the log.
         """
         for key, meant in find_misspelt_variables(self.variables.of_clients, self.policies).items():
             message = (
-                f"Airflow Variable {key} names no client of {self.policies.source}; rename it after a client "
+                f"Airflow Variable {key} names no client of {self.policies.source}. Fix: rename it after a client "
                 f"({', '.join(client.name for client in self.policies.clients[:_MOST_NAMED])}), or delete it"
             )
             if meant == self.client.name:

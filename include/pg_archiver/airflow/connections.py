@@ -51,7 +51,7 @@ _stop = Stop()
 
 
 def load_policies() -> Policies:
-    """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
+    """Return the policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
     return load(policies_path())
 
 
@@ -59,9 +59,9 @@ def load_policies() -> Policies:
 def open_session(
     client: Client, step: str, *, writes: bool, policy: TablePolicy | None = None, maintenance: bool = False
 ) -> Generator[Session]:
-    """A connection to the client's database, for one task; by the connection of maintenance, where there is one.
+    """Open a connection to the client's database for one task; by the connection of maintenance, if it is set.
 
-    The policy says how long a statement may take. When Airflow asks the task to end, a statement that goes on for more
+    The policy says how long a statement may take. When Airflow asks the task to end, a statement that runs for more
     than two seconds is cancelled.
 
     Raises:
@@ -105,20 +105,20 @@ def _connect(client: Client, conn_id: str, setting: str) -> psycopg.Connection[A
     except AirflowNotFoundException:
         raise SettingError(
             f"there is no Airflow connection {conn_id!r}, which the policy file names as {setting} of client "
-            f"{client.name!r}; create it under Admin > Connections, or correct {setting}"
+            f"{client.name!r}. Fix: create it under Admin > Connections, or correct {setting}"
         ) from None
     except (TypeError, ValueError) as error:
         # The provider checks some of the extra itself; its words may quote values of it, so they stay here.
         raise SettingError(
             f"the Airflow connection {conn_id!r} ({setting} of client {client.name!r}) cannot be used as it is "
-            f"({type(error).__name__}); nothing was done. Look at what its extra holds "
+            f"({type(error).__name__}). Nothing was done. Fix: look at what its extra holds "
             f"({', '.join(sorted(hook.connection.extra_dejson)) or 'nothing'}): only libpq's own parameters, such as "
-            f"sslmode, and iam belong there"
+            "sslmode, and iam belong there"
         ) from None
 
 
 def _complete_extra(connection: Connection) -> None:
-    """Adds what notices a dead connection, and leaves out how others want rows from this one.
+    """Add what notices a dead connection, and leave out how others want rows from this one.
 
     That is not for us, and one kind of them is refused by the provider.
     """
@@ -127,7 +127,7 @@ def _complete_extra(connection: Connection) -> None:
 
 
 def _read_hosts(conn_id: str) -> tuple[str, str] | None:
-    """The list of hosts that the Airflow connection names, and their ports; None if it names but one."""
+    """Return the list of hosts that the Airflow connection names, and their ports; None if it names but one."""
     from airflow.sdk import BaseHook
 
     connection = BaseHook.get_connection(conn_id)
@@ -138,7 +138,7 @@ def _read_hosts(conn_id: str) -> tuple[str, str] | None:
 
 
 def open_bucket(policy: TablePolicy) -> Bucket:
-    """The table's bucket, with what every object written to it is to carry.
+    """Return the table's bucket, with what every object written to it is to carry.
 
     Raises:
         SettingError: Airflow has no connection of the policy's `aws_conn_id`. Only the default one may be missing: then
@@ -172,7 +172,7 @@ def open_bucket(policy: TablePolicy) -> Bucket:
 
 
 def refuse_missing_connection(aws_conn_id: str) -> None:
-    """The hook itself would go on with whatever credentials the machine has, perhaps into another account.
+    """Refuse a missing connection: the hook would use whatever credentials the machine has, perhaps of another account.
 
     Raises:
         SettingError: Airflow has no such connection, and it is not the default one.
@@ -185,19 +185,19 @@ def refuse_missing_connection(aws_conn_id: str) -> None:
         BaseHook.get_connection(aws_conn_id)
     except AirflowNotFoundException:
         raise SettingError(
-            f"there is no Airflow connection {aws_conn_id!r}, which the policy file names as aws_conn_id; create it "
-            f"under Admin > Connections, or correct aws_conn_id. Nothing was read or written"
+            f"there is no Airflow connection {aws_conn_id!r}, which the policy file names as aws_conn_id. Nothing was "
+            "read or written. Fix: create it under Admin > Connections, or correct aws_conn_id"
         ) from None
 
 
 def read_run_time(context: Mapping[str, Any]) -> datetime:
-    """The run's own time: a manual run may have neither a data interval nor a logical date."""
+    """Return the run's own time: a manual run may have neither a data interval nor a logical date."""
     moment = context.get("data_interval_end") or context.get("logical_date") or context["dag_run"].run_after
     return datetime.fromtimestamp(moment.timestamp(), tz=moment.tzinfo)
 
 
 def read_moment(context: Mapping[str, Any], name: str) -> datetime | None:
-    """The run's parameter `start` or `end`; None where the run did not set it.
+    """Return the run's parameter `start` or `end`; None where the run did not set it.
 
     Raises:
         SettingError: it is not a date and time.
@@ -209,24 +209,24 @@ def read_moment(context: Mapping[str, Any], name: str) -> datetime | None:
         return datetime.fromisoformat(str(value))
     except ValueError:
         raise SettingError(
-            f"the run's parameter {name} is {value!r}, which is not a date and time such as 2026-01-31T00:00:00+00:00; "
-            f"nothing was done"
+            f"the run's parameter {name} is {value!r}, which is not a date and time such as "
+            "2026-01-31T00:00:00+00:00. Nothing was done"
         ) from None
 
 
 def note_stop() -> None:
-    """For a task's `on_kill`: Airflow's own handler calls it for a stop that comes before the task has set its own."""
+    """Note a stop; for a task's `on_kill`, since Airflow's handler may run before the task has set its own."""
     _stop.request()
 
 
 @contextmanager
 def watch_for_stop() -> Generator[Stop]:
-    """Tells a step whether Airflow asked its process to end, so that it can end in time.
+    """Tell a step whether Airflow asked its process to end, so that it can end in time.
 
     Airflow's own handler would let the step run on until it is killed, five seconds later. Each session does this; a
     task whose stop has to be seen before it has a session enters this first, before anything that takes time.
     """
-    # Only the main thread gets signals; a session that looks on in another one knows of them all the same.
+    # Only the main thread gets signals; a session that watches in another one is told of them too.
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is _ask_to_stop:
         yield _stop
         return

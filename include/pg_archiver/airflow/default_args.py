@@ -13,16 +13,16 @@ TAG = "archiver"
 # The XCom in which a report leaves a line for the note of its run.
 NOTE = "note"
 RETRIES = 3
-# A mistake that a person must mend is not tried again; a lost connection or a held lock is, a little later.
+# A mistake that a person must fix is not retried; a lost connection or a held lock is, a little later.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[RetryRule(exception=Refused, action=RetryAction.FAIL, reason="needs a person: see the error")]
 )
-# A connection that died without a word must not hold a pool slot for ever; progress is kept.
+# A connection that died silently must not hold a pool slot forever; progress is kept.
 LONGEST = timedelta(hours=4)
 
 
 def task_timeout(longest_statement: timedelta) -> timedelta:
-    """How long a task may run whose statements may take so long: as long as before, or for two of them.
+    """Return how long a task may run whose statements may take so long: as long as before, or for two of them.
 
     Nothing of a window's export is kept when its task is ended in the middle.
     """
@@ -30,7 +30,7 @@ def task_timeout(longest_statement: timedelta) -> timedelta:
 
 
 def make_default_args(pool: str | None = None, longest: timedelta = LONGEST) -> dict[str, Any]:
-    """The `default_args` of a DAG whose tasks run in this pool; without one, in Airflow's default pool."""
+    """Return the `default_args` of a DAG whose tasks run in this pool; without one, in Airflow's default pool."""
     return {
         "owner": "archiver",
         **({"pool": pool} if pool else {}),

@@ -1,8 +1,8 @@
 """Whether a client is enabled: whether a person has said that its rows may really leave.
 
 Until then every run of the client is a dry run. A plain `false` beats every `true`, wherever either stands, and what
-nobody has said is no. The one exception are clients of whom an earlier version, which did not ask, had deleted rows
-already: they go on.
+nobody has said is no. The one exception is clients of which an earlier version, which did not ask, had deleted rows
+already: they continue.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WORDS = {"true": True, "false": False}
 
 @dataclass(frozen=True)
 class Enabled:
-    """Whether rows may leave, and who says so, in words that end a sentence such as "this is a dry run: …"."""
+    """Whether rows may leave, and who says so, as the end of a sentence such as "this is a dry run: …"."""
 
     yes: bool
     why: str
@@ -34,14 +34,14 @@ def parse_flag(value: str, source: str) -> bool:
     """
     if value not in _WORDS:
         raise SettingError(
-            f"{source} is {value!r}, which is neither true nor false. Nothing was archived or deleted. Set it to true "
-            f"or false, in small letters"
+            f"{source} is {value!r}, which is neither true nor false. Nothing was archived or deleted. Fix: set it to "
+            "true or false, in lower case"
         )
     return _WORDS[value]
 
 
 def decide_enabled(client: Client, table: TablePolicy, variable: str | None, source: str) -> Enabled | None:
-    """What a person has said of the client or the table; None where nobody has said anything.
+    """Return what is set for the client or the table; None if nothing is set.
 
     Args:
         client: whose table it is.
@@ -65,17 +65,17 @@ def decide_enabled(client: Client, table: TablePolicy, variable: str | None, sou
 
 
 def decide_by_ledger(client: Client, *, deleted_before: bool) -> Enabled:
-    """What holds where nobody has said anything: on only for whom rows had left before there was this question."""
+    """Return the default where `enabled` is set nowhere: on only if rows had left before the setting existed."""
     if deleted_before:
         return Enabled(
             yes=True,
-            why="nobody has said so, but rows of this client had left before this version asked; write enabled: true "
-            "into the policy file to say it, or false to stop",
+            why="enabled is not set, but rows of this client had left before this version asked for it. Set enabled: "
+            "true in the policy file to confirm it, or false to stop",
         )
     return Enabled(
         yes=False,
-        why=f"client {client.name!r} is not enabled: set enabled: true at the client or its table in the policy file, "
-        f"or the Airflow Variable {enabled_variable(client.name)} to true, when its rows may really leave",
+        why=f"client {client.name!r} is not enabled. Fix: set enabled: true at the client or its table in the policy "
+        f"file, or the Airflow Variable {enabled_variable(client.name)} to true, once its rows may be deleted",
     )
 
 

@@ -24,7 +24,7 @@ _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "LimitExce
 
 
 def find_free_space(client: Client) -> FreeSpace:
-    """Where the free bytes of the client's server are asked for; nothing is asked before it is called."""
+    """Return how to ask for the free bytes of the client's server; nothing is asked before it is called."""
     disk = client.disk
     if disk is None:
         return UNKNOWN_SPACE
@@ -44,7 +44,7 @@ def find_free_space(client: Client) -> FreeSpace:
 
 
 def _ask_cloudwatch(name: str, conn_id: str) -> int | None:
-    """The least that was free lately, None where CloudWatch has no figure."""
+    """Return the least that was free lately, None where CloudWatch has no figure."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
     refuse_missing_connection(conn_id)
@@ -64,7 +64,7 @@ def _ask_cloudwatch(name: str, conn_id: str) -> int | None:
 
 @contextmanager
 def _translate_errors(name: str, conn_id: str) -> Generator[None]:
-    """Errors of CloudWatch in our own words: unknown space is no space, and somebody has to hear why it is unknown."""
+    """Translate errors of CloudWatch: unknown space counts as none, and somebody must learn why it is unknown."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NotReached
 
@@ -78,9 +78,9 @@ def _translate_errors(name: str, conn_id: str) -> Generator[None]:
             raise StorageInterrupted(f"{asked}: CloudWatch is busy ({code}). Nothing was rewritten") from None
         if code in _DENIED:
             raise SettingError(
-                f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: allow cloudwatch:GetMetricStatistics "
-                f"to the role of the Airflow connection {conn_id}, or say in another way how much is free "
-                f"(disk in the policy file)"
+                f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: allow "
+                f"cloudwatch:GetMetricStatistics to the role of the Airflow connection {conn_id}, or set disk in the "
+                "policy file to another way to learn the free space"
             ) from None
         raise SettingError(
             f"{asked}: CloudWatch answers {code}. Nothing was rewritten. Fix: correct the credentials or the region of "
@@ -101,7 +101,7 @@ def _ask_file_system(path: Path) -> int:
     try:
         return shutil.disk_usage(path).free
     except OSError as error:
-        raise SettingError(f"disk.path is {path}, which cannot be looked at ({error.strerror}); correct it") from None
+        raise SettingError(f"disk.path is {path}, which cannot be read ({error.strerror}). Fix: correct it") from None
 
 
 def _call_function(place: str) -> int | None:
@@ -112,5 +112,5 @@ def _call_function(place: str) -> int | None:
         raise SettingError(f"disk.callable is {place!r}, which cannot be imported: {error}") from None
     free = function()
     if free is not None and (isinstance(free, bool) or not isinstance(free, int) or free < 0):
-        raise SettingError(f"disk.callable {place!r} returned {free!r}; it has to return bytes as an int, or None")
+        raise SettingError(f"disk.callable {place!r} returned {free!r}. It must return bytes as an int, or None")
     return free

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from pg_archiver.airflow.airflow_ids import group_part
 from pg_archiver.airflow.approval import Question, describe_rejection, is_approved
 from pg_archiver.airflow.free_space import find_free_space
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import make_order
+from pg_archiver.airflow.selection import Subject, find_subject, list_tables, make_order
 from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
@@ -45,22 +45,20 @@ ACTIONS = tuple(action.value for action in Action)
 _COMPACT_SECONDS = 3600.0
 NOT_CHOSEN = "not chosen in the form"
 _DRY = "dry run: "
-# The client's name and the table as the policy file writes it.
-Subject = list[str]
 
 
 def group_of(conn_id: str) -> str:
-    """The id of the task group of a server's tables."""
+    """Return the id of the task group of a server's tables."""
     return f"on_{group_part(conn_id)}"
 
 
 def chooser_of(conn_id: str) -> str:
-    """The id of the task that chooses a server's tables."""
+    """Return the id of the task that chooses a server's tables."""
     return f"choose_{group_part(conn_id)}"
 
 
 def choose_tables(policies: Policies, conn_id: str, context: Mapping[str, Any]) -> list[Subject]:
-    """The tables of this server that the form chooses.
+    """Return the tables of this server that the form chooses.
 
     Raises:
         SettingError: the policy file has no such client or table, the form asks for what does not go together, or
@@ -68,34 +66,17 @@ def choose_tables(policies: Policies, conn_id: str, context: Mapping[str, Any]) 
     """
     parameters = read_parameters(context)
     if parameters["force"] and not str(parameters["reason"] or "").strip():
-        raise SettingError("the run's parameter force is set without reason; say why it cannot wait; nothing was done")
-    every = [(client, policy.table) for client in policies.clients for policy in client.tables]
-    clients = _known_names(parameters["clients"], [client.name for client, _ in every], "clients", policies)
-    tables = _known_names(parameters["tables"], [table for _, table in every], "tables", policies)
-    found = [
-        [client.name, table]
-        for client, table in every
-        if client.conn_id == conn_id and client.name in clients and table in tables
-    ]
+        raise SettingError(
+            "the run's parameter force is set without reason. Nothing was done. Fix: give the reason why it cannot wait"
+        )
+    chosen = list_tables(policies, parameters["clients"] or (), parameters["tables"] or ())
+    found = [[client.name, policy.table] for client, policy in chosen if client.conn_id == conn_id]
     if len(found) > MOST_MAPPED_WINDOWS:
         raise SettingError(
-            f"{len(found)} tables of {conn_id} are more than the {MOST_MAPPED_WINDOWS} that one run takes; choose "
-            f"fewer with the run's parameters clients and tables"
+            f"{len(found)} tables of {conn_id} are more than the {MOST_MAPPED_WINDOWS} that one run takes. Fix: "
+            "choose fewer with the run's parameters clients and tables"
         )
     return found
-
-
-def _known_names(wanted: Sequence[str] | None, known: Sequence[str], parameter: str, policies: Policies) -> set[str]:
-    if not wanted:
-        return set(known)
-    for one in wanted:
-        if one not in known:
-            reason = policies.broken.get(one) if parameter == "clients" else None
-            raise SettingError(
-                f"the run's parameter {parameter} names {one!r}: {reason or f'{policies.source} has no such entry'}; "
-                f"nothing was done"
-            )
-    return set(wanted)
 
 
 @dataclass(frozen=True)
@@ -108,16 +89,12 @@ class Maintenance:
 
     @classmethod
     def for_table(cls, policies: Policies, subject: Subject, context: Mapping[str, Any]) -> Maintenance:
-        """The table that the mapped task has to do with.
+        """Return the table that the mapped task has to do with.
 
         Raises:
-            SettingError: the policy file has changed since, and lists it no more.
+            SettingError: the policy file has changed since, and no longer lists it.
         """
-        for client in policies.clients:
-            for policy in client.tables:
-                if [client.name, policy.table] == list(subject):
-                    return cls(client, policy, context)
-        raise SettingError(f"{policies.source} does not list table {subject[1]} of client {subject[0]!r} any more")
+        return cls(*find_subject(policies, subject), context)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -130,11 +107,11 @@ class Maintenance:
         return make_order(self.client, self.policy, read_run_id(self.context), dry_run=bool(self.parameters["dry_run"]))
 
     def is_chosen(self, action: Action) -> bool:
-        """Whether the form wants this action."""
+        """Return whether the form wants this action."""
         return action.value in (self.parameters["actions"] or ACTIONS)
 
     def inspect(self) -> dict[str, object]:
-        """The table's condition, in the log and for whoever reads the XCom."""
+        """Return the table's condition, in the log and for whoever reads the XCom."""
         with self._open_session(Action.INDEX, writes=False) as session:
             found = inspect(session, self.order)
         return {
@@ -149,14 +126,14 @@ class Maintenance:
         }
 
     def index(self) -> str:
-        """Sees to the index on the timestamp."""
+        """See to the index on the timestamp."""
         if not self.is_chosen(Action.INDEX):
             return NOT_CHOSEN
         with self._open_session(Action.INDEX) as session:
             return self._say(index(session, self.order, self._open_watcher, space=find_free_space(self.client)))
 
     def validate(self) -> str:
-        """Looks through the indexes."""
+        """Look through the indexes."""
         if not self.is_chosen(Action.VALIDATE):
             return NOT_CHOSEN
         parameters = self.parameters
@@ -169,14 +146,14 @@ class Maintenance:
             return self._say(validate(session, self.order, self._open_watcher, how))
 
     def vacuum(self) -> str:
-        """VACUUM (ANALYZE)."""
+        """Run VACUUM (ANALYZE)."""
         if not self.is_chosen(Action.VACUUM):
             return NOT_CHOSEN
         with self._open_session(Action.VACUUM) as session:
             return self._say(vacuum(session, self.order, self._open_watcher))
 
     def make_question(self) -> Question | None:
-        """What a person is asked before the table is rewritten, None where there is nothing to approve."""
+        """Return what a person is asked before the table is rewritten, None where there is nothing to approve."""
         if not self.policy.approve or self.order.dry_run or not self.is_chosen(Action.RECLAIM):
             return None
         would = self._reclaim(approved=True, dry_run=True)
@@ -185,7 +162,7 @@ class Maintenance:
         return _make_question(self.client, self.policy, would)
 
     def reclaim(self, answer: object) -> str:
-        """Gives disk space back, where it needs a person's approval only with that.
+        """Give disk space back, where it needs a person's approval only with that.
 
         Raises:
             AirflowSkipException: a person was asked, and rejected it or did not answer; the ledger says so.
@@ -200,7 +177,7 @@ class Maintenance:
         return self._say(self._reclaim(approved=allowed, dry_run=self.order.dry_run))
 
     def report(self, said: Mapping[str, object]) -> dict[str, object]:
-        """Adds up what the run did to the table.
+        """Add up what the run did to the table.
 
         Raises:
             Unfinished: a task before this one did not come to its end.
@@ -216,8 +193,8 @@ class Maintenance:
                 log.info("%s: %s: %s", self.policy.table, name, words)
         if missing := [name for name, words in said.items() if words is None]:
             raise Unfinished(
-                f"{self.policy.table} of {self.client.name}: {', '.join(missing)} did not succeed; see the logs of "
-                f"those tasks"
+                f"{self.policy.table} of {self.client.name}: {', '.join(missing)} did not succeed. See the logs of "
+                "those tasks"
             )
         reclaims = [one for one in done if one.action is Action.RECLAIM and one.after]
         return {
@@ -249,11 +226,11 @@ class Maintenance:
             return reclaim(session, order, rules, around)
 
     def _say(self, result: object) -> str:
-        """What a task returns, and the report repeats: of a dry run it has to be seen that it was one."""
+        """Return what a task returns, and the report repeats: of a dry run it has to be seen that it was one."""
         return f"{_DRY if self.order.dry_run else ''}{result}"
 
     def _compact(self) -> str:
-        """Moves rows to the front, for an hour at most: the archive waits meanwhile, and the next run goes on."""
+        """Move rows to the front, for an hour at most: the archive waits meanwhile, and the next run continues."""
         deadline = time.monotonic() + _COMPACT_SECONDS
         effort = CompactOptions(free_bytes=find_free_space(self.client).ask)
         with connections.watch_for_stop() as asked, self._open_session(Action.RECLAIM) as session:
@@ -262,7 +239,7 @@ class Maintenance:
             except Stopped as stopped:
                 if asked():
                     raise
-                return f"{stopped}; the next run goes on"
+                return f"{stopped}; the next run continues"
         told = [
             f"{say_count(done.rows, 'row')} moved, the longest transaction took {done.longest_ms:.0f} ms; {done.ended}"
         ]
@@ -285,30 +262,30 @@ class Maintenance:
 
 
 def _make_question(client: Client, policy: TablePolicy, would: Reclaimed) -> Question:
-    """What to know before one says yes: whom it shuts out and for how long, the disk, and what stands in the way."""
+    """Return what to know before approving: the lock and its duration, the disk, and what blocks it now."""
     prospect = would.prospect
     if would.choice.strategy is Strategy.PG_REPACK:
         lock = (
-            "it locks the table for moments only, at its beginning and its end; nobody may change its columns meanwhile"
+            "it locks the table only for moments, at its beginning and its end. Nobody can change its columns meanwhile"
         )
     else:
-        lock = "nobody can read or write the table while it lasts"
+        lock = "nobody can read or write the table until it ends"
     body = [
         f"Table `{policy.table}` of client `{client.name}` (database `{client.database}`, connection "
-        f"`{client.maintenance_conn_id or client.conn_id}`) is to be written anew with {would.choice}.",
+        f"`{client.maintenance_conn_id or client.conn_id}`) is to be rewritten with {would.choice}.",
         f"**Lock**: {lock}.",
     ]
     if prospect:
         minutes = max(1, round(prospect.seconds / 60))
         body += [
-            f"**Time**: about {say_count(minutes, 'minute')}, by a careful estimate.",
+            f"**Time**: about {say_count(minutes, 'minute')}, by a conservative estimate.",
             f"**Gain**: about {format_bytes(prospect.given_back)}.",
             f"**Disk**: it {prospect.room}.",
         ]
-    body += [f"**In the way at this moment**: {note}." for note in would.notes]
+    body += [f"**Blocking it now**: {note}." for note in would.notes]
     return Question(f"Rewrite {policy.table} of {client.name} ({would.choice.strategy})?", "\n\n".join(body))
 
 
 def find_repacker() -> Repacker:
-    """The client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
+    """Return the client of pg_repack: the one that ARCHIVER_PG_REPACK names, else the one on PATH."""
     return Repacker(os.environ.get("ARCHIVER_PG_REPACK") or shutil.which("pg_repack"), connections.watch_for_stop)

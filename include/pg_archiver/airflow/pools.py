@@ -1,4 +1,4 @@
-"""The Airflow pools that bound the work on each Postgres server: the archive's tasks wait for ever without them.
+"""The Airflow pools that bound the work on each Postgres server: without them the archive's tasks wait forever.
 
 `python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
 that the DAGs read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there
@@ -20,12 +20,12 @@ DEFAULT_POLICIES = Path(__file__).parents[2] / "policies.yaml"
 
 
 def policies_path() -> Path:
-    """The policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
+    """Return the policy file: the one that ARCHIVER_POLICIES names, else include/policies.yaml."""
     return Path(os.environ.get("ARCHIVER_POLICIES") or DEFAULT_POLICIES)
 
 
 def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
-    """The pools by name, as `airflow pools import` reads them."""
+    """Return the pools by name, as `airflow pools import` reads them."""
     archive = {
         pool_name(conn_id): {
             "slots": policies.pool_slots[conn_id],
@@ -46,9 +46,9 @@ def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
 
 
 def main() -> int:
-    """Writes the pools to stdout; 1, and the reasons on stderr, where the policy file or entries of it are broken.
+    """Write the pools to stdout; return 1, with the reasons on stderr, if the policy file or entries of it are broken.
 
-    Broken entries keep nobody else from having a pool: the others' are written all the same.
+    Broken entries do not keep others from having a pool: theirs are written anyway.
     """
     try:
         policies = load(policies_path())

@@ -17,7 +17,7 @@ from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.selection import find_client, find_table, make_order
 from pg_archiver.airflow.variables import read_client_variables
-from pg_archiver.archive.plan import Limits, OtherTables
+from pg_archiver.archive.run_limits import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, SettingError, Unfinished
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 # So long a probe may wait for a slot of its pool before the pool counts as missing, and how often it is looked at.
 PROBE_SECONDS = 30.0
 _POLL_SECONDS = 1.0
-# States in which a task waits for nothing but its pool, or was given up by a former try of this.
+# States in which a task waits for nothing but its pool, or was abandoned by an earlier try of this.
 _NO_SLOT = {None, "scheduled", "skipped"}
 # How loud a line of the log is, and what it says.
 Line = tuple[int, str]
@@ -44,12 +44,12 @@ _RULE = "-" * 80
 
 
 def probe_task(conn_id: str) -> str:
-    """The id of the task that does nothing but run in this server's pool."""
+    """Return the id of the task that does nothing but run in this server's pool."""
     return f"probe_{group_part(conn_id)}"
 
 
 def choose_client(policies: Policies, context: Mapping[str, Any]) -> Client:
-    """The client that the form names.
+    """Return the client that the form names.
 
     Raises:
         SettingError: the policy file has no such client, or its entry is wrong.
@@ -58,7 +58,7 @@ def choose_client(policies: Policies, context: Mapping[str, Any]) -> Client:
 
 
 def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]) -> tuple[TablePolicy, ...]:
-    """The client's tables that the form chooses: the one that it names, or all.
+    """Return the client's tables that the form chooses: the one that it names, or all.
 
     Raises:
         SettingError: the policy file does not list that table for the client.
@@ -70,17 +70,17 @@ def choose_tables(policies: Policies, client: Client, context: Mapping[str, Any]
 
 
 def read_limits(context: Mapping[str, Any]) -> Limits:
-    """The run's own time, and the span to which the form limits it.
+    """Return the run's own time, and the span to which the form limits it.
 
     Raises:
-        SettingError: `start` or `end` is no date and time.
+        SettingError: `start` or `end` is not a date and time.
     """
     start, end = (connections.read_moment(context, name) for name in ("start", "end"))
     return Limits(run_time=connections.read_run_time(context), start=start, end=end)
 
 
 def read_form(policies: Policies, context: Mapping[str, Any]) -> Client:
-    """The client to look at, if the whole form can be used.
+    """Return the client to look at, if the whole form can be used.
 
     Raises:
         SettingError: a field of it cannot; the message names it.
@@ -95,7 +95,7 @@ def read_form(policies: Policies, context: Mapping[str, Any]) -> Client:
 
 
 def look_for_pool(client: Client, state: Callable[[], str | None], seconds: float = PROBE_SECONDS) -> Check:
-    """Whether the probe gets a slot of the server's pool.
+    """Return whether the probe gets a slot of the server's pool.
 
     A task cannot ask Airflow for its pools, but a task whose pool is missing never leaves the state `scheduled`.
 
@@ -110,16 +110,16 @@ def look_for_pool(client: Client, state: Callable[[], str | None], seconds: floa
             return Check(
                 f"pool {pool}",
                 ok=False,
-                told=f"no task got a slot of it within {seconds:.0f} s. Either it is not there: python -m "
-                f"pg_archiver.airflow.pools > pools.json; airflow pools import pools.json. Or tasks that are running "
-                f"take all of its slots: see Admin > Pools, and preview again",
+                told=f"no task got a slot of it within {seconds:.0f} s. Fix, if it does not exist: python -m "
+                "pg_archiver.airflow.pools > pools.json; airflow pools import pools.json. If running tasks hold all "
+                "of its slots (see Admin > Pools), preview again",
             )
         time.sleep(_POLL_SECONDS)
     return Check(f"pool {pool}", ok=True, told="a task got a slot of it")
 
 
 def probe_state(client: Client, context: Mapping[str, Any]) -> str | None:
-    """What has become of the probe of this run so far."""
+    """Return what has become of the probe of this run so far."""
     ti, task = context["ti"], probe_task(client.conn_id)
     found = ti.get_task_states(dag_id=ti.dag_id, task_ids=[task], run_ids=[ti.run_id])
     state = found.get(ti.run_id, {}).get(task)
@@ -127,10 +127,10 @@ def probe_state(client: Client, context: Mapping[str, Any]) -> str | None:
 
 
 def run_preview(policies: Policies, pool: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, object]:
-    """Looks at each table and tells what was found; returns it as plain values, and pushes it as `report` before.
+    """Look at each table and tell what was found; return it as plain values, and push it as `report` before.
 
     Raises:
-        Unfinished: something that a run needs is missing; all else was told all the same.
+        Unfinished: something that a run needs is missing; everything else was reported.
     """
     client = choose_client(policies, context)
     slot = Check(**pool)
@@ -163,8 +163,8 @@ def run_preview(policies: Policies, pool: Mapping[str, Any], context: Mapping[st
     context["ti"].xcom_push(key="report", value=report)
     if failed:
         raise Unfinished(
-            f"{len(failed)} thing(s) that a run of client {client.name!r} needs are missing; nothing was written or "
-            f"deleted. Mend them and preview again: {'; '.join(failed)}"
+            f"{len(failed)} thing(s) that a run of client {client.name!r} needs are missing. Nothing was written or "
+            f"deleted. Fix them and preview again: {'; '.join(failed)}"
         )
     return report
 
@@ -172,7 +172,7 @@ def run_preview(policies: Policies, pool: Mapping[str, Any], context: Mapping[st
 def _look_at(
     policies: Policies, client: Client, policy: TablePolicy, context: Mapping[str, Any]
 ) -> tuple[list[Check], Figures | None]:
-    """All that can be said of one table, whatever is missing."""
+    """Return all that can be said of one table, whatever is missing."""
     order = make_order(client, policy, context["dag_run"].run_id, dry_run=True)
     checks: list[Check] = []
     keep: KeepDays | None = None
@@ -217,7 +217,7 @@ def _look_at(
 
 
 def _look_whether_enabled(settings: ClientSettings, session: Session, order: WorkOrder) -> Check:
-    """Not being enabled is a person's wish and nothing that is missing; not being known is."""
+    """Check whether the client is enabled: not being enabled is a choice, and not missing; not being known is."""
     try:
         enabled = settings.find_enabled(WindowLedger(session, order).has_deleted_before_enabling)
     except ArchiverError as error:
@@ -227,7 +227,7 @@ def _look_whether_enabled(settings: ClientSettings, session: Session, order: Wor
 
 
 def _look_who_owns(ownership: Ownership) -> Check:
-    """Whether a run that may delete would be refused because another database acts for this archive."""
+    """Return whether a run that may delete would be refused because another database acts for this archive."""
     try:
         hindrance = ownership.find_hindrance()
     except ArchiverError as error:
@@ -236,11 +236,13 @@ def _look_who_owns(ownership: Ownership) -> Check:
 
 
 def _verdict(client: Client, figures: Sequence[Figures | None], missing: int) -> Line:
-    """What a person wants to know first."""
+    """Return what a person wants to know first."""
     known = [one for one in figures if one]
     due = sum(one.rows for one in known)
     about = "" if all(one.counted for one in known) else "about "
-    rows = f"{about}{due:,} row(s) are due" if len(known) == len(figures) else "what is due is not known of every table"
+    rows = (
+        f"{about}{due:,} row(s) are due" if len(known) == len(figures) else "what is due is not known for every table"
+    )
     state = f"{missing} thing(s) are missing" if missing else "nothing is missing"
     level = logging.ERROR if missing else logging.INFO
     return level, f"client {client.name}: {state}, and {rows}. This is a preview: nothing was written or deleted."
@@ -252,14 +254,14 @@ def _lines(client: Client, policy: TablePolicy, checks: Sequence[Check], figures
     yield logging.INFO, place
     yield from map(_line, checks)
     if figures is None:
-        yield logging.INFO, "figures   not worked out, because of what is missing above"
+        yield logging.INFO, "figures   not computed, because of what is missing above"
         return
     for line in figures.lines(policy.compression, policy.storage_class):
         yield logging.INFO, line
 
 
 def _line(check: Check) -> Line:
-    """What is missing can be found by filtering the log for errors."""
+    """Return the line of a check: an error if something is missing, so that the log can be filtered for errors."""
     return logging.INFO if check.ok else logging.ERROR, str(check)
 
 

@@ -24,12 +24,12 @@ MOST_HOLD_DAYS = 3650
 
 
 def task_id_of(conn_id: str) -> str:
-    """The id of the task that restores into databases of this server, in the server's own pool."""
+    """Return the id of the task that restores into databases of this server, in the server's own pool."""
     return f"restore_{group_part(conn_id)}"
 
 
 def choose_table(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
-    """The client and the table that the form names.
+    """Return the client and the table that the form names.
 
     Raises:
         SettingError: the policy file has no such client, the client no such table, or Airflow ignores the form.
@@ -42,7 +42,7 @@ def choose_table(policies: Policies, context: Mapping[str, Any]) -> tuple[Client
 
 
 def make_restore_order(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> RestoreOrder:
-    """What the form asks for.
+    """Return what the form asks for.
 
     Raises:
         SettingError: a field of it cannot be used.
@@ -50,12 +50,12 @@ def make_restore_order(client: Client, policy: TablePolicy, context: Mapping[str
     parameters = read_parameters(context)
     start, end = (connections.read_moment(context, name) for name in ("start", "end"))
     if start is None or end is None:
-        raise SettingError("the run's parameters start and end must both be set; nothing was restored")
+        raise SettingError("the run's parameters start and end must both be set. Nothing was restored")
     hold_days = parameters["hold_days"]
     if not isinstance(hold_days, int) or not 0 <= hold_days <= MOST_HOLD_DAYS:
         raise SettingError(
-            f"the run's parameter hold_days is {hold_days!r}; set it to a whole number of days "
-            f"from 0 to {MOST_HOLD_DAYS}"
+            f"the run's parameter hold_days is {hold_days!r}. Nothing was restored. Fix: set it to a whole number of "
+            f"days from 0 to {MOST_HOLD_DAYS}"
         )
     into = parameters["into"]
     return RestoreOrder(
@@ -72,7 +72,7 @@ def make_restore_order(client: Client, policy: TablePolicy, context: Mapping[str
 
 
 def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
-    """Restores what the form asks for."""
+    """Restore what the form asks for."""
     client, policy = choose_table(policies, context)
     order = make_restore_order(client, policy, context)
     with connections.open_session(client, "restore", writes=True, policy=policy) as session:
@@ -80,7 +80,7 @@ def run_restore(policies: Policies, context: Mapping[str, Any]) -> Restored:
 
 
 def _split_names(text: object) -> tuple[str, ...]:
-    """Names of columns, with commas between them."""
+    """Return the names of columns, separated by commas."""
     return tuple(name for part in str(text or "").split(",") if (name := part.strip()))
 
 
@@ -88,4 +88,4 @@ def _parse_table_name(text: str, parameter: str) -> TableName:
     try:
         return parse_table(text)
     except ValueError as error:
-        raise SettingError(f"the run's parameter {parameter}: {error}; nothing was restored") from None
+        raise SettingError(f"the run's parameter {parameter}: {error}. Nothing was restored") from None

@@ -14,37 +14,37 @@ from pg_archiver.errors import SettingError
 
 
 def read_parameters(context: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The run's parameters, as the form or the API set them.
+    """Return the run's parameters, as the form or the API set them.
 
     Raises:
-        SettingError: the run asked for what is no parameter of its DAG, or for another value than Airflow hands out.
+        SettingError: the run's conf names what is not a parameter of its DAG, or a value that Airflow does not pass.
     """
     parameters = cast("Mapping[str, Any]", context["params"])
     known = context["dag"].params
     for name, wanted in (context["dag_run"].conf or {}).items():
         if name not in known:
             raise SettingError(
-                f"the run's conf names {name!r}, which is no parameter of DAG {context['dag'].dag_id}"
-                f"{_suggest(name, known)}. Airflow ignores it, so nothing was done. Fix: trigger the run again with "
-                f"one of {', '.join(sorted(known))}, or without it"
+                f"the run's conf names {name!r}, which is not a parameter of DAG "
+                f"{context['dag'].dag_id}{_suggest(name, known)}. Airflow ignores it, so nothing was done. Fix: "
+                f"trigger the run again with one of {', '.join(sorted(known))}, or without it"
             )
         if not _is_same(parameters.get(name), wanted):
             raise SettingError(
-                f"the run asked for {name} = {wanted!r}, and Airflow made it {parameters.get(name)!r}: it ignores what "
-                f"a run asks for where [core] dag_run_conf_overrides_params is False. Nothing was done. Fix: set "
-                f"AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS to True for the workers, or trigger the run without "
+                f"the run asked for {name} = {wanted!r}, and Airflow passed {parameters.get(name)!r}: it ignores what "
+                "a run asks for where [core] dag_run_conf_overrides_params is False. Nothing was done. Fix: set "
+                "AIRFLOW__CORE__DAG_RUN_CONF_OVERRIDES_PARAMS to True for the workers, or trigger the run without "
                 f"{name}"
             )
     return parameters
 
 
 def read_run_id(context: Mapping[str, Any]) -> str:
-    """The id of the run, by which the ledger knows it."""
+    """Return the id of the run, by which the ledger knows it."""
     return str(context["dag_run"].run_id)
 
 
 def _is_same(got: object, wanted: object) -> bool:
-    """Whether two JSON values are one; for Python 1 and True are."""
+    """Return whether two JSON values are one; for Python 1 and True are."""
     return isinstance(got, bool) == isinstance(wanted, bool) and got == wanted
 
 

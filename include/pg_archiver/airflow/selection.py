@@ -1,6 +1,8 @@
-"""From a form and a policy to an order: which table of whom, and what a run is to do with it."""
+"""From a form and a policy to an order: the client and table to work on, and what a run is to do with it."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
@@ -9,10 +11,12 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
 
 _MOST_NAMED = 10
+# What a task that chooses hands to those that work: the client's name and the table as the policy file writes it.
+Subject = list[str]
 
 
 def find_client(policies: Policies, name: str) -> Client:
-    """The client that the form names.
+    """Return the client that the form names.
 
     Raises:
         SettingError: the policy file has no such client, or its entry is wrong.
@@ -26,7 +30,7 @@ def find_client(policies: Policies, name: str) -> Client:
 
 
 def find_table(policies: Policies, client: Client, wanted: TableName, text: str) -> TablePolicy:
-    """The client's table that the form names; `text` is how it wrote it.
+    """Return the client's table that the form names; `text` is how it wrote it.
 
     Raises:
         SettingError: the policy file does not list it for this client.
@@ -35,13 +39,59 @@ def find_table(policies: Policies, client: Client, wanted: TableName, text: str)
     if policy is None:
         raise SettingError(
             f"the run's parameter table is {text!r}, which {policies.source} does not list for client "
-            f"{client.name!r}; it lists {', '.join(one.table for one in client.tables)}"
+            f"{client.name!r}. It lists {', '.join(one.table for one in client.tables)}"
         )
     return policy
 
 
+def list_tables(
+    policies: Policies,
+    clients: Sequence[str],
+    tables: Sequence[str],
+    parameters: tuple[str, str] = ("clients", "tables"),
+) -> list[tuple[Client, TablePolicy]]:
+    """Return the tables of these clients that are called so; none named means all.
+
+    `parameters` are the names of the form's fields, for messages.
+
+    Raises:
+        SettingError: the policy file has no client or no table of such a name.
+    """
+    every = [(client, policy) for client in policies.clients for policy in client.tables]
+    _refuse_unknown(clients, {client.name for client, _ in every}, parameters[0], policies)
+    _refuse_unknown(tables, {policy.table for _, policy in every}, parameters[1], policies)
+    return [
+        (client, policy)
+        for client, policy in every
+        if (not clients or client.name in clients) and (not tables or policy.table in tables)
+    ]
+
+
+def find_subject(policies: Policies, subject: Subject) -> tuple[Client, TablePolicy]:
+    """Return the client and the table that a task before this one chose.
+
+    Raises:
+        SettingError: the policy file has changed since, and no longer lists it.
+    """
+    for client in policies.clients:
+        for policy in client.tables:
+            if [client.name, policy.table] == list(subject):
+                return client, policy
+    raise SettingError(f"{policies.source} does not list table {subject[1]} of client {subject[0]!r} any more")
+
+
+def _refuse_unknown(wanted: Sequence[str], known: Collection[str], parameter: str, policies: Policies) -> None:
+    for one in wanted:
+        if one not in known:
+            reason = policies.broken.get(one)
+            raise SettingError(
+                f"the run's parameter {parameter} names {one!r}: {reason or f'{policies.source} has no such entry'}. "
+                "Nothing was done"
+            )
+
+
 def make_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
-    """One table of one client, as the policy describes it."""
+    """Return the order for one table of one client, as the policy describes it."""
     return WorkOrder(
         client=client.name,
         table=policy.name,

@@ -46,7 +46,7 @@ class ClientVariables:
 
 
 def read_client_variables(client: str) -> ClientVariables:
-    """All Variables that concern this client.
+    """Return all Variables that concern this client.
 
     Raises:
         Interrupted: whether one of them is set could not be found out, or it is and its value could not be read.
@@ -59,13 +59,13 @@ def read_client_variables(client: str) -> ClientVariables:
         if values[key] is None and key in listed:
             raise Interrupted(
                 f"Airflow Variable {key} is set, and its value could not be read. Nothing was archived or deleted. If "
-                f"this goes on, the Variable may be encrypted with another Fernet key: set it again"
+                "this continues, the Variable may be encrypted with another Fernet key. Fix: set it again"
             )
         shadow = f"{_ENVIRONMENT}{key.upper()}"
         if key in listed and shadow in os.environ:
             raise SettingError(
                 f"Airflow Variable {key} is set in Airflow and, as {shadow}, in the environment of this worker, which "
-                f"hides the one in Airflow. Nothing was archived or deleted. Remove one of them"
+                "hides the one in Airflow. Nothing was archived or deleted. Fix: remove one of them"
             )
     return ClientVariables(
         keep_days={key: values[key] for key in keys[:2]},
@@ -92,14 +92,14 @@ def _list_keys() -> Sequence[str]:
 def _unreadable(key: str, error: Exception) -> Interrupted:
     return Interrupted(
         f"Airflow could not be asked for Variable {key} ({type(error).__name__}), so whether it is set is not known. "
-        f"Nothing was archived or deleted. Look at Airflow's API server and its metadata database"
+        "Nothing was archived or deleted. Fix: check Airflow's API server and its metadata database"
     )
 
 
 def choose_keep_days(
     parameter: object, client: Client, table: TablePolicy, variables: Mapping[str, str | None], source: str
 ) -> KeepDays:
-    """N: the run's parameter, the client's Variable, the policy, the common Variable, or 2; the first that is set.
+    """Return N: the run's parameter, the client's Variable, the policy, the common Variable, or 2; the first set.
 
     Args:
         parameter: the run's `keep_days`, None where the run did not set it.
@@ -109,7 +109,7 @@ def choose_keep_days(
         source: the policy file's path, for messages.
 
     Raises:
-        SettingError: the first that is set is no number of days, or the policy wants the client's own Variable and
+        SettingError: the first that is set is not a number of days, or the policy wants the client's own Variable and
             there is none.
     """
     of_client = keep_days_variable(client.name)
@@ -124,7 +124,7 @@ def choose_keep_days(
         if value == FROM_VARIABLE and origin == of_table:
             raise SettingError(
                 f"{of_table} is 'variable', and there is no Airflow Variable {of_client}. Nothing was archived or "
-                f"deleted. Set that Variable, or write a number of days into the policy file"
+                "deleted. Fix: set that Variable, or write a number of days into the policy file"
             )
         if value is not None:
             return KeepDays(parse_keep_days(value, origin), origin)
@@ -132,7 +132,7 @@ def choose_keep_days(
 
 
 def find_misspelt_variables(keys: Iterable[str], policies: Policies) -> dict[str, str | None]:
-    """Variables `archive_keep_days__*` and `archive_enabled__*` that name no client, and whom each all but names."""
+    """Return the Variables that name no client, and the client whose name is almost the same."""
     names = (*(client.name for client in policies.clients), *policies.broken)
     known = {variable(name): name for name in names for variable in (keep_days_variable, enabled_variable)}
     alike = {_simplify(key): name for key, name in known.items()}

@@ -8,44 +8,39 @@ from typing import Any
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import make_order
+from pg_archiver.airflow.selection import Subject, find_subject, list_tables, make_order
 from pg_archiver.errors import ArchiverError, Interrupted, SettingError, Stopped, Unfinished
 from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS, TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
 from pg_archiver.verify.rebuild_ledger import Rebuilt, rebuild
-from pg_archiver.verify.verify_archive import Verified, verify
+from pg_archiver.verify.result import Verified
+from pg_archiver.verify.verify_archive import verify
 
 log = logging.getLogger(__name__)
 
-# The client's name and the table as the policy file writes it.
-Subject = list[str]
-
 
 def choose_tables(policies: Policies, context: Mapping[str, Any]) -> list[list[Subject]]:
-    """The tables that the form chooses, one a task as long as Airflow maps so many.
+    """Return the tables that the form chooses, one a task as long as Airflow maps so many.
 
     Raises:
         SettingError: the policy file has no such client or table, or Airflow ignores the form.
     """
     parameters = read_parameters(context)
-    client, table = parameters["client"], parameters["table"]
+    clients, tables = ([parameters[name]] if parameters[name] else [] for name in ("client", "table"))
     found = [
-        [one.name, policy.table]
-        for one in policies.clients
-        for policy in one.tables
-        if client in {None, "", one.name} and table in {None, "", policy.table}
+        [client.name, policy.table] for client, policy in list_tables(policies, clients, tables, ("client", "table"))
     ]
-    if not found and (client or table):
+    if not found and (clients or tables):
         raise SettingError(
-            f"{policies.source} has no table {table or '(any)'} of client {client or '(any)'}; correct the run's "
-            f"parameters client and table"
+            f"{policies.source} has no table {tables[0]} of client {clients[0]}. Nothing was read. Fix: correct the "
+            "run's parameters client and table"
         )
     size = max(1, -(-len(found) // MOST_MAPPED_WINDOWS))
     return [found[first : first + size] for first in range(0, len(found), size)]
 
 
 def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[str, Any]) -> dict[str, object]:
-    """Verifies the tables one after the other; one's trouble does not keep the next from its turn.
+    """Verify the tables one after the other; one's trouble does not keep the next from its turn.
 
     Raises:
         Unfinished: the archive of one of them is not whole, or could not be read; it names what was found.
@@ -54,10 +49,11 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
     reports: dict[str, object] = {}
     failures: list[str] = []
     interrupted: Interrupted | None = None
-    for client, policy in _find_tables(policies, chosen):
-        name = f"{client.name}, {policy.table}"
+    for subject in chosen:
+        name = ", ".join(subject)
         log.info("client %s", name)
         try:
+            client, policy = find_subject(policies, subject)
             rebuilt, result = _verify_table(client, policy, context)
             reports[name] = result.as_dict() | ({"rebuilt": rebuilt.as_dict()} if rebuilt else {})
             failures += [f"client {name}: {told}" for told in _tell_problems(rebuilt, result)]
@@ -77,7 +73,7 @@ def run_verify(policies: Policies, chosen: Sequence[Subject], context: Mapping[s
 
 
 def _verify_table(client: Client, policy: TablePolicy, context: Mapping[str, Any]) -> tuple[Rebuilt | None, Verified]:
-    """What could not be put into the ledger keeps nothing from being read back."""
+    """Verify one table; what could not be added to the ledger does not stop it from being read back."""
     rebuilding = bool(read_parameters(context)["rebuild_ledger"])
     order = make_order(client, policy, read_run_id(context), dry_run=not rebuilding)
     bucket = connections.open_bucket(policy)
@@ -92,10 +88,3 @@ def _tell_problems(rebuilt: Rebuilt | None, result: Verified) -> Iterator[str]:
             refuse()
         except Unfinished as problems:
             yield str(problems)
-
-
-def _find_tables(policies: Policies, chosen: Sequence[Subject]) -> Iterator[tuple[Client, TablePolicy]]:
-    for client in policies.clients:
-        for policy in client.tables:
-            if [client.name, policy.table] in chosen:
-                yield client, policy

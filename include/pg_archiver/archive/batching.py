@@ -23,7 +23,7 @@ BACKLOG_TASKS = 8
 
 
 def sort_by_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]) -> list[DueWindow]:
-    """The windows oldest first, and last those that an earlier run could not export: they may fail again.
+    """Return the windows oldest first, and last those that an earlier run could not export: they may fail again.
 
     Whatever becomes of them then, be it that the server dies of a row, the others have had their turn.
     """
@@ -33,7 +33,7 @@ def sort_by_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]
 def carry(
     windows: Sequence[DueWindow], most: int, half_exported: Collection[Window]
 ) -> tuple[list[DueWindow], list[DueWindow]]:
-    """The windows of this run, `most` at most, and those that are left; both in their turns.
+    """Return the windows of this run, `most` at most, and those that are left; both in their turns.
 
     One of those that an earlier run could not export is always among the first: a run that tried none of them would
     succeed, as if nothing were wrong.
@@ -47,14 +47,14 @@ def carry(
 
 
 def carried_span(due: Window, left: Sequence[DueWindow]) -> Window:
-    """The part of what is due of which no window is left for a later run."""
+    """Return the part of what is due of which no window is left for a later run."""
     if not left:
         return due
     return Window(due.start, max(due.start + _MOMENT, min(window.cell.start for window in left)))
 
 
 def choose(cut: Sequence[Batch], most: int, half_exported: Collection[Window]) -> list[Batch]:
-    """The batches that one run carries; one with a window that an earlier run could not export is among them."""
+    """Return the batches that one run carries; one with a window that an earlier run could not export is among them."""
     taken = list(cut[:most])
     doubtful = [batch for batch in cut if any(window.cell in half_exported for window in batch)]
     if doubtful and taken and not any(batch in taken for batch in doubtful):
@@ -69,7 +69,7 @@ def cut_into_batches(
     tables: int,
     half_exported: Collection[Window] = (),
 ) -> list[Batch]:
-    """A batch for each whole partition with its windows, and batches of the other windows.
+    """Return a batch for each whole partition with its windows, and batches of the other windows.
 
     Oldest first, but after all others those of nothing but windows that an earlier run could not export.
     """
@@ -85,12 +85,12 @@ def cut_into_batches(
 
 
 def _is_doubtful(batch: Batch, half_exported: Collection[Window]) -> bool:
-    """Whether it holds nothing but windows that may fail again; a batch without a window is a partition to be ended."""
+    """Return whether it holds only windows that may fail again; without a window it is a partition to be ended."""
     return bool(len(batch)) and all(window.cell in half_exported for window in batch)
 
 
 def longest_batch(policy: TablePolicy) -> int:
-    """How many windows one batch may hold at most."""
+    """Return how many windows one batch may hold at most."""
     return LONGEST_AUTO_BATCH if policy.windows_per_task == "auto" else policy.windows_per_task
 
 
@@ -103,7 +103,7 @@ def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> i
 
 
 def most_tasks(windows: int, window_hours: int, max_mapped_windows: int) -> int:
-    """How many mapped task instances so many windows are spread over by `windows_per_task: auto`.
+    """Return how many mapped task instances so many windows are spread over by `windows_per_task: auto`.
 
     As many as there may be while they are two days' windows at most. More are a backlog, over which Airflow would take
     longer to start tasks than these take to work, so it becomes a few long tasks: enough to keep a pool busy.
@@ -114,7 +114,7 @@ def most_tasks(windows: int, window_hours: int, max_mapped_windows: int) -> int:
 
 
 def windows_per_task(windows: int, max_mapped_windows: int, longest: int, least: int = 1) -> int:
-    """How many windows one mapped task instance carries: `least` while they are few, more in a backlog.
+    """Return how many windows one mapped task instance carries: `least` while they are few, more in a backlog.
 
     Airflow pays for each task instance whatever it does, and refuses more than 1024 of one task.
     """
@@ -123,7 +123,7 @@ def windows_per_task(windows: int, max_mapped_windows: int, longest: int, least:
 
 
 def least_windows_per_task(tables: int, window_hours: int) -> int:
-    """How many windows a mapped task instance carries on a usual day, when so many tables are archived each day.
+    """Return how many windows a mapped task instance carries on a usual day, when so many tables are archived each day.
 
     One, as long as the windows of a day of all tables together take no more than MAPPED_A_DAY instances of a step;
     more tables share these, down to one instance for the whole day of a table.
@@ -134,5 +134,5 @@ def least_windows_per_task(tables: int, window_hours: int) -> int:
 
 
 def cut_windows(windows: Sequence[DueWindow], size: int) -> list[list[DueWindow]]:
-    """The windows in their order, `size` at a time; each window is in exactly one batch."""
+    """Return the windows in their order, `size` at a time; each window is in exactly one batch."""
     return [list(windows[first : first + size]) for first in range(0, len(windows), size)]

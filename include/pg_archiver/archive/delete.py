@@ -57,12 +57,12 @@ class Deleted:
 def delete(
     session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
 ) -> Deleted:
-    """Deletes one window's archived rows, going on from where an earlier try stopped.
+    """Delete one window's archived rows, continuing from where an earlier try stopped.
 
     Args:
         session: a session on the client database.
         bucket: where the objects are.
-        order: which table of whom.
+        order: the client and table to work on.
         window: the window.
         stopping: asked between batches; true ends the step there.
 
@@ -83,7 +83,7 @@ def delete_all(
     windows: Sequence[DueWindow],
     stopping: Callable[[], bool],
 ) -> list[Deleted]:
-    """The same for several windows, in their order; while the rows of one go, the next one's sidecar is fetched.
+    """Delete several windows, in their order; while the rows of one are deleted, the next one's sidecar is fetched.
 
     One bad window keeps no other one's rows.
 
@@ -119,7 +119,7 @@ def _delete_window(
     row = ledger.find_latest(window.cell)
     if row is None or row.state is not State.STORED:
         if row is not None and row.state is State.DELETED:
-            # A try that died at the end of a delete that was given up has left no note.
+            # A try that died at the end of a delete that was abandoned has left no note.
             note_abandoned(ledger, bucket, row)
         return _nothing_to_do(row, window, order.run_id)
     if reason := _find_why_outdated(bucket, row, window):
@@ -141,7 +141,7 @@ def _delete_window(
 
 
 def _find_why_outdated(bucket: Bucket, row: Generation, window: DueWindow) -> str | None:
-    """Why nothing may be deleted on account of this generation, by the ledger alone."""
+    """Return why nothing may be deleted because of this generation, by the ledger alone."""
     if row.span.start < window.span.start or row.span.end > window.span.end:
         return "more of the window was exported than is due now"
     if row.bucket != bucket.name:
@@ -169,21 +169,23 @@ def _nothing_to_do(row: Generation | None, window: DueWindow, run_id: str) -> De
         return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
     if row is not None and row.state in {State.PLANNED, State.EXPORTED}:
         if row.note:
-            raise CheckFailed(f"window {window} could not be exported, so none of its rows may go: {row.note}")
+            raise CheckFailed(f"window {window} could not be exported, so none of its rows may be deleted: {row.note}")
         if row.run_id != run_id:
             raise Busy(
-                f"window {window} is {row.state} by run {row.run_id}, which has yet to check it; when that run is over "
-                f"and has not, run the window's export and store tasks again before delete"
+                f"window {window} is {row.state} by run {row.run_id}, which has not checked it yet. Nothing was "
+                "deleted. Fix, if that run ends without checking it: run the window's export and store tasks again "
+                "before delete"
             )
         raise CheckFailed(
-            f"window {window} is {row.state}, not checked; run its export and store tasks again before delete"
+            f"window {window} is {row.state}, not checked. Nothing was deleted. Fix: run its export and store "
+            "tasks again before delete"
         )
     log.info("window %s: nothing to delete (%s)", window, row.note if row else "never exported")
     return Deleted(0, 0)
 
 
 def _abandon_generation(bucket: Bucket, ledger: WindowLedger, row: Generation, reason: str) -> Deleted:
-    """Ends this generation; its rows stay, and the next run exports them again."""
+    """End this generation; its rows stay, and the next run exports them again."""
     ledger.abandon(row, reason)
     note_abandoned(ledger, bucket, row)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
@@ -194,22 +196,22 @@ def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Del
     row, rows = work.row, work.manifest.rows
     upto, deleted, pace = row.deleted_upto, row.deleted_rows, LogInterval()
     if upto:
-        log.info("window %s: going on after %d of %d rows", row.span, upto, rows)
+        log.info("window %s: continuing after %d of %d rows", row.span, upto, rows)
     while upto < rows:
         if stopping():
-            raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows; run the task again to go on")
+            raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows. Run the task again to continue")
         after, upto = upto, min(upto + work.order.batch_size, rows)
         try:
             batch = _delete_batch(work, after, upto)
         except Stopped as stopped:
             raise Stopped(
-                f"window {row.span}: stopped after {after} of {rows} rows; run the task again to go on ({stopped})"
+                f"window {row.span}: stopped after {after} of {rows} rows. Run the task again to continue ({stopped})"
             ) from None
         except _OtherTableError as reason:
             return _abandon_generation(work.bucket, work.ledger, work.ledger.find_latest(row.cell) or row, str(reason))
         deleted += batch
         if pace.due():
-            log.info("window %s: %d of %d rows dealt with", row.span, upto, rows)
+            log.info("window %s: %d of %d rows processed", row.span, upto, rows)
     close_generation(
         work.bucket, work.ledger, row, deleted, "changed, or got children," if work.order.children else "changed"
     )
@@ -221,7 +223,7 @@ class _OtherTableError(Exception):
 
 
 def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
-    """One transaction: rows and their line in the ledger.
+    """Delete one batch in one transaction: rows and their line in the ledger.
 
     The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it. But it keeps
     nobody from attaching a part. So the parts are looked at once more when the rows are gone: from whichever part one
@@ -253,7 +255,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
         try:
             result = session.fetch_one("archive/delete/batch", names, **values)
         except TriggerRefused as refusal:
-            raise TriggerRefused(f"{refusal}: {_describe_meddling(triggers)}") from None
+            raise TriggerRefused(f"{refusal}. {_describe_meddling(triggers)}") from None
         work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
@@ -261,8 +263,8 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
             raise _OtherTableError(reason)
         if triggers and (others := _count_deleted(work, triggers) - before - int(result.deleted)):
             raise TriggerRefused(
-                f"{others} rows of {order.table} went besides those that the archive deleted; nothing of this batch "
-                f"was deleted: {_describe_meddling(triggers)}"
+                f"{others} rows of {order.table} were deleted besides those that the archive deleted. Nothing of this "
+                f"batch was deleted. {_describe_meddling(triggers)}"
             )
         # Deferred triggers run at the commit, and count on theirs.
         session.use_database_search_path(builtins_first=False)
@@ -270,7 +272,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
 
 
 def _count_deleted(work: _WindowDelete, triggers: Sequence[str]) -> int:
-    """How many rows of the table this session has deleted of late, whoever asked for it; 0 where no trigger can.
+    """Return how many rows of the table this session has deleted recently, whoever asked for it; 0 if no trigger can.
 
     Triggers may not delete rows of this very table. A row that its own trigger deletes while it keeps the archive from
     doing so looks as if it had stayed; others were archived by nobody, or will look as if a user had deleted them. No
@@ -282,7 +284,7 @@ def _count_deleted(work: _WindowDelete, triggers: Sequence[str]) -> int:
     if not found.counted:
         raise TriggerRefused(
             f"whether the triggers of {work.order.table} delete rows of it themselves cannot be seen, since "
-            f"track_counts is off; nothing of this batch was deleted. Set track_counts to on, or disable "
+            "track_counts is off. Nothing of this batch was deleted. Fix: set track_counts to on, or disable "
             f"{', '.join(triggers)}"
         )
     return int(found.rows)
@@ -290,6 +292,6 @@ def _count_deleted(work: _WindowDelete, triggers: Sequence[str]) -> int:
 
 def _describe_meddling(triggers: Sequence[str]) -> str:
     return (
-        f"a trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
-        f"it. Let it return OLD, or disable the one that does it ({', '.join(triggers)})"
+        "A trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
+        f"it. Fix: let it return OLD, or disable the one that does it ({', '.join(triggers)})"
     )

@@ -1,4 +1,4 @@
-"""Taking a partition out of its table while everybody goes on working, one after the other from each table.
+"""Taking a partition out of its table while everybody continues to work, one after the other from each table.
 
 DETACH CONCURRENTLY marks the partition first, so that new queries do not see it, and then waits until those have ended
 that still may. While it waits the partition's rows are out of sight, and nothing takes that back but the end of the
@@ -42,7 +42,7 @@ class Whereabouts:
 
 
 def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
-    """Where it is now; None if nothing has its oid."""
+    """Return where it is now; None if nothing has its oid."""
     rows = session.fetch_all("archive/drop_partition/partition_state", oid=partition.oid)
     if not rows:
         return None
@@ -51,7 +51,7 @@ def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | No
 
 @contextmanager
 def take_turn(session: Session, partition: Partition) -> Generator[None]:
-    """Partitions of one parent are detached one after the other: the server refuses a second one at once.
+    """Take a turn: partitions of one parent are detached one after the other, as the server demands.
 
     A reader holds up the first of them for minutes, so the others have patience.
     """
@@ -69,7 +69,7 @@ def take_turn(session: Session, partition: Partition) -> Generator[None]:
 
 
 def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Partition) -> None:
-    """Ends the detach of another partition that one of our runs began: before that, none can be detached."""
+    """End the detach of another partition that one of our runs began: before that, none can be detached."""
     ours = {one.oid: one.table for one in drops.list_unfinished().values()}
     parent = partition.parent
     for other in session.fetch_all("archive/drop_partition/pending_detach", schema=parent.schema, table=parent.name):
@@ -77,14 +77,14 @@ def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Pa
         if other.oid == partition.oid:
             continue
         if ours.get(other.oid) != table:
-            raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else; {partition} waits")
+            raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else. {partition} waits")
         log.info("ending the detach of %s first", table)
         with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
             session.execute("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
 
 
 def detach(session: Session, drops: PartitionDropLog, partition: Partition, table: TableName, begun: int) -> None:
-    """Takes the partition out of its table, without a lock on the table that would stop readers or writers."""
+    """Take the partition out of its table, without a lock on the table that would stop readers or writers."""
     log.info("%s: detaching it", partition)
     try:
         with take_turn(session, partition):
@@ -106,13 +106,14 @@ def detach(session: Session, drops: PartitionDropLog, partition: Partition, tabl
             drops.end(begun, "attached", str(wait))
             raise
         raise LockWait(
-            f"{partition} is half detached, and its rows are out of sight until those have ended who still see it "
-            f"({wait}); the next try ends it, and attaches it again if a row of it is in no checked object"
+            f"{partition} is half detached, and its rows are out of sight until the transactions that still see it "
+            f"have ended ({wait}). The next try ends the detach, and attaches the partition again if a row of it is "
+            "in no checked object"
         ) from None
 
 
 def finalize(session: Session, partition: Partition) -> None:
-    """Ends a detach that was broken off."""
+    """End a detach that was broken off."""
     here = find_whereabouts(session, partition)
     if here and here.pending:
         with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
@@ -122,7 +123,7 @@ def finalize(session: Session, partition: Partition) -> None:
 
 
 def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
-    """Lets those come to an end who have the table locked at this moment, in whatever mode; no further ones.
+    """Let those come to an end who have the table locked at this moment, in whatever mode; no further ones.
 
     Raises:
         LockWait: somebody does not; nothing was begun.
@@ -141,8 +142,8 @@ def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
             raise LockWait(
                 f"{partition} was not detached, since {', '.join(map(_name, left[:_MOST_NAMED]))} has had a lock on "
                 f"{partition.parent} for more than {READER_SECONDS:g} seconds, and its rows would be out of sight for "
-                f"as long as that goes on. It is whole and in its place; the next run drops it. If such a transaction "
-                f"is there every night, as a backup's, give the DAG another schedule"
+                "as long as that lasts. It is whole and in its place, and the next run drops it. Fix, if such a "
+                "transaction is there every night, as a backup's: set another schedule for the DAG"
             )
         time.sleep(_READER_POLL_SECONDS)
 

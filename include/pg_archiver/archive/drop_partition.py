@@ -1,7 +1,7 @@
 """drop: a partition all of whose rows are in checked objects is detached and dropped, instead of emptied row by row.
 
 Detaching comes first, without a lock that anybody waits for; the comparison of every row with the checked lists
-comes after it, when nobody can reach the partition through its table any more, and in one transaction with the drop
+comes after it, when nobody can reach the partition through its table, and in one transaction with the drop
 and the ledger. If a row turns out to be in no object, the partition is attached again as it was.
 """
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def ask_nothing() -> None:
-    """Where nobody but the ledger and S3 has a say in whether a partition may go."""
+    """Ask nobody: only the ledger and S3 decide whether the partition may be dropped."""
 
 
 def drop(
@@ -41,7 +41,7 @@ def drop(
     partition: Partition,
     confirm: Callable[[], None] = ask_nothing,
 ) -> Dropped | None:
-    """Drops the partition, if every row in it is in an object that was checked; else leaves it, and returns None.
+    """Drop the partition, if every row in it is in an object that was checked; else leave it, and return None.
 
     A drop that was broken off is taken up where it stands. None means that the rows are to be deleted in batches.
     `confirm` is called just before the locks are taken under which it goes, when all lists have been loaded and the
@@ -50,7 +50,7 @@ def drop(
     Raises:
         NotEnabled: this is a dry run.
         CheckFailed: an object is not the one that was checked; nothing was dropped.
-        DatabaseInterrupted: a lock was not to be had in time; the partition is still whole, and a rerun goes on.
+        DatabaseInterrupted: a lock was not to be had in time; the partition is still whole, and a rerun continues.
         DatabaseRefused: the server will not detach or drop it; it is attached as before.
     """
     refuse_in_dry_run(order)
@@ -76,7 +76,7 @@ def drop(
             detach(session, drops, partition, here.table, begun)
             return _compare_and_drop(session, order, partition, drops, begun, lambda: work, confirm)
         if begun is None:
-            raise DatabaseInterrupted(f"{partition} is being detached by somebody else; it is left to them")
+            raise DatabaseInterrupted(f"{partition} is being detached by somebody else. It is left to them")
         with take_turn(session, partition):
             finalize(session, partition)
         return _compare_and_drop(
@@ -85,10 +85,10 @@ def drop(
 
 
 def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None:
-    """Attaches a partition again that an earlier run began to drop and that is not due any more.
+    """Attach a partition again that an earlier run began to drop and that is no longer due.
 
     Raises:
-        DatabaseInterrupted: a lock was not to be had in time; a rerun goes on.
+        DatabaseInterrupted: a lock was not to be had in time; a rerun continues.
         DatabaseRefused: the server will not attach it.
     """
     refuse_in_dry_run(order)
@@ -110,7 +110,7 @@ def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None
 
 
 def _find_begun(drops: PartitionDropLog, partition: Partition) -> tuple[int | None, Partition]:
-    """The number of the line of a drop that was begun, if any, and the partition as that has it."""
+    """Return the number of the line of a drop that was begun, if any, and the partition as that has it."""
     for number, one in drops.list_unfinished().items():
         if one.oid == partition.oid:
             return number, replace(partition, table=one.table, parent=one.parent, bounds=one.bounds)
@@ -120,7 +120,7 @@ def _find_begun(drops: PartitionDropLog, partition: Partition) -> tuple[int | No
 def _end_gone(
     session: Session, drops: PartitionDropLog, begun: int | None, partition: Partition, here: Whereabouts | None
 ) -> Dropped | None:
-    """Ends what cannot be gone on with; `here` is what goes by the partition's oid now, under another name.
+    """End what cannot be continued; `here` is what goes by the partition's oid now, under another name.
 
     That may be the partition, which somebody renamed, or a stranger: after a dump and restore oids mean other tables.
 
@@ -135,8 +135,8 @@ def _end_gone(
     if here and _may_hold_rows(session, here.table):
         raise TableRefused(
             f"{partition} was detached to be dropped and is not there any more under this name. {here.table} has its "
-            f"oid and holds rows: it was left alone. If somebody renamed the partition, put its rows back with ALTER "
-            f"TABLE ... ATTACH PARTITION, or INSERT them; if that is another table, there is nothing to do"
+            "oid and holds rows: it was left alone. Fix: if somebody renamed the partition, put its rows back with "
+            "ALTER TABLE ... ATTACH PARTITION, or INSERT them. If that is another table, there is nothing to do"
         )
     return None
 
@@ -157,7 +157,7 @@ def _compare_and_drop(
     prepare: Callable[[], Coverage | None],
     confirm: Callable[[], None],
 ) -> Dropped | None:
-    """Compares and drops the detached partition in one transaction; or it goes back into its table."""
+    """Compare and drop the detached partition in one transaction; or it goes back into its table."""
     try:
         work = prepare()
         confirm()
@@ -185,7 +185,7 @@ def _return_to_table(
     work: Coverage | None,
     why: str,
 ) -> None:
-    """Attaches the detached partition again; where the server refuses that for good, its rows go back by themselves.
+    """Attach the detached partition again; if the server refuses that permanently, its rows are put back instead.
 
     Raises:
         TableRefused: neither is possible; nothing was done.
@@ -200,16 +200,17 @@ def _return_to_table(
         except Refused as other:
             raise TableRefused(
                 f"{partition} was detached to be dropped, holds rows that are in no checked object, and cannot be "
-                f"attached any more ({refusal}). Nor can its rows be put back into {order.table}: {other}. Nothing was "
-                f"changed. Make room for it, and the next run attaches it; or mend what hinders, INSERT its rows into "
-                f"{order.table} with OVERRIDING SYSTEM VALUE and DROP TABLE {partition.table} in one transaction"
+                f"attached any more ({refusal}). Nor can its rows be put back into {order.table}: {other}. Nothing "
+                "was changed. Fix: make room for it, and the next run attaches it. Or remove what is in the way, "
+                f"INSERT its rows into {order.table} with OVERRIDING SYSTEM VALUE and DROP TABLE {partition.table} in "
+                "one transaction"
             ) from None
 
 
 def _put_back(
     session: Session, order: WorkOrder, partition: Partition, drops: PartitionDropLog, begun: int, work: Coverage | None
 ) -> None:
-    """Inserts what is in no checked object into the table and drops the partition: all of it in one transaction."""
+    """Insert what is in no checked object into the table and drop the partition: all of it in one transaction."""
     deleted: dict[int, int] = {}
     with session.transaction():
         table = _lock_partition(session, partition)
@@ -227,7 +228,7 @@ def _put_back(
 
 
 def _drop_at_once(work: Coverage, drops: PartitionDropLog, partition: Partition) -> Dropped | None:
-    """Where a default partition stands beside it, the server cannot detach concurrently: all in one transaction."""
+    """Drop in one transaction: with a default partition the server cannot detach concurrently."""
     session = work.session
     with session.transaction():
         session.execute("archive/drop_partition/lock_parent", {"parent": partition.parent})
@@ -244,7 +245,7 @@ def _drop_at_once(work: Coverage, drops: PartitionDropLog, partition: Partition)
 
 
 def _lock_partition(session: Session, partition: Partition) -> TableName:
-    """Locks the partition under the name that it has now, and makes sure that the name is still its own."""
+    """Lock the partition under the name that it has now, and make sure that the name is still its own."""
     here = find_whereabouts(session, partition)
     if here is not None:
         session.execute("archive/drop_partition/lock_partition", {"partition": here.table})
@@ -260,7 +261,7 @@ def _drop_now(work: Coverage, partition: Partition, table: TableName, missing: i
 
 
 def _drop_table(session: Session, partition: Partition, table: TableName) -> int:
-    """Returns what its files took."""
+    """Return what its files took."""
     find_keys_to_wait_for(session, table, partition.oid, ())
     bytes_ = int(session.fetch_one("archive/drop_partition/partition_bytes", oid=partition.oid).bytes)
     session.execute("archive/drop_partition/drop", {"partition": table})

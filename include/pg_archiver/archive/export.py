@@ -7,33 +7,28 @@ for nothing until `store` has read it back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pg_archiver.archive.export_manifest import describe_server, make_manifest
 from pg_archiver.archive.exported_rows import ELSEWHERE, note_abandoned
 from pg_archiver.archive.same_table import has_same_parts
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
 from pg_archiver.archive.window_failures import Failures
-from pg_archiver.domain.tables import Member, TableShape
+from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.restores import RestoreLog
-from pg_archiver.ledger.window_ledger import WindowLedger, read_timeline
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.csv_rows import make_divider
 from pg_archiver.objects.manifest import (
-    FORMAT,
-    TOOL_VERSION,
-    ColumnDescription,
     Manifest,
-    ObjectDescription,
-    ServerDescription,
 )
 from pg_archiver.objects.object_keys import manifest_key, object_key, sidecar_key
-from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer
+from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer, open_nowhere
 from pg_archiver.postgres.catalog import describe_table, identity_columns, list_parts
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
@@ -45,7 +40,7 @@ log = logging.getLogger(__name__)
 
 # More generations of one hour than this are no history but a loop.
 _MOST_GENERATIONS = 9999
-# Each try reads the window again; a retry of the task goes on with the next generation.
+# Each try reads the window again; a retry of the task continues with the next generation.
 _MOST_TRIES = 10
 # How often a window is read again because a partition came or went meanwhile.
 _MOST_CHANGES = 3
@@ -64,10 +59,10 @@ class Exported:
 
 
 def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> Exported:
-    """Exports one window, or finds that an earlier run has done so and leaves it at that.
+    """Export one window, or find that an earlier run has done so and leave it at that.
 
     Raises:
-        Busy: another run has the window in hand.
+        Busy: another run is working on the window.
         Superseded: another run took the window over.
     """
     ledger = WindowLedger(session, order)
@@ -85,7 +80,7 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
 
 
 def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
-    """Exports the windows one after the other; in a dry run only reads them. One bad window keeps no other.
+    """Export the windows one after the other; in a dry run only read them. One bad window keeps no other.
 
     Raises:
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
@@ -100,7 +95,7 @@ def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequ
 
 
 def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
-    """A dry run of one window: the same reading and compressing, but nothing is sent or noted anywhere."""
+    """Do a dry run of one window: read and compress in the same way, but send and note nothing."""
     key = object_key(order.prefix, order.client, order.table, window.cell, 1, order.compression)
     row = Generation(
         id=0,
@@ -112,17 +107,17 @@ def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
         object_key=key,
         run_id=order.run_id,
     )
-    manifest = _copy_snapshot(session, order, window, row, _open_nowhere)
+    manifest = _copy_snapshot(session, order, window, row, open_nowhere)
     return _log_result(window, manifest) if manifest else Exported(window, 0, 0, 0)
 
 
 def _is_still_good(last: Generation, window: DueWindow, ledger: WindowLedger, bucket: Bucket) -> bool:
-    """Whether the newest generation is one to go on with; if it is a leftover that is not, its life ends here."""
+    """Return whether the newest generation can be continued; if it is a leftover that cannot, it is ended here."""
     if last.state is State.PLANNED:
         ledger.mark_void(last, last.note or f"run {last.run_id} began this object and did not finish it")
         return False
     if last.state is State.DELETED:
-        log.info("window %s: its rows left in run %s; looking for such as came since", window, last.run_id)
+        log.info("window %s: its rows left in run %s; looking for rows that came since", window, last.run_id)
     if last.state not in {State.EXPORTED, State.STORED}:
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
@@ -138,7 +133,7 @@ def _is_still_good(last: Generation, window: DueWindow, ledger: WindowLedger, bu
 
 
 def _has_restore_hold(session: Session, order: WorkOrder, window: DueWindow) -> bool:
-    """Whether a restore has put rows into this window that are to stay for now."""
+    """Return whether a restore has put rows into this window that are to stay for now."""
     holds = RestoreLog(session, order).list_holds(window.cell)
     for hold in holds:
         log.info("window %s: left alone, %s", window, hold)
@@ -146,7 +141,7 @@ def _has_restore_hold(session: Session, order: WorkOrder, window: DueWindow) -> 
 
 
 def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
-    """Whether every row of the window waits for its children, so that there is nothing to begin."""
+    """Return whether every row of the window waits for its children, so that there is nothing to begin."""
     if not order.children:
         return False
     shape = describe_table(session, order.table, order.timestamp_column, order.children)
@@ -165,7 +160,7 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
 def _export_next_generation(
     session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None
 ) -> Exported:
-    """Exports the first generation after the last one whose keys are free; a lost ledger may have used some before.
+    """Export the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
     One during which the table got or lost a part counts for nothing, and is followed by another.
 
@@ -180,7 +175,7 @@ def _export_next_generation(
         row = ledger.begin(window, generation)
         try:
             if doubtful or row.handed_over:
-                # A manifest's key does not tell the compression, so the object's own key may be free all the same.
+                # A manifest's key does not tell the compression, so the object's own key may still be free.
                 bucket.refuse_taken(manifest_key(row.object_key))
             tries += 1
             manifest = _copy_snapshot(session, order, window, row, bucket.upload)
@@ -205,15 +200,17 @@ def _export_next_generation(
         if changes >= _MOST_CHANGES:
             raise DatabaseInterrupted(
                 f"window {window}: at each of {changes} tries a partition or child of {order.table} came, went or was "
-                f"rewritten while its rows were read; nothing was deleted. Run this again when that is over"
+                "rewritten while its rows were read. Nothing was deleted. Fix: run this again when that is over"
             )
-    raise CheckFailed(f"window {window.cell} has {_MOST_GENERATIONS} generations; look into the bucket")
+    raise CheckFailed(
+        f"window {window.cell} has {_MOST_GENERATIONS} generations. Nothing was exported. Fix: look into the bucket"
+    )
 
 
 def _copy_snapshot(
     session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink
 ) -> Manifest | None:
-    """Streams the rows of one snapshot to their two objects; None, and no object, if the window has none to give.
+    """Stream the rows of one snapshot to their two objects; return None, and write no object, if there are none.
 
     One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
     off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
@@ -225,7 +222,7 @@ def _copy_snapshot(
         if _has_restore_hold(session, order, window):
             return None
         found = list_parts(session, shape.oid, order.timestamp_column, row.span)
-        server = _describe_server(session)
+        server = describe_server(session)
         with open_sink(row.object_key) as data_sink, open_sink(sidecar_key(row.object_key)) as keys_sink:
             data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
             lines, rows = _copy_rows(session, order, row, shape, data, keys)
@@ -233,12 +230,12 @@ def _copy_snapshot(
                 return None
             if lines != rows + 1:
                 raise CheckFailed(
-                    f"window {window}: the server counted {rows} rows and sent {lines - 1}; nothing was deleted"
+                    f"window {window}: the server counted {rows} rows and sent {lines - 1}. Nothing was deleted"
                 )
             # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
             keys.finish()
             data.finish()
-    return _make_manifest(
+    return make_manifest(
         order,
         shape,
         row,
@@ -253,7 +250,7 @@ def _copy_snapshot(
 def _copy_rows(
     session: Session, order: WorkOrder, row: Generation, shape: TableShape, data: Packer, keys: Packer
 ) -> tuple[int, int]:
-    """Runs the COPY and cuts each row in two, while a thread compresses; the lines that came, and the rows counted."""
+    """Run the COPY and cut each row in two while a thread compresses; return the number of lines and of rows."""
     identity = identity_columns(shape)
     names: Names = {
         "table": order.table,
@@ -289,59 +286,6 @@ def _copy_rows(
     return lines, copy.rows
 
 
-def _describe_server(session: Session) -> ServerDescription:
-    server = session.fetch_one("archive/export/server")
-    identifier = session.fetch_one("archive/export/system_identifier").identifier if server.may_identify else None
-    return ServerDescription(
-        system_identifier=identifier,
-        database=server.database,
-        version=server.version,
-        snapshot=server.snapshot,
-        read_at=server.read_at,
-        timeline=read_timeline(session),
-    )
-
-
-def _make_manifest(
-    order: WorkOrder,
-    shape: TableShape,
-    row: Generation,
-    rows: int,
-    data: ObjectDescription,
-    keys: ObjectDescription,
-    found: dict[str, Member],
-    server: ServerDescription,
-) -> Manifest:
-    return Manifest(
-        format=FORMAT,
-        tool_version=TOOL_VERSION,
-        client=order.client,
-        table_schema=order.table.schema,
-        table=order.table.name,
-        timestamp_column=order.timestamp_column,
-        timestamp_kind=shape.timestamp_kind,
-        timezone=order.timezone,
-        cell_start=row.cell.start,
-        cell_end=row.cell.end,
-        span_start=row.span.start,
-        span_end=row.span.end,
-        generation=row.generation,
-        run_id=order.run_id,
-        columns=tuple(
-            ColumnDescription(name=column.name, type=column.type, number=column.number) for column in shape.columns
-        ),
-        identity=shape.identity,
-        identity_columns=shape.identity_columns,
-        members=found,
-        rows=rows,
-        compression=order.compression,
-        data=data,
-        keys=keys,
-        server=server,
-        token=row.token,
-    )
-
-
 def _log_result(window: DueWindow, manifest: Manifest) -> Exported:
     data = manifest.data
     log.info(
@@ -353,17 +297,3 @@ def _log_result(window: DueWindow, manifest: Manifest) -> Exported:
         manifest.generation,
     )
     return Exported(window, manifest.rows, data.content_bytes, data.bytes)
-
-
-class _Nowhere:
-    def write(self, data: bytes) -> None:
-        pass
-
-    def finish(self) -> None:
-        pass
-
-
-@contextmanager
-def _open_nowhere(_key: str) -> Generator[_Nowhere]:
-    """The sink of a dry run."""
-    yield _Nowhere()

@@ -40,19 +40,19 @@ _EXACT = re.compile(r"smallint|integer|bigint|uuid|oid|date|timestamp(\(\d\))? w
 
 
 def refuse_in_dry_run(order: WorkOrder) -> None:
-    """The last guard: whoever asks for it, no row goes on an order that is one for a dry run.
+    """Refuse to delete on an order for a dry run: the last guard, whoever asks for it.
 
     Raises:
         NotEnabled: it is.
     """
     if order.dry_run:
         raise NotEnabled(
-            f"run {order.run_id} is a dry run, in which no row of {order.table} may go; nothing was deleted"
+            f"run {order.run_id} is a dry run, in which no row of {order.table} may be deleted. Nothing was deleted"
         )
 
 
 def refuse_replaced(bucket: Bucket, row: Generation, manifest: Manifest) -> None:
-    """The object that was checked must be the one that is there now, and so must its manifest.
+    """Refuse if the object that was checked, or its manifest, is not the one that is there now.
 
     Raises:
         CheckFailed: one of them was deleted or replaced since.
@@ -61,15 +61,15 @@ def refuse_replaced(bucket: Bucket, row: Generation, manifest: Manifest) -> None
     head = bucket.head(row.object_key)
     if head is None or head.etag != row.etag or head.size != manifest.data.bytes:
         raise CheckFailed(
-            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked; "
-            f"nothing more is deleted. Bring that object back, or set its ledger row to 'void' to export again"
+            f"s3://{row.bucket}/{row.object_key} was {'replaced' if head else 'deleted'} after it was checked. "
+            "Nothing more is deleted. Fix: bring that object back, or set its ledger row to 'void' to export again"
         )
     if bucket.head(manifest_key(row.object_key)) is None:
-        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone; nothing more is deleted")
+        raise CheckFailed(f"the manifest of s3://{row.bucket}/{row.object_key} is gone. Nothing more is deleted")
 
 
 def note_abandoned(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
-    """Notes beside a generation's object, in the bucket where that is, which of its rows stayed.
+    """Note beside a generation's object, in the bucket where that is, which of its rows stayed.
 
     The bucket is another one if the policy named that at the export. Whoever takes a bucket out of the policy may have
     taken it from this program altogether, so the note is left out then, and the ledger alone knows.
@@ -89,28 +89,28 @@ class SidecarPrefetch:
     """
 
     def __init__(self, bucket: Bucket) -> None:
-        """Fetches nothing yet."""
+        """Take rows of this table, in this session; `sidecars` may have fetched some of them already."""
         self._bucket = bucket
         self._thread = ThreadPoolExecutor(1, "sidecar")
         self._fetched: dict[str, Future[bytes]] = {}
 
     def __enter__(self) -> Self:
-        """Starts no thread yet."""
+        """Start no thread yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the thread."""
+        """End the thread."""
         self._thread.shutdown(cancel_futures=True)
 
     def begin(self, manifest: Manifest) -> None:
-        """Begins to fetch the manifest's sidecar, if it is a small one."""
+        """Begin to fetch the manifest's sidecar, if it is a small one."""
         if manifest.sidecar.bytes <= _MOST_FETCHED_BYTES:
             key = manifest.sidecar.key
             self._fetched[key] = self._thread.submit(self._fetch, key)
 
     @contextmanager
     def open(self, key: str) -> Generator[IO[bytes]]:
-        """The sidecar's bytes, fetched by now or as they come.
+        """Open the sidecar's bytes, already fetched or as they come.
 
         Raises:
             ObjectMissing: there is no such object.
@@ -167,14 +167,14 @@ class ExportedRows:
         }
 
     def create(self) -> None:
-        """Makes the list, empty."""
+        """Make the list, empty."""
         names: Names = {"names": self._names, "columns": self._columns, "table": self._order.table}
         self._session.execute("archive/delete/drop_keys")
         self._session.execute("archive/delete/create_keys", names)
         self._session.execute("archive/delete/number_keys")
 
     def add(self, manifest: Manifest) -> str | None:
-        """Adds a sidecar's lines, and makes sure that it is the one that was checked.
+        """Add a sidecar's lines, and make sure that it is the one that was checked.
 
         What it returns says why no row may go by this list, though it is that one: None if it will do.
 
@@ -195,7 +195,7 @@ class ExportedRows:
                 return _UNREADABLE
         if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
             raise CheckFailed(
-                f"s3://{self._bucket.name}/{expected.key} is not the sidecar that was checked; nothing was deleted"
+                f"s3://{self._bucket.name}/{expected.key} is not the sidecar that was checked. Nothing was deleted"
             )
         # The first of a row's place is its table. What the manifest does not know may have been rewritten since.
         tables = self._session.fetch_all("archive/delete/tables_on_list", {"place": self._names[1]}, after=self._loaded)
@@ -203,7 +203,7 @@ class ExportedRows:
         return None if {row.oid for row in tables} <= (manifest.members or {}).keys() else _STRANGE
 
     def analyze(self) -> None:
-        """Lets the planner know what the list holds."""
+        """Let the planner know what the list holds."""
         self._session.execute("archive/delete/analyze_keys")
 
 
@@ -211,13 +211,13 @@ def _check_undamaged(chunks: Iterator[bytes], key: str) -> Iterator[bytes]:
     try:
         yield from chunks
     except ValueError as damage:
-        raise CheckFailed(f"{key}: {damage}; nothing was deleted") from None
+        raise CheckFailed(f"{key}: {damage}. Nothing was deleted") from None
 
 
 def close_generation(
     bucket: Bucket, ledger: WindowLedger, row: Generation, deleted: int, what: str = "changed"
 ) -> None:
-    """Ends a generation all of whose rows were dealt with; `deleted` of them left the table, `what` kept the others."""
+    """End a generation all of whose rows were processed; `deleted` of them left the table, `what` kept the others."""
     changed = (row.rows or 0) - deleted
     note = f"{changed} row(s) {what} since the export and stayed" if changed else None
     ended = (ledger.find_latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)

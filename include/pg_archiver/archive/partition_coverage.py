@@ -40,11 +40,11 @@ class Coverage:
     keys: ExportedRows
 
     def is_covered(self, table: TableName) -> bool:
-        """Whether every row of the partition is on the lists right now."""
+        """Return whether every row of the partition is on the lists right now."""
         return self.compare(table) is not None
 
     def compare(self, table: TableName) -> Positions | None:
-        """The numbers of the lines to which no row belongs any more; None if a row belongs to no line.
+        """Return the numbers of the lines to which no row belongs; None if a row belongs to no line.
 
         A rewritten partition, or one with another set of columns, is one whose rows are in no object.
         """
@@ -57,14 +57,14 @@ class Coverage:
         return None
 
     def find_change(self) -> str | None:
-        """Why its rows cannot be compared with the lists, though these are good.
+        """Return why its rows cannot be compared with the lists, though these are good.
 
         Its own columns are what counts: once it is detached, those of its table may have become others.
         """
         return self.parts.find_change(self.session, self.partition.oid)
 
     def note_progress(self, missing: Positions) -> dict[int, int]:
-        """Notes for each window which of its rows went and which had gone before; the deleted rows by window."""
+        """Note for each window which of its rows went and which had gone before; the deleted rows by window."""
         deleted, first = {}, 0
         for row in self.rows:
             rows = row.rows or 0
@@ -75,14 +75,14 @@ class Coverage:
         return deleted
 
     def finish(self, deleted: dict[int, int]) -> None:
-        """Ends the windows' generations, when the partition is gone and that is committed."""
+        """End the windows' generations, when the partition is gone and that is committed."""
         for row in self.rows:
             whole = self.ledger.find_by_object(row.bucket, row.object_key) or row
             close_generation(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
 
 
 def load_coverage(session: Session, bucket: Bucket, order: WorkOrder, partition: Partition) -> Coverage | None:
-    """Loads the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
+    """Load the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
     ledger = WindowLedger(session, order)
     if any(row.state is not State.STORED for row in ledger.list_open_generations(partition.span)):
         log.warning("%s is not dropped: not all of its windows are checked yet", partition)
@@ -103,7 +103,7 @@ def load_coverage(session: Session, bucket: Bucket, order: WorkOrder, partition:
 
 
 def _find_reason_to_stay(session: Session, order: WorkOrder, partition: Partition, shape: TableShape) -> str | None:
-    """Why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
+    """Return why it may not go as a whole, whatever its lists say; since the plan that may have come to be."""
     if RestoreLog(session, order).list_holds(partition.span):
         return "a restore holds rows of it"
     others = find_subscribers(session, shape.oid)
@@ -111,9 +111,9 @@ def _find_reason_to_stay(session: Session, order: WorkOrder, partition: Partitio
 
 
 def _add_window(bucket: Bucket, row: Generation, shape: TableShape, keys: ExportedRows, parts: Parts) -> str | None:
-    """Adds a window's list; or why nothing may go on its account, so that the delete of the window gives it up."""
+    """Add a window's list; or say why nothing may be deleted because of it, so that its delete abandons it."""
     if row.state is not State.STORED:
-        return "another run has it in hand"
+        return "another run is working on it"
     if row.bucket != bucket.name:
         return ELSEWHERE
     manifest = manifest_of(row, row.span)

@@ -35,14 +35,14 @@ def archive(
     stopping: Callable[[], bool],
     adopt: str | None = None,
 ) -> Deleted:
-    """Exports, checks and deletes the windows; returns what became of all their rows. One bad window keeps no other.
+    """Export, check and delete the windows; return what became of all their rows. One bad window keeps no other.
 
     Whether rows may leave is for the caller to know: nothing here asks whether the client is enabled.
 
     Args:
         session: opens a connection to the client database for the step of this name; it is called three times.
         bucket: where the objects go.
-        order: which table of whom; the ledger must be there (`Ledger.migrate`).
+        order: the client and table to work on; the ledger must be there (`WindowLedger.migrate`).
         windows: what `plan` found, in its order.
         stopping: asked between windows, and between delete batches; true ends the work there.
         adopt: why this database acts for the archive from now on, if another one did (`Ownership`).
@@ -50,7 +50,7 @@ def archive(
     Raises:
         OwnedElsewhere: another database acts for this archive; nothing was archived.
         ArchiverError: of the windows that failed, when all have had their turn, or of what concerns them all; then the
-            steps end with the windows that they have in hand. Everything done so far counts. Run it again to go on.
+            steps end with the windows that they are working on. What was done so far counts. Run it again to continue.
         Stopped: `stopping` said so.
     """
     deleted: list[Deleted] = []
@@ -61,28 +61,14 @@ def archive(
         ownership = Ownership(removing, bucket, order)
         ownership.claim(adopt)
 
-        def stops() -> bool:
-            if stopping():
-                return True
-            ownership.reconfirm()
-            return False
-
-        def remove(window: DueWindow) -> None:
-            with not_removed.collect(window):
-                deleted.append(delete(removing, bucket, order, window, stops))
-
+        stops = _make_stop(stopping, ownership)
+        remove = _make_removal(removing, bucket, order, not_removed, stops, deleted)
         removals = exits.enter_context(BackgroundWorker(remove, _MOST_WAITING, "delete"))
-
-        def check(window: DueWindow) -> None:
-            with not_checked.collect(window) as turn:
-                store(checking, bucket, order, window)
-            if turn.passed:
-                removals.submit(window)
-
+        check = _make_check(checking, bucket, order, not_checked, removals)
         checks = exits.enter_context(BackgroundWorker(check, _MOST_WAITING, "store"))
         for window in windows:
             if stopping():
-                raise Stopped(f"window {window}: stopped before its export; run it again to go on")
+                raise Stopped(f"window {window}: stopped before its export. Run it again to continue")
             with not_exported.collect(window) as turn:
                 export(exporting, bucket, order, window)
             if turn.passed:
@@ -92,3 +78,40 @@ def archive(
         for one in failures:
             one.settle()
     return Deleted(sum(one.rows for one in deleted), sum(one.changed for one in deleted))
+
+
+def _make_stop(stopping: Callable[[], bool], ownership: Ownership) -> Callable[[], bool]:
+    def stops() -> bool:
+        if stopping():
+            return True
+        ownership.reconfirm()
+        return False
+
+    return stops
+
+
+def _make_removal(
+    session: Session,
+    bucket: Bucket,
+    order: WorkOrder,
+    failures: Failures,
+    stops: Callable[[], bool],
+    deleted: list[Deleted],
+) -> Callable[[DueWindow], None]:
+    def remove(window: DueWindow) -> None:
+        with failures.collect(window):
+            deleted.append(delete(session, bucket, order, window, stops))
+
+    return remove
+
+
+def _make_check(
+    session: Session, bucket: Bucket, order: WorkOrder, failures: Failures, removals: BackgroundWorker[DueWindow]
+) -> Callable[[DueWindow], None]:
+    def check(window: DueWindow) -> None:
+        with failures.collect(window) as turn:
+            store(session, bucket, order, window)
+        if turn.passed:
+            removals.submit(window)
+
+    return check

@@ -1,6 +1,6 @@
 """plan: which hours are due, cut into the batches that Airflow's mapped tasks carry. Deletes and uploads nothing.
 
-Everything that could go wrong for a reason that a person must mend is looked for here, before anything is written.
+Everything that could go wrong for a reason that a person must fix is looked for here, before anything is written.
 """
 
 from __future__ import annotations
@@ -11,21 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
+from pg_archiver.archive.run_limits import ALONE, Limits, OtherTables, due_span, refuse_backward
 from pg_archiver.archive.staying_rows import Staying, find_odd_timestamps, find_waiting
 from pg_archiver.archive.whole_partitions import find_whole_partitions
-from pg_archiver.domain.tables import Partition, TableName, TableShape
+from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import (
-    EARLIEST,
     GRID_ORIGIN,
     DueWindow,
-    TimestampKind,
     Window,
     cutoff,
     due_windows,
-    in_column_time,
 )
 from pg_archiver.domain.work import Batch, WorkOrder
-from pg_archiver.errors import SettingError
 from pg_archiver.ledger.partition_drops import PartitionDropLog
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger
@@ -43,30 +40,6 @@ MOST_RUNS = 1000
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a run asked for besides N: its own time, and the part of what is due to which it is limited."""
-
-    run_time: datetime
-    start: datetime | None
-    end: datetime | None
-
-
-@dataclass(frozen=True)
-class OtherTables:
-    """What a plan has to know of tables besides its own.
-
-    `archived` is how many are archived each day, this one among them: the more, the more windows share a task.
-    `kept_for_ever` are those of the table's children of which everything is kept.
-    """
-
-    archived: int = 1
-    kept_for_ever: tuple[TableName, ...] = ()
-
-
-ALONE = OtherTables()
-
-
-@dataclass(frozen=True)
 class Plan:
     """The batches, and what the report needs to say about them."""
 
@@ -80,7 +53,7 @@ class Plan:
 
     @classmethod
     def nothing(cls, keep_days: KeepDays) -> Plan:
-        """The plan of a table of which everything is kept."""
+        """Return the plan of a table of which everything is kept."""
         log.info("nothing is due: keep_days is %d (from %s), which keeps everything", keep_days.days, keep_days.source)
         return cls((), None, None, keep_days, more=False, notes=())
 
@@ -95,7 +68,7 @@ class Plan:
         return tuple(batch.partition for batch in self.batches if batch.partition and not batch.partition.back)
 
     def summary(self) -> dict[str, object]:
-        """What the report repeats: plain values only."""
+        """Return what the report repeats: plain values only."""
         return {
             "keep_days": self.keep_days.days,
             "keep_days_from": self.keep_days.source,
@@ -147,7 +120,7 @@ def plan(
     limits: Limits,
     others: OtherTables = ALONE,
 ) -> Plan:
-    """Finds what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
+    """Find what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
 
     Raises:
         TableRefused: the table is missing or rows cannot be deleted from it safely.
@@ -155,7 +128,7 @@ def plan(
         SettingError: the run's `end` is not after its `start`.
     """
     shape = describe_table(session, order.table, order.timestamp_column, order.children)
-    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
+    refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     bucket.check(order.prefix, writing=not order.dry_run)
     before, due, staying = _find_what_is_due(session, shape, WindowLedger(session, order), policy, keep, limits)
     if due is None:
@@ -185,12 +158,12 @@ def foresee(
     limits: Limits,
     others: OtherTables = ALONE,
 ) -> Outlook:
-    """Plans run after run until nothing is due any more. Reads the table and the ledger alone, and no bucket.
+    """Plan run after run until nothing is due. Read the table and the ledger alone, and no bucket.
 
     Raises:
         SettingError: the run's `end` is not after its `start`.
     """
-    _refuse_backward(limits, shape.timestamp_kind, policy.timezone)
+    refuse_backward(limits, shape.timestamp_kind, policy.timezone)
     before, due, staying = _find_what_is_due(session, shape, WindowLedger(session, order), policy, keep, limits)
     if due is None:
         notes = shape.notes + _words(staying)
@@ -224,35 +197,12 @@ def foresee(
 def _find_what_is_due(
     session: Session, shape: TableShape, ledger: WindowLedger, policy: TablePolicy, keep: KeepDays, limits: Limits
 ) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
-    """The cutoff, the span that is due, and what no window will ever hold."""
+    """Return the cutoff, the span that is due, and what no window will ever hold."""
     now = min(datetime.now(UTC), session.fetch_one("archive/plan/clock").now)
     before = cutoff(limits.run_time, now, keep.days)
-    due = _due_span(limits, before, shape.timestamp_kind, policy.timezone)
+    due = due_span(limits, before, shape.timestamp_kind, policy.timezone)
     archived = ledger.has_archived()
     return before, due, tuple(find_odd_timestamps(session, shape, now, policy.timezone, archived_before=archived))
-
-
-def _due_span(limits: Limits, before: datetime, kind: TimestampKind, timezone: str) -> Window | None:
-    """The span that is due, in column time; the run's limits make it smaller and never larger."""
-    start = max(EARLIEST, _limit(limits.start, kind, timezone) or EARLIEST)
-    last = in_column_time(before, kind, timezone)
-    end = min(last, _limit(limits.end, kind, timezone) or last)
-    return Window(start, end) if start < end else None
-
-
-def _refuse_backward(limits: Limits, kind: TimestampKind, timezone: str) -> None:
-    start, end = (_limit(moment, kind, timezone) for moment in (limits.start, limits.end))
-    if start and end and start >= end:
-        raise SettingError(
-            f"the run's parameter end ({limits.end}) is not after start ({limits.start}); nothing was archived"
-        )
-
-
-def _limit(moment: datetime | None, kind: TimestampKind, timezone: str) -> datetime | None:
-    """A `start` or `end` in column time; one without an offset is in column time already."""
-    if moment is None or moment.tzinfo is None:
-        return moment
-    return in_column_time(moment, kind, timezone)
 
 
 def _find_windows(
@@ -266,7 +216,7 @@ def _find_windows(
     *,
     everything: bool = False,
 ) -> tuple[list[DueWindow], list[DueWindow]]:
-    """The windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
+    """Return the windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
 
     Both in their turns: those that an earlier run could not export come last, and keep no other one from its place.
     With `everything` all that are due count as this run's.
@@ -296,9 +246,9 @@ def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:
 def _find_partitions(
     session: Session, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> tuple[list[Partition], tuple[str, ...]]:
-    """The partitions that this run may drop whole: those all of whose windows it carries, and those half dropped.
+    """Return the partitions that this run may drop whole: all windows of them are in this run, or half dropped ones.
 
-    One that is half dropped and not due any more, because N rose, say, is only to be brought back.
+    One that is half dropped and no longer due, because N rose, say, is only to be brought back.
     """
     drops = PartitionDropLog(session, order)
     half = list(drops.list_unfinished().values()) if drops.exists() else []
@@ -317,7 +267,7 @@ def _is_within(span: Window, whole: Window) -> bool:
 
 
 def _choose_statement(shape: TableShape) -> tuple[str, Names]:
-    """The statement that finds the windows: along the index that there is, or in one read of the table."""
+    """Return the statement that finds the windows: along the index that there is, or in one read of the table."""
     names: dict[str, Name] = {"table": shape.table, "column": shape.timestamp_column}
     if shape.timestamp_index and not shape.waits_for:
         return "archive/plan/windows_by_index", names
@@ -332,7 +282,7 @@ def _words(staying: Sequence[Staying]) -> tuple[str, ...]:
 
 
 def _count_cells(hold: Hold, hours: int) -> int:
-    """How many cells of the grid the hold can overlap."""
+    """Return how many cells of the grid the hold can overlap."""
     return (hold.span.end - hold.span.start) // timedelta(hours=hours) + 2
 
 

@@ -14,7 +14,7 @@ from pg_archiver.postgres.statements import Names
 
 
 def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, keys: ExportedRows | None) -> int:
-    """Inserts the partition's rows into the table, but for those on the lists if there are any; returns how many.
+    """Insert the partition's rows into the table, but for those on the lists if there are any; return how many.
 
     Runs in a transaction that holds the partition under ACCESS EXCLUSIVE. Nothing of the users' making may act on the
     rows on their way.
@@ -33,7 +33,7 @@ def put_back(session: Session, shape: TableShape, partition: TableName, oid: int
     columns = {(column.name, column.type, column.is_generated) for column in shape.columns}
     own = list_columns(session, oid)
     if {(column.name, column.type, column.is_generated) for column in own} != columns:
-        raise TableRefused(f"{partition} has other columns than {shape.table} by now")
+        raise TableRefused(f"{partition} now has other columns than {shape.table}")
     names: Names = {
         "table": shape.table,
         "partition": partition,

@@ -27,7 +27,7 @@ _MOST_LISTED = 100
 class BatchEnd:
     """How the tasks of one batch ended.
 
-    `failed` says in words which of them did not succeed, empty if all did. `exported` is whether its export told what
+    `failed` says which of them did not succeed, empty if all did. `exported` is whether its export told what
     came of it: one that somebody marked as successful did not.
     """
 
@@ -60,7 +60,7 @@ class Report:
 
     @classmethod
     def of_rehearsal(cls, ends: Sequence[BatchEnd], exports: Sequence[Mapping[str, Any]], why: str) -> Report:
-        """The report of a dry run, from what its exports returned; `why` says why it was one."""
+        """Return the report of a dry run, from what its exports returned; `why` says why it was one."""
         return cls(
             dry_run=bool(why),
             why_dry_run=why,
@@ -77,11 +77,11 @@ class Report:
 
     @classmethod
     def of_nothing(cls, why: str = "") -> Report:
-        """The report of a run to which nothing was due."""
+        """Return the report of a run to which nothing was due."""
         return cls.of_rehearsal((), (), why)
 
     def refuse_unfinished(self) -> None:
-        """A run that left windows half done must not look like one that succeeded.
+        """Fail if anything is unfinished: such a run must not look like one that succeeded.
 
         Raises:
             Unfinished: it names them.
@@ -90,13 +90,13 @@ class Report:
             named = "; ".join(self.unfinished[:_MOST_NAMED])
             more = len(self.unfinished) - _MOST_NAMED
             raise Unfinished(
-                f"{len(self.unfinished)} thing(s) are not as they should be: {named}"
-                f"{f'; and {more} more' if more > 0 else ''}. No row is lost by that. Where a task is red, its log has "
-                f"the error; what can go on, the next run goes on with"
+                f"{len(self.unfinished)} thing(s) are not as they should be: "
+                f"{named}{f'; and {more} more' if more > 0 else ''}. No row is lost by that. If a task is red, its "
+                "log has the error. The next run continues with what can continue"
             )
 
     def with_plan(self, summary: Mapping[str, Any]) -> Report:
-        """The same report with what the plan had to say: N, the cutoff, rows that no window holds, what is left."""
+        """Return the report with the notes of the plan: N, the cutoff, rows that no window holds, what is left."""
         notes = [f"N is {summary.get('keep_days')}, from {summary.get('keep_days_from')}"]
         if summary.get("cutoff"):
             notes.append(f"due is what is older than {summary['cutoff']}")
@@ -104,21 +104,21 @@ class Report:
             notes.append(f"{len(summary['partitions'])} partition(s) were due as a whole, to be dropped")
         notes += summary.get("notes", [])
         if summary.get("more"):
-            notes.append("more windows are due than one run carries; the next run goes on with them")
+            notes.append("more windows are due than one run carries; the next run continues with them")
         never = tuple(one["words"] for one in summary.get("staying", []) if one["never"])
         return replace(self, notes=(*notes, *self.notes), unfinished=self.unfinished + never)
 
     def with_note(self, note: str | None) -> Report:
-        """The same report with one more thing to say."""
+        """Return the report with one more note."""
         return replace(self, notes=(*self.notes, note)) if note else self
 
     def as_dict(self) -> dict[str, object]:
-        """For XCom and the Asset event: plain values only; the lists are cut where they get long."""
+        """Return plain values for XCom and the Asset event; the lists are cut where they get long."""
         lists = {name: _cut(getattr(self, name)) for name in ("unfinished", "given_up", "partitions", "notes")}
         return vars(self) | lists
 
     def note(self, table: str) -> str:
-        """The run in a line, for the note that Airflow's list of runs shows."""
+        """Return the run as one line, for the note that Airflow's list of runs shows."""
         if self.dry_run:
             done = f"DRY RUN, nothing left; {self.rows:,} rows of {self.windows:,} windows would go"
         elif self.windows:
@@ -129,7 +129,7 @@ class Report:
         return f"{table}: {done}{failed}{f' ({self.why_dry_run})' if self.why_dry_run else ''}"
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the report as human-readable lines."""
         begun = [f"this is a dry run, so nothing was written or deleted: {self.why_dry_run}"] if self.dry_run else []
         not_finished = [f"not finished: {line}" for line in self.unfinished[:_MOST_NAMED]]
         if not self.windows and not self.partitions and not self.rows:
@@ -143,16 +143,16 @@ class Report:
             f"{self.deleted} rows deleted, {self.changed} changed since their export and stayed",
         ]
         lines += self.partitions
-        lines += [f"given up, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
+        lines += [f"abandoned, for the next run to export again: {line}" for line in self.given_up[:_MOST_NAMED]]
         return lines + not_finished + list(self.notes)
 
 
 def report(session: Session, order: WorkOrder, ends: Sequence[BatchEnd]) -> Report:
-    """Adds up what the ledger says of all that this run had a part in, in former tries too.
+    """Add up what the ledger says of all that this run had a part in, in former tries too.
 
     Args:
         session: a session on the client database, with a ledger of this version.
-        order: which table of whom.
+        order: the client and table to work on.
         ends: how the tasks of each batch that was planned ended.
     """
     planned = {window.cell for end in ends for window in end.batch}
@@ -194,7 +194,7 @@ class _Added:
     given_up: list[str] = field(default_factory=list)
 
     def add(self, one: RunGeneration) -> None:
-        """Adds what became of one generation."""
+        """Add what became of one generation."""
         self.known.add(one.cell)
         if one.state is State.DELETED:
             self.objects += 1
@@ -207,13 +207,13 @@ class _Added:
         if one.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
             self.lines.append(_line(one))
         elif one.stuck and one.latest:
-            again = "given up" if one.cause else "not one of its rows left"
-            self.lines.append(f"{_line(one)}: {again}, in two runs one after the other")
+            again = "abandoned" if one.cause else "not one of its rows left"
+            self.lines.append(f"{_line(one)}: {again}, in two runs in a row")
         if one.cause is Cause.GIVEN_UP and one.latest and not one.stuck:
             self.given_up.append(_line(one))
 
     def name_failed(self, ends: Sequence[BatchEnd]) -> list[str]:
-        """What failed or was never begun, and is not told yet; each thing once."""
+        """Return what failed or was never begun, and is not told yet; each thing once."""
         lines = []
         for end in ends:
             cells = {window.cell for window in end.batch}
@@ -235,7 +235,7 @@ def _not_read(end: BatchEnd) -> str:
 
 
 def _why(end: BatchEnd) -> str:
-    return end.failed or "its export did not say what came of it, as when somebody marks it as successful"
+    return end.failed or "its export did not report a result, as when somebody marks it as success"
 
 
 def _line(one: RunGeneration) -> str:

@@ -20,7 +20,7 @@ CHANGED = "the table was rewritten, or its columns changed, since the export"
 
 
 def find_table_change(session: Session, shape: TableShape, manifest: Manifest) -> str | None:
-    """Why rows may not leave the table on account of this manifest; None if it is still what was exported.
+    """Return why rows may not leave the table because of this manifest; None if it is still what was exported.
 
     Asked in a transaction that holds a lock on the table, under which neither its name nor its columns can change.
     """
@@ -36,7 +36,7 @@ def find_table_change(session: Session, shape: TableShape, manifest: Manifest) -
 
 
 def find_part_change(session: Session, oid: int, manifest: Manifest) -> str | None:
-    """The same for what can come to be though the table is locked: a part is attached that was rewritten meanwhile.
+    """Return a change that is possible though the table is locked: a part that was rewritten was attached.
 
     A part that is gone took its rows with it, and no row of a new one is on the list; only those that changed matter.
     """
@@ -58,7 +58,7 @@ class Parts:
     _seen: dict[str, dict[str, set[tuple[int, str]]]] = field(default_factory=dict)
 
     def add(self, manifest: Manifest) -> None:
-        """Adds those of a manifest that tells columns by number."""
+        """Add those of a manifest that tells columns by number."""
         column, span = manifest.timestamp_column, manifest.span
         known = self._spans.get(column, span)
         self._spans[column] = Window(min(known.start, span.start), max(known.end, span.end))
@@ -67,7 +67,7 @@ class Parts:
             seen.setdefault(oid, set()).add(what)
 
     def find_change(self, session: Session, oid: int) -> str | None:
-        """Why rows may not go on account of these windows, by the table with this oid and its parts."""
+        """Return why rows may not be deleted because of these windows, by the table with this oid and its parts."""
         for column, span in self._spans.items():
             now, then = _essence(list_parts(session, oid, column, span)), self._seen[column]
             if any(then[part] != {what} for part, what in now.items() if part in then):
@@ -76,7 +76,7 @@ class Parts:
 
 
 def has_same_parts(session: Session, table: TableName, manifest: Manifest) -> bool:
-    """Whether the table has the very parts that the manifest names, each as it was then, and no other one.
+    """Return whether the table has the very parts that the manifest names, each as it was then, and no other one.
 
     To be asked when the snapshot of the export has ended: within it, parts that came meanwhile cannot be seen.
     """
@@ -88,5 +88,5 @@ def has_same_parts(session: Session, table: TableName, manifest: Manifest) -> bo
 
 
 def _essence(parts: dict[str, Member]) -> dict[str, tuple[int, str]]:
-    """Without the names, which may change and mean nothing."""
+    """Return the columns without their names, which may change and mean nothing."""
     return {oid: (part.file_node, part.columns) for oid, part in parts.items()}

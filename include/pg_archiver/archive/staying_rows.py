@@ -27,8 +27,8 @@ _PATIENCE = timedelta(hours=6)
 class Staying:
     """Rows that stay, for one cause.
 
-    `cause` is a word for metrics, `words` a sentence for people. `never` tells that nothing of the table, or nothing
-    of what is due, can ever leave because of it: then the run must not look like one that had nothing to do.
+    `cause` is a word for metrics, `words` a human-readable sentence. `never` tells that nothing of the table, or
+    nothing of what is due, can ever leave because of it: then the run must not look like one that had nothing to do.
     """
 
     cause: str
@@ -37,14 +37,14 @@ class Staying:
     never: bool = False
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values, for XCom."""
+        """Return plain values, for XCom."""
         return asdict(self)
 
 
 def find_odd_timestamps(
     session: Session, shape: TableShape, now: datetime, timezone: str, *, archived_before: bool
 ) -> list[Staying]:
-    """Rows that no window will ever hold, by what their timestamp is.
+    """Return the rows that no window will ever hold, by what their timestamp is.
 
     A table of which no row at all has a usable one has the wrong column in the policy, unless rows of it have left
     before (`archived_before`): then it may be that only jobs that nobody has ended yet are there.
@@ -62,8 +62,8 @@ def find_odd_timestamps(
     if found and (odd.missing or odd.too_old) and not odd.any_usable and not archived_before:
         first = found[0]
         words = (
-            f"no row of {shape.table} has a usable timestamp in {column}, so none can ever leave: {first.words}; "
-            f"correct 'timestamp_column' in the policy file"
+            f"no row of {shape.table} has a usable timestamp in {column}, so none can ever leave: {first.words}. Fix: "
+            "correct 'timestamp_column' in the policy file"
         )
         found[0] = Staying(first.cause, first.rows, words, never=True)
     return found
@@ -77,7 +77,7 @@ def find_waiting(
     *,
     none_is_free: bool,
 ) -> list[Staying]:
-    """Due rows to which others point, as far as the oldest of them tell.
+    """Return the due rows to which others point, as far as the oldest of them tell.
 
     Args:
         session: a session on the client database.
@@ -110,8 +110,8 @@ def find_waiting(
     never = none_is_free and for_ever == oldest.looked_at
     if never:
         words += (
-            ". Nothing that is due can leave. If this goes on, the foreign key has to be dropped, or set to NULL in "
-            "old rows by the application"
+            ". Nothing that is due can leave. Fix, if this continues: drop the foreign key, or let the application "
+            "set it to NULL in old rows"
         )
     return [Staying("waits_for_ever", for_ever, words, never)]
 
@@ -127,7 +127,7 @@ def _is_own(key: ForeignKey, table: TableName) -> bool:
 def _why(lasting: Sequence[ForeignKey], table: TableName) -> str:
     own = any(_is_own(key, table) for key in lasting)
     others = [key for key in lasting if not _is_own(key, table)]
-    reasons = ["other rows of the table itself point to them, as in a chain that goes on for ever"] if own else []
+    reasons = ["other rows of the table itself point to them, as in a chain without end"] if own else []
     reasons += [f"rows of {_children(others)} point to them, of which everything is kept"] if others else []
     return ", and ".join(reasons)
 

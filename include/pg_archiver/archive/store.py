@@ -1,6 +1,6 @@
 """store: reads an exported object back from S3 in full, compares all of it, and only then vouches for it.
 
-What S3 answers to an upload proves nothing here; what it gives back does. Nothing may be deleted on account of an
+What S3 answers to an upload proves nothing here; what it gives back does. Nothing may be deleted because of an
 object that did not pass through this step.
 """
 
@@ -29,17 +29,17 @@ log = logging.getLogger(__name__)
 
 
 def store(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> int:
-    """Checks one window's objects and writes the manifest; returns the rows that may be deleted now.
+    """Check one window's objects and write the manifest; return the rows that may be deleted now.
 
     Raises:
-        CheckFailed: S3 gave back something else than was sent. The generation is given up, and the next run
+        CheckFailed: S3 gave back something else than was sent. The generation is abandoned, and the next run
             exports the window again under a new key.
     """
     return store_all(session, bucket, order, [window])
 
 
 def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> int:
-    """Checks the windows' objects and writes their manifests; returns the rows that may be deleted now.
+    """Check the windows' objects and write their manifests; return the rows that may be deleted now.
 
     While one window is noted down, the next one's objects are being read already. One bad object does not keep the
     others from being checked.
@@ -88,7 +88,7 @@ def _store_window(
 
 
 def _vouch(bucket: Bucket, manifest: Manifest) -> None:
-    """Writes the manifest, or finds the very same one there, from a try that was cut off just after writing it."""
+    """Write the manifest, or find the very same one there, from a try that was cut off just after writing it."""
     key = manifest_key(manifest.data.key)
     content = manifest.to_json()
     with suppress(KeyTaken):
@@ -96,4 +96,4 @@ def _vouch(bucket: Bucket, manifest: Manifest) -> None:
     with bucket.open(key) as answer:
         found = answer.body.read()
     if found != content:
-        raise CheckFailed(f"s3://{bucket.name}/{key} is another object's manifest; nothing was deleted")
+        raise CheckFailed(f"s3://{bucket.name}/{key} is another object's manifest. Nothing was deleted")

@@ -33,7 +33,7 @@ _BEGIN = "(0,0)"
 
 @contextmanager
 def name_unreadable_rows(session: Session, order: WorkOrder, span: Window) -> Generator[None]:
-    """Around the reading of a window: if the server cannot write out a row of it, the refusal says where that is.
+    """Wrap the reading of a window: if the server cannot write out a row of it, the refusal says where that is.
 
     Raises:
         DatabaseRefused: as what was raised, with the rows' places; no row of the window was deleted.
@@ -48,13 +48,13 @@ def name_unreadable_rows(session: Session, order: WorkOrder, span: Window) -> Ge
             raise
         raise type(refusal)(
             f"window {span}: the server cannot write out {place}. It says: {refusal}. Nothing of this window was "
-            f"exported or deleted, and it keeps no other one; repair or delete what cannot be read, and the next run "
-            f"takes the window again"
+            "exported or deleted. Other windows are not affected. Fix: repair or delete what cannot be read, and the "
+            "next run takes the window again"
         ) from None
 
 
 def _place(session: Session, order: WorkOrder, span: Window) -> str | None:
-    """The rows in words; None where it is not for a row that the window could not be read."""
+    """Return the rows, human-readable; None if it is not because of a row that the window could not be read."""
     if session.closed:
         return None
     log.warning("window %s could not be read; looking for the rows that the server cannot write out", span)
@@ -84,7 +84,7 @@ class _Piece:
 
 
 class _OutOfTimeError(Exception):
-    """What is known by now has to do."""
+    """The time is over; what is known by now has to suffice."""
 
 
 @dataclass
@@ -97,7 +97,7 @@ class _Search:
     deadline: float = field(default_factory=lambda: time.monotonic() + _LONGEST.total_seconds())
 
     def describe(self) -> str | None:
-        """What was found, in words."""
+        """Return what was found, human-readable."""
         try:
             parts = self._find_parts()
             if not parts or not self._is_readable(_Piece(parts[0].part, parts[0].name, _BEGIN, _BEGIN, 0)):
@@ -114,7 +114,7 @@ class _Search:
         return f"{rows}{more}{f' (its key: {key})' if key else ''}"
 
     def _find(self, parts: Sequence[_Piece]) -> list[_Piece]:
-        """Single rows; where time was too short for any, the smallest piece that holds one."""
+        """Return single rows; if time was too short for any, the smallest piece that holds one."""
         found: list[_Piece] = []
         left, narrowest = list(reversed(parts)), None
         try:
@@ -138,7 +138,7 @@ class _Search:
         return [_Piece(row.part, row.name, _BEGIN, row.upto, row.rows) for row in rows]
 
     def _halve(self, piece: _Piece) -> list[_Piece]:
-        """Two pieces of it, none where it is a single row."""
+        """Return two pieces of it, none if it is a single row."""
         if piece.rows == 1:
             return []
         middle = self.session.fetch_one("archive/export/middle_place", self._names(), **self._values(piece)).place
@@ -149,7 +149,7 @@ class _Search:
         ]
 
     def _find_columns(self, piece: _Piece) -> str:
-        """Which columns of a single row it is, as far as that can be told."""
+        """Return which columns of a single row it is, as far as that can be told."""
         if piece.rows != 1:
             return ""
         try:
@@ -159,7 +159,7 @@ class _Search:
         return f", column {', '.join(bad)}" if bad else ", its columns together"
 
     def _is_readable(self, piece: _Piece, column: str | None = None) -> bool:
-        """Whether the server can write all of it out, or that column of it alone."""
+        """Return whether the server can write all of it out, or that column of it alone."""
         columns = [column] if column else [one.name for one in self.shape.columns]
         identity = ["tableoid"] if column else identity_columns(self.shape)
         names = {**self._names(), "identity": identity, "columns": columns}

@@ -21,7 +21,7 @@ class Found:
 
 
 def find_whole_partitions(session: Session, shape: TableShape, due: Window, hours: int) -> Found:
-    """The partitions that lie wholly within the span that is due, the largest ones where they are nested.
+    """Return the partitions that lie wholly within the span that is due, the largest ones where they are nested.
 
     Only those whose bounds are bounds of windows too: no window then has rows inside and outside.
     """

@@ -1,6 +1,6 @@
 """What failed of several windows, so that one bad window keeps no other one from its turn.
 
-The step goes on with the windows that are left, and fails at its end with what each of them said. It goes on only
+The step continues with the windows that are left, and fails at its end with what each of them said. It continues only
 while that makes sense: not when the connection is gone, or what failed concerns the whole table or bucket.
 """
 
@@ -33,7 +33,7 @@ from pg_archiver.postgres.session import Session
 log = logging.getLogger(__name__)
 
 _OF_ALL_WINDOWS = (NotEnabled, OwnedElsewhere, SettingError, StorageRefused, TableRefused, Stopped)
-# S3 that cannot be reached, or a lock that is not given up, makes each window wait for minutes, and a statement that
+# S3 that cannot be reached, or a lock that is not released, makes each window wait for minutes, and a statement that
 # meets its limit for an hour.
 _WAITED_FOR = (StorageInterrupted, Busy, LockWait)
 _LONG_SECONDS = 60.0
@@ -43,7 +43,7 @@ _MOST_TOLD = 10
 
 @dataclass
 class Turn:
-    """One window's turn: whether it came to a good end."""
+    """One window's turn: whether it succeeded."""
 
     passed: bool = False
 
@@ -52,14 +52,14 @@ class Failures:
     """The failures of one step over several windows."""
 
     def __init__(self, session: Session) -> None:
-        """None so far; `database` is the connection without which no window can go on."""
+        """Start without failures; `database` is the connection without which no window can continue."""
         self._session = session
         self._failures: list[ArchiverError] = []
         self._long = 0
 
     @contextmanager
     def collect(self, window: DueWindow) -> Generator[Turn]:
-        """Around the work on one window: what it raises is kept for the end, where the next one can still go on.
+        """Wrap the work on one window: what it raises is kept for the end, if the next one can still continue.
 
         Raises:
             ArchiverError: the next one cannot; it speaks of the failures before as well.
@@ -81,7 +81,7 @@ class Failures:
             turn.passed = True
 
     def settle(self) -> None:
-        """At the end: fails if any window did.
+        """Fail at the end if any window did.
 
         Raises:
             ArchiverError: the one failure there was; of several, `Interrupted` if any of them may pass by itself.

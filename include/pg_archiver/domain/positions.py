@@ -30,17 +30,17 @@ class Positions:
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> Self:
-        """These numbers, in whatever order, and however often each is named."""
+        """Return these numbers, in whatever order, and however often each is named."""
         return cls(tuple(_join((number, number) for number in sorted(numbers))))
 
     @classmethod
     def span(cls, first: int, last: int) -> Self:
-        """The numbers from the first to the last, none if that comes before the first."""
+        """Return the numbers from the first to the last, none if that comes before the first."""
         return cls(((first, last),) if first <= last else ())
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """What the server writes for an `int8multirange`.
+        """Parse what the server writes for an `int8multirange`.
 
         Raises:
             ValueError: it is none, or has no end.
@@ -50,49 +50,49 @@ class Positions:
         return cls(tuple((int(first), int(after) - 1) for first, after in _RANGE.findall(text)))
 
     def __str__(self) -> str:
-        """As the server writes it."""
+        """Return the text as the server writes it."""
         return f"{{{','.join(f'[{first},{last + 1})' for first, last in self.ranges)}}}"
 
     def __len__(self) -> int:
-        """How many numbers."""
+        """Return the number of numbers."""
         return sum(last - first + 1 for first, last in self.ranges)
 
     def __bool__(self) -> bool:
-        """Whether there is any number."""
+        """Return whether there is any number."""
         return bool(self.ranges)
 
     def __iter__(self) -> Iterator[int]:
-        """The numbers, in their order."""
+        """Yield the numbers, in their order."""
         for first, last in self.ranges:
             yield from range(first, last + 1)
 
     def __contains__(self, number: int) -> bool:
-        """Whether the number is one of them."""
+        """Return whether the number is one of them."""
         return bool(self.within(number, number))
 
     def __or__(self, other: Positions) -> Positions:
-        """The numbers of either."""
+        """Return the numbers of either."""
         if not (self and other):
             return self or other
         return Positions(tuple(_join(sorted((*self.ranges, *other.ranges)))))
 
     def __and__(self, other: Positions) -> Positions:
-        """The numbers of both."""
+        """Return the numbers of both."""
         few, many = sorted((self, other), key=lambda one: len(one.ranges))
         return Positions(tuple(part for first, last in few.ranges for part in many.within(first, last).ranges))
 
     def __sub__(self, other: Positions) -> Positions:
-        """The numbers that the other one has not."""
+        """Return the numbers that the other one has not."""
         return Positions(tuple(self._without(other)))
 
     def within(self, first: int, last: int) -> Positions:
-        """Those of the numbers from the first to the last."""
+        """Return those of the numbers from the first to the last."""
         begin = bisect_left(self.ranges, first, key=lambda one: one[1])
         end = bisect_left(self.ranges, last + 1, key=lambda one: one[0])
         return Positions(tuple((max(low, first), min(high, last)) for low, high in self.ranges[begin:end]))
 
     def moved(self, by: int) -> Positions:
-        """The numbers, each with this added."""
+        """Return the numbers, each with this added."""
         return Positions(tuple((first + by, last + by) for first, last in self.ranges))
 
     def _without(self, other: Positions) -> Iterator[tuple[int, int]]:
@@ -110,7 +110,7 @@ NONE = Positions()
 
 
 def _join(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Ranges that come in the order of their first numbers, those that touch each other made one."""
+    """Yield ranges in the order of their first numbers, those that touch each other joined."""
     whole: tuple[int, int] | None = None
     for first, last in ranges:
         if whole is None:

@@ -8,7 +8,7 @@ _KB = 1000
 
 
 def format_bytes(size: float) -> str:
-    """Bytes as a person reads them, in decimal units: `1.2 GB`."""
+    """Return bytes in a human-readable form, in decimal units: `1.2 GB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if abs(size) < _KB:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -17,7 +17,7 @@ def format_bytes(size: float) -> str:
 
 
 def say_given_back(size: int) -> str:
-    """What became of a table's size; others may have made it larger meanwhile."""
+    """Return what became of a table's size; others may have made it larger meanwhile."""
     if size < 0:
         return f"the table grew by {format_bytes(-size)} meanwhile"
     return f"{format_bytes(size)} given back" if size else "nothing given back"

@@ -54,7 +54,7 @@ class ForeignKey:
 
 
 class RowIdentity(StrEnum):
-    """How a row is told from every other one; beside it always stands the row's `xmin`, its version."""
+    """How a row is distinguished from every other one; beside it always stands the row's `xmin`, its version."""
 
     PRIMARY_KEY = "primary key"
     UNIQUE_INDEX = "unique index"
@@ -96,7 +96,7 @@ class Partition:
     """A partition of the table that is due as a whole: `span`, in column time, is just what it may hold.
 
     `bounds` are the literals of its definition. `alone` tells that its parent has no default partition beside it.
-    `back` tells that an earlier run began to drop it and that it is not due any more: it is only brought back.
+    `back` tells that an earlier run began to drop it and that it is no longer due: it is only brought back.
     """
 
     oid: int
@@ -108,7 +108,7 @@ class Partition:
     back: bool = False
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the partition in a human-readable form."""
         return f"partition {self.table} ({self.span})"
 
 

@@ -48,7 +48,7 @@ class Window:
             raise ValueError(f"a window must start before it ends: {self.start} to {self.end}")
 
     def overlaps(self, other: Window) -> bool:
-        """Whether they have a moment in common."""
+        """Return whether they have a moment in common."""
         return self.start < other.end and other.start < self.end
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ class DueWindow:
 
 
 def cutoff(run_time: datetime, now: datetime, keep_days: int) -> datetime:
-    """The instant before which rows are due.
+    """Return the instant before which rows are due.
 
     N days before the run's own time, so that a backfill of a past date archives what was due on that date, and
     never later than N days before now, so that a run dated in the future archives nothing early.
@@ -86,7 +86,7 @@ def cutoff(run_time: datetime, now: datetime, keep_days: int) -> datetime:
 
 
 def in_column_time(instant: datetime, kind: TimestampKind, timezone: str) -> datetime:
-    """The instant as the column would write it, naive.
+    """Return the instant as the column would write it, naive.
 
     A column without a time zone is read in the policy's zone. In the hour that clocks repeat, a wall-clock time
     may be either of two instants; then the earlier wall time is taken, so that nothing is due while in doubt. A
@@ -109,7 +109,7 @@ def in_column_time(instant: datetime, kind: TimestampKind, timezone: str) -> dat
 
 
 def earliest_wall_time(instant: datetime, timezone: str) -> datetime:
-    """The earliest time that clocks of this zone show at the instant or later, naive.
+    """Return the earliest time that clocks of this zone show at the instant or later, naive.
 
     Where clocks are put back, wall times come twice: a column without a time zone does not tell which of the two it
     means. For whoever must leave out nothing.
@@ -118,12 +118,12 @@ def earliest_wall_time(instant: datetime, timezone: str) -> datetime:
 
 
 def latest_wall_time(instant: datetime, timezone: str) -> datetime:
-    """The latest time that clocks of this zone show until the instant, naive."""
+    """Return the latest time that clocks of this zone show until the instant, naive."""
     return max(_around(instant, ZoneInfo(timezone), back=True))
 
 
 def _around(instant: datetime, zone: ZoneInfo, *, back: bool = False) -> Iterator[datetime]:
-    """The wall time at the instant, and that at the moment when clocks are put back, if that is near.
+    """Yield the wall time at the instant, and that at the moment when clocks are put back, if that is near.
 
     Backwards it is the last one before that moment, to the microsecond, and one more as the end of a span.
     """
@@ -147,12 +147,12 @@ def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
 
 
 def _left_out(wall: datetime, zone: ZoneInfo) -> bool:
-    """Whether clocks never showed this time, because they were put forward over it."""
+    """Return whether clocks never showed this time, because they were put forward over it."""
     return wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).replace(tzinfo=None) != wall
 
 
 def bounds(span: Window, kind: TimestampKind) -> tuple[datetime, datetime]:
-    """The span's ends as values to compare the column with, which mean the same whatever zone the session is in.
+    """Return the span's ends as values to compare the column with, which mean the same whatever zone the session is in.
 
     A naive value beside a `timestamptz` would be read in the session's zone, which a trigger may set while rows go.
     """
@@ -162,14 +162,14 @@ def bounds(span: Window, kind: TimestampKind) -> tuple[datetime, datetime]:
 
 
 def cell_of(moment: datetime, hours: int) -> Window:
-    """The cell of the grid that holds this moment."""
+    """Return the cell of the grid that holds this moment."""
     step = timedelta(hours=hours)
     start = moment - (moment - GRID_ORIGIN) % step
     return Window(start, start + step)
 
 
 def due_windows(firsts: Iterable[datetime], due: Window, hours: int) -> list[DueWindow]:
-    """The windows that hold these moments, oldest first, each cut to the span that is due.
+    """Return the windows that hold these moments, oldest first, each cut to the span that is due.
 
     Moments outside the due span are none of this run's business and give no window.
     """

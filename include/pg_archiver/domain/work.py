@@ -40,11 +40,11 @@ class Batch:
     partition: Partition | None = None
 
     def __iter__(self) -> Iterator[DueWindow]:
-        """The windows, in the order of their turns."""
+        """Yield the windows, in the order of their turns."""
         return iter(self.windows)
 
     def __len__(self) -> int:
-        """How many windows."""
+        """Return the number of windows."""
         return len(self.windows)
 
     @property

@@ -69,7 +69,7 @@ class RunGeneration:
 
     Of its `rows` so many as `deleted_rows` left; both sizes are bytes. `mine` is whether the run itself began or ended
     it; `cause` why it ended early, if it did; `latest` whether no later generation of the window has come; `stuck`
-    whether the one before ended in the same way in another run: given up, or with every row still there.
+    whether the one before ended in the same way in another run: abandoned, or with every row still there.
     """
 
     generation: int

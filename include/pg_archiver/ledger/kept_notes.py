@@ -51,12 +51,12 @@ class Past:
 
 
 def format_for(kept: Positions) -> Literal[2, 3]:
-    """The format of a new note: 3 only where a reader who knows no other one would have a long list to read."""
+    """Return the format of a new note: 3 only where a reader who knows no other one would have a long list to read."""
     return 2 if len(kept) <= _MOST_LISTED else _RANGED
 
 
 def _numbers(value: object, info: ValidationInfo) -> Positions:
-    """The rows of a note: listed, or as the server writes ranges."""
+    """Return the rows of a note: listed, or as the server writes ranges."""
     if isinstance(value, Positions):
         return value
     if isinstance(value, str) and info.data.get("format") == _RANGED:
@@ -90,7 +90,7 @@ class KeptNote(BaseModel):
         if self.format != 1 and self.written_at is None:
             raise ValueError("written_at belongs to the formats after the first")
         if self.kept.within(1, self.deleted_upto) != self.kept:
-            raise ValueError("a row that stayed is not one of those that the delete has dealt with")
+            raise ValueError("a row that stayed is not one of those that the delete has processed")
         return self
 
     @field_serializer("kept")
@@ -99,12 +99,12 @@ class KeptNote(BaseModel):
 
     @property
     def past(self) -> Past:
-        """Of which past it is."""
+        """The past to which it belongs."""
         return Past(self.system_identifier, self.timeline)
 
     @property
     def rows(self) -> tuple[int, Positions]:
-        """What it says of the rows, to compare."""
+        """The rows that it speaks of, to compare."""
         return self.deleted_upto, self.kept
 
     @property
@@ -131,7 +131,7 @@ class Judged:
 
 
 def judge(notes: Sequence[KeptNote]) -> Judged:
-    """Which of the notes on one object counts, or what is left of them where their order cannot be proven."""
+    """Return which of the notes on one object counts, or what is left of them where their order cannot be proven."""
     lasting = tuple(note for note in notes if not any(_is_overtaken(note, other) for other in notes))
     said = {note.rows for note in lasting}
     highest = max(upto for upto, _ in said)
@@ -143,13 +143,13 @@ def judge(notes: Sequence[KeptNote]) -> Judged:
 
 
 def contradict(note: KeptNote, other: KeptNote) -> bool:
-    """Whether they cannot be of one delete, of which the one has seen more than the other."""
+    """Return whether they cannot be of one delete, of which the one has seen more than the other."""
     first, later = sorted((note, other), key=lambda one: one.deleted_upto)
     return not _is_continued(first, later)
 
 
 def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
-    """Whether the other note is later beyond doubt: by the timeline and the clock, or because it tells what came next.
+    """Return whether the other note is certainly later: by timeline and clock, or as it tells what came next.
 
     Snapshots that are brought back begin no new timeline, so the clock has to agree with it, and where the timeline is
     the same, or not told, the rows must too: in one past no delete goes backwards.
@@ -167,6 +167,6 @@ def _is_overtaken(note: KeptNote, by: KeptNote) -> bool:
 
 
 def _is_continued(first: KeptNote, later: KeptNote) -> bool:
-    """Whether the later one says the same of the rows that the first one speaks of."""
+    """Return whether the later one says the same of the rows that the first one speaks of."""
     before = later.kept.within(1, first.deleted_upto)
     return later.deleted_upto >= first.deleted_upto and before == first.kept

@@ -2,7 +2,7 @@
 
 The ledger knows it first. The note in S3 is for the day when the ledger is lost, and is written only where there is
 something to say. At the end of a delete it comes before the ledger's last word, so that it cannot be forgotten. When
-a delete is given up it comes after it: a note left by a process that died in between would be wrong as soon as
+a delete is abandoned it comes after it: a note left by a process that died in between would be wrong as soon as
 another one went on deleting.
 
 A database that was brought back to an earlier moment writes its own notes beside those that were written before;
@@ -42,7 +42,7 @@ class RemovedRows:
 
     `known` is false where no ledger says so at first hand: it was lost, or made again from the manifests. Then notes
     beside the object may contradict each other: whether the `disputed` rows left cannot be told, and with `doubtful`
-    it cannot be told of any. `notes` are sentences for people.
+    it is not known of any. `notes` are human-readable sentences.
     """
 
     known: bool
@@ -68,12 +68,12 @@ class NoteKeys:
     """
 
     def __init__(self) -> None:
-        """Lists nothing yet."""
+        """List nothing yet."""
         self._bucket = self._after = self._last = ""
         self._keys: list[str] = []
 
     def list_of(self, bucket: Bucket, data_key: str) -> list[str]:
-        """Those of the notes on this object."""
+        """Return those of the notes on this object."""
         begin = kept_folder(data_key)
         if not (bucket.name == self._bucket and self._after <= begin and self._reaches_beyond(begin)):
             folder = data_key.rsplit("/", _FOLDERS_OF_HOUR)[0] + "/"
@@ -90,7 +90,7 @@ class NoteKeys:
 
 
 def note_kept(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
-    """Writes the note of a generation whose delete ends here, if some of its rows stayed.
+    """Write the note of a generation whose delete ends here, if some of its rows stayed.
 
     If none did, it is written where notes of another past say so of some. That may be only where the server is not
     known to be the one of the export, on the same timeline; whether there are others is not asked each time.
@@ -103,10 +103,10 @@ def note_kept(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
 
 
 def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: NoteKeys | None = None) -> bool:
-    """Writes the note of a generation whose delete has ended, if one is needed and none says the same.
+    """Write the note of a generation whose delete has ended, if one is needed and none says the same.
 
     The same progress gives the same key, so a second try finds its own note and leaves it. Before anything is written
-    on account of what was `listed` a while ago, it is asked for again.
+    because of what was `listed` a while ago, it is asked for again.
 
     Raises:
         CheckFailed: what was written came back as something else each time.
@@ -143,13 +143,13 @@ def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: N
         return False
     raise CheckFailed(
         f"the note on s3://{bucket.name}/{row.object_key} that tells which rows stayed came back as something else "
-        f"than was sent, {_MOST_TRIES} times; nothing more was deleted. See what stands between here and S3, then run "
-        f"this again"
+        f"than was sent, {_MOST_TRIES} times. Nothing more was deleted. Fix: check what stands between here and S3, "
+        "then run this again"
     )
 
 
 def read_notes(bucket: Bucket, manifest: Manifest, keys: Iterable[str] | None = None) -> Noted:
-    """All notes on this object; what cannot be read, or is none, ends nothing.
+    """Return all notes on this object; what cannot be read, or is none, ends nothing.
 
     Their `keys` are asked for, if the caller does not know them.
     """
@@ -177,7 +177,7 @@ def read_notes(bucket: Bucket, manifest: Manifest, keys: Iterable[str] | None = 
 
 
 def find_removed_rows(ledger: WindowLedger, bucket: Bucket, manifest: Manifest, *, noted: bool = True) -> RemovedRows:
-    """Which rows of the object left the table, from the ledger, else from the notes beside it, if there may be any.
+    """Return which rows of the object left the table, from the ledger, else from the notes beside it.
 
     With neither, all of them are taken to have left. A ledger's row that only took the object's key, without
     having written it, knows nothing of it.
@@ -193,7 +193,7 @@ def find_removed_rows(ledger: WindowLedger, bucket: Bucket, manifest: Manifest, 
 
 
 def weigh_notes(manifest: Manifest, found: Noted) -> RemovedRows:
-    """Which rows of the object left the table, where nothing tells of it but the notes beside it."""
+    """Return which rows of the object left the table, where nothing tells of it but the notes beside it."""
     if not found.notes:
         doubt = (
             (f"which rows of {manifest.data.key} stayed in the table is not known: no note on it can be read",)
@@ -206,8 +206,8 @@ def weigh_notes(manifest: Manifest, found: Noted) -> RemovedRows:
     if judged.disputed or judged.doubtful:
         rows = say_count(len(judged.disputed), "row") if judged.disputed else "many rows"
         sentences.append(
-            f"notes on {manifest.data.key} contradict each other about {rows}, and which of them is the last cannot be "
-            f"told"
+            f"notes on {manifest.data.key} contradict each other about {rows}, and which of them is the last is not "
+            "known"
         )
     elif past := _of_another_past(found, judged.lasting[0]):
         sentences.append(f"{say_count(past, 'note')} on {manifest.data.key} of another past of the database left aside")
@@ -215,17 +215,17 @@ def weigh_notes(manifest: Manifest, found: Noted) -> RemovedRows:
 
 
 def has_kept(row: Generation) -> bool:
-    """Whether rows of this generation stayed, or were never dealt with."""
+    """Return whether rows of this generation stayed, or were never processed."""
     return bool(row.kept) or row.deleted_upto != row.rows
 
 
 def has_seen_object(row: Generation) -> bool:
-    """Whether the ledger speaks of an object that it saw written, at first hand."""
+    """Return whether the ledger speaks of an object that it saw written, at first hand."""
     return not row.rebuilt and row.manifest is not None
 
 
 def has_written_object(row: Generation, manifest: Manifest) -> bool:
-    """Whether this row of the ledger is the very one that wrote the object, whatever else it has lost since.
+    """Return whether this row of the ledger is the very one that wrote the object, whatever else it has lost since.
 
     A server that lost its last commits lost those of the delete as well. So what the row says of its rows holds.
     """
@@ -233,7 +233,7 @@ def has_written_object(row: Generation, manifest: Manifest) -> bool:
 
 
 def tell_contradictions(row: Generation, found: Noted) -> str | None:
-    """A sentence on the notes that say something else than the ledger does at first hand; None if there are none."""
+    """Return a sentence on notes that contradict what the ledger knows at first hand; None if there are none."""
     others = sum(note.rows != (row.deleted_upto, row.kept) for note in found.notes)
     if not others:
         return None
@@ -244,7 +244,7 @@ def tell_contradictions(row: Generation, found: Noted) -> str | None:
 
 
 def has_note(row: Generation, found: Noted) -> bool:
-    """Whether one of the notes says of the rows what the ledger says."""
+    """Return whether one of the notes says of the rows what the ledger says."""
     return any(note.rows == (row.deleted_upto, row.kept) for note in found.notes)
 
 
@@ -255,7 +255,7 @@ def _is_past_of_export(ledger: WindowLedger, row: Generation) -> bool:
 
 
 def _is_last_word(found: Noted, note: KeptNote) -> bool:
-    """Whether a reader who has only the notes comes to what this one says."""
+    """Return whether a reader who has only the notes comes to what this one says."""
     judged = judge(found.notes)
     return not judged.doubtful and {one.rows for one in judged.lasting} == {note.rows}
 

@@ -25,7 +25,7 @@ def detach_lock(parent: TableName) -> str:
 
 
 def rewrite_lock(order: WorkOrder) -> str:
-    """The name of the lock that the archive shares while it reads or deletes a window of this table.
+    """Return the name of the lock that the archive shares while it reads or deletes a window of this table.
 
     Whoever rewrites the table holds it alone: what was exported before a rewrite has to be exported again after it.
     """
@@ -33,5 +33,5 @@ def rewrite_lock(order: WorkOrder) -> str:
 
 
 def maintenance_lock(order: WorkOrder) -> str:
-    """The name of the lock that whoever maintains this table holds."""
+    """Return the name of the lock that whoever maintains this table holds."""
     return f"archiver maintenance {order.client}/{order.table}"

@@ -37,7 +37,7 @@ class Ending(StrEnum):
 
 @dataclass
 class Entry:
-    """An action that is going on: what its line in the ledger is to say at its end."""
+    """An action in progress: what its line in the ledger is to say at its end."""
 
     before: Sizes | None = None
     after: Sizes | None = None
@@ -46,7 +46,7 @@ class Entry:
     ending: Ending = Ending.DONE
 
     def add(self, note: str) -> None:
-        """One more thing to say."""
+        """Add one more note."""
         self.note = f"{self.note}; {note}" if self.note else note
 
 
@@ -83,14 +83,14 @@ class MaintenanceLog:
     """The maintenance of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
-        """Reads and writes through this connection, for this client and table."""
+        """Read and write through this connection, for this client and table."""
         self._session = session
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
 
     @contextmanager
     def record(self, action: Action, before: Sizes | None = None, strategy: str | None = None) -> Generator[Entry]:
-        """A line in the ledger for what is done in this block; what ends the block with an error ends it as failed.
+        """Write a line in the ledger for what is done in this block; an error that ends the block ends it as failed.
 
         The caller holds the maintenance lock. In a dry run nothing is written.
         """
@@ -109,7 +109,7 @@ class MaintenanceLog:
         self._end(row, entry)
 
     def note_skipped(self, action: Action, why: str) -> None:
-        """A line in the ledger for what was not done because a person did not want it.
+        """Write a line in the ledger for what was not done because a person rejected it.
 
         Raises:
             Busy: somebody else maintains the table.
@@ -133,7 +133,7 @@ class MaintenanceLog:
         return int(row.id)
 
     def _try_to_end(self, row: int, entry: Entry) -> None:
-        """The connection may be what is broken; then the next action finds the line and ends it."""
+        """Try to end the line; if the connection is what is broken, the next action finds the line and ends it."""
         try:
             self._end(row, entry)
         except DatabaseInterrupted as error:
@@ -150,7 +150,7 @@ class MaintenanceLog:
         )
 
     def list_of_run(self) -> list[MaintenanceRecord]:
-        """What this run did to the table, in its order."""
+        """Return what this run did to the table, in its order."""
         return [
             _make_record(row)
             for row in self._session.fetch_all("ledger/maintenance/of_run", **self._subject, run_id=self._order.run_id)

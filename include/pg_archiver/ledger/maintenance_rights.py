@@ -18,12 +18,12 @@ from pg_archiver.postgres.session import Session
 def ensure_maintenance_log(
     session: Session, order: WorkOrder, open_archive: Callable[[], AbstractContextManager[Session]]
 ) -> None:
-    """Sees to it that this session may note in the ledger what it maintains, and never makes the ledger itself.
+    """See to it that this session may note in the ledger what it maintains, and never make the ledger itself.
 
     Args:
         session: the session of maintenance; not in a transaction.
-        order: which table of whom.
-        open_archive: opens a session of the archive's own role in the same database; only where something lacks.
+        order: the client and table to work on.
+        open_archive: opens a session of the archive's own role in the same database; only if something is missing.
 
     Raises:
         RightMissing: the archive's role could not give the rights, since the ledger is not its own.
@@ -41,13 +41,13 @@ def ensure_maintenance_log(
         raise RightMissing(
             f"role {rights.role!r}, of the policy file's maintenance_conn_id, may not keep the ledger of database "
             f"{session.name}, and the archive's role could not let it, since schema {SCHEMA} or its tables belong to "
-            f"another. Nothing was done. Run include/sql/roles/maintenance.sql there as the schema's owner, and make "
-            f"the archive's role the tables' owner with ALTER TABLE ... OWNER TO"
+            "another. Nothing was done. Fix: run include/sql/roles/maintenance.sql there as the schema's owner, and "
+            "make the archive's role the tables' owner with ALTER TABLE ... OWNER TO"
         )
 
 
 def _may_keep(session: Session) -> bool:
-    """Whether the ledger is there, of this version, and open to this session."""
+    """Return whether the ledger is there, of this version, and open to this session."""
     rights = session.fetch_one("ledger/maintenance/rights")
     if not (rights.in_schema and rights.in_tables):
         return False

@@ -15,12 +15,12 @@ _MIGRATIONS = FOLDER / "ledger" / "migrations"
 
 
 def list_migrations() -> list[tuple[int, Path]]:
-    """The numbered files, in order."""
+    """Return the numbered files, in order."""
     return sorted((int(path.name[:4]), path) for path in _MIGRATIONS.glob("*.sql"))
 
 
 def refuse_foreign(session: Session) -> None:
-    """Makes sure that what goes by the ledger's names in this database is the ledger.
+    """Make sure that what goes by the ledger's names in this database is the ledger.
 
     Raises:
         DatabaseRefused: it is somebody else's.
@@ -28,8 +28,9 @@ def refuse_foreign(session: Session) -> None:
     if found := session.fetch_all("ledger/schema/foreign_relations"):
         named = ", ".join(f"{SCHEMA}.{row.name}" for row in found)
         raise DatabaseRefused(
-            f"{named} in database {session.name} is not of this program, which keeps its ledger under that name; "
-            f"nothing was archived or deleted. Move it out of the way with ALTER TABLE ... RENAME TO or SET SCHEMA"
+            f"{named} in database {session.name} does not belong to this program, which keeps its ledger under that "
+            "name. Nothing was archived or deleted. Fix: move it out of the way with ALTER TABLE ... RENAME TO or "
+            "SET SCHEMA"
         )
 
 
@@ -37,16 +38,16 @@ class LedgerTables:
     """The tables of the ledger in one client database."""
 
     def __init__(self, session: Session) -> None:
-        """Reads and writes through this connection."""
+        """Read and write through this connection."""
         self._session = session
 
     def exists(self) -> bool:
-        """Whether this database has a ledger; before the first run it has none."""
+        """Return whether this database has a ledger; before the first run it has none."""
         refuse_foreign(self._session)
         return bool(self._session.fetch_one("ledger/schema/schema_exists").windows)
 
     def migrate(self) -> None:
-        """Brings the ledger's tables up to this version; does nothing when they are.
+        """Bring the ledger's tables up to this version; do nothing when they are.
 
         Raises:
             DatabaseRefused: the role may not create the schema, or not in it; the message says what to grant. Or only
@@ -67,7 +68,7 @@ class LedgerTables:
                         self._session.execute("ledger/schema/record_migration", number=number, name=path.stem)
 
     def find_hindrance(self) -> str | None:
-        """Why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
+        """Return why `migrate` would refuse to let this program write, None if it would not; for dry runs."""
         try:
             self._refuse_newer()
         except DatabaseRefused as refusal:
@@ -75,7 +76,7 @@ class LedgerTables:
         return None
 
     def is_current(self) -> bool:
-        """Whether there is a ledger, and it is one of this version or a later one, which may be read."""
+        """Return whether there is a ledger, and it is one of this version or a later one, which may be read."""
         return self.exists() and not self._find_missing()
 
     def _refuse_newer(self) -> None:
@@ -90,14 +91,14 @@ class LedgerTables:
             self._session.run_script(path.read_text(encoding="utf-8"))
         except DatabaseRefused as refusal:
             raise DatabaseRefused(
-                f"{refusal}. So the ledger could not be brought to this version (step {number}), and nothing was "
-                f"archived or deleted. If its tables belong to another role, run this once as that role, or make this "
-                f"one their owner with ALTER TABLE ... OWNER TO"
+                f"{refusal}. So the ledger could not be brought to this version (step {number}). Nothing was archived "
+                "or deleted. Fix: if its tables belong to another role, run this once as that role, or make this one "
+                "their owner with ALTER TABLE ... OWNER TO"
             ) from None
 
     def _find_missing(self) -> list[tuple[int, Path]]:
         if not self._session.fetch_one("ledger/schema/schema_exists").migrations:
-            # CREATE SCHEMA wants the right to create one even where IF NOT EXISTS finds it there.
+            # CREATE SCHEMA needs the privilege CREATE even if IF NOT EXISTS finds the schema there.
             return list_migrations()[1:] if self._schema_rights() else list_migrations()
         done = {row.number for row in self._session.fetch_all("ledger/schema/migrations_done")}
         return [(number, path) for number, path in list_migrations() if number > 1 and number not in done]
@@ -106,7 +107,7 @@ class LedgerTables:
         return self._session.fetch_all("postgres/catalog/schema_rights", schema=SCHEMA)
 
     def _refuse_missing_rights(self) -> None:
-        """Somebody else may have made the schema, so that this role need not be able to make any."""
+        """Refuse if a privilege on the schema is missing; somebody else may have made it."""
         for rights in self._schema_rights():
             missing = [
                 name for name, granted in (("USAGE", rights.may_use), ("CREATE", rights.may_create)) if not granted
@@ -114,5 +115,5 @@ class LedgerTables:
             if missing:
                 raise DatabaseRefused(
                     f"the role of the Airflow connection may not keep the ledger in schema {SCHEMA} of database "
-                    f"{self._session.name}; grant {' and '.join(missing)} on that schema"
+                    f"{self._session.name}. Fix: grant {' and '.join(missing)} on that schema"
                 )

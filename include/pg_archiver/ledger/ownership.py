@@ -38,8 +38,8 @@ FRESH = timedelta(seconds=30)
 _LONGEST_MARKER = 1 << 16
 _SECOND_LOOK_SECONDS = 0.5
 _FIX = (
-    "If this database is the one that acts for this archive from now on, start the run with the parameter adopt and a "
-    "reason; if it is a copy, give it another 'prefix' or take it out of the policy file"
+    "Fix: if this database is the one that acts for this archive from now on, start the run with the parameter adopt "
+    "and a reason. If it is a copy, give it another 'prefix' or take it out of the policy file"
 )
 
 
@@ -67,7 +67,7 @@ class _State:
     hindrances: tuple[str, ...]
 
     def may_adopt(self, reason: str | None) -> bool:
-        """Whether a reason still counts: a run that is cleared must not take back what was adopted since."""
+        """Return whether a reason still counts: a run that is cleared must not take back what was adopted since."""
         return reason is not None and not (self.own and self.anchor and self.anchor.adopted)
 
 
@@ -75,7 +75,7 @@ class Ownership:
     """Whether one client's database is the one that acts for the client's archive in one bucket, below one prefix."""
 
     def __init__(self, session: Session, bucket: Bucket, order: WorkOrder, fresh: timedelta = FRESH) -> None:
-        """For this client, bucket, prefix and run; `fresh` is how old S3's answer may be for `reconfirm`."""
+        """Take this client, bucket, prefix and run; `fresh` is how old S3's answer may be for `reconfirm`."""
         self._session = session
         self._bucket = bucket
         self._order = order
@@ -84,9 +84,9 @@ class Ownership:
         self._confirmed_at: float | None = None
 
     def claim(self, adopt: str | None = None) -> None:
-        """Notes that this run's database acts for the archive; does nothing if this run has done so already.
+        """Note that this run's database acts for the archive; do nothing if this run has done so already.
 
-        To be called after `Ledger.migrate`, outside of a transaction.
+        To be called after `WindowLedger.migrate`, outside of a transaction.
 
         Args:
             adopt: why this database acts from now on whatever was found, in a person's words; it counts once a run.
@@ -102,7 +102,7 @@ class Ownership:
             state = self._look()
             if state.may_adopt(reason):
                 for hindrance in state.hindrances:
-                    log.warning("adopting all the same: %s", hindrance)
+                    log.warning("adopting anyway: %s", hindrance)
                 self._note(state, reason)
                 return
             if state.hindrances:
@@ -111,7 +111,7 @@ class Ownership:
                 self._note(state, None)
 
     def confirm(self) -> None:
-        """Makes sure, before anything is deleted, that no other database has come to act for the archive.
+        """Make sure, before anything is deleted, that no other database has come to act for the archive.
 
         Raises:
             OwnedElsewhere: another one may have; or this run has never claimed the archive.
@@ -121,14 +121,14 @@ class Ownership:
         if not state.own:
             raise OwnedElsewhere(
                 f"client {self._order.client}: run {self._order.run_id} has not noted in the ledger that it acts for "
-                f"this archive, so it deletes nothing; clear its task plan, or start another run"
+                "this archive, so it deletes nothing. Fix: clear its task plan, or start another run"
             )
         if state.hindrances:
             raise OwnedElsewhere(self._refusal(state, "nothing more was deleted"))
         self._confirmed_at = asked_at
 
     def reconfirm(self) -> None:
-        """The same between two delete batches: asks again only if the last answer is not fresh any more.
+        """Confirm between two delete batches: ask again only if the last answer is no longer fresh.
 
         Raises:
             OwnedElsewhere: as `confirm`.
@@ -137,7 +137,7 @@ class Ownership:
             self.confirm()
 
     def find_hindrance(self, adopt: str | None = None) -> str | None:
-        """Why `claim` would refuse, None if it would not; for dry runs, since it writes nothing anywhere.
+        """Return why `claim` would refuse, None if it would not; for dry runs, since it writes nothing anywhere.
 
         Raises:
             SettingError: `adopt` is empty.
@@ -163,7 +163,7 @@ class Ownership:
         )
 
     def _note(self, state: _State, reason: str | None) -> None:
-        """The next number: in the ledger first, then in S3, then read back."""
+        """Note the next number: in the ledger first, then in S3, then read it back."""
         number, token, identity = state.next_number, secrets.token_hex(16), state.identity
         rows = self._session.fetch_all(
             "ledger/owners/note",
@@ -179,8 +179,8 @@ class Ownership:
         )
         if not rows:
             raise Superseded(
-                f"client {self._order.client}: another claim noted number {number} at the same moment; nothing was "
-                f"archived or deleted on this run's account"
+                f"client {self._order.client}: another claim noted number {number} at the same moment. This run "
+                "archived and deleted nothing"
             )
         note = OwnerNote(
             client=self._order.client, number=number, token=token, run_id=self._order.run_id, noted_at=rows[0].noted_at
@@ -192,7 +192,7 @@ class Ownership:
         if marker.token != token:
             raise OwnedElsewhere(
                 f"client {self._order.client}: s3://{self._bucket.name}/{self._key(number)} does not hold the token "
-                f"that this run has just written; {marker.story}. Another database acts for this archive; nothing was "
+                f"that this run has just written; {marker.story}. Another database acts for this archive. Nothing was "
                 f"archived or deleted. {_FIX}"
             )
         self._session.execute("ledger/owners/confirm", **self._archive, number=number, token=token)
@@ -223,7 +223,7 @@ class Ownership:
         return bool(self._session.fetch_one("ledger/schema/schema_exists").owners)
 
     def _numbers(self, since: int | None) -> list[int]:
-        """The numbers of the markers in S3, from this one on.
+        """Return the numbers of the markers in S3, from this one on.
 
         Raises:
             OwnedElsewhere: something lies among them that is none.
@@ -234,16 +234,16 @@ class Ownership:
             number = number_of_owner(key)
             if number is None and key != folder:
                 raise OwnedElsewhere(
-                    f"s3://{self._bucket.name}/{key} lies where the markers of this archive's owners are, and is "
-                    f"none that this version knows; nothing was archived or deleted. Find out who wrote it, and move "
-                    f"it elsewhere"
+                    f"s3://{self._bucket.name}/{key} lies where the markers of this archive's owners are, and is not "
+                    "a marker that this version knows. Nothing was archived or deleted. Fix: find out who wrote it, "
+                    "and move it elsewhere"
                 )
             if number is not None and number >= (since or 0):
                 numbers.append(number)
         return numbers
 
     def _read(self, number: int) -> Marker:
-        """A marker as S3 has it; what cannot be read or understood is unknown, never missing.
+        """Return a marker as S3 has it; what cannot be read or understood is unknown, never missing.
 
         Some servers show an object while they still take it in, so what cannot be read is looked at once more.
         """
@@ -262,7 +262,7 @@ class Ownership:
         except Refused as error:
             return Marker(None, str(error))
         except ValidationError:
-            return Marker(None, f"s3://{self._bucket.name}/{key} is no marker that this version can read")
+            return Marker(None, f"s3://{self._bucket.name}/{key} is not a marker that this version can read")
         where = f"s3://{self._bucket.name}/{key} was written by run {note.run_id} at {note.noted_at:%Y-%m-%d %H:%M} UTC"
         if (note.client, note.number) != (self._order.client, number):
             return Marker(None, f"{where} for client {note.client} and number {note.number}")
@@ -294,7 +294,7 @@ def _reason(adopt: str | None) -> str | None:
         return None
     if not adopt.strip():
         raise SettingError(
-            "the run's parameter adopt is empty; write why this database acts for the archive from now on, or leave "
-            "it unset. Nothing was archived or deleted"
+            "the run's parameter adopt is empty. Nothing was archived or deleted. Fix: write why this database acts "
+            "for the archive from now on, or leave it unset"
         )
     return adopt.strip()

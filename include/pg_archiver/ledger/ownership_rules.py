@@ -31,7 +31,7 @@ class Claim:
 class Marker:
     """An object that was read in S3; `token` is None where it is unknown.
 
-    `story` says for people who wrote it, or why it cannot be read.
+    `story` says, human-readable, who wrote it, or why it cannot be read.
     """
 
     token: str | None
@@ -45,7 +45,7 @@ def find_hindrances(
     markers: Mapping[int, Marker],
     identity: Identity,
 ) -> list[str]:
-    """Why this database may not act for the archive; empty if it may.
+    """Return why this database may not act for the archive; empty if it may.
 
     Of all that S3 has only two objects have to be read. The newest stands for those between: whoever wrote it had
     found the one before it to be his own.
@@ -82,7 +82,7 @@ def find_hindrances(
 
 
 def numbers_to_read(anchor: Claim | None, numbers: Collection[int]) -> list[int]:
-    """Which of S3's markers have to be read to tell whose the archive is: the anchor's and the newest."""
+    """Return which of S3's markers have to be read to tell whose the archive is: the anchor's and the newest."""
     wanted = {anchor.number} & set(numbers) if anchor else set()
     return sorted(wanted | ({max(numbers)} if numbers else set()))
 
@@ -103,7 +103,7 @@ def _changes(then: Identity, now: Identity) -> list[str]:
     found = [f"the {what} was {before!r} and is {after!r} now" for what, before, after in facts if before != after]
     if then.system_identifier and not now.system_identifier:
         found.append(
-            f"the system identifier of the server was {then.system_identifier!r}, and this role may not ask for it any "
-            f"more (grant it EXECUTE on function pg_catalog.pg_control_system())"
+            f"the system identifier of the server was {then.system_identifier!r}, and this role may no longer ask for "
+            "it (grant it EXECUTE on function pg_catalog.pg_control_system())"
         )
     return found

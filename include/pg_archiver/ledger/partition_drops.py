@@ -20,7 +20,7 @@ class Dropped:
     bytes: int
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the drop in a human-readable form."""
         return f"partition {self.table} dropped whole: {self.rows} rows, {self.bytes / 1e6:.1f} MB given back"
 
 
@@ -28,22 +28,22 @@ class PartitionDropLog:
     """The drops of one table's partitions, in the ledger: begun before the detach, ended with the drop."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
-        """Reads and writes through this connection, for this client and table."""
+        """Read and write through this connection, for this client and table."""
         self._session = session
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
 
     def exists(self) -> bool:
-        """Whether this ledger knows of drops; a ledger of an older version does not."""
+        """Return whether this ledger knows of drops; a ledger of an older version does not."""
         return bool(self._session.fetch_one("ledger/schema/schema_exists").partitions)
 
     def list_unfinished(self) -> dict[int, Partition]:
-        """What was begun and not ended, by the number of its line."""
+        """Return what was begun and not ended, by the number of its line."""
         rows = self._session.fetch_all("ledger/partition_drops/unfinished", **self._subject)
         return {row.id: partition_of(row, alone=True) for row in rows}
 
     def begin(self, partition: Partition) -> int:
-        """Notes that the partition is about to be detached; returns the number of the line."""
+        """Note that the partition is about to be detached; return the number of the line."""
         row = self._session.fetch_one(
             "ledger/partition_drops/begin",
             **self._subject,
@@ -61,7 +61,7 @@ class PartitionDropLog:
         return int(row.id)
 
     def end(self, number: int, state: str, note: str | None = None, dropped: Dropped | None = None) -> None:
-        """Notes how it ended: `dropped`, `attached` again, its rows `moved` into the table, or `gone` otherwise.
+        """Note how it ended: `dropped`, `attached` again, its rows `moved` into the table, or `gone` otherwise.
 
         Raises:
             Superseded: another run ended it first.
@@ -76,16 +76,16 @@ class PartitionDropLog:
             run_id=self._order.run_id,
         )
         if changed != 1:
-            raise Superseded("another run dealt with the partition while this one worked on it")
+            raise Superseded("another run processed the partition while this one worked on it")
 
     def list_of_run(self) -> list[Dropped]:
-        """What this run dropped."""
+        """Return what this run dropped."""
         rows = self._session.fetch_all("ledger/partition_drops/of_run", **self._subject, run_id=self._order.run_id)
         return [Dropped(TableName(row.schema, row.name), row.rows, row.bytes) for row in rows]
 
 
 def partition_of(row: Row, *, alone: bool) -> Partition:
-    """The partition that a row of the catalog or of the ledger tells of."""
+    """Return the partition that a row of the catalog or of the ledger tells of."""
     return Partition(
         oid=row.oid,
         table=TableName(row.schema, row.name),

@@ -44,14 +44,14 @@ class RestoreLog:
     """The restores of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
-        """Reads and writes through this connection, for this client and table."""
+        """Read and write through this connection, for this client and table."""
         self._session = session
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._run_id = order.run_id
 
     def list_holds(self, span: Window) -> list[Hold]:
-        """The holds on this table that overlap the span and have not ended, by the server's clock."""
+        """Return the holds on this table that overlap the span and have not ended, by the server's clock."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return []
         rows = self._session.fetch_all(
@@ -73,7 +73,7 @@ class RestoreLog:
         rows: int,
         positions: str,
     ) -> datetime | None:
-        """An object's rows were put into the target; runs in their transaction. Returns until when they are held."""
+        """Note that an object's rows were put into the target, in their transaction; return the end of the hold."""
         row = self._session.fetch_one(
             "ledger/restores/note",
             **self._subject,
@@ -94,7 +94,7 @@ class RestoreLog:
         return datetime.fromtimestamp(row.hold_until, UTC) if row.hold_until is not None else None
 
     def find_before(self, manifest: Manifest, target: TableName, oid: int) -> Before:
-        """What is noted of the object and this target, whatever bucket or prefix the object had then."""
+        """Return what is noted of the object and this target, whatever bucket or prefix the object had then."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restores:
             return Before()
         folder = table_folder("", self._order.client, self._order.table)
@@ -119,11 +119,11 @@ class RestoreLog:
         )
 
     def note_target(self, target: TableName, oid: int) -> None:
-        """A restore of this table made the target; runs in the same transaction."""
+        """Note that a restore of this table made the target, in the same transaction."""
         self._session.execute("ledger/restores/note_target", **self._target(target, oid), run_id=self._run_id)
 
     def has_made(self, target: TableName, oid: int) -> bool:
-        """Whether a restore of this table made the target."""
+        """Return whether a restore of this table made the target."""
         if not self._session.fetch_one("ledger/schema/schema_exists").restore_targets:
             return False
         return bool(self._session.fetch_one("ledger/restores/is_target", **self._target(target, oid)).made)

@@ -12,11 +12,12 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.positions import Positions
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
 from pg_archiver.ledger.generation import Cause, Generation, RunGeneration, State
+from pg_archiver.ledger.generation_rows import to_generation, to_run_generation
 from pg_archiver.ledger.kept_notes import Past
 from pg_archiver.ledger.migrations import LedgerTables, refuse_foreign
 from pg_archiver.objects.manifest import Manifest
@@ -33,10 +34,10 @@ _FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-inf
 
 
 def manifest_of(row: Generation, window: DueWindow | Window) -> Manifest:
-    """What the ledger knows of an exported generation.
+    """Return what the ledger knows of an exported generation.
 
     Raises:
-        CheckFailed: its entry is no manifest.
+        CheckFailed: its entry is not a manifest.
     """
     return Manifest.parse(row.manifest, f"the ledger's entry for window {window}")
 
@@ -45,7 +46,7 @@ class WindowLedger(LedgerTables):
     """The windows of one table of one client."""
 
     def __init__(self, session: Session, order: WorkOrder) -> None:
-        """Reads and writes through this connection, for this client and table."""
+        """Read and write through this connection, for this client and table."""
         super().__init__(session)
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
@@ -53,14 +54,14 @@ class WindowLedger(LedgerTables):
         self._found = False
 
     def find_latest(self, cell: Window) -> Generation | None:
-        """The newest generation of this window, None if there is none."""
+        """Return the newest generation of this window, None if there is none."""
         rows = self._session.fetch_all(
             "ledger/windows/latest_generation", **self._subject, cell_start=cell.start, cell_end=cell.end
         )
-        return _ledger_row(rows[0]) if rows else None
+        return to_generation(rows[0]) if rows else None
 
     def read_ahead(self, window: DueWindow, state: State) -> Manifest | None:
-        """The window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
+        """Return the window's manifest if it is in this state now, to read ahead; what counts is asked in its turn."""
         row = self.find_latest(window.cell)
         if row is not None and row.state is state and row.bucket == self._order.bucket:
             with suppress(CheckFailed):
@@ -68,16 +69,16 @@ class WindowLedger(LedgerTables):
         return None
 
     def find_by_object(self, bucket: str, key: str) -> Generation | None:
-        """The generation that took this key, None if the ledger has none."""
+        """Return the generation that took this key, None if the ledger has none."""
         # A dry run may find no ledger at all, and makes none.
         self._found = self._found or self.exists()
         if not self._found:
             return None
         rows = self._session.fetch_all("ledger/windows/by_object", bucket=bucket, object_key=key)
-        return _ledger_row(rows[0]) if rows else None
+        return to_generation(rows[0]) if rows else None
 
     def begin(self, window: DueWindow, generation: int) -> Generation:
-        """Starts a generation: from now on its key is taken, whatever becomes of it.
+        """Start a generation: from now on its key is taken, whatever becomes of it.
 
         Raises:
             Superseded: another run has begun the same one just now.
@@ -100,16 +101,16 @@ class WindowLedger(LedgerTables):
         if not rows:
             raise Superseded(
                 f"window {window.cell}: another run began generation {generation} at the same moment, or its key is "
-                f"taken in this ledger; nothing was exported on this run's account"
+                "taken in this ledger. This run exported nothing of it"
             )
-        return replace(_ledger_row(rows[0]), handed_over=rows[0].handed_over)
+        return replace(to_generation(rows[0]), handed_over=rows[0].handed_over)
 
     def note_failure(self, row: Generation, note: str) -> None:
-        """Notes why the export of this generation failed; the next try ends it and begins another."""
+        """Note why the export of this generation failed; the next try ends it and begins another."""
         self._session.execute("ledger/windows/note_failure", id=row.id, note=note)
 
     def mark_exported(self, row: Generation, manifest: Manifest) -> None:
-        """The object is in S3, not yet read back."""
+        """Note that the object is in S3, not yet read back."""
         self._require_one_row(
             row,
             self._session.execute(
@@ -124,11 +125,11 @@ class WindowLedger(LedgerTables):
         )
 
     def mark_stored(self, row: Generation, etag: str) -> None:
-        """The object was read back and checked; its rows may be deleted from now on."""
+        """Note that the object was read back and checked; its rows may be deleted from now on."""
         self._require_one_row(row, self._session.execute("ledger/windows/mark_stored", id=row.id, etag=etag))
 
     def note_progress(self, row: Generation, after: int, upto: int, deleted: int, kept: Positions) -> None:
-        """A delete batch, in whose transaction this runs: rows `after` to `upto` are dealt with, `kept` were left."""
+        """Note a delete batch in its transaction: rows `after` to `upto` are processed, `kept` were left."""
         self._require_one_row(
             row,
             self._session.execute(
@@ -145,12 +146,12 @@ class WindowLedger(LedgerTables):
         )
 
     def mark_deleted(self, row: Generation, note: str | None, cause: Cause | None = None) -> None:
-        """Nothing more is to be deleted on account of this generation."""
+        """Note that nothing more is to be deleted because of this generation."""
         values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
         self._require_one_row(row, self._session.execute("ledger/windows/mark_deleted", **values))
 
     def mark_void(self, row: Generation, note: str, cause: Cause | None = None) -> None:
-        """Ends a generation of which nothing was deleted; the rows are exported again under a new key."""
+        """End a generation of which nothing was deleted; the rows are exported again under a new key."""
         self._require_one_row(
             row,
             self._session.execute(
@@ -159,34 +160,34 @@ class WindowLedger(LedgerTables):
         )
 
     def abandon(self, row: Generation, note: str) -> None:
-        """Gives a generation up, whether or not part of its rows was deleted already."""
+        """Abandon a generation, whether or not part of its rows was deleted already."""
         if row.deleted_rows:
             self.mark_deleted(row, note, Cause.GIVEN_UP)
         else:
             self.mark_void(row, note, Cause.GIVEN_UP)
 
     def list_open_windows(self, due: Window) -> list[DueWindow]:
-        """What earlier runs left unfinished within the span that is due."""
+        """Return what earlier runs left unfinished within the span that is due."""
         rows = self._session.fetch_all("ledger/windows/open_windows", **self._subject, start=due.start, end=due.end)
         return [DueWindow(Window(row.cell_start, row.cell_end), Window(row.span_start, row.span_end)) for row in rows]
 
     def list_half_exported(self, due: Window) -> frozenset[Window]:
-        """The windows whose export another run began and did not finish, because it failed or died."""
+        """Return the windows whose export another run began and did not finish, because it failed or died."""
         rows = self._session.fetch_all(
             "ledger/windows/half_exported", **self._subject, start=due.start, end=due.end, run_id=self._order.run_id
         )
         return frozenset(Window(row.cell_start, row.cell_end) for row in rows)
 
     def list_open_generations(self, span: Window) -> Iterator[Generation]:
-        """The generations that are not at their end, of the windows within the span, some at a time."""
+        """Yield the generations that are not at their end, of the windows within the span, some at a time."""
         values: dict[str, object] = {**self._subject, "end": span.end, "limit": _PAGE_ROWS}
         start, after = span.start, _FIRST_PAGE
         while rows := self._session.fetch_all("ledger/windows/open_generations", **values, start=start, **after):
-            yield from map(_ledger_row, rows)
+            yield from map(to_generation, rows)
             start, after = rows[-1].cell_start, _after(rows[-1])
 
     def list_of_run(self, span: Window | None) -> Iterator[RunGeneration]:
-        """The generations that this run made or finished, and those still open within the span, if it has one.
+        """Yield the generations that this run made or finished, and those still open within the span, if it has one.
 
         The oldest window first, some at a time.
         """
@@ -194,15 +195,15 @@ class WindowLedger(LedgerTables):
         values: dict[str, object] = {**self._subject, "start": start, "end": end, "run_id": self._order.run_id}
         after = _FIRST_PAGE
         while rows := self._session.fetch_all("ledger/windows/of_run", **values, **after, limit=_PAGE_ROWS_OF_RUN):
-            yield from map(_run_row, rows)
+            yield from map(to_run_generation, rows)
             after = _after(rows[-1])
 
     def has_archived(self) -> bool:
-        """Whether rows of this table have left, by this ledger."""
+        """Return whether rows of this table have left, by this ledger."""
         return self.exists() and bool(self._session.fetch_one("ledger/windows/has_archived", **self._subject).found)
 
     def has_deleted_before_enabling(self) -> bool:
-        """Whether rows of this client had left before a client had to be enabled.
+        """Return whether rows of this client had left before a client had to be enabled.
 
         A ledger that no run of this version has met yet does not hold the note of it, but still tells.
         """
@@ -214,17 +215,17 @@ class WindowLedger(LedgerTables):
         return bool(self._session.fetch_one(statement, client=self._order.client).found)
 
     def list_vouched_for(self) -> Iterator[Generation]:
-        """The generations whose objects were checked and not given up, some at a time, the oldest window first.
+        """Yield the generations whose objects were checked and not abandoned, some at a time, the oldest window first.
 
         Whoever takes them may take his time: no transaction is open in between.
         """
         after = _FIRST_PAGE
         while rows := self._session.fetch_all("ledger/windows/vouched_for", **self._subject, **after, limit=_PAGE_ROWS):
-            yield from map(_ledger_row, rows)
+            yield from map(to_generation, rows)
             after = _after(rows[-1])
 
     def read_past(self) -> Past:
-        """Which past of the database this is, as far as the server tells. It stays the same as long as a session."""
+        """Return which past of the database this is, if the server tells; it stays the same for a session."""
         if self._past is None:
             allowed = _ask(self._session, "ledger/windows/may_identify")
             identity = (
@@ -234,16 +235,16 @@ class WindowLedger(LedgerTables):
         return self._past
 
     def read_clock(self) -> datetime:
-        """The server's clock."""
+        """Return the server's clock."""
         moment: datetime = self._session.fetch_one("archive/plan/clock").now
         return moment
 
     def rebuild(self, manifest: Manifest, upto: int, kept: Positions) -> int:
-        """Takes in a generation that only its manifest tells of; returns 1, or 0 where the ledger knows it already.
+        """Take in a generation that only its manifest tells of; return 1, or 0 where the ledger knows it already.
 
         Args:
             manifest: what the object's manifest says.
-            upto: how many of its rows the delete dealt with, as far as that is known; 0 where it is not.
+            upto: how many of its rows the delete processed, as far as that is known; 0 where it is not.
             kept: the numbers of those rows that were left in the table.
         """
         return self._session.execute(
@@ -274,19 +275,19 @@ class WindowLedger(LedgerTables):
     def _require_one_row(self, row: Generation, changed: int) -> None:
         if changed != 1:
             raise Superseded(
-                f"window {row.cell} (generation {row.generation}) was taken over by another run while this one "
-                f"worked on it; nothing was deleted on this run's account"
+                f"window {row.cell} (generation {row.generation}) was taken over by another run while this one worked "
+                "on it. Nothing more was deleted"
             )
 
 
 def read_timeline(session: Session) -> int | None:
-    """The server's timeline; None where it does not tell it."""
+    """Return the server's timeline; None where it does not tell it."""
     row = _ask(session, "archive/export/timeline")
     return int(row.timeline) if row else None
 
 
 def _ask(session: Session, statement: str) -> Row | None:
-    """What a server may keep to itself, as a standby or a service that hides its log does; then None."""
+    """Return what a server may keep to itself, as a standby or a service that hides its log does; then None."""
     try:
         # A savepoint where a transaction is open, so that its error ends nothing else.
         with session.transaction():
@@ -298,50 +299,5 @@ def _ask(session: Session, statement: str) -> Row | None:
 
 
 def _after(row: Row) -> dict[str, object]:
-    """Where the page after this row begins."""
+    """Return where the page after this row begins."""
     return {"after_start": row.cell_start, "after_end": row.cell_end, "after_generation": row.generation}
-
-
-def _ledger_row(row: Row) -> Generation:
-    return Generation(
-        id=row.id,
-        generation=row.generation,
-        state=State(row.state),
-        cell=Window(row.cell_start, row.cell_end),
-        span=Window(row.span_start, row.span_end),
-        bucket=row.bucket,
-        object_key=row.object_key,
-        run_id=row.run_id,
-        rows=row.rows,
-        csv_bytes=row.csv_bytes,
-        object_bytes=row.object_bytes,
-        etag=row.etag,
-        manifest=row.manifest,
-        deleted_upto=row.deleted_upto,
-        deleted_rows=row.deleted_rows,
-        # What an older program noted is in the list alone, and what was too much for the list in the ranges alone.
-        kept=(Positions.parse(row.kept) if row.kept else NONE) | Positions.of(row.kept_positions or ()),
-        note=row.note,
-        rebuilt=row.rebuilt_at is not None,
-        token=row.token,
-        sha256=row.sha256,
-        deleted_by_run_id=row.deleted_by_run_id,
-    )
-
-
-def _run_row(row: Row) -> RunGeneration:
-    return RunGeneration(
-        generation=row.generation,
-        state=State(row.state),
-        cell=Window(row.cell_start, row.cell_end),
-        span=Window(row.span_start, row.span_end),
-        rows=row.rows or 0,
-        csv_bytes=row.csv_bytes or 0,
-        object_bytes=row.object_bytes or 0,
-        deleted_rows=row.deleted_rows,
-        note=row.note,
-        mine=row.mine,
-        cause=Cause(row.cause) if row.cause else None,
-        latest=row.latest,
-        stuck=row.stuck,
-    )

@@ -30,7 +30,7 @@ _LEAF_FILL = 0.9
 
 
 def measure_table(session: Session, table: TableName, timestamp_column: str, *, thorough: bool = True) -> Inspection:
-    """Everything that is to be known before something is done about the table's dead space.
+    """Return everything to know before something is done about the table's dead space.
 
     Where it need not be `thorough`, it asks for statistics alone, and reads no table and no index.
 
@@ -50,8 +50,8 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
     notes = []
     if not session.fetch_one("maintenance/inspect/sees_others").granted:
         notes.append(
-            "this role cannot see how old other users' transactions are; grant it pg_read_all_stats to learn what "
-            "holds VACUUM back"
+            "this role cannot see how old other users' transactions are. Fix: grant it pg_read_all_stats to learn "
+            "what holds VACUUM back"
         )
     return Inspection(
         table=table,
@@ -75,7 +75,7 @@ def measure_heap(session: Session, oid: int) -> TablePart | None:
 
 
 def refuse_without_rights(found: Inspection) -> None:
-    """Makes sure that the role may maintain the table and all its parts: the server itself would only warn.
+    """Make sure that the role may maintain the table and all its parts: the server itself would only warn.
 
     Raises:
         DatabaseRefused: it may not.
@@ -83,13 +83,13 @@ def refuse_without_rights(found: Inspection) -> None:
     for part in found.parts:
         if not part.may_maintain:
             raise DatabaseRefused(
-                f"the role of the Airflow connection may not maintain {part.table}: grant it the role of the table's "
-                f"owner {part.owner}, or, from Postgres 17 on, MAINTAIN on the table"
+                f"the role of the Airflow connection may not maintain {part.table}. Fix: grant it the role of the "
+                f"table's owner {part.owner}, or, from Postgres 17 on, MAINTAIN on the table"
             )
 
 
 def measure_sizes(session: Session, table: TableName) -> Sizes:
-    """What the table and its parts take up right now."""
+    """Return what the table and its parts take up right now."""
     rows = session.fetch_all("maintenance/inspect/parts", oid=require_table(session, table).oid)
     return sum((_sizes(row) for row in rows), Sizes())
 
@@ -157,7 +157,7 @@ def _stored(columns: list[list[Any]] | None) -> list[StoredColumn] | None:
 
 
 def _counted(live: int, dead: int, counted: int, width: float | None) -> _Rows:
-    """Rows by the statistics; a server that was stopped hard has forgotten all but the last ANALYZE's count."""
+    """Return the rows by the statistics; a server that crashed has only the count of the last ANALYZE."""
     return _Rows(live, dead, width) if live + dead else _Rows(counted, 0, width)
 
 

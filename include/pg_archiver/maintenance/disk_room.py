@@ -12,7 +12,7 @@ from pg_archiver.maintenance.inspection import Method, TablePart
 
 # What a rewrite leaves is an estimate, so that much more is asked for, in percent.
 _MARGIN = {Method.MEASURED: 10, Method.FREE_SPACE_MAP: 25, Method.STATISTICS: 50}
-# The same for an index: of one that is there its size is known, of one that is not only about how many rows there are.
+# For an index: the size of one that exists is known; for one that does not, only about how many rows there are.
 _MARGIN_OF_KNOWN_INDEX, _MARGIN_OF_NEW_INDEX = 10, 50
 # An entry of a b-tree for eight bytes, with its line pointer, on pages that are filled to nine tenths.
 _BYTES_AN_ENTRY = (8 + 8 + 4) / 0.9
@@ -54,9 +54,10 @@ class Room:
 
     def __str__(self) -> str:
         arithmetic = (
-            f"new heap {format_bytes(self.new.heap)} + indexes {format_bytes(self.new.indexes)} + TOAST "
-            f"{format_bytes(self.new.toast)} = {format_bytes(self.new.total)}, as much WAL again, and "
-            f"{self.margin_percent}% because that is an estimate: {format_bytes(self.needed)}"
+            f"{format_bytes(self.needed)} (new heap {format_bytes(self.new.heap)} + indexes "
+            f"{format_bytes(self.new.indexes)} + TOAST {format_bytes(self.new.toast)} = "
+            f"{format_bytes(self.new.total)}, as much WAL again, and {self.margin_percent}% as a margin of the "
+            "estimate)"
         )
         if self.free is None:
             return f"needs {arithmetic}; how much is free is not known ({self.source})"
@@ -64,7 +65,7 @@ class Room:
 
 
 def estimate_room(part: TablePart, method: Method, space: FreeSpace) -> Room:
-    """The room for rewriting one table; its old files go when the new ones are complete."""
+    """Return the room for rewriting one table; its old files go when the new ones are complete."""
     return Room(part.sizes - part.free, _MARGIN[method], space.ask(), space.source)
 
 
@@ -84,8 +85,8 @@ class IndexRoom:
 
     def __str__(self) -> str:
         arithmetic = (
-            f"needs about {format_bytes(self.index)} for itself, as much for sorting, as much WAL again, and "
-            f"{self.margin_percent}% because that is an estimate: {format_bytes(self.needed)}"
+            f"needs about {format_bytes(self.needed)} ({format_bytes(self.index)} for itself, as much for sorting, as "
+            f"much WAL again, and {self.margin_percent}% as a margin of the estimate)"
         )
         if self.free is None:
             return f"{arithmetic}; how much is free is not known ({self.source})"
@@ -93,10 +94,10 @@ class IndexRoom:
 
 
 def refuse_without_room(what: str, index: int, space: FreeSpace, *, rebuilt: bool) -> str:
-    """Makes sure that the disk has room for an index; returns what to note where nobody was told how to know it.
+    """Make sure that the disk has room for an index; return what to note where nobody was told how to know it.
 
     Where the policy says how the free space is known and it cannot be told just now, that is no room: the build can
-    wait. Where the policy does not say, the build goes on as it always has.
+    wait. Where the policy does not say, the build continues as it always has.
 
     Args:
         what: the index, for the message.
@@ -117,5 +118,5 @@ def refuse_without_room(what: str, index: int, space: FreeSpace, *, rebuilt: boo
 
 
 def estimate_index_bytes(rows: int, heap: int) -> int:
-    """Bytes of a b-tree over one timestamp; `rows` may be 0 where the heap of so many bytes was never analyzed."""
+    """Return the bytes of a b-tree over one timestamp; `rows` may be 0 if the heap was never analyzed."""
     return _LEAST_INDEX_BYTES + ceil((rows or heap / _SHORT_ROW) * _BYTES_AN_ENTRY)

@@ -2,7 +2,7 @@
 
 A build that broke off leaves an invalid index, which costs every write and serves no read. It is dropped and built
 again, unless somebody is building it at this very moment. Of a partitioned table each partition's index is built by
-itself and attached; what was attached before a break stays, and the next run goes on from there.
+itself and attached; what was attached before a break stays, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ def index(
     limits: BuildLimits | None = None,
     space: FreeSpace = UNKNOWN_SPACE,
 ) -> Indexed:
-    """Builds what is missing; in a dry run, says what it would build.
+    """Build what is missing; in a dry run, say what it would build.
 
     Args:
         session: a session on the client database; not in a transaction.
-        order: which table of whom.
+        order: the client and table to work on.
         watcher: opens the connection that looks on.
         limits: how long a build may take and wait.
         space: how the free space of the disk is known.
@@ -101,14 +101,15 @@ def index(
         DatabaseRefused: the role may not create indexes on it.
         MaintenanceRefused: the disk has no room for it; what was built before stays.
         Busy: somebody else is building an index on it, or maintains it.
-        DatabaseInterrupted: a transaction older than the build did not end in time; the next run mends what is left.
+        DatabaseInterrupted: a transaction older than the build did not end in time; the next run repairs what is left.
     """
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         work = _IndexBuild(session, order, watcher, limits or BuildLimits(), space)
         root = require_table(session, order.table)
         if not session.fetch_one("maintenance/index/column", oid=root.oid, column=order.timestamp_column).found:
             raise TableRefused(
-                f"{order.table} has no column {order.timestamp_column!r}; correct 'timestamp_column' in the policy file"
+                f"{order.table} has no column {order.timestamp_column!r}. Fix: correct 'timestamp_column' in the "
+                "policy file"
             )
         with MaintenanceLog(session, order).record(Action.INDEX, measure_sizes(session, order.table)) as entry:
             work.entry = entry
@@ -141,7 +142,7 @@ class _IndexBuild:
         self.planned = 0
 
     def ensure(self, oid: int, table: TableName, kind: str) -> str:
-        """The name of a valid index of this table that begins with the column; what is missing is built."""
+        """Return the name of a valid index of this table that begins with the column; what is missing is built."""
         found = self._find_of_column(oid)
         if valid := [row for row in found if row.valid]:
             if kind != _PARTITIONED and self._read_rights(oid)[0]:
@@ -176,7 +177,7 @@ class _IndexBuild:
         return frame
 
     def _ensure_on_partition(self, child: Row, part: TableName, own: list[Row], frame: int | None) -> TableName:
-        """The partition's own index, fit to be attached: one that is there, else one that is built now."""
+        """Return the partition's own index, fit to be attached: one that is there, else one that is built now."""
         fit = [row for row in own if row.valid and row.alone and row.parent in {None, frame}]
         if fit:
             return TableName(fit[0].schema, fit[0].name)
@@ -187,7 +188,7 @@ class _IndexBuild:
         return self._build(child.oid, part)
 
     def _make_frame(self, table: TableName) -> TableName:
-        """The index of the partitioned table itself, empty and invalid so far."""
+        """Return the index of the partitioned table itself, empty and invalid so far."""
         index = self._find_free_name(table)
         if not self.order.dry_run:
             self._run_briefly(
@@ -205,7 +206,7 @@ class _IndexBuild:
         log.info("%s: index %s is part of %s now", part, index.name, frame.name)
 
     def _run_briefly(self, statement: str, index: TableName, names: Names) -> None:
-        """A statement that writers wait for: it does no work, and gives way when it has to wait itself."""
+        """Run a statement that writers wait for: it does no work, and gives way when it has to wait itself."""
         patience = self.limits.patience
         what = f"index {index.name}"
         with (
@@ -234,7 +235,7 @@ class _IndexBuild:
             refuse_without_room(f"index {index.name}", size, self.space, rebuilt=False)
 
     def note_room(self) -> None:
-        """Where nothing was asked on the way: what all of it needs, and in a dry run whether there is room now."""
+        """Note what all of it needs where nothing was asked on the way, and in a dry run whether there is room now."""
         if not self.planned or not (self.order.dry_run or self.space is UNKNOWN_SPACE):
             return
         what = f"index {self.built[0]}" if len(self.built) == 1 else say_count(len(self.built), "index", "indexes")
@@ -251,7 +252,7 @@ class _IndexBuild:
             if row.being_built:
                 raise Busy(
                     f"index {row.name} on {self.order.table} is being built right now by the session with pid "
-                    f"{row.being_built}; this run leaves it alone and may be run again"
+                    f"{row.being_built}. This run leaves it alone and may be run again"
                 )
             if not self.order.dry_run:
                 log.info("%s: dropping index %s, which a broken build has left", self.order.table, row.name)
@@ -263,7 +264,7 @@ class _IndexBuild:
             self.dropped.append(row.name)
 
     def _run_concurrently(self, statement: str, names: Names, what: str) -> None:
-        """A statement that waits for all older transactions, which the log names."""
+        """Run a statement that waits for all older transactions, which the log names."""
         limits = self.limits
         with (
             self.session.timeouts(lock=limits.old_transactions, statement=limits.longest),
@@ -293,19 +294,18 @@ class _IndexBuild:
         if not granted:
             raise DatabaseRefused(
                 f"no valid index of {table} begins with {self.order.timestamp_column}, and this role may not create "
-                f"one: only the table's owner {owner} may, with CREATE on schema {table.schema}; grant "
-                f"that role to the role of the Airflow connection, or create the index by hand with CREATE INDEX "
-                f"CONCURRENTLY"
+                f"one: only the table's owner {owner} may, with CREATE on schema {table.schema}. Fix: grant that role "
+                "to the role of the Airflow connection, or create the index by hand with CREATE INDEX CONCURRENTLY"
             )
 
     def _read_rights(self, oid: int) -> tuple[bool, str]:
-        """Whether this role may create and drop indexes of the table, and who owns it."""
+        """Return whether this role may create and drop indexes of the table, and who owns it."""
         rights = self.session.fetch_one("maintenance/index/rights", oid=oid)
         return rights.owns and rights.may_create, rights.owner
 
 
 def index_name(table: str, column: str, take: int = 1) -> str:
-    """The name of our index on this column, always the same; `take` 2, 3 and so on where others took it first."""
+    """Return the name of our index on this column, always the same; `take` 2, 3 and so on if others took it first."""
     plain = f"{table}_{column}_archiver" + (f"_{take}" if take > 1 else "")
     if len(plain.encode()) <= _LONGEST_IDENTIFIER:
         return plain

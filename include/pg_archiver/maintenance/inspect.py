@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def inspect(session: Session, order: WorkOrder) -> Inspection:
-    """The table's condition, which is also written to the log.
+    """Return the table's condition, which is also written to the log.
 
     Raises:
         TableRefused: there is no such table.
@@ -27,7 +27,7 @@ def inspect(session: Session, order: WorkOrder) -> Inspection:
 
 
 def describe_inspection(found: Inspection) -> list[str]:
-    """What a person reads about it."""
+    """Return what a person reads about it."""
     told = [
         f"{found.table}: {found.sizes}, together {format_bytes(found.sizes.total)}; {found.live:,} live and "
         f"{found.dead:,} dead rows",
@@ -43,12 +43,12 @@ def describe_inspection(found: Inspection) -> list[str]:
         ]
     told += [f"index {index}" for part in found.parts for index in part.indexes]
     told += [f"VACUUM is held back by {holder}" for holder in found.holders]
-    told += [f"going on: {running}" for running in found.running]
+    told += [f"in progress: {running}" for running in found.running]
     return [*told, *found.notes]
 
 
 def find_due_maintenance(session: Session, order: WorkOrder, min_percent: int, min_bytes: int) -> str | None:
-    """What could be given back to the disk by now, None where that is too little; by statistics, which cost nothing."""
+    """Return what could be given back to the disk, None if it is too little; by statistics, which cost nothing."""
     try:
         found = measure_table(session, order.table, order.timestamp_column, thorough=False)
     except ArchiverError as error:

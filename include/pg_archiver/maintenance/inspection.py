@@ -86,7 +86,7 @@ class Inspection:
 
     @property
     def free_percent(self) -> float:
-        """The same as a percentage."""
+        """The percentage of the total that a rewrite would give back."""
         return 100 * self.free.total / self.sizes.total if self.sizes.total else 0.0
 
     @property

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +37,7 @@ LOCK_SECONDS = 60
 POLL_SECONDS = 0.5
 # Removing what it made needs a lock, too.
 _CLEANING_SECONDS = 30.0
-# Airflow kills this process five seconds after it asked it to end; the client goes on tidying up by itself.
+# Airflow kills this process five seconds after it asked it to end; the client continues to tidy up by itself.
 _STOPPING_SECONDS = 1.5
 _VERSION_SECONDS = 10.0
 # Whatever a role or a database sets by itself would end or hinder it in the middle.
@@ -60,7 +60,7 @@ class Repacker:
 
 
 def find_obstacles(session: Session, repacker: Repacker) -> tuple[str, ...]:
-    """What is missing for pg_repack in this database and on this machine, with the remedy; empty where nothing is."""
+    """Return what is missing for pg_repack in this database and on this machine, and the fix of each."""
     found = session.fetch_one("maintenance/pg_repack/installation")
     missing = tuple(filter(None, (_no_extension(session, found), _no_program(found, repacker.program))))
     if missing or repacker.program is None:
@@ -69,8 +69,8 @@ def find_obstacles(session: Session, repacker: Repacker) -> tuple[str, ...]:
     if version != found.installed:
         return (
             f"the program {repacker.program} is pg_repack {version or 'of an unknown version'}, and the extension in "
-            f"database {session.name} is {found.installed}; both have to be the same: install that version of either, "
-            f"and for the extension DROP EXTENSION pg_repack and CREATE EXTENSION pg_repack",
+            f"database {session.name} is {found.installed}. Both have to be the same. Fix: install that version of "
+            "either, and for the extension DROP EXTENSION pg_repack and CREATE EXTENSION pg_repack",
         )
     return tuple(filter(None, (_no_right(session, found),)))
 
@@ -88,10 +88,12 @@ def _no_extension(session: Session, found: Row) -> str | None:
 def _no_program(found: Row, program: str | None) -> str | None:
     if program and os.access(program, os.X_OK):
         return None
-    where = f"ARCHIVER_PG_REPACK is {program}, which is no program" if program else "there is no pg_repack on PATH"
+    where = (
+        f"ARCHIVER_PG_REPACK is {program}, which is not an executable" if program else "there is no pg_repack on PATH"
+    )
     return (
-        f"{where} where this task runs: install the package postgresql-{found.server}-repack there, and set "
-        f"ARCHIVER_PG_REPACK to the path of the client program if PATH does not lead to it"
+        f"{where} where this task runs. Fix: install the package postgresql-{found.server}-repack there, and set "
+        "ARCHIVER_PG_REPACK to the path of the client program if PATH does not lead to it"
     )
 
 
@@ -100,13 +102,13 @@ def _no_right(session: Session, found: Row) -> str | None:
         return None
     if not found.rds_superuser and _numbers(found.installed) < _FOR_OWNERS:
         return (
-            f"pg_repack {found.installed} lets only a superuser (on RDS rds_superuser) repack; install "
+            f"pg_repack {found.installed} lets only a superuser (on RDS rds_superuser) repack. Fix: install "
             f"{'.'.join(map(str, _FOR_OWNERS))} or later, or let the Airflow connection be one"
         )
     if not found.may_use:
         return (
-            f"the role of the Airflow connection may not use the schema of pg_repack: GRANT USAGE, CREATE ON SCHEMA "
-            f"repack in database {session.name} to it"
+            "the role of the Airflow connection may not use the schema of pg_repack. Fix: GRANT USAGE, CREATE ON "
+            f"SCHEMA repack in database {session.name} to it"
         )
     return None
 
@@ -134,20 +136,20 @@ def read_client_version(program: str) -> str | None:
 
 
 def find_missing_key(session: Session, part: TablePart) -> str | None:
-    """Why pg_repack cannot take this table, None where it can."""
+    """Return why pg_repack cannot take this table, None where it can."""
     found = session.fetch_one("maintenance/pg_repack/table_requirements", oid=part.oid)
     if not found.permanent:
-        return f"{part.table} is unlogged or no ordinary table, and pg_repack takes no such table"
+        return f"{part.table} is unlogged or not an ordinary table, which pg_repack does not support"
     if not found.has_key:
         return (
             f"{part.table} has no primary key and no unique index over NOT NULL columns, without which pg_repack "
-            f"cannot follow changes; give it one, or set reclaim to vacuum_full or compact"
+            "cannot follow changes. Fix: give it one, or set reclaim to vacuum_full or compact"
         )
     return None
 
 
 def repack(session: Session, part: TablePart, repacker: Repacker, longest: timedelta, watch: StatementMonitor) -> None:
-    """Rewrites one table while others go on reading and writing it.
+    """Rewrite one table while others continue to read and write it.
 
     The caller holds the locks that keep the archive and other maintenance out, and removes leftovers before and after.
 
@@ -173,18 +175,7 @@ def repack(session: Session, part: TablePart, repacker: Repacker, longest: timed
     command += [f"--wait-timeout={LOCK_SECONDS}", f"--table={before.quoted}"]
     what = f"pg_repack of {part.table}"
     output = Output()
-    process = subprocess.Popen(
-        command,
-        env=_environment(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        # A signal to the whole group of this task would end it before it has cleaned up.
-        start_new_session=True,
-        preexec_fn=_end_with_us,  # noqa: PLW1509  # one system call
-    )
+    process = _start_client(command, environment)
     reader = threading.Thread(
         target=output.read, args=(process.stdout, what, environment.get("PGPASSWORD", "")), daemon=True
     )
@@ -200,6 +191,21 @@ def repack(session: Session, part: TablePart, repacker: Repacker, longest: timed
     _judge(session, part, before, process.returncode, output)
 
 
+def _start_client(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        env=_environment(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        # A signal to the whole group of this task would end it before it has cleaned up.
+        start_new_session=True,
+        preexec_fn=_end_with_us,  # noqa: PLW1509  # one system call
+    )
+
+
 def _wait_for_client(
     process: subprocess.Popen[str],
     session: Session,
@@ -208,7 +214,7 @@ def _wait_for_client(
     longest: timedelta,
     watch: StatementMonitor,
 ) -> Stopped | DatabaseInterrupted | None:
-    """Looks on until the client has ended; returns why it is to be ended before."""
+    """Look on until the client has ended; return why it is to be ended before."""
     deadline = time.monotonic() + longest.total_seconds()
     told: dict[int, str] = {}
     while True:
@@ -219,11 +225,11 @@ def _wait_for_client(
         else:
             return None
         if stopping():
-            return Stopped(f"stopped in the middle of pg_repack of {part.table}; the table is as it was")
+            return Stopped(f"stopped in the middle of pg_repack of {part.table}. The table is as it was")
         if time.monotonic() > deadline:
             return DatabaseInterrupted(
-                f"pg_repack of {part.table} did not end within {longest}, so it was stopped; the table is as it was"
-                f"{watch.waited_for_text}"
+                f"pg_repack of {part.table} did not end within {longest}, so it was stopped. The table is as it "
+                f"was{watch.waited_for_text}"
             )
         for row in session.fetch_all("maintenance/pg_repack/processes", oid=part.oid):
             told[row.pid] = describe_progress(
@@ -232,9 +238,9 @@ def _wait_for_client(
 
 
 def _stop_client(process: subprocess.Popen[str], stopping: Callable[[], bool]) -> bool:
-    """Ends a client that still runs: by the signal at which it tidies up, and by force if that takes long.
+    """End a client that still runs: by the signal at which it tidies up, and by force if that takes long.
 
-    Where this process has to end itself, the client is left to its tidying up, which it goes on with alone. Returns
+    Where this process has to end itself, the client is left to its tidying up, which it continues alone. Returns
     whether it has ended.
     """
     if process.poll() is not None:
@@ -256,38 +262,38 @@ def _stop_client(process: subprocess.Popen[str], stopping: Callable[[], bool]) -
 
 
 def _judge(session: Session, part: TablePart, before: Row, status: int, output: Output) -> None:
-    """Whether it did its work, by the table's file: the client ends well also where it skipped the table."""
+    """Decide by the table's file whether it succeeded: the client also ends well if it skipped the table."""
     if session.fetch_one("maintenance/pg_repack/table_requirements", oid=part.oid).file_node != before.file_node:
         if status:
             log.warning("pg_repack of %s rewrote it, and then: %s", part.table, output.last)
         return
     if output.has_said(_SKIPPED):
         raise LockWait(
-            f"pg_repack of {part.table} did not get its lock in {LOCK_SECONDS} seconds, since others held the table; "
-            f"nobody was cut off, and the table is as it was (see pg_locks)"
+            f"pg_repack of {part.table} did not get its lock in {LOCK_SECONDS} seconds, since others held the table. "
+            "Nobody was cut off, and the table is as it was (see pg_locks)"
         )
     message = f"pg_repack of {part.table} ended with status {status}, and the table is as it was: {output.last}"
     if output.lasting and not output.has_said(_MAY_NOT):
         message += (
-            ". Trying again would copy the whole table once more, most likely for nothing, so it is not tried; where "
-            "the reason does not stand here, the server's log has it"
+            ". Trying again would copy the whole table once more, most likely for nothing, so it is not tried. If no "
+            "reason is given here, the server's log has it"
         )
     raise (DatabaseRefused if output.lasting else DatabaseInterrupted)(message)
 
 
 def _environment(connection: Mapping[str, str]) -> dict[str, str]:
-    """All that the client gets: nothing of Airflow's own settings, and a name by which it knows its like."""
+    """Return all that the client gets: nothing of Airflow's own settings, and a name by which it knows its like."""
     ours = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {**ours, "LC_ALL": "C", **connection, "PGOPTIONS": client_options(connection), "PGAPPNAME": "pg_repack"}
 
 
 def client_options(connection: Mapping[str, str]) -> str:
-    """What the server is told when the client logs in. Of an option that is given twice the last one counts."""
+    """Return what the server is told when the client logs in. Of an option that is given twice the last one counts."""
     alive = " ".join(f"-c {name}={setting}" for name, setting in ALIVE.items())
     return " ".join(filter(None, (alive, connection.get("PGOPTIONS"), _SESSION)))
 
 
 def _end_with_us() -> None:
-    """On Linux the client is told to end when the thread that started it is gone."""
+    """Let the client end on Linux when the thread that started it is gone."""
     if _libc:
         _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGINT))

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 def remove_leftovers(session: Session, part: TablePart, patience: LockRetry) -> str:
-    """Removes what a pg_repack that was killed left of its work on this table; returns what that was, in words.
+    """Remove what a pg_repack that was killed left of its work on this table; return what that was, human-readable.
 
     Raises:
         Busy: a pg_repack is at work on it.
@@ -26,7 +26,7 @@ def remove_leftovers(session: Session, part: TablePart, patience: LockRetry) -> 
     if not left:
         return ""
     if not session.fetch_one("maintenance/pg_repack/lock", oid=part.oid).taken:
-        raise Busy(f"a pg_repack is at work on {part.table}; this run stops here and may be run again")
+        raise Busy(f"a pg_repack is running on {part.table}. This run stops here and may be run again")
     try:
         patience.run(lambda: _remove(session, part, patience), f"removing what pg_repack left of {part.table}")
     finally:

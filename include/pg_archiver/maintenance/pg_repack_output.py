@@ -14,7 +14,7 @@ _QUERY_FAILED = re.compile(r"(.*query failed: )(.*)")
 # What the server says by itself, as an index expression of a user may have it say: the driver passes it on with two
 # spaces, where the client's own lines have one.
 _SERVERS = re.compile(r"((?:INFO|NOTICE|LOG|WARNING):)  .*")
-# Of what the server answers to a statement, only words that cannot hold a row's content. Time may mend these ...
+# Of what the server answers to a statement, only words that cannot hold a row's content. Time may fix these ...
 _PASSING = re.compile(
     r"ERROR:\s+(?:canceling statement .*|deadlock detected|could not extend file .*|could not write .*|"
     r".*No space left on device|out of (?:shared )?memory)|FATAL:\s+terminating connection .*|"
@@ -41,7 +41,7 @@ class Output:
     lasting: bool = False
 
     def has_said(self, pattern: re.Pattern[str]) -> bool:
-        """Whether a line has this in it."""
+        """Return whether a line has this in it."""
         return any(pattern.search(line) for line in self.lines)
 
     @property
@@ -51,7 +51,7 @@ class Output:
         return troubles[-1] if troubles else "it did not say why"
 
     def read(self, stream: IO[str], what: str, secret: str) -> None:
-        """Takes in all lines until the client has ended, and puts those into the log that may be told."""
+        """Take in all lines until the client has ended, and put those into the log that may be told."""
         with stream:
             for line in stream:
                 if told := self._censor(line.rstrip("\n"), secret):
@@ -59,7 +59,7 @@ class Output:
                     log.info("%s: %s", what, told)
 
     def _censor(self, line: str, secret: str) -> str | None:
-        """What of a line may be told: no further lines of a message, which quote statements and rows, and no secret."""
+        """Return what of a line may be told: no further lines, which quote statements and rows, and no secret."""
         if not _LEVEL.fullmatch(line):
             return None
         if failed := _QUERY_FAILED.fullmatch(line):

@@ -42,13 +42,13 @@ log = logging.getLogger(__name__)
 _IN_HAND = timedelta(minutes=30)
 ARCHIVE_WAIT_SECONDS = 120.0
 ARCHIVE_POLL_SECONDS = 2.0
-# Of what an estimate promised, less than this share means that something held the dead rows fast.
+# If less than this share of the estimate was freed, dead rows were still visible to someone.
 _DISAPPOINTING = 0.5
 
 # The strategies that write the table anew, beside its old files.
 REWRITES = frozenset({Strategy.VACUUM_FULL, Strategy.PG_REPACK})
 
-# Gives back what it can without a rewrite, and says in words what it did.
+# Gives back what it can without a rewrite, and says what it did.
 Compact = Callable[[], str]
 
 
@@ -73,7 +73,7 @@ class ReclaimRules:
 
 @dataclass(frozen=True)
 class ReclaimContext:
-    """What the step asks of the world around the table: the hour, the disk, a second connection, the online ways."""
+    """The surroundings of the table: the hour, the disk, a second connection, the ways that lock nobody out."""
 
     now: Callable[[], datetime]
     space: FreeSpace
@@ -117,11 +117,11 @@ class Reclaimed:
 
 
 def reclaim(session: Session, order: WorkOrder, rules: ReclaimRules, around: ReclaimContext) -> Reclaimed:
-    """Gives space back, or says why there is nothing to do; in a dry run only chooses.
+    """Give space back, or say why there is nothing to do; in a dry run only choose.
 
     Args:
         session: a session on the client database; not in a transaction.
-        order: which table of whom.
+        order: the client and table to work on.
         rules: what policy and run say.
         around: the hour, the disk, and helpers.
 
@@ -130,13 +130,13 @@ def reclaim(session: Session, order: WorkOrder, rules: ReclaimRules, around: Rec
         DatabaseRefused: the role may not rewrite it.
         MaintenanceRefused: a rewrite is wanted, and the hour or the disk forbids it, or what it needs is missing.
         SettingError: `force` has no reason in it.
-        Busy: somebody else maintains the table, or an archive run has windows of it in hand.
+        Busy: somebody else maintains the table, or an archive run is working on windows of it.
         LockWait: no try got the lock; the table is as it was.
         DatabaseInterrupted: the rewrite took too long, or was broken off; the table is as it was.
         Stopped: the run was told to stop while pg_repack was at work; the table is as it was.
     """
     if rules.force and not rules.force.strip():
-        raise SettingError("force is set without a reason; say why it cannot wait for maintenance_window")
+        raise SettingError("force is set without a reason. Fix: say why it cannot wait for maintenance_window")
     with session.advisory_lock(maintenance_lock(order), f"maintenance of {order.table}"):
         found = measure_table(session, order.table, order.timestamp_column)
         refuse_without_rights(found)
@@ -180,7 +180,7 @@ class _ReclaimRun:
         self.notes: list[str] = []
 
     def read_conditions(self) -> Conditions:
-        """How things stand at this moment."""
+        """Return how things stand at this moment."""
         rules = self.rules
         return Conditions(
             wanted=rules.strategy,
@@ -194,7 +194,7 @@ class _ReclaimRun:
         )
 
     def list_refusals(self, choice: Choice) -> tuple[str, ...]:
-        """Why the choice could not be carried out now."""
+        """Return why the choice could not be carried out now."""
         if choice.strategy not in REWRITES:
             return ()
         conditions = self.read_conditions()
@@ -204,7 +204,7 @@ class _ReclaimRun:
         return tuple(filter(None, (unapproved, hour_hindrance(conditions), disk_hindrance(conditions.room))))
 
     def mend(self) -> None:
-        """Removes what a pg_repack that was killed has left, whose log would take in every change for ever."""
+        """Remove what a pg_repack that was killed has left, whose log would take in every change forever."""
         for part in self.found.parts:
             if removed := remove_leftovers(self.session, part, self.rules.patience):
                 self.notes.append(removed)
@@ -218,7 +218,7 @@ class _ReclaimRun:
         return (*find_obstacles(self.session, self.around.repacker), *filter(None, without_key))
 
     def run(self, choice: Choice, entry: Entry) -> None:
-        """Does what was chosen."""
+        """Do what was chosen."""
         if refusals := self.list_refusals(choice):
             raise MaintenanceRefused(f"{self.order.table} is not rewritten: {'; '.join(refusals)}")
         if choice.strategy is Strategy.COMPACT:
@@ -229,7 +229,7 @@ class _ReclaimRun:
         self._rewrite_all(choice.strategy, one, entry)
 
     def list_notes_after(self, choice: Choice, after: Sizes) -> tuple[str, ...]:
-        """What a person should know of the result."""
+        """Return what a person should know of the result."""
         given = self.found.sizes.total - after.total
         if choice.strategy is Strategy.VACUUM_FULL and given < _DISAPPOINTING * self.found.free.total:
             self.notes += [
@@ -239,7 +239,7 @@ class _ReclaimRun:
         return tuple(self.notes)
 
     def _rewrite_all(self, strategy: Strategy, rewrite: Callable[[TablePart, Entry], None], entry: Entry) -> None:
-        """One part after the other, those first that give back most; the hour and the disk are asked anew for each."""
+        """Rewrite one part after the other, those first that give back most; ask for hour and disk before each."""
         parts = self._worthwhile()
         for number, part in enumerate(parts):
             no_time = None if strategy is Strategy.PG_REPACK else self._no_time()
@@ -250,7 +250,7 @@ class _ReclaimRun:
             rewrite(part, entry)
 
     def _worthwhile(self) -> list[TablePart]:
-        """The parts of which the policy's share could be given back; all of them where it is forced."""
+        """Return the parts of which the policy's share could be given back; all of them where it is forced."""
         percent = 0 if self.rules.force else self.rules.min_percent
         parts = [
             part
@@ -281,7 +281,7 @@ class _ReclaimRun:
             self._tidy_up(part, entry)
 
     def _tidy_up(self, part: TablePart, entry: Entry) -> None:
-        """What the client could not remove itself; if we cannot either, the next run will."""
+        """Remove what the client could not remove itself; if this fails too, the next run will."""
         try:
             if left := remove_leftovers(self.session, part, self.rules.patience):
                 entry.add(left)
@@ -289,12 +289,12 @@ class _ReclaimRun:
             log.warning("%s: what pg_repack left could not be removed yet: %s", part.table, error)
 
     def _vacuum(self, part: TablePart) -> None:
-        """Only a plain VACUUM sets the visibility map, without which no scan can do with an index alone."""
+        """Run a plain VACUUM: nothing else sets the visibility map, which index-only scans need."""
         with self.session.timeouts(lock=self.rules.patience.lock, statement=self.rules.longest):
             self.session.execute("maintenance/vacuum/vacuum", {"table": part.table})
 
     def _try_to_rewrite(self, part: TablePart) -> None:
-        """One try; between two of them the archive may take its turn."""
+        """Try once; between two tries the archive may take its turn."""
         with self._keep_archive_out():
             if over := self._no_time():
                 raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
@@ -311,7 +311,7 @@ class _ReclaimRun:
 
     @contextmanager
     def _keep_archive_out(self) -> Generator[None]:
-        """Waits until no archive run has windows of this table in hand, and keeps further ones waiting.
+        """Wait until no archive run is working on windows of this table, and keep further ones waiting.
 
         After a rewrite what was exported and not yet deleted would have to be exported again. That harms nothing, so
         windows that nobody has gone on with for half an hour do not count.
@@ -327,7 +327,9 @@ class _ReclaimRun:
                     yield
                     return
             if time.monotonic() > deadline:
-                raise Busy(f"an archive run has windows of {table} in hand; this run stops here and may be run again")
+                raise Busy(
+                    f"an archive run has windows of {table} in progress. This run stops here and may be run again"
+                )
             time.sleep(ARCHIVE_POLL_SECONDS)
 
     def _windows_in_hand(self) -> int:

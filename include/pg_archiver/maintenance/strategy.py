@@ -21,7 +21,7 @@ class Conditions:
     """All that the choice depends on besides the table's own condition.
 
     `remaining` is what is left of the off-hours span, None outside of it. `room` is that of the part whose rewrite
-    needs most. A person who forces it takes the hour and the threshold upon himself, not the disk. `no_repack` is why
+    needs most. A person who forces it overrides the hour and the threshold, not the disk. `no_repack` is why
     pg_repack cannot be used, empty where it can.
     """
 
@@ -37,7 +37,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Choice:
-    """A strategy, never `auto`, and the reasons in words."""
+    """A strategy, never `auto`, and the reasons as text."""
 
     strategy: Strategy
     why: str
@@ -47,7 +47,7 @@ class Choice:
 
 
 def choose(found: Inspection, conditions: Conditions) -> Choice:
-    """The policy's own strategy, or the one that `auto` comes to; `none` where there is too little to give back."""
+    """Return the policy's strategy, or the one that `auto` chooses; `none` if there is too little to give back."""
     if conditions.wanted is Strategy.NONE:
         return Choice(Strategy.NONE, "the policy's reclaim is none")
     space = f"{format_bytes(found.free.total)} of {format_bytes(found.sizes.total)} ({found.free_percent:.0f}%)"
@@ -69,9 +69,9 @@ def choose(found: Inspection, conditions: Conditions) -> Choice:
 
 
 def _online(found: Inspection, conditions: Conditions, space: str, hindrance: str) -> Choice:
-    """The way on which everybody goes on working."""
+    """Return the strategy with which everybody continues to work."""
     toast, total = format_bytes(found.free.toast), format_bytes(found.free.total)
-    in_toast = f"{toast} of the {total} that could be given back lie in TOAST"
+    in_toast = f"{toast} of the {total} that could be given back are in TOAST"
     if _mostly_toast(found) and conditions.room.enough and not conditions.no_repack:
         return Choice(
             Strategy.PG_REPACK,
@@ -85,19 +85,19 @@ def _online(found: Inspection, conditions: Conditions, space: str, hindrance: st
 
 
 def hour_hindrance(conditions: Conditions) -> str | None:
-    """Why the table may not be locked for long now, None where it may."""
+    """Return why the table may not be locked for long now, None where it may."""
     if conditions.remaining is None and not conditions.force:
         return f"it is not within maintenance_window, {conditions.off_hours}"
     return None
 
 
 def disk_hindrance(room: Room) -> str | None:
-    """Why the table may not be copied, None where it may."""
+    """Return why the table may not be copied, None where it may."""
     return None if room.enough else f"the disk does not suffice or is not known: a rewrite {room}"
 
 
 def seconds_for(found: Inspection) -> float:
-    """How long a rewrite may take, estimated on the safe side."""
+    """Return how long a rewrite may take, estimated on the safe side."""
     return found.sizes.total / _READ_RATE + (found.sizes - found.free).total / _WRITE_RATE
 
 

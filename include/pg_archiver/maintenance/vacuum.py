@@ -54,11 +54,11 @@ class Vacuumed:
 
 
 def vacuum(session: Session, order: WorkOrder, watcher: OpenSession, pace: VacuumCost | None = None) -> Vacuumed:
-    """Removes dead rows and counts the live ones anew; in a dry run only looks.
+    """Remove dead rows and count the live ones anew; in a dry run only look.
 
     Args:
         session: a session on the client database; not in a transaction.
-        order: which table of whom.
+        order: the client and table to work on.
         watcher: opens the connection that looks on.
         pace: how fast and how long.
 

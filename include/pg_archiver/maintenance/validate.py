@@ -59,11 +59,11 @@ class Validated:
 
 
 def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: CheckOptions | None = None) -> Validated:
-    """Checks all b-trees of the table; where amcheck is not to be had, says so and checks none.
+    """Check all b-trees of the table; where amcheck is not to be had, say so and check none.
 
     Args:
         session: a session on the client database; not in a transaction.
-        order: which table of whom.
+        order: the client and table to work on.
         watcher: opens the connection that looks on.
         how: how thoroughly.
 
@@ -91,25 +91,25 @@ def validate(session: Session, order: WorkOrder, watcher: OpenSession, how: Chec
 
 
 def _find_function(session: Session, order: WorkOrder) -> tuple[TableName | None, str]:
-    """The function that checks, or None and why there is none."""
+    """Return the function that checks, or None and why there is none."""
     state = session.fetch_one("maintenance/validate/extension")
     if not state.installed and not state.available:
         return None, "the server does not have the extension amcheck (it is part of postgresql-contrib)"
     if not state.installed and order.dry_run:
-        return None, "the extension amcheck is not installed; this would install it, a dry run does not"
+        return None, "the extension amcheck is not installed; this run would install it, a dry run does not"
     if not state.installed:
         try:
             session.execute("maintenance/validate/install")
         except DatabaseRefused:
             return None, (
-                "this role may not install the extension amcheck; have a superuser (rds_superuser on RDS) run "
+                "this role may not install the extension amcheck. Fix: have a superuser (rds_superuser on RDS) run "
                 f"CREATE EXTENSION amcheck in database {session.name}"
             )
     for row in session.fetch_all("maintenance/inspect/functions"):
         if row.name == "bt_index_check":
             return TableName(row.schema, row.name), ""
     return None, (
-        "this role may not call amcheck; have the extension's owner run GRANT EXECUTE ON FUNCTION "
+        "this role may not call amcheck. Fix: have the extension's owner run GRANT EXECUTE ON FUNCTION "
         f"bt_index_check(regclass, boolean) in database {session.name} for the role of the Airflow connection"
     )
 
@@ -129,7 +129,7 @@ class _IndexCheck:
         self.notes: list[str] = []
 
     def check(self, oid: int) -> Validated:
-        """Checks all indexes of the table before it says which are damaged."""
+        """Check all indexes of the table before it says which are damaged."""
         indexes = self.session.fetch_all("maintenance/validate/indexes", oid=oid)
         sound: list[str] = []
         rebuilt: list[str] = []
@@ -150,15 +150,15 @@ class _IndexCheck:
         if damaged:
             told = "; ".join(f"index {name}: {damage}" for name, damage in damaged.items())
             raise Damaged(
-                f"{len(damaged)} of {len(indexes)} indexes of {self.order.table} are damaged; find out why (disk, "
-                f"collation after an upgrade of the system), then run again with reindex: {told}"
+                f"{len(damaged)} of {len(indexes)} indexes of {self.order.table} are damaged. Fix: find out why "
+                f"(disk, collation after an upgrade of the system), then run again with reindex: {told}"
             )
         notes = [f"not checked, because invalid: {', '.join(invalid)}"] if invalid else []
         notes += self.notes
         return Validated(tuple(sound), tuple(rebuilt), tuple(notes))
 
     def _rebuild_and_check(self, oid: int, row: Row, damage: str, rebuilt: list[str]) -> str | None:
-        """What is still wrong with the index after its rebuild, or why it was not rebuilt; None if it is sound."""
+        """Return what is still wrong with the index after its rebuild, or why it was not rebuilt; None if sound."""
         try:
             note = refuse_without_room(f"a new index {row.name}", int(row.bytes), self.how.space, rebuilt=True)
         except MaintenanceRefused as refusal:

@@ -18,7 +18,7 @@ class Checksum:
     _hash: Any = field(default_factory=hashlib.sha256)
 
     def add(self, data: bytes) -> bytes:
-        """Counts the bytes and hands them on."""
+        """Count the bytes and hand them on."""
         self.size += len(data)
         self._hash.update(data)
         return data
@@ -33,25 +33,25 @@ class ChecksumReader(io.RawIOBase):
     """A readable stream that counts and checksums what is read from it."""
 
     def __init__(self, source: IO[bytes]) -> None:
-        """Wraps `source`, which is read but never closed here."""
+        """Wrap `source`, which is read but never closed here."""
         self._source = source
         self.tally = Checksum()
 
     def readable(self) -> bool:
-        """Always true."""
+        """Return true, always."""
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        """The next bytes of the source, as far as they come."""
+        """Return the next bytes of the source, as far as they come."""
         return self.tally.add(self._source.read(size) if size >= 0 else self._source.read())
 
     def readinto(self, buffer: Any, /) -> int:
-        """Fills the buffer with the next bytes of the source, as far as they come."""
+        """Fill the buffer with the next bytes of the source, as far as they come."""
         data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def drain(self) -> None:
-        """Reads what is left, so that the tally covers the whole object, trailing bytes too."""
+        """Read what is left, so that the tally covers the whole object, trailing bytes too."""
         while self.read(READ_BYTES):
             pass

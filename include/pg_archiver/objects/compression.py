@@ -27,21 +27,21 @@ class Compressor(Protocol):
     """What both libraries' compressors can do."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """Takes in some bytes and gives out those that are ready."""
+        """Take in some bytes and give out those that are ready."""
 
     def flush(self) -> bytes:
-        """Ends the stream and gives out the rest."""
+        """End the stream and give out the rest."""
 
 
 def make_compressor(compression: Compression) -> Compressor:
-    """A fresh compressor; the frame it writes carries the format's own checksum too."""
+    """Return a fresh compressor; the frame it writes carries the format's own checksum too."""
     if compression == "zstd":
         return cast(Compressor, zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compressobj())
     return cast(Compressor, isal_zlib.compressobj(level=_GZIP_LEVEL, wbits=_GZIP_WINDOW_BITS))
 
 
 def decompress(source: IO[bytes], compression: Compression) -> Iterator[bytes]:
-    """The content of a compressed stream, at most 1 MiB at a time however well it was compressed.
+    """Yield the content of a compressed stream, at most 1 MiB at a time however well it was compressed.
 
     Raises:
         ValueError: the stream is damaged or ends too early.

@@ -12,7 +12,7 @@ _ALL_BUT_QUOTE_AND_NEWLINE = bytes(set(range(256)) - {ord('"'), ord("\n")})
 
 
 def make_divider(fields: int) -> Callable[[Sequence[Line]], tuple[bytes, bytes]]:
-    """Cuts CSV rows, as PostgreSQL writes them, after their first fields.
+    """Cut CSV rows, as PostgreSQL writes them, after their first fields.
 
     Returns:
         A function from rows to two pieces of CSV with as many rows each: the first fields, and the others.
@@ -43,7 +43,7 @@ class RecordCounter:
     _inside: bool = False
 
     def add(self, data: bytes) -> None:
-        """Takes in the next piece of the stream, cut anywhere."""
+        """Take in the next piece of the stream, cut anywhere."""
         marks = data.translate(None, _ALL_BUT_QUOTE_AND_NEWLINE)
         if self._inside:
             marks = b'"' + marks
@@ -64,7 +64,7 @@ class RecordCounter:
 
 
 def split_records(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The records of a CSV stream as PostgreSQL writes it, each with its newline; a quoted value may hold newlines."""
+    """Yield the records of a CSV stream of PostgreSQL, each with its newline; quoted values may hold newlines."""
     pieces: list[bytes] = []
     inside = False
     for chunk in chunks:

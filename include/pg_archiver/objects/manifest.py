@@ -121,7 +121,7 @@ class Manifest(Frozen):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        """What may be missing in one format must be there in the other."""
+        """Refuse a document without what only the other format may leave out."""
         if self.format == 1 and (self.file_nodes is None or self.keys is None):
             raise ValueError("file_nodes and keys belong to format 1")
         if self.format == 2 and (self.members is None or any(column.number is None for column in self.columns)):  # noqa: PLR2004
@@ -150,13 +150,13 @@ class Manifest(Frozen):
         return self.keys
 
     def expected_key(self, prefix: str) -> str:
-        """Where the data object lies if all that the manifest says is true."""
+        """Return where the data object lies if all that the manifest says is true."""
         table = TableName(self.table_schema, self.table)
         return object_key(prefix, self.client, table, self.cell, self.generation, self.compression)
 
     @classmethod
     def parse(cls, document: object, where: str) -> Self:
-        """The manifest from JSON that was read somewhere.
+        """Return the manifest from JSON that was read somewhere.
 
         Raises:
             CheckFailed: it is not a manifest of a format that this version knows.
@@ -172,5 +172,5 @@ class Manifest(Frozen):
             ) from None
 
     def to_json(self) -> bytes:
-        """The document as it is stored, one field a line: just the fields that it was made or read with."""
+        """Return the document as it is stored, one field a line: just the fields that it was made or read with."""
         return self.model_dump_json(indent=1, exclude_unset=True).encode()

@@ -26,7 +26,7 @@ class ListedManifest:
 
 
 def list_manifests(bucket: Bucket, order: WorkOrder, spans: Sequence[Window] = ()) -> Iterator[ListedManifest]:
-    """The table's manifests in S3's order; of those alone whose cell overlaps one of the spans, if there are any.
+    """Yield the table's manifests in S3's order; of those alone whose cell overlaps one of the spans, if there are any.
 
     A key that does not tell its cell is among them: whoever reads it will find out what is wrong with it. Of a span
     only its days are listed, and those before it in which a window may have begun.
@@ -58,10 +58,10 @@ def _day(moment: datetime) -> str:
 
 
 def read_manifest(bucket: Bucket, order: WorkOrder, key: str) -> Manifest:
-    """The manifest under this key, if it speaks of this client's table and lies where it should.
+    """Return the manifest under this key, if it speaks of this client's table and lies where it should.
 
     Raises:
-        CheckFailed: it is no manifest, another one's, or not in its place.
+        CheckFailed: it is not a manifest, another one's, or not in its place.
         ObjectMissing: there is no such object.
     """
     where = f"s3://{bucket.name}/{key}"
@@ -71,12 +71,12 @@ def read_manifest(bucket: Bucket, order: WorkOrder, key: str) -> Manifest:
     if named != (order.client, order.table.schema, order.table.name):
         raise CheckFailed(
             f"{where} speaks of table {manifest.table_schema}.{manifest.table} of client {manifest.client!r}, not of "
-            f"{order.table} of {order.client!r}; take it away from there"
+            f"{order.table} of {order.client!r}. Fix: take it away from there"
         )
     if manifest_key(manifest.expected_key(order.prefix)) != key or manifest.data.key != manifest.expected_key(
         order.prefix
     ):
         raise CheckFailed(
-            f"{where} is not where it should lie, beside {manifest.expected_key(order.prefix)}; put it back there"
+            f"{where} is not where it should lie, beside {manifest.expected_key(order.prefix)}. Fix: put it back there"
         )
     return manifest

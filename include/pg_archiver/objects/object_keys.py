@@ -16,27 +16,27 @@ _OWNER = re.compile(r"/_owner/([0-9]{8,})$")
 
 
 def key_segment(name: str) -> str:
-    """A name as one segment of an S3 key: percent-encoded, so it holds no slash and can be decoded again."""
+    """Return a name as one segment of an S3 key: percent-encoded, so it holds no slash and can be decoded again."""
     return quote(name, safe="")
 
 
 def table_folder(prefix: str, client: str, table: TableName) -> str:
-    """The part of the key that all objects of one table share, with its slash."""
+    """Return the part of the key that all objects of one table share, with its slash."""
     return f"{_client_folder(prefix, client)}schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
 
 
 def owner_folder(prefix: str, client: str) -> str:
-    """The part of the key that the markers of one client's owners share, with its slash."""
+    """Return the part of the key that the markers of one client's owners share, with its slash."""
     return f"{_client_folder(prefix, client)}_owner/"
 
 
 def owner_key(prefix: str, client: str, number: int) -> str:
-    """The key of the marker with this number; S3 lists them in the order of their numbers."""
+    """Return the key of the marker with this number; S3 lists them in the order of their numbers."""
     return f"{owner_folder(prefix, client)}{number:08d}"
 
 
 def number_of_owner(key: str) -> int | None:
-    """The number in a marker's key; None if it is not a key of one."""
+    """Return the number in a marker's key; None if it is not a key of one."""
     found = _OWNER.search(key)
     return int(found[1]) if found else None
 
@@ -44,7 +44,7 @@ def number_of_owner(key: str) -> int | None:
 def object_key(
     prefix: str, client: str, table: TableName, cell: Window, generation: int, compression: Compression
 ) -> str:
-    """The data object's key; no two (client, schema, table, window, generation) share one."""
+    """Return the data object's key; no two (client, schema, table, window, generation) share one."""
     start = cell.start
     folder = f"dt={start.date().isoformat()}/hour={start.hour:02d}/"
     name = f"{_moment(start)}-{_moment(cell.end)}.g{generation:04d}.{EXTENSIONS[compression]}"
@@ -52,25 +52,25 @@ def object_key(
 
 
 def sidecar_key(data_key: str) -> str:
-    """The key of the sidecar that lists the rows' identities and versions."""
+    """Return the key of the sidecar that lists the rows' identities and versions."""
     folder, name = data_key.rsplit("/", 1)
     return f"{folder}/_{name.split('.csv')[0]}.keys.csv{name.split('.csv')[1]}"
 
 
 def manifest_key(data_key: str) -> str:
-    """The key of the manifest."""
+    """Return the key of the manifest."""
     folder, name = data_key.rsplit("/", 1)
     return f"{folder}/_{name.split('.csv')[0]}.manifest.json"
 
 
 def kept_folder(data_key: str) -> str:
-    """How the keys begin that say which of the object's rows were not deleted."""
+    """Return how the keys begin that say which of the object's rows were not deleted."""
     folder, name = data_key.rsplit("/", 1)
     return f"{folder}/_{name.split('.csv')[0]}.kept."
 
 
 def kept_key(data_key: str, deleted_upto: int, digest: str, number: int) -> str:
-    """The key of what was known when the delete had dealt with so many rows: the first of those that say the same.
+    """Return the key of the note written when the delete had processed so many rows: the first that says the same.
 
     Format 1 of the note had the rows alone in its key, and nothing after them.
     """
@@ -79,7 +79,7 @@ def kept_key(data_key: str, deleted_upto: int, digest: str, number: int) -> str:
 
 
 def data_keys(key: str) -> tuple[str, ...]:
-    """The keys that the data object may have beside which an object with this key lies; the key itself if it is one.
+    """Return the keys that the data object beside an object with this key may have; the key itself if it is one.
 
     A sidecar's key tells how the data is compressed; manifests and notes do not.
     """
@@ -93,7 +93,7 @@ def data_keys(key: str) -> tuple[str, ...]:
 
 
 def cell_of_key(key: str) -> Window | None:
-    """The cell that the key of an object, a sidecar or a manifest names; None if it names none."""
+    """Return the cell that the key of an object, a sidecar or a manifest names; None if it names none."""
     found = _NAME.search(key)
     if not found:
         return None
@@ -102,7 +102,7 @@ def cell_of_key(key: str) -> Window | None:
 
 
 def generation_of_key(key: str) -> int | None:
-    """The generation that such a key names; None if it names none."""
+    """Return the generation that such a key names; None if it names none."""
     found = _NAME.search(key)
     return int(found[3]) if found else None
 

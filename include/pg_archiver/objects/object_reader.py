@@ -45,7 +45,7 @@ class ObjectReader:
         return f"s3://{self.bucket.name}/{self.expected.key}"
 
     def read_chunks(self) -> Generator[bytes]:
-        """The content, piece by piece; the comparison comes after the last piece.
+        """Yield the content, piece by piece; the comparison comes after the last piece.
 
         A thread fetches and decompresses a little ahead; it ends with the generator, so close that.
 
@@ -79,13 +79,13 @@ class ObjectReader:
                         if pace.due():
                             log.info("%s: read back %d of %d bytes", self.where, reader.tally.size, self.expected.bytes)
             except ValueError as damage:
-                raise CheckFailed(f"{self.where}: {damage}; nothing was deleted") from None
+                raise CheckFailed(f"{self.where}: {damage}. Nothing was deleted") from None
             reader.drain()
             self.etag = answer.etag
         self._compare(reader.tally, content, counter)
 
     def check(self) -> str:
-        """Reads the object to its last byte; its etag, if it is what was sent.
+        """Read the object to its last byte; return its etag, if it is what was sent.
 
         Raises:
             CheckFailed: it is not.
@@ -98,18 +98,18 @@ class ObjectReader:
         return self.etag
 
     def break_off(self) -> None:
-        """Ends a reading in another thread, now or as soon as it begins."""
+        """End a reading in another thread, now or as soon as it begins."""
         self._broken_off = True
         if self._download:
             self._download.wake()
 
     def _compare_columns(self, head: bytes, *, complete: bool) -> None:
-        """The first record names the columns; no checksum tells whether the manifest names them in that order."""
+        """Compare the header with the manifest's columns; no checksum tells whether the order is right."""
         if self.columns is None or not complete:
             return
         found = next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")))
         if tuple(found) != self.columns:
-            raise CheckFailed(f"{self.where} has other columns than its manifest says; nothing was deleted")
+            raise CheckFailed(f"{self.where} has other columns than its manifest says. Nothing was deleted")
 
     def _compare(self, packed: Checksum, content: Checksum, counter: RecordCounter) -> None:
         found = ObjectDescription(
@@ -121,22 +121,22 @@ class ObjectReader:
         )
         if found != self.expected:
             raise CheckFailed(
-                f"{self.where} came back as {found.bytes} bytes that are not what was sent; nothing was deleted"
+                f"{self.where} came back as {found.bytes} bytes that are not what was sent. Nothing was deleted"
             )
         if counter.records != self.rows + 1 or not counter.complete:
             raise CheckFailed(
-                f"{self.where} holds {counter.records - 1} rows instead of {self.rows}; nothing was deleted"
+                f"{self.where} holds {counter.records - 1} rows instead of {self.rows}. Nothing was deleted"
             )
 
 
 def open_data(bucket: Bucket, manifest: Manifest) -> ObjectReader:
-    """The manifest's object."""
+    """Open the manifest's object."""
     columns = tuple(column.name for column in manifest.columns)
     return ObjectReader(bucket, manifest.data, manifest.rows, manifest.compression, columns)
 
 
 def open_sidecar(bucket: Bucket, manifest: Manifest) -> ObjectReader:
-    """The manifest's sidecar."""
+    """Open the manifest's sidecar."""
     return ObjectReader(bucket, manifest.sidecar, manifest.rows, manifest.compression)
 
 
@@ -144,7 +144,7 @@ class ReadBackQueue:
     """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
 
     def __init__(self, bucket: Bucket, stop: Stop | None = None) -> None:
-        """Begins nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
+        """Begin nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
         self._bucket = bucket
         self._stop = stop or Stop()
         self._watch = ExitStack()
@@ -152,24 +152,24 @@ class ReadBackQueue:
         self._begun: dict[str, list[tuple[ObjectReader, Future[str]]]] = {}
 
     def __enter__(self) -> Self:
-        """Begins nothing yet."""
+        """Begin nothing yet."""
         self._watch.enter_context(self._stop.breaking_off(self._break_off))
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Breaks off what nobody has asked for, and ends the threads."""
+        """Break off what nobody has asked for, and end the threads."""
         self._watch.close()
         self._break_off()
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, manifest: Manifest) -> None:
-        """Begins to read the manifest's object and sidecar back, unless that has begun already."""
+        """Begin to read the manifest's object and sidecar back, unless that has begun already."""
         if manifest.data.key not in self._begun:
             parts = (open_data(self._bucket, manifest), open_sidecar(self._bucket, manifest))
             self._begun[manifest.data.key] = [(part, self._threads.submit(part.check)) for part in parts]
 
     def wait_for_etag(self, manifest: Manifest) -> str:
-        """The object's etag, when object and sidecar were read to their last byte and are what was sent.
+        """Return the object's etag, when object and sidecar were read to their last byte and are what was sent.
 
         Raises:
             CheckFailed: one of them is not.

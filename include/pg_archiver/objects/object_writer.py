@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from pg_archiver.objects.checksums import Checksum
 from pg_archiver.objects.compression import Compression, make_compressor
-from pg_archiver.objects.manifest import ObjectDescription
+from pg_archiver.objects.manifest import (
+    ObjectDescription,
+)
 
 # A row comes from the server whole, however large a value it holds; what is made of it is made in pieces.
 PIECE_BYTES = 1 << 20
@@ -18,20 +20,20 @@ class Sink(Protocol):
     """Where an object's bytes go."""
 
     def write(self, data: bytes) -> None:
-        """Takes in the next bytes."""
+        """Take in the next bytes."""
 
     def finish(self) -> None:
-        """Makes the object exist."""
+        """Make the object exist."""
 
 
 OpenSink = Callable[[str], AbstractContextManager[Sink]]
 
 
 class Packer:
-    """Compresses a stream into a sink and keeps account of both sides."""
+    """A compressor from a stream into a sink that counts and checksums both sides."""
 
     def __init__(self, sink: Sink, compression: Compression) -> None:
-        """Nothing so far."""
+        """Start empty."""
         self._sink = sink
         self._compressor = make_compressor(compression)
         self._content = Checksum()
@@ -43,13 +45,13 @@ class Packer:
         return self._content.size
 
     def add(self, chunk: bytes) -> None:
-        """Takes in the next bytes of the content."""
+        """Take in the next bytes of the content."""
         for start in range(0, len(chunk), PIECE_BYTES):
             piece = chunk[start : start + PIECE_BYTES]
             self._sink.write(self._packed.add(self._compressor.compress(self._content.add(piece))))
 
     def finish(self) -> None:
-        """Ends the compressed stream, and makes the object exist."""
+        """End the compressed stream, and make the object exist."""
         self._sink.write(self._packed.add(self._compressor.flush()))
         self._sink.finish()
 
@@ -62,3 +64,17 @@ class Packer:
             content_bytes=self._content.size,
             content_sha256=self._content.sha256,
         )
+
+
+class _Nowhere:
+    def write(self, data: bytes) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+@contextmanager
+def open_nowhere(_key: str) -> Generator[_Nowhere]:
+    """Open the sink of a dry run."""
+    yield _Nowhere()

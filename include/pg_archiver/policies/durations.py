@@ -12,15 +12,13 @@ LONGEST_STATEMENT = timedelta(hours=24)
 
 
 def duration_of(value: object) -> timedelta:
-    """How long a statement may take, from what a person wrote.
+    """Return how long a statement may take, from what a person wrote.
 
     Raises:
-        ValueError: it is no such length of time, or more than a day; the message tells how to write one.
+        ValueError: it is not a duration, or more than a day; the message says how to write one.
     """
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     duration = timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else timedelta(0)
     if not timedelta(0) < duration <= LONGEST_STATEMENT:
-        raise ValueError(
-            "not a length of time from 1s to 24h; write seconds, minutes or hours such as 90s, 30min or 6h"
-        )
+        raise ValueError("not a duration from 1s to 24h. Write seconds, minutes or hours, such as 90s, 30min or 6h")
     return duration

@@ -26,7 +26,7 @@ class Strategy(StrEnum):
 def _strategy(value: object) -> object:
     if isinstance(value, str) and value in set(Strategy):
         return Strategy(value)
-    raise ValueError(f"not a way to give space back; set one of {', '.join(Strategy)}")
+    raise ValueError(f"not a strategy to give disk space back. Set one of {', '.join(Strategy)}")
 
 
 class Disk(BaseModel):
@@ -45,8 +45,8 @@ class Disk(BaseModel):
         given = sorted(self.model_fields_set)
         if len(given) != 1 or getattr(self, given[0]) is None:
             raise ValueError(
-                f"disk gives {', '.join(given) or 'nothing'}; give one of {', '.join(type(self).model_fields)}, or "
-                f"leave disk out"
+                f"disk gives {', '.join(given) or 'nothing'}. Set exactly one of "
+                f"{', '.join(type(self).model_fields)}, or leave disk out"
             )
         return self
 

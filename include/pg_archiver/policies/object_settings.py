@@ -27,42 +27,42 @@ _RESERVED_TAGS = "aws:"
 
 def _account(value: object) -> object:
     if value is not None and not (isinstance(value, str) and _ACCOUNT.fullmatch(value)):
-        raise ValueError("not the number of an AWS account: 12 digits, in quotes")
+        raise ValueError("not an AWS account ID: 12 digits, in quotes")
     return value
 
 
 def _encryption(value: object) -> object:
     if value not in (None, "AES256"):
-        raise ValueError("not AES256, which is SSE-S3; for a key of KMS leave encryption out and set kms_key_id")
+        raise ValueError("not AES256, which is SSE-S3. For SSE-KMS leave encryption out and set kms_key_id")
     return value
 
 
 def _acl(value: object) -> object:
     if isinstance(value, str) and value in _PUBLIC_ACLS:
-        raise ValueError(f"it would show the clients' rows to people outside; set one of {', '.join(_ACLS)}")
+        raise ValueError(f"it would make the clients' rows public. Set one of {', '.join(_ACLS)}")
     if value is not None and value not in _ACLS:
         raise ValueError(f"not one of S3's canned ACLs: {', '.join(_ACLS)}")
     return value
 
 
 def _tags(value: object) -> object:
-    """Tags as S3 takes them, so that no run finds out that it does not."""
+    """Return tags as S3 takes them, or refuse them, so that no run finds out that S3 does not."""
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise ValueError("not a mapping of names to values, such as {team: data}")  # noqa: TRY004 (pydantic's own)
     if len(value) > _MOST_TAGS:
-        raise ValueError(f"{len(value)} tags; S3 takes {_MOST_TAGS} an object")
+        raise ValueError(f"{len(value)} tags. S3 allows {_MOST_TAGS} per object")
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise ValueError(f"tag {name!r}: {text!r} is not text; put both in quotes")  # noqa: TRY004
+            raise ValueError(f"tag {name!r}: {text!r} is not text. Put both in quotes")  # noqa: TRY004
         if not 0 < _units(name) <= _LONGEST_TAG_NAME or _units(text) > _LONGEST_TAG_VALUE:
             raise ValueError(
                 f"tag {name!r}: a name has 1 to {_LONGEST_TAG_NAME} characters, a value {_LONGEST_TAG_VALUE} at most"
             )
         if strange := [sign for sign in name + text if not _is_allowed(sign)]:
             raise ValueError(
-                f"tag {name!r} has the character {strange[0]!r}; S3 takes letters, digits, spaces and {_TAG_SIGNS}"
+                f"tag {name!r} has the character {strange[0]!r}. S3 allows letters, digits, spaces and {_TAG_SIGNS}"
             )
         if name.casefold().startswith(_RESERVED_TAGS):
             raise ValueError(f"tag {name!r}: names that begin with {_RESERVED_TAGS} are AWS's own")
@@ -95,8 +95,8 @@ class ObjectSettings(BaseModel):
     def _readable_at_once(cls, value: str | None) -> str | None:
         if value in _COLD_STORAGE:
             raise ValueError(
-                f"{value!r} gives nothing back for hours, so no object could be read back and no row would ever leave; "
-                f"use GLACIER_IR, or a lifecycle rule that moves objects later"
+                f"{value!r} gives nothing back for hours, so no object could be read back and no row would ever "
+                "leave. Use GLACIER_IR, or a lifecycle rule that moves objects later"
             )
         return value
 
@@ -104,8 +104,8 @@ class ObjectSettings(BaseModel):
     def _one_encryption(self) -> Self:
         if self.encryption and self.kms_key_id:
             raise ValueError(
-                "encryption and kms_key_id are both set; an object is encrypted in one way. Keep one of them, and "
-                "where the other comes from an outer level, set it to null here"
+                "encryption and kms_key_id are both set, but an object is encrypted in one way. Keep one of them. If "
+                "the other comes from an outer level, set it to null here"
             )
         return self
 

@@ -31,31 +31,29 @@ class OffHours:
 
     @classmethod
     def parse(cls, text: str) -> OffHours:
-        """The span that this text means, such as `22:00-04:00 Europe/Berlin`.
+        """Return the span that this text means, such as `22:00-04:00 Europe/Berlin`.
 
         Raises:
             ValueError: it means none; the message says how to write one.
         """
         match = _SPAN.fullmatch(text.strip())
         if not match:
-            raise ValueError(f"{text!r} is not a span of a day; write it as '{EXAMPLE}'")
+            raise ValueError(f"{text!r} is not a span of a day. Write it as '{EXAMPLE}'")
         start_hour, start_minute, end_hour, end_minute = (int(part) for part in match.groups()[:4])
         try:
             start, end = time(start_hour, start_minute), time(end_hour, end_minute)
         except ValueError:
-            raise ValueError(f"{text!r} holds no time of the day; they go from 00:00 to 23:59") from None
+            raise ValueError(f"{text!r} holds a time that does not exist. Times go from 00:00 to 23:59") from None
         if start == end:
-            raise ValueError(f"{text!r} begins and ends at the same time; give it two times, as in '{EXAMPLE}'")
+            raise ValueError(f"{text!r} begins and ends at the same time. Give two different times, as in '{EXAMPLE}'")
         try:
             zone = ZoneInfo(match[5])
         except (KeyError, ValueError, OSError):
-            raise ValueError(
-                f"{text!r}: {match[5]!r} is not a time zone of the IANA list, such as Europe/Berlin or UTC"
-            ) from None
+            raise ValueError(f"{text!r}: {match[5]!r} is not an IANA time zone, such as Europe/Berlin or UTC") from None
         return cls(text.strip(), start, end, zone)
 
     def remaining(self, now: datetime) -> timedelta | None:
-        """What is left of the span in real time, None when `now`, which has a time zone, is not in it."""
+        """Return what is left of the span in real time, None when `now`, which has a time zone, is not in it."""
         today = now.astimezone(self.zone).date()
         for day in (today - _DAY, today, today + _DAY):
             begin, end = self._night(day)
@@ -68,7 +66,7 @@ class OffHours:
         return self._first_instant(day, self.start), self._first_instant(last, self.end)
 
     def _first_instant(self, day: date, clock: time) -> datetime:
-        """The first instant of that day at which the zone's clocks show this time or a later one, in UTC."""
+        """Return the first instant of that day at which the zone's clocks show this time or a later one, in UTC."""
         shown = datetime.combine(day, clock)
         found = shown.replace(tzinfo=self.zone).astimezone(UTC)
         if self._shown(found) == shown:

@@ -31,7 +31,7 @@ class KeepDays:
 
 
 def parse_keep_days(value: object, source: str) -> int:
-    """N, the days to keep, from whatever a person wrote.
+    """Return N, the days to keep, from whatever a person wrote.
 
     Raises:
         SettingError: it is neither -1 nor a whole number from 0 to 36500; the message names `source`.
@@ -41,7 +41,7 @@ def parse_keep_days(value: object, source: str) -> int:
     # "-0" may be a slip of the pen for -1, which keeps everything.
     if days is None or not (text == str(KEEP_EVERYTHING) or (0 <= days <= MOST_KEEP_DAYS and text[0] != "-")):
         raise SettingError(
-            f"{source} is {value!r}, which is not a number of days to keep. Set it to -1 to keep everything, "
-            f"or to a whole number of days from 0 to {MOST_KEEP_DAYS}. Nothing was archived or deleted."
+            f"{source} is {value!r}, which is not a number of days to keep. Nothing was archived or deleted. Fix: set "
+            f"it to -1 to keep everything, or to a whole number of days from 0 to {MOST_KEEP_DAYS}"
         )
     return days

@@ -33,7 +33,7 @@ def parse_table(text: str) -> TableName:
     match = _TABLE.fullmatch(text)
     if not match:
         raise ValueError(
-            f'{text!r} is not schema.table; write a part that holds a dot or a quote as "my.schema".events'
+            f'{text!r} is not schema.table. Write a part that holds a dot or a quote as "my.schema".events'
         )
     quoted_schema, plain_schema, quoted_name, plain_name = match.groups()
     schema, name = (
@@ -53,16 +53,18 @@ def _keep_days(value: object) -> object:
 
 
 def _cron(value: object) -> object:
-    """A cron schedule that Airflow will take: a bad one would keep the whole DAG file from loading."""
+    """Return a cron schedule that Airflow will take: a bad one would keep the whole DAG file from loading."""
     if value is None or value in _CRON_PRESETS:
         return value
     if not isinstance(value, str) or len(value.split()) != _CRON_FIELDS or not croniter.is_valid(value):
-        raise ValueError("not a cron schedule of five fields, such as '0 1 * * *'; null runs the DAG by hand only")
+        raise ValueError(
+            "not a cron schedule of five fields, such as '0 1 * * *'. Use null to run the DAG by hand only"
+        )
     return value
 
 
 def as_tuple(value: object) -> object:
-    """A list of the file as the models hold it, which cannot be changed."""
+    """Return a list of the file as the models hold it, which cannot be changed."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -99,14 +101,14 @@ class Settings(MaintenanceSettings, ObjectSettings):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is not a time zone of the IANA list, such as Europe/Berlin") from None
+            raise ValueError(f"{value!r} is not an IANA time zone, such as Europe/Berlin") from None
         return value
 
     @field_validator("prefix")
     @classmethod
     def _clean_prefix(cls, value: str) -> str:
         if value.startswith("/") or "//" in value or any(part in {".", ".."} for part in value.split("/")):
-            raise ValueError(f"{value!r} is not a key prefix; write folders with single slashes, such as a/b")
+            raise ValueError(f"{value!r} is not a key prefix. Write folders with single slashes, such as a/b")
         return value.rstrip("/")
 
 
@@ -128,7 +130,7 @@ class TablePolicy(Settings):
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for child, times in Counter(map(parse_table, value)).items():
             if times > 1:
-                raise ValueError(f"{child} is listed {times} times; list it once")
+                raise ValueError(f"{child} is listed {times} times. List it once")
         return value
 
     @property

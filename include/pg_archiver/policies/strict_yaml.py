@@ -17,7 +17,7 @@ else:
 
 
 def read_yaml(path: Path) -> object:
-    """What a file holds.
+    """Return what a file holds.
 
     Raises:
         OSError: it cannot be read.
@@ -35,7 +35,7 @@ class _StrictLoader(_Loader):
         for key, times in keys.items():
             if times > 1:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands {times} times in one place", node.start_mark
+                    None, None, f"the key {key!r} stands {times} times in one mapping", node.start_mark
                 )
         return super().construct_mapping(node, deep=deep)
 
@@ -43,6 +43,6 @@ class _StrictLoader(_Loader):
         value = super().construct_scalar(node)
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
             raise yaml.constructor.ConstructorError(
-                None, None, "half a character, as JSON escapes it; write the character itself", node.start_mark
+                None, None, "half of a surrogate pair, as JSON escapes it. Write the character itself", node.start_mark
             )
         return value

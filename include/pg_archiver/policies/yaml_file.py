@@ -42,7 +42,7 @@ class _ClientEntry(Settings):
     @model_validator(mode="after")
     def _some_table(self) -> Self:
         if not self.tables:
-            raise ValueError("tables is empty; leave it out for analytics.events, or list a table")
+            raise ValueError("tables is empty. Leave it out for analytics.events, or list a table")
         return self
 
 
@@ -103,7 +103,7 @@ class Policies:
 
 
 def load(path: Path) -> Policies:
-    """Reads and checks the policy file.
+    """Read and check the policy file.
 
     Raises:
         PolicyError: the file is missing, is not YAML, or its outline is wrong, so that no client can be told.
@@ -113,8 +113,8 @@ def load(path: Path) -> Policies:
         document = read_yaml(path)
     except OSError as error:
         raise PolicyError(
-            f"the policy file {source} cannot be read ({error.strerror}); create it, or set the environment "
-            f"variable ARCHIVER_POLICIES to its path"
+            f"the policy file {source} cannot be read ({error.strerror}). Fix: create it, or set the environment "
+            "variable ARCHIVER_POLICIES to its path"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PolicyError(f"the policy file {source} is not valid YAML: {error}") from None
@@ -127,8 +127,8 @@ def _check_document(document: object, source: str) -> Policies:
     defaults = document.get("defaults") or {}
     if "enabled" in defaults:
         raise PolicyError(
-            f"{source}, defaults: enabled may not stand there: a new client would lose rows in its first night. "
-            f"Set it at each client, or at a table"
+            f"{source}, defaults: enabled may not stand there, because a new client's rows would be deleted in its "
+            "first run. Fix: set it at each client, or at a table"
         )
     _validate(Settings, defaults, f"{source}, defaults")
     instances = document.get("instances")
@@ -142,10 +142,10 @@ def _check_document(document: object, source: str) -> Policies:
         if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
             raise PolicyError(
                 f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with pool_slots "
-                f"{slots[entry.conn_id]} and {entry.pool_slots}; it has one pool, so set one number"
+                f"{slots[entry.conn_id]} and {entry.pool_slots}. Its pool has one size. Fix: set one number"
             )
         for place, raw in enumerate(entry.clients):
-            # By this name the entry goes until it has one of its own: it breaks alone, and its DAG says why.
+            # Placeholder until the entry's own name has been read: it breaks alone, and its DAG says why.
             name = f"instances.{position}.clients.{place}"
             try:
                 name = _read_name(raw, f"{source}, instances[{position}].clients[{place}]")
@@ -157,12 +157,12 @@ def _check_document(document: object, source: str) -> Policies:
 
 def _read_name(raw: object, where: str) -> str:
     if not isinstance(raw, dict):
-        raise PolicyError(f"{where} is {raw!r}; write a client as {{name: ...}} with its settings")
+        raise PolicyError(f"{where} is {raw!r}. Fix: write a client as {{name: ...}} with its settings")
     name = raw.get("name")
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_CLIENT_NAME:
         raise PolicyError(
-            f"{where}: name is {name!r}; it must be text of 1 to {LONGEST_CLIENT_NAME} characters "
-            f"(put a number or yes/no in quotes)"
+            f"{where}: name is {name!r}. Fix: it must be text of 1 to {LONGEST_CLIENT_NAME} characters (put a number "
+            "or yes/no in quotes)"
         )
     return name
 
@@ -177,9 +177,9 @@ def _make_client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Map
     )
     for table, times in Counter(table.name for table in tables).items():
         if times > 1:
-            raise PolicyError(f"{where}: table {table} is listed {times} times; list it once")
+            raise PolicyError(f"{where}: table {table} is listed {times} times. Fix: list it once")
     if len({table.schedule for table in tables}) > 1:
-        raise PolicyError(f"{where}: its tables have different schedules; they share one DAG, so set one")
+        raise PolicyError(f"{where}: its tables have different schedules, but share one DAG. Fix: set one schedule")
     _refuse_odd_children(tables, where)
     return Client(
         entry.name,
@@ -195,13 +195,13 @@ def _make_client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Map
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
-    """Children are tables of the same client, and no table comes before itself."""
+    """Refuse children that are not tables of the same client, and circles of them."""
     children = {table.name: set(table.child_names) - {table.name} for table in tables}
     for table in tables:
         if strange := [child for child in table.child_names if child not in children]:
             raise PolicyError(
-                f"{where}: children of {table.name}: {strange[0]} is not a table of this client; list it under tables, "
-                f"so that it is archived too"
+                f"{where}: children of {table.name}: {strange[0]} is not a table of this client. Fix: list it under "
+                "tables, so that it is archived too"
             )
     while outside := _outside_cycles(children):
         for name in outside:
@@ -209,12 +209,12 @@ def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
     if children:
         raise PolicyError(
             f"{where}: the tables {', '.join(map(str, sorted(children)))} are children of each other, so none can be "
-            f"archived first; make a foreign key of theirs NO ACTION and take that child off the list"
+            "archived first. Fix: make one of their foreign keys NO ACTION, and take that child off the list"
         )
 
 
 def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableName]:
-    """Tables that have no child left, or are nobody's child: they cannot be part of a cycle."""
+    """Return tables that have no child left, or are nobody's child: they cannot be part of a cycle."""
     listed = set().union(*children.values())
     return [name for name, own in children.items() if not own & children.keys() or name not in listed]
 
@@ -222,23 +222,23 @@ def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableN
 def _assemble(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
     table = _validate(TablePolicy, settings, where)
     if table.bucket is None:
-        raise PolicyError(f"{where}: bucket is not set; name the S3 bucket here or under defaults")
+        raise PolicyError(f"{where}: bucket is not set. Fix: name the S3 bucket here or under defaults")
     parts = (client, table.name.schema, table.name.name)
     if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
-        raise PolicyError(f"{where}: prefix and names are too long for an S3 key; shorten the prefix")
+        raise PolicyError(f"{where}: prefix and names are too long for an S3 key. Fix: shorten the prefix")
     if table.windows_per_task != "auto":
         windows = table.windows_per_task * table.max_mapped_windows
         if windows > MOST_WINDOWS_A_RUN:
             raise PolicyError(
                 f"{where}: windows_per_task {table.windows_per_task} times max_mapped_windows "
-                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most; "
-                f"lower one of them. What does not fit into one run is left for the next"
+                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most. "
+                "Fix: lower one of them. What does not fit into one run is left for the next"
             )
     return table
 
 
 def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
-    """Clients that would share a DAG or a table are all broken: whose rows are whose cannot be known."""
+    """Break all clients that would share a DAG or a table: whose rows are whose is not known."""
     names = Counter([client.name for client in clients] + list(broken))
     places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
     whole = []
@@ -248,8 +248,8 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
             broken[client.name] = f"{source}: the name {client.name!r} is given to more than one client"
         elif shared:
             broken[client.name] = (
-                f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also "
-                f"another client's; list each table under one client"
+                f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also another "
+                "client's. Fix: list each table under one client"
             )
         else:
             whole.append(client)
@@ -269,5 +269,5 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
 
 def _problem(problem: Mapping[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
-        return "no such setting; check its spelling"
+        return "no such setting. Check its spelling"
     return f"{problem['msg']} (it is {problem['input']!r})"

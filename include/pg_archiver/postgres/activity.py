@@ -32,9 +32,9 @@ class StatementMonitor:
 
 @contextmanager
 def monitor_statement(open_session: OpenSession, process: int, what: str) -> Generator[StatementMonitor]:
-    """Looks at this server process twice a second while the block runs, and writes what changes to the log.
+    """Look at this server process twice a second while the block runs, and write what changes to the log.
 
-    Not being able to look on is no reason to fail: it is logged, and the work goes on unwatched.
+    Not being able to monitor is no reason to fail: it is logged, and the work continues without it.
     """
     watch, over = StatementMonitor(), threading.Event()
     looking = threading.Thread(target=_look_on, args=(open_session, process, what, watch, over), daemon=True)
@@ -58,11 +58,11 @@ def _look_on(
         # So is what it looks at.
         return
     except ArchiverError as error:
-        log.warning("%s goes on unwatched: %s", what, error)
+        log.warning("%s continues without monitoring: %s", what, error)
 
 
 def describe_progress(session: Session, process: int, what: str, watch: StatementMonitor, told: str) -> str:
-    """Looks once at this process, and writes to the log what differs from `told`; returns what is to be told next."""
+    """Look once at this process, and write to the log what differs from `told`; return what is to be told next."""
     waiters = session.fetch_one("postgres/activity/waiters", process=process)
     watch.longest_wait = max(watch.longest_wait, waiters.longest)
     blockers = tuple(_name_process(row) for row in session.fetch_all("postgres/activity/blockers", process=process))
@@ -78,7 +78,7 @@ def describe_progress(session: Session, process: int, what: str, watch: Statemen
 
 
 def _name_process(row: Row) -> str:
-    """Who it is, without how long it has lasted: that would be another line in the log each time."""
+    """Return who it is, without how long it has lasted: that would be another line in the log each time."""
     told = [f"pid {row.pid}", f"user {row.user_name}"]
     told += [f"application {row.application!r}"] if row.application else []
     told += [str(row.state)] if row.state else []

@@ -30,12 +30,12 @@ def describe_table(
     *,
     to_delete: bool = True,
 ) -> TableShape:
-    """The table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
+    """Return the table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
 
-    Without `to_delete` the rights that only a delete needs may be missing.
+    Without `to_delete` the privileges that only a delete needs may be missing.
 
     Raises:
-        TableRefused: it is missing, is no table, or deleting from it would lose what nobody archived.
+        TableRefused: it is missing, is not a table, or deleting from it would lose what nobody archived.
     """
     with session.transaction():
         found = _find_or_refuse(session, table, to_delete)
@@ -45,7 +45,7 @@ def describe_table(
         if to_delete and keys and not found.may_lock:
             raise TableRefused(
                 f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
-                f"others point to them; grant UPDATE on one of its columns"
+                "others point to them. Fix: grant UPDATE on one of its columns"
             )
         _refuse_rules_and_odd_parts(session, table, found.oid)
         _refuse_what_a_delete_would_meet(session, table, found.oid)
@@ -70,18 +70,18 @@ def describe_table(
 
 
 def find_table(session: Session, table: TableName) -> Row | None:
-    """What the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
+    """Return what the catalog has under exactly this name, whatever kind of thing it is; None if there is nothing."""
     rows = session.fetch_all("postgres/catalog/table", schema=table.schema, table=table.name)
     return rows[0] if rows else None
 
 
 def column_of(row: Row) -> Column:
-    """A column from the catalog's row."""
+    """Return a column from the catalog's row."""
     return Column(row.name, row.type, row.is_generated, row.is_always_identity, row.number)
 
 
 def require_table(session: Session, table: TableName) -> Row:
-    """What the catalog has of an ordinary or partitioned table.
+    """Return what the catalog has of an ordinary or partitioned table.
 
     Raises:
         TableRefused: there is no such table, or it is something else.
@@ -90,17 +90,17 @@ def require_table(session: Session, table: TableName) -> Row:
     if found is None:
         if not session.fetch_one("postgres/catalog/schema", schema=table.schema).found:
             raise TableRefused(
-                f"database {session.name} has no schema {table.schema!r}; correct 'table' in the policy file "
-                f"(names are taken exactly as written, capitals too)"
+                f"database {session.name} has no schema {table.schema!r}. Fix: correct 'table' in the policy file "
+                "(names are taken exactly as written, capitals too)"
             )
         raise TableRefused(
-            f"schema {table.schema!r} of database {session.name} has no table {table.name!r}; correct 'table' "
-            f"in the policy file (names are taken exactly as written, capitals too)"
+            f"schema {table.schema!r} of database {session.name} has no table {table.name!r}. Fix: correct 'table' in "
+            "the policy file (names are taken exactly as written, capitals too)"
         )
     if found.kind not in {_ORDINARY, _PARTITIONED}:
         raise TableRefused(
-            f"{table} in database {session.name} is {_OTHER_KINDS.get(found.kind, 'no table')}; name the table "
-            f"that holds the rows"
+            f"{table} in database {session.name} is {_OTHER_KINDS.get(found.kind, 'no table')}. Fix: name the table "
+            "that holds the rows"
         )
     return found
 
@@ -110,18 +110,18 @@ def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
     for right, granted in (("SELECT", found.may_select), ("DELETE", found.may_delete or not to_delete)):
         if not (found.may_use and granted):
             raise TableRefused(
-                f"the role of the Airflow connection may not {right} from {table} in database {session.name}; "
-                f"grant USAGE on the schema, and SELECT and DELETE on the table"
+                f"the role of the Airflow connection may not {right} from {table} in database {session.name}. Fix: "
+                "grant USAGE on the schema, and SELECT and DELETE on the table"
             )
     if to_delete and not found.may_make_temporary:
         raise TableRefused(
             f"the role of the Airflow connection may not make temporary tables in database {session.name}, and the "
-            f"delete needs one; grant TEMPORARY on the database"
+            "delete needs one. Fix: grant TEMPORARY on the database"
         )
     if found.hides_rows:
         raise TableRefused(
-            f"row-level security hides rows of {table} in database {session.name} from this role, so they would "
-            f"be missing from the archive; give the role BYPASSRLS, or use the table's owner"
+            f"row-level security hides rows of {table} in database {session.name} from this role, so they would be "
+            "missing from the archive. Fix: give the role BYPASSRLS, or use the table's owner"
         )
     return found
 
@@ -130,54 +130,54 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
     types = {column.name: column.base_type for column in columns}
     if timestamp_column not in types:
         raise TableRefused(
-            f"{table} has no column {timestamp_column!r}; correct 'timestamp_column' in the policy file "
-            f"(its columns: {', '.join(sorted(types)[:20])})"
+            f"{table} has no column {timestamp_column!r}. Fix: correct 'timestamp_column' in the policy file (its "
+            f"columns: {', '.join(sorted(types)[:20])})"
         )
     try:
         return TimestampKind(types[timestamp_column])
     except ValueError:
         raise TableRefused(
-            f"column {timestamp_column!r} of {table} is of type {types[timestamp_column]}; 'timestamp_column' must "
-            f"name a column of type {', '.join(TimestampKind)}"
+            f"column {timestamp_column!r} of {table} is of type {types[timestamp_column]}. Fix: 'timestamp_column' "
+            f"must name a column of type {', '.join(TimestampKind)}"
         ) from None
 
 
 def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) -> None:
     if rules := session.fetch_all("postgres/catalog/delete_rules", oid=oid):
         raise TableRefused(
-            f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}; drop or "
-            f"disable them (a trigger can do the same and is allowed)"
+            f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}. Fix: "
+            "drop or disable them (a trigger can do the same and is allowed)"
         )
     if parts := session.fetch_all("postgres/catalog/parts_not_heap", oid=oid):
         raise TableRefused(
-            f"parts of {table} are kept by another access method than heap, by which a row's version and place may "
-            f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}; nothing was archived. Move "
-            f"them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
+            f"parts of {table} use another table access method than heap, for which a row's version and place may "
+            f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}. Nothing was archived. Fix: "
+            "move them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
         )
     if parts := session.fetch_all("postgres/catalog/foreign_parts", oid=oid):
         raise TableRefused(
             f"parts of {table} are foreign tables, whose row versions cannot be checked: "
-            f"{', '.join(part.name for part in parts)}; detach them, and archive them where they are"
+            f"{', '.join(part.name for part in parts)}. Fix: detach them, and archive them where they are"
         )
 
 
 def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: int) -> None:
     if own := session.fetch_all("postgres/catalog/columns_of_children", oid=oid):
         raise TableRefused(
-            f"children of {table} have columns that it has not, whose values would be in no object: "
-            f"{', '.join(column.name for column in own)}; detach such children with NO INHERIT and archive them by "
-            f"themselves"
+            f"children of {table} have columns that it does not have, whose values would be in no object: "
+            f"{', '.join(column.name for column in own)}. Fix: detach such children with NO INHERIT and archive them "
+            "by themselves"
         )
     if parts := session.fetch_all("postgres/catalog/parts_without_identity", oid=oid):
         named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
         raise TableRefused(
             f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
-            f"{named}; give each a primary key or ALTER TABLE ... REPLICA IDENTITY FULL, or publish no deletes"
+            f"{named}. Fix: give each a primary key or ALTER TABLE ... REPLICA IDENTITY FULL, or publish no deletes"
         )
 
 
 def find_identity(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
-    """How a row of this table is told from every other one, and the columns of its key."""
+    """Return how a row of this table is distinguished from every other one, and the columns of its key."""
     rows = session.fetch_all("postgres/catalog/identity", oid=oid)
     if not rows:
         return RowIdentity.PLACE, ()
@@ -186,7 +186,7 @@ def find_identity(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, .
 
 
 def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
-    """What an operator should know before rows are deleted."""
+    """Return what an operator should know before rows are deleted."""
     notes = []
     if not indexed:
         notes.append(_note_on_index(session, oid, timestamp_column))
@@ -198,13 +198,13 @@ def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> 
 def _note_on_index(session: Session, oid: int, timestamp_column: str) -> str:
     if brin := session.fetch_all("maintenance/index/brin_of_column", oid=oid, column=timestamp_column):
         return (
-            f"no valid b-tree begins with {timestamp_column}; by the BRIN index {brin[0].name} a window's rows are "
-            f"found, but not which hours there are, so every plan reads the whole table. If that takes long, CREATE "
-            f"INDEX CONCURRENTLY on it"
+            f"no valid b-tree begins with {timestamp_column}: by the BRIN index {brin[0].name} a window's rows are "
+            "found, but not which hours there are, so every plan reads the whole table. If that takes too long, "
+            "CREATE INDEX CONCURRENTLY on it"
         )
     return (
-        f"no valid index begins with {timestamp_column}: every window reads the whole table; run "
-        f"the DAG maintenance, or CREATE INDEX CONCURRENTLY on it"
+        f"no valid index begins with {timestamp_column}: every window reads the whole table. Run the DAG maintenance, "
+        "or CREATE INDEX CONCURRENTLY on it"
     )
 
 
@@ -212,14 +212,14 @@ def _notes_on_identity(identity: RowIdentity, columns: Sequence[str]) -> tuple[s
     if identity is not RowIdentity.UNIQUE_INDEX:
         return ()
     return (
-        f"there is no primary key, so rows are told apart by the unique index over {', '.join(columns)}: where one of "
-        f"its values is used again, a restore takes the earlier row for an older version of the later one, and brings "
-        f"only the later one back",
+        f"there is no primary key, so rows are distinguished by the unique index over {', '.join(columns)}: where one "
+        "of its values is used again, a restore takes the earlier row for an older version of the later one, and "
+        "brings back only the later one",
     )
 
 
 def find_delete_triggers(session: Session, oid: int) -> list[str]:
-    """The triggers of users that fire when rows are deleted, each with the partition or child that has it alone."""
+    """Return the user-defined triggers that fire on DELETE, each with the partition or child if only that has it."""
     return [
         row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"
         for row in session.fetch_all("postgres/catalog/delete_triggers", oid=oid)
@@ -227,12 +227,12 @@ def find_delete_triggers(session: Session, oid: int) -> list[str]:
 
 
 def list_columns(session: Session, oid: int) -> tuple[Column, ...]:
-    """The columns that the table with this oid has now, in their order."""
+    """Return the columns that the table with this oid has now, in their order."""
     return tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=oid)))
 
 
 def list_parts(session: Session, oid: int, timestamp_column: str, window: Window) -> dict[str, Member]:
-    """The table with this oid, and each of its partitions and children that may hold rows of the window, by oid.
+    """Return the table with this oid, and each of its partitions and children that may hold rows of the window, by oid.
 
     A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
     """
@@ -245,5 +245,5 @@ def list_parts(session: Session, oid: int, timestamp_column: str, window: Window
 
 
 def identity_columns(shape: TableShape) -> list[str]:
-    """The columns that tell one version of one row from every other: its version, its place and its key."""
+    """Return the columns that tell one version of one row from every other: its version, its place and its key."""
     return ["xmin", "tableoid", "ctid", *shape.identity_columns]

@@ -24,7 +24,7 @@ from pg_archiver.postgres.server_words import is_in_copy, is_in_function, is_of_
 
 # What the ledger's triggers raise, with the lowest version that may write to it alone in the DETAIL.
 _OLDER_PROGRAM = ("AR001", "refuse_programs_older_than_this_ledger")
-# Classes of SQLSTATE, and single ones, that time may mend: lost connections (08), transactions that met others (40),
+# Classes of SQLSTATE, and single ones, that time may fix: lost connections (08), transactions that met others (40),
 # a server short of something (53), somebody's intervention (57), the system around the server (58).
 _PASSING_CLASSES = {"08", "40", "53", "57", "58"}
 _PASSING = {
@@ -46,10 +46,10 @@ _TOO_LARGE = ("XX000", "mcxt.c")
 
 
 def ledger_is_newer(name: str, lowest: str) -> DatabaseRefused:
-    """The refusal to write to a ledger to which only later versions of this program may write."""
+    """Return the refusal to write to a ledger to which only later versions of this program may write."""
     return DatabaseRefused(
-        f"the ledger of database {name} may be written only by ledger version {lowest} or later; this program has "
-        f"{LEDGER_VERSION}. Nothing more was deleted. Update this worker"
+        f"the ledger of database {name} may be written only by ledger version {lowest} or later. This program has "
+        f"{LEDGER_VERSION}. Nothing more was deleted. Fix: update this worker"
     )
 
 
@@ -62,7 +62,7 @@ def translate(
     *,
     users: bool = False,
 ) -> DatabaseRefused | DatabaseInterrupted:
-    """The error in our words.
+    """Return the error in our words.
 
     Args:
         error: what psycopg raised.
@@ -70,7 +70,7 @@ def translate(
         seconds: how long the statement took.
         longest: how long one may take in this session.
         setting: what says so.
-        users: whether code of users may have run in the statement.
+        users: whether user-defined code may have run in the statement.
     """
     message = f"database {name}: {tell_error(error, users=users)}"
     refused_login = error.sqlstate is None and any(
@@ -78,18 +78,18 @@ def translate(
         for words in ("authentication failed", "does not exist", "no pg_hba.conf entry", "permission denied")
     )
     if isinstance(error, errors.InsufficientPrivilege):
-        return RightMissing(f"{message}; grant that right to the role of the Airflow connection")
+        return RightMissing(f"{message}. Fix: grant that privilege to the role of the Airflow connection")
     if refused_login:
-        return DatabaseRefused(f"{message}; check the Airflow connection, and the database in the policy file")
+        return DatabaseRefused(f"{message}. Fix: check the Airflow connection, and the database in the policy file")
     if isinstance(error, errors.LockNotAvailable):
-        return LockWait(f"{message}; another session holds a lock on it (see pg_locks)")
+        return LockWait(f"{message}. Another session holds a lock on it (see pg_locks)")
     if isinstance(error, errors.QueryCanceled):
-        return DatabaseInterrupted(f"{message}; {_why_cancelled(seconds, longest, setting)}")
+        return DatabaseInterrupted(f"{message}. {_why_cancelled(seconds, longest, setting)}")
     return DatabaseInterrupted(message) if _may_pass(error) else _refusal_of(error, name, message)
 
 
 def refuse_value(error: psycopg.Error, name: str) -> ValueRefused | None:
-    """What a COPY has against a value: one that does not fit, or names a role, a table or a type that is gone.
+    """Return what a COPY has against a value: one that does not fit, or names a role, a table or a type that is gone.
 
     The words of the server quote it; only where it stands and the error's number are told. None if it is not the value.
     """
@@ -100,7 +100,7 @@ def refuse_value(error: psycopg.Error, name: str) -> ValueRefused | None:
         return ValueRefused(f"{place}a value does not fit its column {state}")
     if is_of_users(error, in_copy=True):
         return ValueRefused(f"{place}a value is refused by a function {state}")
-    return ValueRefused(f"{place}a value names what is gone {state}")
+    return ValueRefused(f"{place}a value names what no longer exists {state}")
 
 
 def _refusal_of(error: psycopg.Error, name: str, message: str) -> DatabaseRefused:
@@ -112,7 +112,7 @@ def _refusal_of(error: psycopg.Error, name: str, message: str) -> DatabaseRefuse
 
 
 def _may_pass(error: psycopg.Error) -> bool:
-    """Whether the same statement may succeed later, without anybody changing something."""
+    """Return whether the same statement may succeed later, without anybody changing something."""
     if error.sqlstate is None:
         # The driver's own: the connection is gone, or its protocol was broken.
         return isinstance(error, errors.OperationalError | errors.InterfaceError)
@@ -135,19 +135,21 @@ def _refusal_of_names(error: psycopg.Error, message: str, *, cores: bool) -> Dat
         table = f"{error.diag.schema_name}.{error.diag.table_name}"
         return ReferenceRefused(message, table, str(error.diag.constraint_name))
     if cores and isinstance(error, errors.CheckViolation) and not error.diag.constraint_name:
-        return ValueRefused(f"{message}; create a partition for those rows, or restore into a new table with 'into'")
+        return ValueRefused(
+            f"{message}. Fix: create a partition for those rows, or restore into a new table with 'into'"
+        )
     if isinstance(error, errors.IntegrityError | errors.DataError):
         return ValueRefused(message)
     if str(error.sqlstate).startswith(_LIMIT_CLASS) or (error.sqlstate, error.diag.source_file) == _TOO_LARGE:
         return ValueRefused(
-            f"{message}; it is a limit of Postgres itself, so trying again will not help: a row has at most 1 GB as "
-            f"text, a table 1,600 columns. Make that row or table smaller"
+            f"{message}. It is a limit of Postgres itself, so trying again will not help: a row has at most 1 GB as "
+            "text, a table 1,600 columns. Fix: make that row or table smaller"
         )
     return DatabaseRefused(message)
 
 
 def _why_cancelled(seconds: float, longest: float, setting: str) -> str:
-    """The server tells its limit from a person's wish only in words of its own language; the time tells them too."""
+    """Return why; the server names its limit only in its own language, so the time has to tell."""
     if seconds < longest:
-        return f"someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
-    return f"the limit is {longest:g} seconds a statement, by {setting}; what it had done is rolled back"
+        return f"Someone cancelled it, after {seconds:.1f} of at most {longest:g} seconds"
+    return f"The limit is {longest:g} seconds a statement, by {setting}. What it had done is rolled back"

@@ -2,7 +2,7 @@
 
 A delete must reach no row of another table that nobody archived. So a table that others reference through CASCADE,
 SET NULL or SET DEFAULT is archived only if the policy lists these as its children: then they come first, and a row
-leaves only when nothing points to it any more.
+leaves only when nothing points to it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _REACHING = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 def find_keys_to_wait_for(
     session: Session, table: TableName, oid: int, children: Sequence[TableName]
 ) -> tuple[ForeignKey, ...]:
-    """The foreign keys that may point to no row that leaves: every one, whatever it does on delete.
+    """Return the foreign keys that may point to no row that leaves: every one, whatever it does on delete.
 
     None if the policy lists no children: then none may reach further than this table, and the server itself refuses
     to delete a row to which another one points.
@@ -36,15 +36,15 @@ def find_keys_to_wait_for(
     if hidden:
         raise TableRefused(
             f"whether rows point to {table} cannot be seen: the role of the Airflow connection may not read all of "
-            f"{', '.join(hidden)} in database {session.name}; grant USAGE on the schema and SELECT on the table, and "
-            f"BYPASSRLS if row-level security hides rows"
+            f"{', '.join(hidden)} in database {session.name}. Fix: grant USAGE on the schema and SELECT on the table, "
+            "and BYPASSRLS if row-level security hides rows"
         )
     return keys
 
 
 @contextmanager
 def rows_that_are_pointed_to(table: TableName) -> Generator[None]:
-    """Around a delete: says what to do if the server refuses it because other rows still point to these.
+    """Wrap a delete: say what to do if the server refuses it because other rows still point to these.
 
     Raises:
         TableRefused: it does; it may say so at the commit only.
@@ -53,17 +53,17 @@ def rows_that_are_pointed_to(table: TableName) -> Generator[None]:
         yield
     except ReferenceRefused as refusal:
         raise TableRefused(
-            f"{refusal}: rows of {refusal.table} point to rows of {table} that are due, and nothing of this batch was "
-            f"deleted; list {refusal.table} under 'children' of {table} in the policy file, so that it is archived "
-            f"first and such rows wait (it needs a date or timestamp column of its own for that)"
+            f"{refusal}: rows of {refusal.table} point to rows of {table} that are due. Nothing of this batch was "
+            f"deleted. Fix: list {refusal.table} under 'children' of {table} in the policy file, so that it is "
+            "archived first and such rows wait (it needs a date or timestamp column of its own for that)"
         ) from None
 
 
 def describe_children(keys: Sequence[ForeignKey], children: Sequence[TableName]) -> list[str]:
-    """What an operator should know of a table's children before its rows go."""
+    """Return what an operator should know of a table's children before its rows go."""
     notes = [
         f"no index of {key.child} begins with a column of its foreign key {key.name}: every row deleted here costs a "
-        f"read of that whole table; run CREATE INDEX CONCURRENTLY on it"
+        "read of that whole table. Run CREATE INDEX CONCURRENTLY on it"
         for key in keys
         if not key.indexed
     ]
@@ -79,14 +79,14 @@ def _refuse_unlisted(table: TableName, keys: Sequence[ForeignKey], children: Seq
     if unlisted:
         named = ", ".join(dict.fromkeys(f"{key.child} (ON DELETE {key.reaches})" for key in unlisted))
         raise TableRefused(
-            f"deleting from {table} would reach rows that nobody archived: {named}; list these tables under 'children' "
-            f"of {table} in the policy file, so that they are archived first, or change these foreign keys to NO ACTION"
-            f"{_without_time(unlisted)}"
+            f"deleting from {table} would reach rows that nobody archived: {named}. Fix: list these tables under "
+            f"'children' of {table} in the policy file, so that they are archived first, or change these foreign keys "
+            f"to NO ACTION{_without_time(unlisted)}"
         )
 
 
 def _without_time(keys: Sequence[ForeignKey]) -> str:
-    """Advice that cannot be followed would be tried again and again."""
+    """Return a sentence on the tables that cannot be listed, so that nobody follows advice that cannot work."""
     untimed = sorted({str(key.child) for key in keys if not key.timed})
     if not untimed:
         return ""

@@ -20,7 +20,7 @@ from pg_archiver.postgres.error_translation import refuse_value, translate
 from pg_archiver.postgres.statements import Names, compose, is_definition
 from pg_archiver.runtime.stopping import Stop
 
-# By these a server finds out that nobody listens any more, and ends the statement: at once where the process has died,
+# By these a server finds out that nobody listens, and ends the statement: at once where the process has died,
 # after two minutes where its machine or the way to it is gone. They keep that way open while a statement says nothing,
 # too. What the options of the Airflow connection say counts more.
 ALIVE = {
@@ -30,7 +30,7 @@ ALIVE = {
     "tcp_keepalives_count": "6",
 }
 _CANCEL_SECONDS = 1.0
-# Statements on the ledger, some of which run after code of users.
+# Statements on the ledger, some of which run after user-defined code.
 _OF_LEDGER = ("ledger/",)
 # What may still be begun by a process that was told to end: brief, and on the way out.
 _ON_THE_WAY_OUT = ("postgres/session/", "ledger/maintenance/end", "maintenance/pg_repack/unlock")
@@ -58,7 +58,7 @@ class SessionLimits:
 
 
 class PinnedSession:
-    """A connection with its settings pinned, whatever code of users ran in it."""
+    """A connection with its settings pinned, whatever user-defined code ran in it."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class PinnedSession:
         limits: SessionLimits | None = None,
         stop: Stop | None = None,
     ) -> None:
-        """Takes over an open connection; `name` says which database it is in messages.
+        """Take over an open connection; `name` says which database it is in messages.
 
         When `stop` says that the time is over, a statement that still runs is cancelled, and none is begun.
         """
@@ -85,7 +85,7 @@ class PinnedSession:
         self._event_triggers = False
 
     def _pin(self) -> None:
-        """Sets all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
+        """Set all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
         self.fetch_one(
             "postgres/session/pin_settings",
             lock_timeout=_milliseconds(self._limits.lock),
@@ -103,7 +103,7 @@ class PinnedSession:
         return self._connection.closed
 
     def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
-        """Runs a statement and returns its rows."""
+        """Run a statement and return its rows."""
         self._begin(statement)
         with self._translate_errors(), self._guard_definitions(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
@@ -111,7 +111,7 @@ class PinnedSession:
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
     def fetch_one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
-        """Runs a statement that gives exactly one row.
+        """Run a statement that gives exactly one row.
 
         Raises:
             DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
@@ -119,26 +119,26 @@ class PinnedSession:
         rows = self.fetch_all(statement, names, **values)
         if len(rows) != 1:
             raise DatabaseInterrupted(
-                f"database {self.name}: what was there a moment ago is gone ({statement}); run the task again"
+                f"database {self.name}: what was there a moment ago is gone ({statement}). Run the task again"
             )
         return rows[0]
 
     def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
-        """Runs a statement and returns how many rows it changed."""
+        """Run a statement and return how many rows it changed."""
         self._begin(statement)
         with self._translate_errors(), self._guard_definitions(statement):
             return self._connection.execute(compose(statement, names or {}), values).rowcount
 
     def run_script(self, text: str) -> None:
-        """Runs a migration, which holds no names and no values."""
+        """Run a migration, which holds no names and no values."""
         with self._translate_errors():
             self._connection.execute(text)
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """A READ COMMITTED transaction; committed at the end, rolled back on any exception.
+        """Run the block in a READ COMMITTED transaction; commit at the end, roll back on any exception.
 
-        Settings that code of users changed in it go with a rollback, but would outlive a commit.
+        Settings that user-defined code changed in it go with a rollback, but would outlive a commit.
         """
         with self._translate_errors():
             with self._connection.transaction():
@@ -148,13 +148,13 @@ class PinnedSession:
 
     @contextmanager
     def rehearsal(self) -> Generator[None]:
-        """A transaction that is rolled back at its end; transactions inside it become savepoints."""
+        """Run the block in a transaction that is rolled back at its end; transactions inside become savepoints."""
         with self._translate_errors(), self._connection.transaction(force_rollback=True):
             yield
 
     @contextmanager
     def snapshot(self) -> Generator[None]:
-        """A REPEATABLE READ, READ ONLY transaction: every statement in it sees the same rows."""
+        """Run the block in a REPEATABLE READ, READ ONLY transaction: every statement in it sees the same rows."""
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         self._connection.read_only = True
         try:
@@ -166,7 +166,7 @@ class PinnedSession:
                 self._connection.read_only = None
 
     def use_database_search_path(self, *, builtins_first: bool) -> None:
-        """From here to the end of the transaction names mean what the database's own settings make them mean.
+        """Use the search path of the database's own settings until the end of the transaction.
 
         For statements that run triggers, or compare values of types that users made. With `builtins_first`, whatever
         the server itself ships still comes first; else a statement must qualify all of its names.
@@ -176,7 +176,7 @@ class PinnedSession:
         self.fetch_all("postgres/session/search_path", path=self._current_path, local=True)
 
     def use_builtin_search_path(self) -> None:
-        """From here to the end of the transaction names mean what the server itself ships, whatever users' code did."""
+        """Use only the server's own names until the end of the transaction, whatever users' code did."""
         self._current_path = _OWN_PATH
         self.fetch_all("postgres/session/search_path", path=_OWN_PATH, local=True)
 
@@ -185,10 +185,10 @@ class PinnedSession:
 
     @contextmanager
     def _guard_definitions(self, statement: str) -> Generator[None]:
-        """Around a statement that makes, changes or drops something: event triggers may look names up meanwhile.
+        """Guard a statement that makes, changes or drops something: event triggers may look names up meanwhile.
 
         Every such statement qualifies its own names, and whatever the server itself ships comes first. The ledger is
-        written in transactions in which code of users has run: its settings hold again, but for their path, along
+        written in transactions in which user-defined code has run: its settings hold again, but for their path, along
         which triggers may still look when the transaction commits.
         """
         if self._called_users and statement.startswith(_OF_LEDGER):
@@ -210,7 +210,7 @@ class PinnedSession:
                 self._pin_within(before)
 
     def _pin_within(self, path: str) -> None:
-        """Pins the settings in a transaction that goes on with this path, and with code of users."""
+        """Pin the settings in a transaction that continues with this path, and with user-defined code."""
         self._pin()
         self._called_users, self._current_path = True, path
         self.fetch_all("postgres/session/search_path", path=path, local=True)
@@ -241,7 +241,7 @@ class PinnedSession:
         self._limits = limits
 
     def _begin(self, statement: str) -> None:
-        """Before each statement.
+        """Prepare for a statement.
 
         Raises:
             Stopped: the process has to end, and this one is no part of that.
@@ -251,7 +251,7 @@ class PinnedSession:
             self.stop.refuse()
 
     def cancel(self) -> None:
-        """Cancels the statement that runs, if one does that is no part of ending; for another thread."""
+        """Cancel the statement that runs, if one does that is no part of ending; for another thread."""
         if not self._leaving and self._connection.info.transaction_status is TransactionStatus.ACTIVE:
             with suppress(psycopg.Error):
                 self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
@@ -276,11 +276,11 @@ class PinnedSession:
     def _on_standby(self) -> DatabaseInterrupted:
         return DatabaseInterrupted(
             f"database {self.name} at {self._address} is on a standby, which is read-only. After a failover the "
-            f"writer's address may lead to one for a while, so this is tried again. If it stays so, point the "
-            f"Airflow connection at the primary (on Aurora the cluster's writer endpoint)"
+            "writer's address may lead to one for a while, so this is tried again. Fix, if it stays so: point the "
+            "Airflow connection at the primary (on Aurora the cluster's writer endpoint)"
         )
 
 
 def _milliseconds(limit: timedelta) -> str:
-    """A limit as the server reads it; never 0, which would be none at all."""
+    """Return a limit as the server reads it; never 0, which would be none at all."""
     return f"{max(1, round(limit.total_seconds() * 1000))}ms"

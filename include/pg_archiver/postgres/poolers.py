@@ -28,7 +28,7 @@ SECOND_CLIENT_SECONDS = 5.0
 
 @contextmanager
 def login(name: str) -> Generator[None]:
-    """Around opening a connection to this database: errors in our own words."""
+    """Wrap the opening of a connection to this database: translate its errors."""
     try:
         yield
     except psycopg.Error as error:
@@ -36,7 +36,7 @@ def login(name: str) -> Generator[None]:
 
 
 def refuse_shared(session: PinnedSession, another: Callable[[], psycopg.Connection[Any]]) -> None:
-    """Looks whether this session's server process stays its own, as far as that can be seen.
+    """Look whether this session's server process stays its own, as far as that can be seen.
 
     Args:
         session: the session; nothing was set in it so far, since a pooler might hand that on to others.
@@ -65,7 +65,7 @@ def refuse_shared(session: PinnedSession, another: Callable[[], psycopg.Connecti
 
 
 def _process_of(connection: psycopg.Connection[Any]) -> int | None:
-    """Which server process serves this client's transaction; None where it has to wait for one."""
+    """Return which server process serves this client's transaction; None where it has to wait for one."""
     found: list[int] = []
 
     def ask() -> None:
@@ -84,7 +84,7 @@ def _process_of(connection: psycopg.Connection[Any]) -> int | None:
 
 
 def _refuse_forgetful(session: PinnedSession, process: int) -> None:
-    """A setting and a lock of the session have to last from one statement to the next."""
+    """Refuse a pooler that does not keep a setting and a lock of the session between two statements."""
     token = secrets.token_hex(8)
     session.fetch_one("postgres/session/leave_mark", token=token)
     found = session.fetch_one("postgres/session/find_mark", token=token)
@@ -96,7 +96,7 @@ def _refuse_forgetful(session: PinnedSession, process: int) -> None:
 def _refuse_lent(session: PinnedSession) -> DatabaseRefused:
     return DatabaseRefused(
         f"database {session.name} is reached through a connection pooler that lends its server processes to other "
-        f"clients between two transactions, so locks and settings of a session do not hold. The instance's "
-        f"one_session_proxy: true says that it does not; nothing was written. Point the Airflow connection at the "
-        f"Postgres server itself, or at a pool in session mode"
+        "clients between two transactions, so locks and settings of a session do not hold. The instance's "
+        "one_session_proxy: true says that it does not. Nothing was written. Fix: point the Airflow connection at the "
+        "Postgres server itself, or at a pool in session mode"
     )

@@ -58,7 +58,7 @@ _COPY = re.compile(r"^COPY ", re.MULTILINE)
 
 
 def tell_error(error: psycopg.Error, *, users: bool = False) -> str:
-    """The error in one line, without anything that may be a row's content.
+    """Return the error in one line, without anything that may be a row's content.
 
     Args:
         error: what psycopg raised.
@@ -68,7 +68,7 @@ def tell_error(error: psycopg.Error, *, users: bool = False) -> str:
     if isinstance(error, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
         return (
             "a name, a value or a parameter of the run holds a character that UTF-8 or the encoding of the database "
-            "does not have; rename it, correct the value, or use a database in UTF8"
+            "does not have. Fix: rename it, correct the value, or use a database in UTF8"
         )
     words = " ".join((error.diag.message_primary or str(error)).strip().splitlines())
     function = _function(error)
@@ -83,7 +83,7 @@ def tell_error(error: psycopg.Error, *, users: bool = False) -> str:
 
 
 def is_of_users(error: psycopg.Error, *, in_copy: bool = False) -> bool:
-    """Whether the error came from below functions of users, so that its words and its names may be anything.
+    """Return whether the error came from below functions of users, so that its words and its names may be anything.
 
     With `in_copy` a row of a COPY alone, which has its place in the context too, does not count.
     """
@@ -95,25 +95,25 @@ def is_of_users(error: psycopg.Error, *, in_copy: bool = False) -> bool:
 
 
 def is_in_function(error: psycopg.Error, name: str) -> bool:
-    """Whether a function of this bare name, called by nobody but our statement, raised the error."""
+    """Return whether a function of this bare name, called by nobody but our statement, raised the error."""
     function = _function(error)
     alone = "\n" not in (error.diag.context or "")
     return bool(function and alone and function[0].rpartition(".")[2] == f"{name}()")
 
 
 def is_in_copy(error: psycopg.Error) -> bool:
-    """Whether the server was at a row of a COPY."""
+    """Return whether the server was at a row of a COPY."""
     return bool(_COPY.search(error.diag.context or ""))
 
 
 def tell_copy_place(error: psycopg.Error) -> str:
-    """Where in a COPY a value stands, for the beginning of a sentence; empty if that is not told."""
+    """Return where in a COPY a value stands, for the beginning of a sentence; empty if that is not told."""
     found = _COPY_PLACE.search(error.diag.context or "")
     return f"line {found[1]}, column {found[2]}: " if found else ""
 
 
 def _function(error: psycopg.Error) -> tuple[str, str] | None:
-    """The outermost function, and where in it, for the middle of a sentence; None where the last line tells none.
+    """Return the outermost function, and where in it; None if the last line tells none.
 
     Lines before it may hold statements and values, of any number of lines; one of COPY ends with a value.
     """
@@ -129,9 +129,9 @@ def _function(error: psycopg.Error) -> tuple[str, str] | None:
 
 
 def _may_name_a_value(error: psycopg.Error, *, users: bool) -> bool:
-    """Whether a value may be in the words of an error that the core raised while a statement ran.
+    """Return whether a value may be in the words of an error that the core raised while a statement ran.
 
-    A name that is missing in the statement itself is told with its place there. A right that lacks is one on an object.
+    A name that is missing in the statement itself comes with its place. A missing privilege is always on an object.
     Syntax without a place is always that of a value, as of a column that is generated when it is read.
     """
     state = error.sqlstate or ""

@@ -34,12 +34,12 @@ class CopyOut:
     """A running COPY TO STDOUT."""
 
     def __init__(self, copy: psycopg.Copy) -> None:
-        """Wraps psycopg's copy; `rows` is what the server counted, once the copy has ended."""
+        """Wrap psycopg's copy; `rows` is what the server counted, once the copy has ended."""
         self._copy = copy
         self.rows = -1
 
     def batches(self) -> Iterator[list[Line]]:
-        """The output in lists of rows, 256 KiB or a little more at a time; the server sends each row by itself."""
+        """Yield the output in lists of rows, 256 KiB or a little more at a time; the server sends row by row."""
         rows: list[Line] = []
         size = 0
         for row in self._copy:
@@ -63,7 +63,7 @@ class Session(PinnedSession):
         limits: SessionLimits | None = None,
         stop: Stop | None = None,
     ) -> None:
-        """Takes over an open connection; `name` says which database it is in messages; the rest as in `connected`."""
+        """Take over an open connection; `name` says which database it is in messages; the rest as in `connected`."""
         super().__init__(connection, name, limits, stop)
         self._hosts = hosts
         self._process = connection.info.backend_pid
@@ -100,7 +100,7 @@ class Session(PinnedSession):
         stop: Stop | None = None,
         one_session_proxy: bool = False,
     ) -> Generator[Session]:
-        """Opens a connection, pins its session settings and closes it at the end.
+        """Open a connection, pin its session settings and close it at the end.
 
         Args:
             connect: opens the connection; what it raises is translated.
@@ -133,7 +133,7 @@ class Session(PinnedSession):
             connection.close()
 
     def _settle(self, application: str, writes: bool, another: Callable[[], psycopg.Connection[Any]] | None) -> None:
-        """Looks who answers, and pins the settings; `another` opens a further connection through a proxy to try."""
+        """Find out who answers, and pin the settings; `another` opens a further connection through a proxy to try."""
         info = self._connection.info
         self._address = f"{info.host or 'a local socket'}:{info.port}"
         server = self.fetch_one("postgres/session/server")
@@ -144,10 +144,10 @@ class Session(PinnedSession):
             if another is None:
                 raise DatabaseRefused(
                     f"database {self.name} is reached through a connection pooler, behind which session locks and "
-                    f"settings may not hold, and whose pool mode cannot be seen from here; nothing was written. Point "
-                    f"the Airflow connection at the Postgres server itself. If what is in between gives each client a "
-                    f"server process of its own for as long as it is connected, as Neon's proxy or a pooler in "
-                    f"session mode does, set one_session_proxy: true at the instance in the policy file"
+                    "settings may not hold, and whose pool mode cannot be seen from here. Nothing was written. Fix: "
+                    "point the Airflow connection at the Postgres server itself. If the pooler gives each client a "
+                    "server process of its own for as long as it is connected, as Neon's proxy or a pooler in session "
+                    "mode does, set one_session_proxy: true at the instance in the policy file"
                 )
             self._process = server.process
             refuse_shared(self, another)
@@ -166,17 +166,17 @@ class Session(PinnedSession):
             raise self._on_standby()
         if settings.read_only == "on":
             raise DatabaseRefused(
-                f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it; "
-                f"set it to off for the database or the role of the Airflow connection"
+                f"database {self.name} has default_transaction_read_only on, so somebody wants nothing written to it. "
+                "Fix: set it to off for the database or the role of the Airflow connection"
             )
         if settings.replication_role != "origin":
             raise DatabaseRefused(
                 f"database {self.name} has session_replication_role {settings.replication_role}, under which foreign "
-                f"keys are not looked at; set it to origin for the database and the role of the Airflow connection"
+                "keys are not checked. Fix: set it to origin for the database and the role of the Airflow connection"
             )
 
     def client_environment(self) -> dict[str, str]:
-        """The environment by which one of Postgres's own client programs comes to this database, as this role.
+        """Return the environment by which one of Postgres's own client programs comes to this database, as this role.
 
         It holds the password, so it is for the program alone.
         """
@@ -198,7 +198,7 @@ class Session(PinnedSession):
 
     @contextmanager
     def _any_bytes(self) -> Generator[None]:
-        """Lets a COPY carry text as it lies in a database without an encoding, where it may be any bytes at all."""
+        """Let a COPY carry text as it lies in a database without an encoding, where it may be any bytes at all."""
         if self._connection.info.parameter_status("server_encoding") != "SQL_ASCII":
             yield
             return
@@ -209,7 +209,7 @@ class Session(PinnedSession):
 
     @contextmanager
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
-        """Streams a COPY TO STDOUT; its row count is known once the chunks have been used up."""
+        """Stream a COPY TO STDOUT; its row count is known once the chunks have been used up."""
         self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
         with self._translate_errors(), self._any_bytes(), self._connection.cursor() as cursor:
@@ -219,7 +219,7 @@ class Session(PinnedSession):
             running.rows = cursor.rowcount
 
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
-        """Feeds a COPY FROM STDIN and returns the rows that the server counted.
+        """Feed a COPY FROM STDIN and return the rows that the server counted.
 
         Raises:
             ValueRefused: the server does not take a value, whatever it has against it.
@@ -236,7 +236,7 @@ class Session(PinnedSession):
 
     @contextmanager
     def advisory_lock(self, name: str, what: str, *, shared: bool = False) -> Generator[None]:
-        """Holds a lock of this name in this database, so that two runs do not work on the same thing at once.
+        """Hold a lock of this name in this database, so that two runs do not work on the same thing at once.
 
         The lock spares double work; it guards no invariant, since it goes when the connection goes. Those who
         share it hold it side by side, and keep out only the one who does not.
@@ -250,12 +250,12 @@ class Session(PinnedSession):
         while not self.fetch_one(f"postgres/session/lock{kind}", name=name).taken:
             self.stop.refuse()
             if not waiting:
-                log.info("%s is in the hands of another run; waiting for it", what)
+                log.info("another run is working on %s; waiting for it", what)
                 waiting = True
             if time.monotonic() > deadline:
                 raise Busy(
-                    f"{what} has been in the hands of another run for {LOCK_WAIT_SECONDS:.0f} seconds; "
-                    f"this run stops here and may be run again"
+                    f"{what} has been locked by another run for {LOCK_WAIT_SECONDS:.0f} seconds. "
+                    f"This run stops here and may be run again"
                 )
             time.sleep(LOCK_POLL_SECONDS)
         try:

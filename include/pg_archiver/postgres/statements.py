@@ -122,7 +122,7 @@ class StatementError(Exception):
 
 
 def compose(statement: str, names: Names) -> sql.Composed:
-    """The statement of this file, `folder/name` without `.sql`, with its identifiers quoted and in place.
+    """Return the statement of this file, `folder/name` without `.sql`, with its identifiers quoted and in place.
 
     Raises:
         StatementError: there is no such file, or `names` has a name too many or too few.
@@ -134,7 +134,7 @@ def compose(statement: str, names: Names) -> sql.Composed:
 
 
 def is_definition(statement: str) -> bool:
-    """Whether this statement makes, changes or drops something, so that event triggers of users may fire."""
+    """Return whether this statement makes, changes or drops something, so that event triggers of users may fire."""
     return bool(_DEFINES.match(read_statement(statement)))
 
 

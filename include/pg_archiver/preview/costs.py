@@ -74,7 +74,7 @@ class WindowSize:
 
 
 def requests_for(windows: Iterable[WindowSize], runs: int) -> Requests:
-    """All requests of so many runs that export, check and delete these windows."""
+    """Return all requests of so many runs that export, check and delete these windows."""
     total = Requests()
     for window in windows:
         total += _upload(window.data_bytes) + _upload(window.sidecar_bytes) + _CHECKED_AND_DELETED
@@ -84,28 +84,28 @@ def requests_for(windows: Iterable[WindowSize], runs: int) -> Requests:
 
 
 def manifest_bytes(columns: int) -> int:
-    """About how large the manifest of a table with so many columns is."""
+    """Return about how large the manifest of a table with so many columns is."""
     return _MANIFEST_BYTES + columns * _MANIFEST_BYTES_A_COLUMN
 
 
 def dollars_a_month(stored_bytes: float) -> float:
-    """The list price of keeping so many bytes for a month."""
+    """Return the list price of keeping so many bytes for a month."""
     return stored_bytes / _GIB * GIB_A_MONTH
 
 
 def seconds_for(csv_bytes: float, windows: int, tasks: int) -> float:
-    """About how long it takes, at the rates of RATES."""
+    """Return about how long it takes, at the rates of RATES."""
     return csv_bytes / CSV_A_SECOND + windows * SECONDS_A_WINDOW + tasks * SECONDS_A_TASK
 
 
 def format_dollars(amount: float) -> str:
-    """An estimated amount as a person reads it; nothing that costs something is told as zero."""
+    """Return an estimated amount as a person reads it; nothing that costs something is told as zero."""
     smallest = 0.01
     return "less than $0.01" if amount < smallest else f"about ${amount:,.2f}"
 
 
 def _upload(size: float) -> Requests:
-    """One object under a free key: the key is looked at first, and a large object goes in parts."""
+    """Return the requests for one object under a free key: a HEAD first, and parts if it is large."""
     parts = PartSizes()
     if size < parts.first:
         return Requests(put=1, head=1)

@@ -83,7 +83,7 @@ class Figures:
         return costs.seconds_for(self.volume.csv_bytes, self.windows, tasks)
 
     def as_dict(self) -> dict[str, Any]:
-        """For XCom: plain values only."""
+        """Return plain values, for XCom."""
         return asdict(self) | {
             "cutoff": self.cutoff.isoformat() if self.cutoff else None,
             "span": [self.span.start.isoformat(), self.span.end.isoformat()] if self.span else None,
@@ -96,7 +96,7 @@ class Figures:
         }
 
     def lines(self, compression: str, storage_class: str | None) -> list[str]:
-        """For people."""
+        """Return the figures as human-readable lines."""
         told = [f"keeps     {_days(self.keep_days)}, from {self.keep_days_from}"]
         if self.cutoff:
             told += [f"cutoff    {self.cutoff:%Y-%m-%d %H:%M} UTC: only older rows are due"]
@@ -107,7 +107,7 @@ class Figures:
         told += [f"partition {one} would be dropped whole" for one in self.partitions]
         if self.unfinished:
             windows = say_count(self.unfinished, "window")
-            told += [f"ledger    {windows} begun by earlier runs and not finished; the next run goes on with them"]
+            told += [f"ledger    {windows} begun by earlier runs and not finished; the next run continues with them"]
         return told + [f"note      {note}" for note in self.notes]
 
     def _lines_of_work(self, compression: str, storage_class: str | None) -> list[str]:

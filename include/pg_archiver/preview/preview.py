@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pg_archiver.archive.plan import ALONE, Limits, OtherTables, Outlook, foresee
+from pg_archiver.archive.plan import Outlook, foresee
+from pg_archiver.archive.run_limits import ALONE, Limits, OtherTables
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
@@ -39,7 +40,7 @@ def preview(
     others: OtherTables = ALONE,
     longest_count: timedelta = LONGEST_COUNT,
 ) -> Figures:
-    """Works out what all runs together would do with what is due now.
+    """Work out what all runs together would do with what is due now.
 
     Rows are counted for `longest_count` at most, and estimated where that does not do. `others` is
     what a plan has to know of other tables.
@@ -83,7 +84,7 @@ def preview(
 def _count_rows(
     session: Session, shape: TableShape, due: Window, policy: TablePolicy, longest: timedelta
 ) -> dict[datetime, int] | None:
-    """The rows of each cell that holds any, by its start; None where counting them takes too long."""
+    """Return the rows of each cell that holds any, by its start; None where counting them takes too long."""
     try:
         with session.timeouts(lock=_LOCK_TIMEOUT, statement=longest):
             found = session.fetch_all(
@@ -104,7 +105,7 @@ def _count_rows(
 def _rows_of(
     session: Session, shape: TableShape, outlook: Outlook, counts: Mapping[datetime, int] | None
 ) -> tuple[dict[DueWindow, float], bool]:
-    """The rows of each window, and whether they were counted; what is estimated is spread evenly."""
+    """Return the rows of each window, and whether they were counted; what is estimated is spread evenly."""
     windows = outlook.windows
     if counts is not None:
         return {window: counts.get(window.cell.start, 0) for window in windows}, True
@@ -135,7 +136,7 @@ def _volume(sizes: Sequence[WindowSize], sample: Sample | None, columns: int) ->
 
 
 def _disk_space(session: Session, order: WorkOrder, outlook: Outlook, rows_of: Mapping[DueWindow, float]) -> DiskSpace:
-    """By the share of the table's rows that leave, as statistics count them; partitions by the size of their files."""
+    """Return the disk space by the share of the rows that leave, and partitions by the size of their files."""
     found = measure_table(session, order.table, order.timestamp_column, thorough=False)
     dropped = sum(_size(session, one) for one in outlook.partitions)
     whole = {window for run in outlook.runs for batch in run if batch.partition for window in batch}

@@ -1,4 +1,4 @@
-"""Whether all is there that an archive run needs: each thing looked at by itself, with the command that mends it.
+"""Whether everything that an archive run needs is there: each thing checked by itself, with the command that fixes it.
 
 Nothing here writes, and nothing that is missing keeps the next thing from being looked at.
 """
@@ -28,16 +28,16 @@ class Check:
     told: str
 
     def as_dict(self) -> dict[str, Any]:
-        """For XCom: plain values only."""
+        """Return plain values, for XCom."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """For people."""
+        """Return the check in a human-readable form."""
         return f"{'ok     ' if self.ok else 'MISSING'}  {self.subject}: {self.told}"
 
 
 def check_database(session: Session, order: WorkOrder) -> tuple[list[Check], TableShape | None]:
-    """The rights, the table, its index and the ledger's schema; and the table's shape, None where it cannot be told.
+    """Check privileges, table, index and ledger; return the table's shape too, None where it is not known.
 
     Raises:
         ArchiverError: the server does not answer even questions about the role itself.
@@ -57,9 +57,9 @@ def check_database(session: Session, order: WorkOrder) -> tuple[list[Check], Tab
 
 
 def check_bucket(bucket: Bucket, order: WorkOrder) -> list[Check]:
-    """Whether the bucket is there, and objects can be listed, read and written in it.
+    """Return whether the bucket is there, and objects can be listed, read and written in it.
 
-    Writing is tried by an upload that sends what an archive sends, and is given up, which leaves nothing behind.
+    Writing is tried by an upload that sends what an archive sends, and is aborted, which leaves nothing behind.
     """
     name = f"s3://{bucket.name}"
     try:
@@ -75,7 +75,7 @@ def check_bucket(bucket: Bucket, order: WorkOrder) -> list[Check]:
 
     def write() -> Check:
         bucket.check(order.prefix, writing=True, thorough=True)
-        return Check("bucket, writing", ok=True, told=f"{name} takes what an archive sends; the upload was given up")
+        return Check("bucket, writing", ok=True, told=f"{name} takes what an archive sends; the upload was aborted")
 
     return [
         Check("bucket", ok=True, told=f"{name} is there"),
@@ -94,26 +94,28 @@ def _looked_at(subject: str, look: Callable[[], Check]) -> Check:
 def _check_writable(asking: Row) -> Check:
     subject = "connection"
     if asking.standby:
-        return Check(subject, ok=False, told="the server is a standby; point the Airflow connection at the primary")
+        return Check(
+            subject, ok=False, told="the server is a standby. Fix: point the Airflow connection at the primary"
+        )
     if asking.read_only == "on":
         return Check(
             subject,
             ok=False,
-            told=f"the database or the role is set to read only; to let a run delete: ALTER DATABASE "
+            told="the database or the role is set to read only. Fix, to let a run delete: ALTER DATABASE "
             f"{asking.database} SET default_transaction_read_only = off (or ALTER ROLE {asking.role} ...)",
         )
     if asking.replication_role != "origin":
         return Check(
             subject,
             ok=False,
-            told=f"session_replication_role is {asking.replication_role}, under which foreign keys are not looked "
-            f"at; set it to origin for database {asking.database} and role {asking.role}",
+            told=f"session_replication_role is {asking.replication_role}, under which foreign keys are not checked. "
+            f"Fix: set it to origin for database {asking.database} and role {asking.role}",
         )
     return Check(subject, ok=True, told=f"database {asking.database} answers role {asking.role}")
 
 
 def _check_rights(found: Row, asking: Row, order: WorkOrder) -> list[Check]:
-    """Each right on the table by itself; those on its children are told with the table's shape."""
+    """Check each privilege on the table; those on its children come with the table's shape."""
     wanted = [
         ("USAGE", f"SCHEMA {asking.schema}", found.may_use),
         ("SELECT", f"TABLE {asking.table}", found.may_select),
@@ -124,11 +126,11 @@ def _check_rights(found: Row, asking: Row, order: WorkOrder) -> list[Check]:
         # Rows are locked before the server looks for rows that point to them, which wants it on any one column.
         wanted.append((f"UPDATE ({asking.column})", f"TABLE {asking.table}", found.may_lock))
     missing = [
-        Check(f"right {right}", ok=False, told=f"GRANT {right} ON {place} TO {asking.role}")
+        Check(f"privilege {right}", ok=False, told=f"GRANT {right} ON {place} TO {asking.role}")
         for right, place, granted in wanted
         if not granted
     ]
-    return missing or [Check("rights", ok=True, told=", ".join(right for right, _place, _granted in wanted))]
+    return missing or [Check("privileges", ok=True, told=", ".join(right for right, _place, _granted in wanted))]
 
 
 def _check_shape(session: Session, order: WorkOrder) -> tuple[TableShape | None, Check]:
@@ -139,7 +141,7 @@ def _check_shape(session: Session, order: WorkOrder) -> tuple[TableShape | None,
     return shape, Check(
         "table",
         ok=True,
-        told=f"{order.table} has {len(shape.columns)} columns; rows are told apart by {shape.identity}",
+        told=f"{order.table} has {len(shape.columns)} columns; rows are distinguished by {shape.identity}",
     )
 
 
@@ -153,7 +155,7 @@ def _check_index(session: Session, shape: TableShape, asking: Row) -> Check:
     return Check(
         subject,
         ok=False,
-        told=f"every window would read the whole table; run the DAG maintenance, or, if the table is not "
+        told="every window would read the whole table. Fix: run the DAG maintenance, or, if the table is not "
         f"partitioned, CREATE INDEX CONCURRENTLY ON {asking.table} ({asking.column})",
     )
 
@@ -162,12 +164,12 @@ def _check_ledger(session: Session, asking: Row) -> Check:
     rows = session.fetch_all("postgres/catalog/schema_rights", schema=SCHEMA)
     if not rows:
         if asking.may_create_schema:
-            return Check("ledger", ok=True, told=f"schema {SCHEMA} is not there yet; the first run makes it")
+            return Check("ledger", ok=True, told=f"schema {SCHEMA} is not there yet; the first run creates it")
         return Check(
             "ledger",
             ok=False,
-            told=f"there is no schema {SCHEMA}, and the role may not make one; run include/sql/roles/table.sql, or "
-            f"GRANT CREATE ON DATABASE {asking.database} TO {asking.role}",
+            told=f"there is no schema {SCHEMA}, and the role may not create one. Fix: run include/sql/roles/table.sql, "
+            f"or GRANT CREATE ON DATABASE {asking.database} TO {asking.role}",
         )
     missing = [name for name, granted in (("USAGE", rows[0].may_use), ("CREATE", rows[0].may_create)) if not granted]
     if missing:

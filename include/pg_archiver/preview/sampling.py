@@ -44,7 +44,7 @@ class _Half:
         return cls(head, (len(content) - head) / rows, packed / len(content))
 
     def size(self, rows: float) -> float:
-        """The bytes of so many rows as CSV."""
+        """Return the bytes of so many rows as CSV."""
         return self.head + rows * self.row
 
 
@@ -74,7 +74,7 @@ class Sample:
         return sum(one.sampled for one in self._slices.values())
 
     def size_of(self, window: DueWindow, rows: float) -> WindowSize:
-        """What the window comes to: by its own rows if it was sampled, else by the average of all that were."""
+        """Return what the window comes to: by its own rows if it was sampled, else by the average of all that were."""
         own = self._slices.get(window)
         return own.size(rows) if own else self._average.size(rows)
 
@@ -87,7 +87,7 @@ class Sample:
 
 
 def _mean(halves: Sequence[_Half], weights: Sequence[float]) -> _Half:
-    """The average row: a window counts by its rows, and how it packs by its bytes."""
+    """Return the average row: a window counts by its rows, and how it packs by its bytes."""
     sizes = [half.row * weight for half, weight in zip(halves, weights, strict=True)]
     packed = sum(half.ratio * size for half, size in zip(halves, sizes, strict=True))
     return _Half(halves[0].head, sum(sizes) / sum(weights), packed / sum(sizes))
@@ -96,7 +96,7 @@ def _mean(halves: Sequence[_Half], weights: Sequence[float]) -> _Half:
 def take_sample(
     session: Session, shape: TableShape, order: WorkOrder, windows: Mapping[DueWindow, float]
 ) -> Sample | None:
-    """Reads at most MOST_ROWS rows from windows spread evenly over those that are due.
+    """Read at most MOST_ROWS rows from windows spread evenly over those that are due.
 
     It takes a minute or so at most: what was read by then is the sample.
 
@@ -137,7 +137,7 @@ def _width(session: Session, shape: TableShape, window: DueWindow) -> float:
 
 
 def _read(session: Session, shape: TableShape, window: DueWindow, limit: int) -> tuple[int, bytes, bytes]:
-    """So many rows of the window at most: how many came, and both halves, cut as the export cuts them."""
+    """Read at most so many rows of the window: how many came, and both halves, cut as the export cuts them."""
     identity = identity_columns(shape)
     names: Names = {
         "table": shape.table,

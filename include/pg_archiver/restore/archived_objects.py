@@ -67,7 +67,7 @@ class Span:
 
     @classmethod
     def of(cls, order: RestoreOrder) -> Span | None:
-        """None if it is empty. Wall times that may mean a moment of the span as well as one beside it are in it."""
+        """Return the span, None if it is empty. It holds wall times that may mean a moment of it or one beside it."""
         zone = order.work.timezone
         starts = [_moment(order.start, zone, kind, earliest=True) for kind in (True, False)]
         ends = [_moment(order.end, zone, kind, earliest=False) for kind in (True, False)]
@@ -77,11 +77,11 @@ class Span:
 
     @property
     def widest(self) -> Window:
-        """A span that holds both."""
+        """The span that holds both."""
         return Window(min(self.zoned.start, self.wall.start), max(self.zoned.end, self.wall.end))
 
     def within(self, manifest: Manifest) -> Window | None:
-        """What the restore and the object have in common; a date stands for its midnight."""
+        """Return what the restore and the object have in common; a date stands for its midnight."""
         mine = self.zoned if manifest.timestamp_kind is TimestampKind.TIMESTAMPTZ else self.wall
         start, end = max(mine.start, manifest.span_start), min(mine.end, manifest.span_end)
         return Window(start, end) if start < end else None
@@ -103,7 +103,7 @@ class Archived:
     """The objects of one restore, in a temporary table."""
 
     def __init__(self, session: Session, bucket: Bucket, order: RestoreOrder, span: Span) -> None:
-        """Finds nothing yet."""
+        """Find nothing yet."""
         self._session = session
         self._bucket = bucket
         self._order = order
@@ -117,7 +117,7 @@ class Archived:
         self._subject = {"client": work.client, "schema": work.table.schema, "table": work.table.name}
 
     def find(self) -> list[str]:
-        """Fills the table; returns what is wrong with objects that could not be taken in."""
+        """Fill the table; return what is wrong with objects that could not be taken in."""
         failures: list[str] = []
         session, widest = self._session, self._span.widest
         for statement in ("drop_objects", "create_objects", "create_shapes"):
@@ -147,15 +147,15 @@ class Archived:
         return failures
 
     def count(self) -> int:
-        """How many objects were found."""
+        """Return how many objects were found."""
         return int(self._session.fetch_one("restore/count_objects").objects)
 
     def list_shapes(self) -> list[Shape]:
-        """What they hold, each different combination of columns and key once, the newest object's first."""
+        """Return what they hold, each different combination of columns and key once, the newest object's first."""
         return [_shape(row.description) for row in self._session.fetch_all("restore/shapes")]
 
     def list_objects(self) -> Iterator[ArchivedObject]:
-        """The objects, those with the newest versions first."""
+        """Yield the objects, those with the newest versions first."""
         last = 0
         while rows := self._session.fetch_all("restore/objects", after=last, most=_PAGE):
             for row in rows:
@@ -172,7 +172,7 @@ class Archived:
                 )
 
     def find_span_left(self) -> Window | None:
-        """From when to when rows of the table have left, by the ledger; None if none has."""
+        """Return from when to when rows of the table have left, by the ledger; None if none has."""
         if not self._ledger.exists():
             return None
         found = self._session.fetch_one("ledger/windows/span_left", **self._subject)
@@ -191,7 +191,7 @@ class Archived:
                     self._read_anothers(listed, found)
 
     def _find_first_hand(self, page: Sequence[str]) -> dict[str, bool]:
-        """Which of these objects the ledger knows at first hand, by their keys without the prefix.
+        """Return which of these objects the ledger knows at first hand, by their keys without the prefix.
 
         True stands for one that was never vouched for: the manifest there may be of an object that the ledger lost.
         """
@@ -221,7 +221,7 @@ class Archived:
             self._add(self._bucket.name, manifest.data.key, manifest.data.key, manifest, noted=bool(listed.notes))
 
     def _read_anothers(self, listed: ListedManifest, known: Sequence[str]) -> None:
-        """Takes in what such a manifest speaks of, if that is another object. One that is damaged concerns nobody."""
+        """Take in what such a manifest speaks of, if that is another object. One that is damaged concerns nobody."""
         with suppress(CheckFailed):
             manifest = read_manifest(self._bucket, self._order.work, listed.key)
             if manifest.data.key.removeprefix(self._prefix) not in known:

@@ -38,12 +38,12 @@ class Conversion:
         return self.converted.column
 
     def __str__(self) -> str:
-        """The types, for people."""
+        """Return the types in a human-readable form."""
         return f"{self.converted.before.text} to {self.converted.now.text}"
 
 
 def type_name(text: str) -> TypeName:
-    """A type as a manifest has it.
+    """Return a type as a manifest has it.
 
     Raises:
         CheckFailed: it is none.
@@ -55,12 +55,12 @@ def type_name(text: str) -> TypeName:
 
 
 def has_type(session: Session, text: str) -> bool:
-    """Whether the server knows the type by this name today."""
+    """Return whether the server knows the type by this name today."""
     return bool(session.fetch_one("restore/type_exists", type=type_name(text).text).found)
 
 
 def is_text(kind: str) -> bool:
-    """Whether a column of this type takes every value as it was archived, or refuses it.
+    """Return whether a column of this type takes every value as it was archived, or refuses it.
 
     Of a few types a change of the column's type, and so a conversion here, writes values otherwise: true for t.
     """
@@ -70,7 +70,7 @@ def is_text(kind: str) -> bool:
 def find_conversion(
     session: Session, manifest: Manifest, column: ColumnDescription, now: str, timezone: str
 ) -> Conversion | None:
-    """How the column's values become those of its type of today; None if they are read as they were archived.
+    """Return how the column's values become those of its type of today; None if they are read as they were archived.
 
     Args:
         session: a session on the client database.
@@ -100,6 +100,6 @@ def _zone(manifest: Manifest, column: ColumnDescription, now: str, timezone: str
         if _ZONED.fullmatch(column.type) and _WALL.fullmatch(now):
             return timezone
     raise CheckFailed(
-        f"column {column.name} was {column.type} and is {now}, and of which time zone its times without one are is not "
-        f"known; restore into a new table"
+        f"column {column.name} was {column.type} and is {now}, and the time zone of its values without one is not "
+        "known. Nothing of this object was restored. Fix: restore into a new table"
     )

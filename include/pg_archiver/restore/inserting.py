@@ -57,7 +57,7 @@ class Inserting:
     _left_out: set[int] = field(default_factory=set)
 
     def put(self) -> Put:
-        """Puts the rows in, and leaves in the staging table just those that came.
+        """Put the rows in, and leave in the staging table just those that came.
 
         Raises:
             CheckFailed: triggers change rows, and which they change is another thing at each try.
@@ -74,11 +74,11 @@ class Inserting:
         raise CheckFailed(f"triggers change its rows on their way in: {', '.join(self.triggers)}")
 
     def count_conflicts(self) -> int:
-        """How many rows meet one in the target under their key."""
+        """Return how many rows meet one in the target under their key."""
         return int(self.session.fetch_one("restore/conflicts", self._both).rows)
 
     def count_winners(self) -> int:
-        """How many of these are later than the one in the target."""
+        """Return how many of these are later than the one in the target."""
         timestamp = self.staging.manifest.timestamp_column
         columns = {
             "staged_column": QualifiedColumn("staged", timestamp),
@@ -102,7 +102,7 @@ class Inserting:
         return Put(staging.left().rows - skipped, skipped, waiting, self._generated_anew())
 
     def _compare(self, rows: int, inserted: int) -> int:
-        """Takes rows that did not come in out of the staging table; how many others met a row that stayed.
+        """Take rows that did not come in out of the staging table; return how many others met a row that stayed.
 
         Raises:
             _ChangedError: of those that came some are not what was archived.
@@ -133,14 +133,17 @@ class Inserting:
             return 0
 
     def _say(self, refusal: ReferenceRefused) -> str:
-        """Rows that point to others can come back only after those."""
+        """Say which rows must come back first: rows that point to others can come back only after those."""
         found = self.session.fetch_all("restore/referenced_table", table=refusal.table, name=refusal.constraint)
         parents = {TableName(row.schema, row.table) for row in found}
         if not parents or parents == {self.source}:
-            remedy = "its rows point to rows outside the span, restore a span that holds those too, or into a new table"
+            remedy = (
+                "its rows point to rows outside the span: restore a span that holds those too, or restore into a new "
+                "table"
+            )
         else:
             remedy = f"restore {', '.join(map(str, sorted(parents)))} for the same span first, and then this again"
-        return f"{refusal}; {remedy}"
+        return f"{refusal}. Fix: {remedy}"
 
     def _leave_out(self, number: int, reason: str) -> None:
         if number not in self._left_out:

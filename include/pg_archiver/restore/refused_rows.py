@@ -19,11 +19,11 @@ class Refusals:
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """The number of refused rows."""
         return sum(map(len, self._rows.values()))
 
     def add(self, number: int, reason: str) -> None:
-        """One more row.
+        """Add one more row.
 
         Raises:
             CheckFailed: these are so many that the object as a whole does not fit.
@@ -33,7 +33,7 @@ class Refusals:
             raise CheckFailed(f"more than {MOST_ROWS:,} of its rows cannot come in, the last one because {reason}")
 
     def lines(self, where: str) -> list[str]:
-        """For people: the numbers that rows have in the object tell them, never what they hold."""
+        """Return human-readable lines: rows are named by their numbers in the object, never by their content."""
         return [f"{where}: {_say_numbers(numbers)}: {reason}" for reason, numbers in self._rows.items()]
 
 

@@ -39,17 +39,19 @@ log = logging.getLogger(__name__)
 
 
 def restore(session: Session, bucket: Bucket, order: RestoreOrder) -> Restored:
-    """Restores the rows of the span that left the table; in a dry run, does all of it but the inserts, for nothing.
+    """Restore the rows of the span that left the table; in a dry run, do all of it but the inserts, for nothing.
 
     Raises:
         SettingError: the span is empty, or a setting does not go with the others.
         TableRefused: the target cannot take the rows; nothing was restored.
         Conflict: a row was there already and `on_conflict` is `fail`; nothing of that object was restored.
-        Busy: an archive run has some of the windows in hand; everything else was restored.
+        Busy: an archive run is working on some of the windows; everything else was restored.
     """
     span = Span.of(order)
     if span is None:
-        raise SettingError(f"the restore's end ({order.end}) is not after its start ({order.start})")
+        raise SettingError(
+            f"the restore's end ({order.end}) is not after its start ({order.start}). Nothing was restored"
+        )
     work = _RestoreRun(session, bucket, order, span)
     work.run()
     for line in work.result.lines():
@@ -59,7 +61,7 @@ def restore(session: Session, bucket: Bucket, order: RestoreOrder) -> Restored:
 
 
 class _RestoreRun:
-    """One restore under way."""
+    """One restore in progress."""
 
     def __init__(self, session: Session, bucket: Bucket, order: RestoreOrder, span: Span) -> None:
         self.session = session
@@ -116,14 +118,14 @@ class _RestoreRun:
             result.sequences += self.sequences.settle(move=order.set_sequences)
 
     def refuse_busy(self) -> None:
-        """Objects whose windows others had in hand are worth another try, when all others have had their turn."""
+        """Refuse to end while objects are left whose windows others had locked: they are worth another try."""
         if self._busy:
             raise Busy(
-                f"{say_count(len(self._busy), 'object')} waited in vain, everything else was done: {self._busy[0]}"
+                f"{say_count(len(self._busy), 'object')} could not be locked, everything else was done: {self._busy[0]}"
             )
 
     def _migrate(self) -> None:
-        """The ledger of a database without one is made only when there is something to note in it."""
+        """Migrate the ledger if there is one; a database without one gets it only when there is something to note."""
         if self.ledger.exists():
             self.ledger.migrate()
 
@@ -151,7 +153,7 @@ class _RestoreRun:
         self.sequences = None if self.order.work.dry_run else Sequences(self.session, target.oid, target.types)
 
     def _try(self, found: ArchivedObject, target: Target, only: Sequence[int] | None = None) -> None:
-        """One object; if it is damaged, it and what it may supersede are left out, and the others go on."""
+        """Restore one object; if it is damaged, it and what it may supersede are left out, and the others continue."""
         if found.cell in self._damaged:
             self._note_failure(f"{found.key}: waits until the newer object of its window is whole again")
             return
@@ -167,7 +169,7 @@ class _RestoreRun:
             self._note_failure(f"{found.key}: {failure}{self._keep_older_out(found, target)}")
 
     def _keep_older_out(self, found: ArchivedObject, target: Target, *, everything: bool = False) -> str:
-        """An older version of a row of this object must not come in its place, whatever window that lies in.
+        """Keep older versions of this object's rows out, whatever window they lie in.
 
         The list beside the object tells its rows' keys. Returns what is to be said where it cannot be read.
         """
@@ -197,8 +199,8 @@ class _RestoreRun:
         staging = self._make_staging(target, manifest, span, gone)
         if not (gone.known or staging.key) and self.order.into_itself:
             raise CheckFailed(
-                "no ledger says which of its rows left the table, and without a key they cannot be told from those "
-                "that did not; restore into a new table"
+                "no ledger says which of its rows left the table, and without a key they cannot be distinguished from "
+                "those that did not. Nothing of it was restored. Fix: restore into a new table"
             )
         counts = self._stage(staging, found, only)
         self._put(staging, found, counts)
@@ -220,7 +222,7 @@ class _RestoreRun:
         return Staging(self.session, target, manifest, order.work.timezone, span, gone, order.text_columns)
 
     def _stage(self, staging: Staging, found: ArchivedObject, only: Sequence[int] | None) -> Restored:
-        """Fills the staging table and takes out what is not to be restored."""
+        """Fill the staging table and take out what is not to be restored."""
         manifest, target = staging.manifest, staging.target
         counts = Restored(objects=1, rows_read=staging.load(lambda: self.sources.open_data(found, manifest)))
         counts.kept = staging.drop_kept()
@@ -228,14 +230,14 @@ class _RestoreRun:
         if not staging.key:
             if before.elsewhere and self.order.into_itself:
                 raise CheckFailed(
-                    f"rows of it were restored into a table {target.table} that had another oid, and whether they "
-                    f"are in this one is not known; restore into a new table"
+                    f"rows of it were restored into a table {target.table} that had another oid, and whether they are "
+                    "in this one is not known. Nothing of it was restored. Fix: restore into a new table"
                 )
             counts.already = sum(map(staging.drop_span, before.spans))
             if counts.already != before.rows:
                 raise CheckFailed(
-                    f"an older version of this program restored {say_count(before.rows, 'row')} of it and did not note "
-                    f"which; restore into a new table"
+                    f"an older version of this program restored {say_count(before.rows, 'row')} of it and did not "
+                    "note which. Nothing of it was restored. Fix: restore into a new table"
                 )
         counts.outside = staging.drop_outside()
         if only is not None:
@@ -258,18 +260,18 @@ class _RestoreRun:
     def _note_versions(self, staging: Staging, superseded: int) -> None:
         if superseded and staging.manifest.identity is RowIdentity.UNIQUE_INDEX:
             self.result.notes.append(
-                f"{say_count(superseded, 'row')} of {staging.manifest.data.key} count as older versions of later rows, "
-                f"by the unique index over {', '.join(staging.key)}; if its values are used one after the other, they "
-                f"were rows of their own, and come back with an end before the later ones"
+                f"{say_count(superseded, 'row')} of {staging.manifest.data.key} count as older versions of later "
+                f"rows, by the unique index over {', '.join(staging.key)}. If its values are used more than once, "
+                "they were rows of their own; restore with an end before the later ones to bring them back"
             )
 
     def _put(self, staging: Staging, found: ArchivedObject, counts: Restored) -> None:
-        """Puts the rows that are left into the target and notes them, or only counts what would become of them."""
+        """Put the rows that are left into the target and note them, or only count what would become of them."""
         order, target = self.order, staging.target
         if order.on_conflict is OnConflict.FAIL and counts.in_conflict:
             raise Conflict(
-                f"{counts.in_conflict} row(s) of {found.key} are in {order.target} already; nothing of this "
-                f"object was restored. Set on_conflict to 'skip' or 'newest', or restore into a new table"
+                f"{counts.in_conflict} row(s) of {found.key} are in {order.target} already. Nothing of this object "
+                "was restored. Fix: set on_conflict to 'skip' or 'newest', or restore into a new table"
             )
         inserting = Inserting(self.session, staging, order.on_conflict, self.triggers, order.work.table)
         left = staging.left()
@@ -285,7 +287,7 @@ class _RestoreRun:
         with self.session.transaction():
             self.session.execute("restore/lock_target", {"table": target.table})
             if describe_target(self.session, target.table) != target:
-                raise CheckFailed(f"{target.table} was changed while this restore went on; run it again")
+                raise CheckFailed(f"{target.table} was changed while this restore ran. Run it again")
             self.session.fetch_one("restore/lock_object", name=f"archiver restore {found.key} into {target.oid}")
             if not staging.key:
                 again = self.restores.find_before(staging.manifest, target.table, target.oid)
@@ -309,7 +311,7 @@ class _RestoreRun:
             )
 
     def _bring_those_that_waited(self, target: Target) -> None:
-        """Rows that point to others come back after those; what still finds none is told."""
+        """Insert the rows that waited for those they point to; report what still finds none."""
         while self._waiting:
             waiting, self._waiting = self._waiting, {}
             for found, rows in waiting.items():
@@ -336,11 +338,11 @@ class _RestoreRun:
 
 
 def _say_hold(order: RestoreOrder, until: datetime | None) -> str:
-    """How long the archive leaves restored rows where they are; `until` is what the ledger has noted."""
+    """Return how long the archive leaves restored rows where they are; `until` is what the ledger has noted."""
     if not order.into_itself:
         return "the archive of this table does not concern them there"
     if not order.hold_days:
-        return "hold_days is 0, so the next run of the archive may take them away again"
+        return "hold_days is 0, so the next run of the archive may delete them again"
     if until is None:
         leaves = "would leave" if order.work.dry_run else "leaves"
         return f"the archive {leaves} them there for {say_count(order.hold_days, 'day')}"

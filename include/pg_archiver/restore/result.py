@@ -1,4 +1,4 @@
-"""What a restore did, for people and for Airflow."""
+"""What a restore did, human-readable and for Airflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Restored:
     version; `kept` never left the table; `already` were put into the target before; `refused` could not come in.
     `into` is the target, `held` says how long the archive leaves the rows there. `failures` tells of objects that were
     left out and, in `row_failures` of its lines, of refused rows; `sequences` of those that stand behind the restored
-    values; `lacks` are the statements for what a new table has not of the original. In a dry run all of it is what
+    values; `lacks` are the statements for what is missing in a new table. In a dry run all of it is what
     would be.
     """
 
@@ -48,7 +48,7 @@ class Restored:
         return not (self.into or self.failures)
 
     def refuse_failures(self) -> None:
-        """A restore that left objects or rows out must not look like one that succeeded.
+        """Fail if objects or rows were left out: such a restore must not look like one that succeeded.
 
         Raises:
             Unfinished: it names them.
@@ -67,7 +67,7 @@ class Restored:
         raise Unfinished(f"{what} were not restored, everything else was: {named}")
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values only; a dry run's has no `restored`, but `would_be_restored`. Long lists are cut."""
+        """Return plain values; in a dry run `would_be_restored` instead of `restored`. Long lists are cut."""
         found = asdict(self)
         for name in ("notes", "sequences", "failures"):
             found[name] = found[name][: 2 * _MOST_NAMED]
@@ -77,7 +77,7 @@ class Restored:
         return found
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Return the result as human-readable lines."""
         lines = [
             f"{say_count(self.restored, 'row')} {self.verb} into {self.into or 'nothing'}, of {self.rows_read:,} read "
             f"from {say_count(self.objects, 'object')}",
@@ -88,7 +88,7 @@ class Restored:
         ]
         lines += [self.held] if self.held else []
         if self.lacks:
-            lines.append(f"{self.into} lacks what the original has besides; to add it:")
+            lines.append(f"{self.into} does not have everything that the original has. To add it:")
             lines += [f"    {statement};" for statement in self.lacks[:_MOST_STATEMENTS]]
         failed = f"not {self.verb}"
         wrong = [f"{failed}: {line}" for line in self.failures[:_MOST_NAMED]]
@@ -100,7 +100,7 @@ class Restored:
         return "would be restored" if self.dry_run else "restored"
 
     def add(self, other: Restored) -> None:
-        """Adds what became of one object's rows."""
+        """Add what became of one object's rows."""
         for name, value in vars(other).items():
             if type(value) is int:
                 setattr(self, name, getattr(self, name) + value)

@@ -27,7 +27,7 @@ class Sequences:
     """The sequences of a restore's target, and the farthest values that were restored into their columns."""
 
     def __init__(self, session: Session, oid: int, types: dict[str, str]) -> None:
-        """Looks them up; `types` are the target's columns."""
+        """Look them up; `types` are the target's columns."""
         self._session = session
         self._found = [
             Sequence(row.oid, TableName(row.schema, row.name), row.column, row.increment, row.may_read, row.may_set)
@@ -37,7 +37,7 @@ class Sequences:
         self._farthest: dict[Sequence, int] = {}
 
     def note(self, staging: Staging) -> None:
-        """Remembers the farthest values of the rows in the staging table, which are those that came in."""
+        """Remember the farthest values of the rows in the staging table, which are those that came in."""
         for sequence in self._found:
             if sequence.column in staging.inserted_columns:
                 found = self._session.fetch_one("restore/farthest_value", {"column": sequence.column})
@@ -46,7 +46,7 @@ class Sequences:
                     self._farthest[sequence] = better(value, self._farthest.get(sequence, value))
 
     def settle(self, *, move: bool) -> list[str]:
-        """Moves the sequences that stand behind, if asked; tells of each what was done or is to be done."""
+        """Move the sequences that stand behind, if asked; tells of each what was done or is to be done."""
         return [line for sequence, value in self._farthest.items() if (line := self._settle_one(sequence, value, move))]
 
     def _settle_one(self, sequence: Sequence, value: int, move: bool) -> str:
@@ -55,7 +55,7 @@ class Sequences:
         if not sequence.may_read:
             return (
                 f"the role may not read sequence {sequence.name}, so whether it stands behind {value} of the restored "
-                f"column {sequence.column} is not known; look, and if it does: {by_hand}"
+                f"column {sequence.column} is not known. Fix: look, and if it does: {by_hand}"
             )
         last = self._session.fetch_one("restore/sequence_value", oid=sequence.oid).last
         if last is not None and (last >= value if sequence.increment > 0 else last <= value):
@@ -63,7 +63,7 @@ class Sequences:
         stands = f"sequence {sequence.name} stands at {'its start' if last is None else last}"
         if move and sequence.may_set:
             self._session.fetch_one("restore/set_sequence", oid=sequence.oid, value=value)
-            return f"{stands} no more, but at {value}, the farthest restored value of column {sequence.column}"
+            return f"{stands} no longer, but at {value}, the farthest restored value of column {sequence.column}"
         why = "the role may not set it; " if move else ""
         return (
             f"{stands}, and column {sequence.column} has restored values up to {value}: new rows would get them again. "

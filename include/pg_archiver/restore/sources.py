@@ -22,17 +22,17 @@ class Sources:
     """The objects of one restore in S3; `notes` is what a person should know of them."""
 
     def __init__(self, ledger: WindowLedger, bucket: Bucket, order: WorkOrder) -> None:
-        """Reads nothing yet."""
+        """Read nothing yet."""
         self._ledger = ledger
         self._bucket = bucket
         self._order = order
         self.notes: list[str] = []
 
     def describe(self, found: ArchivedObject) -> tuple[Manifest, RemovedRows]:
-        """The manifest, and which of the object's rows had left: from the ledger if it knows, else from S3.
+        """Return the manifest, and which of the object's rows had left: from the ledger if it knows, else from S3.
 
         Raises:
-            CheckFailed: it is no manifest, or another one's.
+            CheckFailed: it is not a manifest, or another one's.
             ObjectMissing: there is none.
         """
         row = self._ledger.find_by_object(found.bucket, found.key)
@@ -51,24 +51,24 @@ class Sources:
         return manifest, gone
 
     def open_data(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
-        """The object's rows."""
+        """Open the object's rows."""
         bucket, key = self._locate(found)
         return open_data(bucket, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
 
     def open_sidecar(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
-        """The list of its rows' identities."""
+        """Open the list of its rows' identities."""
         bucket, key = self._locate(found)
         sidecar = manifest.sidecar.model_copy(update={"key": sidecar_key(key)})
         return open_sidecar(bucket, manifest.model_copy(update={"keys": sidecar}))
 
     def _locate(self, found: ArchivedObject) -> tuple[Bucket, str]:
-        """Where the object is to be read: where the policy says, if it is there, else where the ledger has it."""
+        """Return where to read the object: where the policy says, if it is there, else where the ledger has it."""
         if found.listed_key is not None:
             return self._bucket, found.listed_key
         return self._bucket.elsewhere(found.bucket), found.key
 
     def _note_damage(self, found: ArchivedObject, manifest: Manifest) -> None:
-        """A manifest that is damaged or gone keeps no row from coming back, as long as the ledger has it as well."""
+        """Note a damaged or missing manifest; its rows come back as long as the ledger has it as well."""
         bucket, key = self._locate(found)
         try:
             with bucket.open(manifest_key(key)) as answer:

@@ -97,7 +97,7 @@ class Staging:
         return [column.name for column in self.target.columns if column.is_generated and column.name in self.columns]
 
     def load(self, content: Callable[[], ObjectReader]) -> int:
-        """Fills the table from the object as it is read back and checked; the rows that came, refused ones too.
+        """Fill the table from the object as it is read back and checked; return the rows that came, refused ones too.
 
         Args:
             content: opens the object; it is read a second time if a value of it cannot be read.
@@ -120,7 +120,7 @@ class Staging:
         return rows
 
     def convert(self) -> None:
-        """Gives columns the types of today; rows of which a value would become another one are refused."""
+        """Give columns the types of today; rows of which a value would become another one are refused."""
         for conversion in self._conversions:
             self._check(conversion)
         self._convert(self._conversions)
@@ -139,7 +139,7 @@ class Staging:
                 raise self._unconvertible(conversion) from None
 
     def drop_outside(self) -> int:
-        """Takes out the rows outside the span, in the types in which they were archived."""
+        """Take out the rows outside the span, in the types in which they were archived."""
         if self.span == self.manifest.span:
             return 0
         names: Names = {"column": self.manifest.timestamp_column}
@@ -148,30 +148,30 @@ class Staging:
         return self._change("restore/drop_outside", names, self.span)
 
     def drop_span(self, span: Window) -> int:
-        """Takes out the rows of a span that an older version's restore put into the target."""
+        """Take out the rows of a span that an older version's restore put into the target."""
         return self._change("restore/drop_span", {"column": self.manifest.timestamp_column}, span)
 
     def drop_kept(self) -> int:
-        """Takes out the rows that never left their table."""
+        """Take out the rows that never left their table."""
         if not self.gone.kept and self.gone.upto >= self.manifest.rows:
             return 0
         values = {"upto": self.gone.upto, "kept": str(self.gone.kept)}
         return self.session.execute("restore/drop_kept", {"position": self.position}, **values)
 
     def drop_before(self, positions: tuple[str, ...]) -> int:
-        """Takes out the rows with these numbers, which are multiranges as the server writes them."""
+        """Take out the rows with these numbers, which are multiranges as the server writes them."""
         return self.session.execute("restore/drop_before", {"position": self.position}, positions=list(positions))
 
     def keep_positions(self, positions: Sequence[int]) -> None:
-        """Takes out all but the rows with these numbers."""
+        """Take out all but the rows with these numbers."""
         self.session.execute("restore/keep_positions", {"position": self.position}, positions=list(positions))
 
     def drop_positions(self, positions: Sequence[int]) -> int:
-        """Takes out the rows with these numbers."""
+        """Take out the rows with these numbers."""
         return self.session.execute("restore/drop_positions", {"position": self.position}, positions=list(positions))
 
     def drop_superseded(self) -> int:
-        """Takes out the rows of which a newer version came already, and remembers the keys of the others."""
+        """Take out the rows of which a newer version came already, and remember the keys of the others."""
         with self.session.transaction():
             self.session.use_database_search_path(builtins_first=True)
             dropped = self.session.execute(
@@ -181,7 +181,7 @@ class Staging:
         return dropped
 
     def drop_conflicts(self, own: tuple[str, ...]) -> Met:
-        """Takes out the rows that meet one in the target under their key."""
+        """Take out the rows that meet one in the target under their key."""
         names: Names = {
             "table": self.target.table,
             "staged_key": self.of("staged"),
@@ -194,11 +194,11 @@ class Staging:
         return Met(found.rows, found.own)
 
     def remember_listed(self, sidecar: ObjectReader, key: Sequence[str]) -> None:
-        """Remembers the keys of an object's rows from the list beside it: those that had left, for which it is asked.
+        """Remember the keys of an object's rows from the list beside it: those that had left, for which it is asked.
 
         Raises:
             CheckFailed: the list is not what was sent.
-            DatabaseRefused: a key of it cannot be read any more.
+            DatabaseRefused: a key of it can no longer be read.
         """
         places = [f"{name}{'_' * len(max(key, key=len))}" for name in ("version", "part", "place")]
         conversions = [one for one in self._find_conversions() if one.column in key]
@@ -214,16 +214,16 @@ class Staging:
         self.session.execute("restore/remember_keys", {"key": self.key})
 
     def left(self) -> Left:
-        """What is still to come in."""
+        """Return what is still to come in."""
         found = self.session.fetch_one("restore/rows_left", {"position": self.position})
         return Left(found.rows, found.first, found.last)
 
     def positions(self) -> str:
-        """The numbers of the rows in the table, as the server writes a multirange."""
+        """Return the numbers of the rows in the table, as the server writes a multirange."""
         return str(self.session.fetch_one("restore/positions", {"position": self.position}).positions)
 
     def of(self, alias: str) -> list[QualifiedColumn]:
-        """The key's columns, of the relation that goes by this alias."""
+        """Return the key's columns, of the relation that goes by this alias."""
         return [QualifiedColumn(alias, name) for name in self.key]
 
     def _find_conversions(self) -> list[Conversion]:
@@ -243,7 +243,7 @@ class Staging:
         self.session.execute("restore/create_staged", {"columns": columns, "position": self.position})
 
     def _load_piecewise(self, chunks: Iterator[bytes]) -> int:
-        """Loads the rows in pieces, each in a savepoint, and of a piece that is refused ever smaller ones."""
+        """Load the rows in pieces, each in a savepoint, and of a piece that is refused ever smaller ones."""
         rows = split_records(chunks)
         next(rows, None)
         number, first, size = 0, 1, 0
@@ -277,7 +277,7 @@ class Staging:
             self._load_piece(piece[half:], first + half)
 
     def _refuse(self, number: int, record: bytes, reason: str) -> None:
-        """A row that cannot be read: told, if it is one that left and one of the span."""
+        """Report a row that cannot be read, if it is one that left and one of the span."""
         _, *values = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
         row = dict(zip(self.columns, values, strict=True))
         if number > self.gone.upto or number in self.gone.kept:
@@ -290,7 +290,7 @@ class Staging:
         self.refusals.add(number, reason)
 
     def _remember(self, row: dict[str, str]) -> None:
-        """Keeps an older version of a row that cannot be read from coming in its place."""
+        """Keep an older version of a row that cannot be read from coming in its place."""
         if not self.key:
             return
         line = io.StringIO(newline="")
@@ -309,7 +309,7 @@ class Staging:
             self.drop_positions(inexact)
 
     def _inexact(self, conversion: Conversion, after: int, upto: int) -> list[int]:
-        """The numbers of the rows whose value does not come over as what it is; told as refused."""
+        """Return the numbers of the rows whose value does not come over as what it is; told as refused."""
         names: Names = {"position": self.position, "inexact": Inexact(conversion.converted)}
         try:
             with self.session.transaction():
@@ -322,19 +322,18 @@ class Staging:
             if upto - after > 1:
                 middle = (after + upto) // 2
                 return self._inexact(conversion, after, middle) + self._inexact(conversion, middle, upto)
-            self.refusals.add(
-                upto, f"column {conversion.column}: a value does not fit its column any more ({conversion})"
-            )
+            self.refusals.add(upto, f"column {conversion.column}: a value no longer fits its column ({conversion})")
             return [upto]
         except DatabaseRefused:
             raise self._unconvertible(conversion) from None
         for number in found:
-            self.refusals.add(number, f"column {conversion.column}: its value would become another one ({conversion})")
+            self.refusals.add(number, f"column {conversion.column}: its value would change ({conversion})")
         return found
 
     def _unconvertible(self, conversion: Conversion) -> CheckFailed:
         return CheckFailed(
-            f"column {conversion.column} cannot be converted from {conversion}; restore into a new table"
+            f"column {conversion.column} cannot be converted from {conversion}. Nothing of this object was "
+            "restored. Fix: restore into a new table"
         )
 
     def _change(self, statement: str, names: Names, span: Window) -> int:

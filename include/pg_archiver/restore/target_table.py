@@ -22,7 +22,7 @@ _TEXT = TypeName("text")
 
 @dataclass(frozen=True)
 class Target:
-    """What the catalog says of the table that gets the rows; `oid` is None where a dry run only thinks of it."""
+    """What the catalog says of the table that gets the rows; `oid` is None if a dry run only plans it."""
 
     oid: int | None
     table: TableName
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass
 class Ready:
-    """A target that can be filled; what a person should know of it, and what a new one lacks, as statements."""
+    """A target that can be filled; what a person should know of it, and what is missing in a new one, as statements."""
 
     target: Target
     notes: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Ready:
 
 
 def describe_target(session: Session, table: TableName) -> Target | None:
-    """The table's columns and key; None if there is no such table.
+    """Return the table's columns and key; None if there is no such table.
 
     Raises:
         TableRefused: it is a view or another thing that rows cannot be put into.
@@ -55,14 +55,14 @@ def describe_target(session: Session, table: TableName) -> Target | None:
         if found is None:
             return None
         if found.kind not in _FILLABLE:
-            raise TableRefused(f"{table} in database {session.name} is no table; rows cannot be restored into it")
+            raise TableRefused(f"{table} in database {session.name} is not a table. Rows cannot be restored into it")
         columns = tuple(map(column_of, session.fetch_all("postgres/catalog/columns", oid=found.oid)))
         identity, key = find_identity(session, found.oid)
         return Target(found.oid, table, columns, () if identity is RowIdentity.PLACE else key)
 
 
 def prepare_target(session: Session, restores: RestoreLog, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
-    """The target, made if it is to be a new table, with room for all that the objects hold.
+    """Return the target, made if it is to be a new table, with room for all that the objects hold.
 
     Args:
         session: a session on the client database.
@@ -71,27 +71,27 @@ def prepare_target(session: Session, restores: RestoreLog, order: RestoreOrder, 
         shapes: what the objects hold, the newest one's first.
 
     Raises:
-        TableRefused: it is missing, is somebody else's, lacks columns that the objects hold, or the role's rights on
-            it do not do.
+        TableRefused: it is missing, is somebody else's, does not have all columns that the objects hold, or a
+            privilege of the role on it is missing.
     """
     if order.text_columns and order.into_itself:
         raise SettingError(
-            f"text_columns names {', '.join(order.text_columns)}, which only a new table can take as text; nothing was "
-            f"restored. Set 'into' as well"
+            f"text_columns names {', '.join(order.text_columns)}, which only a new table can take as text. Nothing "
+            "was restored. Fix: set 'into' as well"
         )
     with session.advisory_lock(f"archiver restore into {order.target}", f"table {order.target}"):
         target = describe_target(session, order.target)
         if target is None:
             if order.into_itself:
                 raise TableRefused(
-                    f"database {session.name} has no table {order.target} any more; restore into a new table with "
-                    f"'into'"
+                    f"database {session.name} has no table {order.target} any more. Nothing was restored. Fix: "
+                    "restore into a new table with 'into'"
                 )
             return _create_new(session, restores, order, shapes)
     if target.oid is not None and not order.into_itself and not restores.has_made(order.target, target.oid):
         raise TableRefused(
-            f"{order.target} in database {session.name} exists and was not made by a restore of {order.work.table}; "
-            f"name another table in 'into'"
+            f"{order.target} in database {session.name} exists and was not made by a restore of {order.work.table}. "
+            "Nothing was restored. Fix: name another table in 'into'"
         )
     _refuse_missing_rights(session, target, order)
     _refuse_missing_columns(target, order, shapes)
@@ -102,7 +102,7 @@ def prepare_target(session: Session, restores: RestoreLog, order: RestoreOrder, 
 
 
 def _create_new(session: Session, restores: RestoreLog, order: RestoreOrder, shapes: Sequence[Shape]) -> Ready:
-    """Makes the table with the archive's columns and key, and nothing else; in a dry run only plans it."""
+    """Make the table with the archive's columns and key, and nothing else; in a dry run only plan it."""
     _refuse_schema(session, order.target)
     notes: list[str] = []
     columns = _columns(session, order, shapes, notes)
@@ -124,7 +124,7 @@ def _create_new(session: Session, restores: RestoreLog, order: RestoreOrder, sha
 
 
 def _columns(session: Session, order: RestoreOrder, shapes: Sequence[Shape], notes: list[str]) -> list[Typed]:
-    """The columns of all objects, each in the newest type that it had; as text where the server knows it no more."""
+    """Return the columns of all objects, in the newest type of each; as text if the server no longer knows it."""
     types: dict[str, str] = {}
     for shape in shapes:
         for name, kind in shape.columns:
@@ -132,8 +132,8 @@ def _columns(session: Session, order: RestoreOrder, shapes: Sequence[Shape], not
     unknown = sorted(set(order.text_columns) - set(types))
     if unknown:
         raise SettingError(
-            f"text_columns names {unknown[0]!r}, which is no column of the archived rows; nothing was restored. They "
-            f"have {', '.join(types)}"
+            f"text_columns names {unknown[0]!r}, which is not a column of the archived rows. Nothing was restored. "
+            f"They have {', '.join(types)}"
         )
     columns = []
     for name, kind in types.items():
@@ -143,12 +143,12 @@ def _columns(session: Session, order: RestoreOrder, shapes: Sequence[Shape], not
             columns.append(Typed(name, type_name(kind)))
         else:
             columns.append(Typed(name, _TEXT))
-            notes.append(f"column {name} was {kind}, which the server knows no more: it is text in the new table")
+            notes.append(f"column {name} was {kind}, which the server no longer knows: it is text in the new table")
     return columns
 
 
 def _key(shapes: Sequence[Shape], notes: list[str]) -> tuple[str, ...]:
-    """The key by which the objects' rows are told apart. Where it changed, the columns of all of them together are."""
+    """Return the key that distinguishes the objects' rows; if it changed, the columns of all keys together."""
     keys = list(dict.fromkeys(shape.key for shape in shapes))
     if len(keys) == 1:
         return keys[0]
@@ -175,17 +175,18 @@ def _list_lacks(session: Session, source: Target, plan: Target) -> list[str]:
 
 
 def _refuse_schema(session: Session, table: TableName) -> None:
-    """The new table's schema must be there, and the role be allowed to make tables in it."""
+    """Refuse if the new table's schema is missing, or the role may not create tables in it."""
     found = session.fetch_all("postgres/catalog/schema_rights", schema=table.schema)
     if not found:
         raise TableRefused(
-            f"database {session.name} has no schema {table.schema!r} for the new table; create it, or name another "
-            f"table in 'into'"
+            f"database {session.name} has no schema {table.schema!r} for the new table. Nothing was restored. Fix: "
+            "create it, or name another table in 'into'"
         )
     if not (found[0].may_use and found[0].may_create):
         raise TableRefused(
-            f"the role of the Airflow connection may not make a table in schema {table.schema!r} of database "
-            f"{session.name}; grant USAGE and CREATE on that schema, or name another table in 'into'"
+            f"the role of the Airflow connection may not create a table in schema {table.schema!r} of database "
+            f"{session.name}. Nothing was restored. Fix: grant USAGE and CREATE on that schema, or name another table "
+            "in 'into'"
         )
 
 
@@ -198,7 +199,7 @@ def _refuse_missing_rights(session: Session, target: Target, order: RestoreOrder
     if missing:
         raise TableRefused(
             f"the role of the Airflow connection may not {' and '.join(missing)} on {target.table} in database "
-            f"{session.name}; grant that for as long as the restore takes"
+            f"{session.name}. Nothing was restored. Fix: grant that for as long as the restore takes"
         )
 
 
@@ -207,32 +208,36 @@ def _refuse_missing_columns(target: Target, order: RestoreOrder, shapes: Sequenc
     missing = sorted(names - set(target.types))
     if missing and not order.ignore_missing_columns:
         raise TableRefused(
-            f"{target.table} has no column {', '.join(map(repr, missing))} any more, but the archive has; add it, "
-            f"restore into a new table, or set ignore_missing_columns to leave its values in the archive"
+            f"{target.table} has no column {', '.join(map(repr, missing))} any more, but the archive has. Nothing was "
+            "restored. Fix: add it, restore into a new table, or set ignore_missing_columns to leave its values in "
+            "the archive"
         )
     if not names & set(target.types):
-        raise TableRefused(f"{target.table} has none of the archive's columns; restore into a new table")
+        raise TableRefused(
+            f"{target.table} has none of the archive's columns. Nothing was restored. Fix: restore into a new table"
+        )
 
 
 def _refuse_rules(session: Session, target: Target) -> None:
     if rules := session.fetch_all("restore/insert_rules", oid=target.oid):
         raise TableRefused(
             f"rules change what becomes of rows inserted into {target.table}: "
-            f"{', '.join(rule.name for rule in rules)}; nothing was restored. Disable them with ALTER TABLE ... "
-            f"DISABLE RULE, or restore into a new table"
+            f"{', '.join(rule.name for rule in rules)}. Nothing was restored. Fix: disable them with ALTER TABLE ... "
+            "DISABLE RULE, or restore into a new table"
         )
 
 
 def _refuse_newest(target: Target, timestamp_columns: set[str]) -> None:
-    """Which row is newer must be told by the column, and an UPDATE must be able to put a row in whole."""
+    """Refuse if the column cannot tell which row is newer, or an UPDATE cannot put a whole row in."""
     gone = sorted(timestamp_columns - set(target.types))
     if gone:
         raise TableRefused(
-            f"on_conflict 'newest' compares column {gone[0]!r}, which {target.table} has no more; use 'skip' or 'fail'"
+            f"on_conflict 'newest' compares column {gone[0]!r}, which {target.table} no longer has. Nothing was "
+            "restored. Fix: use 'skip' or 'fail'"
         )
     fixed = [column.name for column in target.columns if column.is_always_identity and column.name not in target.key]
     if fixed:
         raise TableRefused(
             f"on_conflict 'newest' cannot write column {fixed[0]!r} of {target.table}, which is GENERATED ALWAYS AS "
-            f"IDENTITY and not part of the key; use 'skip', or restore into a new table"
+            "IDENTITY and not part of the key. Nothing was restored. Fix: use 'skip', or restore into a new table"
         )

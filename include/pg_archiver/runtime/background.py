@@ -1,4 +1,4 @@
-"""Work that goes on beside the caller's: threads that wait for each other, so that neither runs far ahead.
+"""Work in the background: threads that wait for each other, so that neither runs far ahead.
 
 Compression, checksums and sockets let other threads run, so a thread for each stage keeps them all busy. What goes
 wrong in a thread is raised in its caller, as what it is, and no thread outlives the block that it works for.
@@ -31,11 +31,11 @@ class BackgroundWorker(Generic[T]):
         self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
-        """Starts nothing yet."""
+        """Start nothing yet."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the thread, whatever it has left to do."""
+        """End the thread, whatever it has left to do."""
         self.close()
 
     @property
@@ -44,7 +44,7 @@ class BackgroundWorker(Generic[T]):
         return self._thread is not None
 
     def submit(self, item: T) -> None:
-        """Hands an item over, and waits while there is no room for it.
+        """Hand an item over, and wait while there is no room for it.
 
         Raises:
             Exception: what the work on an earlier item raised; nothing is done with later ones.
@@ -57,7 +57,7 @@ class BackgroundWorker(Generic[T]):
         self._raise()
 
     def join(self) -> None:
-        """Waits until every item was worked on.
+        """Wait until every item was worked on.
 
         Raises:
             Exception: what the work raised.
@@ -68,7 +68,7 @@ class BackgroundWorker(Generic[T]):
         self._raise()
 
     def close(self) -> None:
-        """Ends the thread after the item that it works on; those in line are dropped, and no error is raised."""
+        """End the thread after the item that it works on; those in line are dropped, and no error is raised."""
         self._stopped = True
         if self._thread is not None:
             self._line.put(None)
@@ -92,7 +92,7 @@ class BackgroundWorker(Generic[T]):
 
 @contextmanager
 def prefetch(items: Iterator[T], most: int, wake: Callable[[], object], name: str) -> Generator[Iterator[T]]:
-    """The same items, made by a thread that is at most `most` of them ahead; what making them raises is raised here.
+    """Yield the same items, made by a thread at most `most` ahead; what making them raises is raised here.
 
     At the end of the block the thread ends too. If it is not done by then, `wake` is called, which is to end whatever
     it waits for.

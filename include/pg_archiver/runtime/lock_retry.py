@@ -32,7 +32,7 @@ class LockRetry:
     longest_pause: timedelta = timedelta(minutes=2)
 
     def pauses(self) -> list[float]:
-        """The pauses between the tries, in seconds."""
+        """Return the pauses between the tries, in seconds."""
         longest = self.longest_pause.total_seconds()
         return [
             min(longest, self.pause.total_seconds() * 2**number) * _random.uniform(0.5, 1)
@@ -40,7 +40,7 @@ class LockRetry:
         ]
 
     def run(self, attempt: Callable[[], Result], what: str) -> Result:
-        """What the attempt returns, as soon as it gets its lock.
+        """Return what the attempt returns, as soon as it gets its lock.
 
         Raises:
             LockWait: no try got it.

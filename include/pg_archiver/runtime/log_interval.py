@@ -1,4 +1,4 @@
-"""Keeps long work from being silent: one line in the log every few seconds, no more."""
+"""Progress of long work: at most one line in the log every few seconds."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ SECONDS = 5.0
 
 
 class LogInterval:
-    """Says when it is time for the next line."""
+    """A timer for the next line."""
 
     def __init__(self) -> None:
-        """Starts now."""
+        """Start now."""
         self._started = self._told = time.monotonic()
 
     def due(self) -> bool:
-        """True once in every five seconds."""
+        """Return true once in every five seconds."""
         now = time.monotonic()
         if now - self._told < SECONDS:
             return False
@@ -24,5 +24,5 @@ class LogInterval:
 
     @property
     def seconds(self) -> float:
-        """Since the start; never zero, so that it may be divided by."""
+        """The seconds since the start; never zero, so that it can be a divisor."""
         return max(time.monotonic() - self._started, 1e-6)

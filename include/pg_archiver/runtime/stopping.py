@@ -23,20 +23,20 @@ class Stop:
     """Whether this process was asked to end, and whether what it does is to be broken off by now."""
 
     def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Nobody has asked so far."""
+        """Start without a request."""
         self._grace_seconds = grace_seconds
         self._since: float | None = None
 
     def __call__(self) -> bool:
-        """Whether it was asked to end: no further batch is to be begun."""
+        """Return whether it was asked to end: no further batch is to be begun."""
         return self._since is not None
 
     def request(self) -> None:
-        """Asks it to end. For a signal's handler: it takes no lock."""
+        """Ask it to end. For a signal's handler: it takes no lock."""
         self._since = self._since or time.monotonic()
 
     def forget(self) -> None:
-        """For a process that goes on with something else."""
+        """Forget it, for a process that continues with something else."""
         self._since = None
 
     @property
@@ -45,20 +45,20 @@ class Stop:
         return self._since is not None and time.monotonic() - self._since >= self._grace_seconds
 
     def refuse(self) -> None:
-        """Begins nothing more once that time is over.
+        """Begin nothing more once that time is over.
 
         Raises:
             Stopped: it is.
         """
         if self.over:
             raise Stopped(
-                "the task was told to stop, so what it was doing was broken off; what was not committed is rolled "
-                "back, and nothing is lost; run the task again to go on"
+                "the task was told to stop, so what it was doing was broken off. What was not committed is rolled "
+                "back, and nothing is lost. Run the task again to continue"
             )
 
     @contextmanager
     def breaking_off(self, break_off: Callable[[], object]) -> Generator[None]:
-        """Calls this from another thread, again and again, while the block does not end although the time is over."""
+        """Call `break_off` from another thread, repeatedly, while the block does not end although time is over."""
         ended = threading.Event()
 
         def watch() -> None:

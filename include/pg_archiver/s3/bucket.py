@@ -60,7 +60,7 @@ class Download:
     etag: str
 
     def wake(self) -> None:
-        """Ends a read of the body for which another thread waits; what it reads then is no whole object."""
+        """End a read of the body for which another thread waits; what it reads then is not a whole object."""
         with suppress(ValueError, RuntimeError, OSError):  # the connection has been given back, or is gone
             cast(Any, self.body)._raw_stream.shutdown()
 
@@ -88,14 +88,14 @@ class Bucket:
         return {"Bucket": self.name} | ({"ExpectedBucketOwner": self.owner} if self.owner else {})
 
     def elsewhere(self, name: str) -> Bucket:
-        """Another bucket with the same credentials, for objects that were written before the policy named this one.
+        """Return another bucket with the same credentials, for objects from before the policy named this one.
 
         The account that must own this one need not be that one's.
         """
         return self if name == self.name else replace(self, name=name, owner=None, _spare=[])
 
     def check(self, prefix: str, writing: bool, thorough: bool = False) -> None:
-        """Makes sure that the bucket is there and, if asked, that objects may be written below the prefix.
+        """Make sure that the bucket is there and, if asked, that objects may be written below the prefix.
 
         Nothing is left behind: writing is tried by an upload that sends what every upload sends and ends in nothing.
         To be `thorough` takes two requests more, for what else a run tries by the marker of its owner.
@@ -114,11 +114,11 @@ class Bucket:
                 )
 
     def list_keys(self, folder: str, after: str | None = None) -> Iterator[str]:
-        """All keys that begin like this, in their order; if asked, only those that come after another key."""
+        """Yield all keys that begin like this, in their order; if asked, only those that come after another key."""
         return (found.key for found in self.list_objects(folder, after))
 
     def list_objects(self, folder: str, after: str | None = None) -> Iterator[Listed]:
-        """The objects whose keys begin like this, in the order of their keys, as `keys` gives them."""
+        """Yield the objects whose keys begin like this, in the order of their keys, as `keys` gives them."""
         asked = {"Prefix": folder} | ({"StartAfter": after} if after else {})
         with self.translate_errors():
             pages = self.client.get_paginator("list_objects_v2").paginate(**self.address, **cast(Any, asked))
@@ -126,7 +126,7 @@ class Bucket:
                 yield from (Listed(entry["Key"], entry["Size"]) for entry in page.get("Contents", []))
 
     def head(self, key: str) -> ObjectHead | None:
-        """The object's size and etag, None where there is no object."""
+        """Return the object's size and etag, None where there is no object."""
         try:
             with self.translate_errors():
                 answer = self.client.head_object(**self.address, Key=key)
@@ -135,7 +135,7 @@ class Bucket:
         return ObjectHead(answer["ContentLength"], answer["ETag"])
 
     def create(self, key: str, content: bytes) -> None:
-        """Writes a small object under a key that is free.
+        """Write a small object under a key that is free.
 
         Raises:
             KeyTaken: there is another object under this key.
@@ -160,7 +160,7 @@ class Bucket:
 
     @contextmanager
     def upload(self, key: str) -> Generator[Upload]:
-        """An object that is written piece by piece, and exists only once `finish` was called."""
+        """Open an upload that is written piece by piece; the object exists only once `finish` was called."""
         upload = Upload(self, key)
         try:
             yield upload
@@ -169,7 +169,7 @@ class Bucket:
 
     @contextmanager
     def open(self, key: str) -> Generator[Download]:
-        """The object's bytes as S3 gives them back, with the etag of just these bytes.
+        """Open the object's bytes as S3 gives them back, with the etag of just these bytes.
 
         Raises:
             ObjectMissing: there is no such object.
@@ -182,8 +182,8 @@ class Bucket:
             except ClientError as error:
                 if is_missing(error):
                     raise ObjectMissing(
-                        f"object s3://{self.name}/{key} is not there any more; it was written by this program, "
-                        f"so look for who deleted it before going on"
+                        f"object s3://{self.name}/{key} is no longer there. It was written by this program. Fix: find "
+                        "out who deleted it, and bring it back if the bucket has versions"
                     ) from None
                 raise
             except BotoCoreError:
@@ -200,7 +200,7 @@ class Bucket:
                 answer["Body"].close()
 
     def recognise(self, key: str, write: Write, failure: KeyTaken | StorageInterrupted, *, in_parts: bool) -> None:
-        """Finds the object of a write that failed under its key all the same, as when only the answer was lost.
+        """Find the object of a write that seemed to fail, as when only the answer was lost.
 
         S3's client sends a request again by itself, so that a write can meet its own object.
 
@@ -237,23 +237,23 @@ class Bucket:
             return write.is_content(answer.body)
 
     def write_parameters(self, write: Write) -> dict[str, Any]:
-        """What goes with every object that is written, and with this one."""
+        """Return what goes with every object that is written, and with this one."""
         return {**self.settings, "Metadata": write.metadata}
 
     def memory(self) -> bytearray:
-        """A first part's memory; of an earlier upload if there is any, since new memory takes the system some time."""
+        """Return a first part's memory, of an earlier upload if there is any: new memory takes some time."""
         try:
             return self._spare.pop()
         except IndexError:
             return bytearray(self.parts.first)
 
     def take_back(self, memory: bytearray) -> None:
-        """Keeps a first part's memory for the next upload, if there is not enough already."""
+        """Keep a first part's memory for the next upload, if there is not enough already."""
         if len(memory) == self.parts.first and len(self._spare) < _MOST_SPARE:
             self._spare.append(memory)
 
     def refuse_taken(self, key: str) -> None:
-        """Looks whether a key is free.
+        """Look whether a key is free.
 
         Raises:
             KeyTaken: there is an object under it.
@@ -263,7 +263,7 @@ class Bucket:
 
     @contextmanager
     def translate_errors(self, key: str = "") -> Generator[None]:
-        """Raises what S3's client raises as our own errors; `key` is the one that is to be written, if one is."""
+        """Raise what S3's client raises as our own errors; `key` is the one that is to be written, if one is."""
         try:
             yield
         except CLIENT_ERRORS as error:

@@ -42,12 +42,12 @@ class Piece:
 
     @classmethod
     def of(cls, data: bytes | bytearray) -> Piece:
-        """The piece that these bytes are."""
+        """Return the piece that these bytes are."""
         return cls(len(data), hashlib.sha256(data).digest())
 
     @property
     def checksum(self) -> str:
-        """As S3 writes it."""
+        """The checksum as S3 writes it."""
         return base64.b64encode(self.sha256).decode()
 
 
@@ -60,7 +60,7 @@ class Write:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What goes with the object."""
+        """The metadata of the object."""
         return {TOKEN: self.token}
 
     @property
@@ -69,7 +69,7 @@ class Write:
         return sum(piece.size for piece in self.pieces)
 
     def compare(self, size: int, metadata: Mapping[str, str], checksum: str | None, *, in_parts: bool) -> Likeness:
-        """What an object is that S3 describes so; `checksum` is its SHA-256 as S3 writes it, if S3 tells one."""
+        """Return what an object is that S3 describes so; `checksum` is its SHA-256 as S3 writes it, if S3 tells one."""
         token = next((value for name, value in metadata.items() if name.lower() == TOKEN), None)
         alike = size == self.size and (checksum is None or checksum.split("-")[0] == self._checksum(in_parts))
         if token is None:
@@ -79,7 +79,7 @@ class Write:
         return Likeness.SAME if alike else Likeness.UNFINISHED
 
     def is_content(self, body: IO[bytes]) -> bool:
-        """Whether these are the bytes that were sent, and all of them; read to the end, or to the first difference."""
+        """Return whether these are all the bytes that were sent; read to the end, or to the first difference."""
         for piece in self.pieces:
             digest, size = hashlib.sha256(), 0
             for data in _read(body, piece.size):
@@ -90,7 +90,7 @@ class Write:
         return not body.read(1)
 
     def _checksum(self, in_parts: bool) -> str:
-        """S3's checksum of the whole object: of its bytes, or of its parts' digests."""
+        """Return S3's checksum of the whole object: of its bytes, or of its parts' digests."""
         digests = b"".join(piece.sha256 for piece in self.pieces)
         return base64.b64encode(hashlib.sha256(digests).digest() if in_parts else digests).decode()
 

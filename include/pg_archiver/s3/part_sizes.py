@@ -25,11 +25,11 @@ class PartSizes:
     most: int = MOST
 
     def of(self, number: int) -> int:
-        """The size in bytes of the part with this number, counted from 1."""
+        """Return the size in bytes of the part with this number, counted from 1."""
         return min(self.largest, self.first << (number - 1) // self.each)
 
     def count(self, size: float) -> int:
-        """How many parts an object of so many bytes takes."""
+        """Return how many parts an object of so many bytes takes."""
         parts, left = 0, size
         while left > 0:
             one = self.of(parts + 1)

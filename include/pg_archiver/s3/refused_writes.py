@@ -1,7 +1,7 @@
 """Why S3 does not take an object as it is: a rule of the bucket demands what the policy file does not set. No I/O.
 
 A policy of the bucket or of the organization (SCP) may deny every object without an encryption header, say. S3 then
-answers AccessDenied, as where a right lacks, and mostly says no more.
+answers AccessDenied, as if a privilege were missing, and mostly says nothing else.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _DEMANDS = (
     ("x-amz-acl", "ACL", "'acl: bucket-owner-full-control'"),
     ("x-amz-tagging", "Tagging", "'tags'"),
 )
-# Rights beside s3:PutObject.
+# Permissions beside s3:PutObject.
 _RIGHTS = {"ACL": "'acl' needs s3:PutObjectAcl", "Tagging": "'tags' needs s3:PutObjectTagging"}
 
 
 def say_what_is_demanded(error: ClientError, sent: Collection[str]) -> str | None:
-    """The setting that mends a refused write where the answer itself tells; None where it does not.
+    """Return the setting that fixes a refused write if the answer itself tells; None if it does not.
 
     Args:
         error: what S3 answered.
@@ -34,16 +34,18 @@ def say_what_is_demanded(error: ClientError, sent: Collection[str]) -> str | Non
     if error.operation_name not in _WRITES:
         return None
     if answer.get("Code") == NO_ACLS:
-        return "the bucket takes no ACLs, so take 'acl' out of the policy file, or set it to bucket-owner-full-control"
+        return (
+            "The bucket takes no ACLs. Fix: take 'acl' out of the policy file, or set it to bucket-owner-full-control"
+        )
     words = " ".join(map(str, answer.values())).lower()
     for header, parameter, setting in _DEMANDS:
         if header in words and parameter not in sent:
-            return f"it demands the header {header} of each object; set {setting} in the policy file"
+            return f"Each object must carry the header {header}. Fix: set {setting} in the policy file"
     return None
 
 
 def say_what_may_lack(error: ClientError, sent: Collection[str]) -> str:
-    """For a write that was denied without a reason: rights that settings need, and what a rule may demand."""
+    """Say what may be missing where a write was denied without a reason: permissions, and what a policy demands."""
     if error.operation_name not in _WRITES:
         return ""
     needed = [right for parameter, right in _RIGHTS.items() if parameter in sent]
@@ -58,7 +60,7 @@ def say_what_may_lack(error: ClientError, sent: Collection[str]) -> str:
 
 
 def is_about_headers(error: ClientError, headers: Collection[str]) -> bool:
-    """Whether a write was refused for what goes with it rather than for what it asks."""
+    """Return whether a write was refused for what goes with it rather than for what it asks."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     words = " ".join(map(str, error.response.get("Error", {}).values())).lower()
     return status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_IMPLEMENTED} or any(

@@ -27,32 +27,32 @@ class UploadTarget(Protocol):
 
     @property
     def address(self) -> Any:
-        """What every request names."""
+        """The parameters that every request has."""
 
     @property
     def parts(self) -> PartSizes:
         """How large the parts of an object are."""
 
     def write_parameters(self, write: Write) -> dict[str, Any]:
-        """What goes with every object, and with this one."""
+        """Return what goes with every object, and with this one."""
 
     def translate_errors(self, key: str = "") -> AbstractContextManager[None]:
-        """Raises the client's errors as our own."""
+        """Raise the client's errors as our own."""
 
     def refuse_taken(self, key: str) -> None:
-        """Raises KeyTaken if there is an object under this key."""
+        """Raise KeyTaken if there is an object under this key."""
 
     def create(self, key: str, content: bytes) -> None:
-        """Writes a small object under a key that is free."""
+        """Write a small object under a key that is free."""
 
     def recognise(self, key: str, write: Write, failure: KeyTaken | StorageInterrupted, *, in_parts: bool) -> None:
-        """Raises the failure, unless the object is this write's all the same."""
+        """Raise the failure, unless the object is this write's after all."""
 
     def memory(self) -> bytearray:
-        """The memory of a first part."""
+        """Return the memory of a first part."""
 
     def take_back(self, memory: bytearray) -> None:
-        """Keeps a first part's memory for the next upload."""
+        """Keep a first part's memory for the next upload."""
 
 
 class Upload:
@@ -63,7 +63,7 @@ class Upload:
     """
 
     def __init__(self, bucket: UploadTarget, key: str) -> None:
-        """Sends nothing yet."""
+        """Send nothing yet."""
         self._bucket = bucket
         self._key = key
         self._part, self._filled = bytearray(), 0
@@ -75,7 +75,7 @@ class Upload:
         self._parts: list[dict[str, Any]] = []
 
     def write(self, data: bytes) -> None:
-        """Takes in the next bytes of the object, and waits if a part is full while the one before is being sent.
+        """Take in the next bytes of the object, and wait if a part is full while the one before is being sent.
 
         Raises:
             StorageRefused: S3 will not take an earlier part, or no object may have so many.
@@ -93,7 +93,7 @@ class Upload:
                 self._next_part()
 
     def finish(self) -> None:
-        """Makes the object exist.
+        """Make the object exist.
 
         Raises:
             KeyTaken: there is another object under this key.
@@ -120,8 +120,8 @@ class Upload:
         self._id = None
 
     def abort(self) -> None:
-        """Takes back what was sent of an object that was not finished, so that nobody pays for its parts."""
-        # The thread has ended then, and nothing reads the parts any more.
+        """Take back what was sent of an object that was not finished, so that nobody pays for its parts."""
+        # The thread has ended then, and nothing reads the parts.
         self._sending.close()
         for memory in (self._part, self._sent):
             if memory is not None:
@@ -138,7 +138,7 @@ class Upload:
             pass
 
     def _grow(self, least: int) -> None:
-        """Makes room in a part that is full for at least so many bytes, or for a whole part."""
+        """Make room in a part that is full for at least so many bytes, or for a whole part."""
         size = min(self._size, max(2 * self._filled, least))
         if size <= _SMALL_BYTES:
             self._part.extend(bytes(size - self._filled))
@@ -151,9 +151,9 @@ class Upload:
         return self._bucket.memory() if self._size == self._bucket.parts.first else bytearray(self._size)
 
     def _next_part(self) -> None:
-        """Hands the full part over to be sent, and begins another."""
+        """Hand the full part over to be sent, and begin another."""
         self._sending.submit(self._part)
-        # There was room for this part, so nothing reads the one before any more.
+        # There was room for this part, so nothing reads the one before.
         free, self._sent = self._sent, self._part
         self._number, self._filled = self._number + 1, 0
         self._size = self._bucket.parts.of(self._number)
@@ -163,7 +163,7 @@ class Upload:
         self._part = free or self._whole_part()
 
     def _last_part(self) -> bytes | bytearray:
-        """What the last part holds, copied only if it is small."""
+        """Return what the last part holds, copied only if it is small."""
         if self._size == self._bucket.parts.first:
             return bytes(memoryview(self._part)[: self._filled])
         del self._part[self._filled :]
@@ -174,8 +174,8 @@ class Upload:
         if number > bucket.parts.most:
             raise StorageRefused(
                 f"s3://{bucket.address['Bucket']}/{self._key} would have more than {bucket.parts.most:,} parts, of "
-                f"{bucket.parts.capacity / 2**30:,.0f} GiB in all, and S3 takes no more; nothing was deleted. Set a "
-                f"smaller 'window_hours' in the policy file"
+                f"{bucket.parts.capacity / 2**30:,.0f} GiB in all, and S3 takes no more. Nothing was deleted. Fix: "
+                "set a smaller 'window_hours' in the policy file"
             )
         with bucket.translate_errors():
             if self._id is None:

@@ -1,7 +1,7 @@
 """Whether a bucket takes what the archive sends: found out by an upload that sends every header and ends in nothing.
 
-What never comes to be need not be deleted, for which the archive has no right. So an upload is begun with all settings,
-and given up. A run tries the rest, a conditional write with its checksum, by the marker of its owner, which `plan`
+What never exists need not be deleted, which the archive may not do. So an upload is begun with all settings, and
+aborted. A run tries the rest, a conditional write with its checksum, by the marker of its owner, which `plan`
 writes in any case before anything is exported. What writes nothing at all, as a preview, is thorough instead: one small
 part is sent with its checksum, and the upload is to be completed, on the condition that the key is free, out of a part
 that was never sent. Whoever knows the headers answers that there is no such part.
@@ -31,7 +31,7 @@ _CONDITION = "If-None-Match"
 
 
 def try_to_upload(client: S3Client, address: Mapping[str, str], carried: Mapping[str, Any], *, thorough: bool) -> None:
-    """Sends what an upload sends, and leaves nothing behind.
+    """Send what an upload sends, and leave nothing behind.
 
     Args:
         client: boto3's.

@@ -1,7 +1,7 @@
 """Whether the ledger's own lines can be true: by what they say of themselves, by S3, and by what the table holds.
 
-Triggers of a table run in the archive's session, and so with its rights: they can write to the ledger too. What nobody
-but a forger would get right is not looked for; what an accident or a careless function writes does not fit together.
+Triggers of a table run in the archive's session, and so with its privileges: they can write to the ledger too. What
+only a forger would get right is not looked for; what an accident or a careless function writes does not fit together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_COMPARED = 100_000
 
 
 def find_contradictions(row: Generation, written: Manifest, bucket: Bucket) -> list[str]:
-    """What of a line does not fit its own copy of the manifest, itself, or the object in S3."""
+    """Return what of a line does not fit its own copy of the manifest, itself, or the object in S3."""
     where = f"the ledger's line for s3://{row.bucket}/{row.object_key}"
     figures = {
         "rows": (row.rows, written.rows),
@@ -46,7 +46,7 @@ def find_contradictions(row: Generation, written: Manifest, bucket: Bucket) -> l
         if found != expected
     ]
     if row.kept - Positions.span(1, row.deleted_upto):
-        faults.append(f"{where} names rows that stayed which are none of those that were dealt with")
+        faults.append(f"{where} names rows that stayed which are none of those that were processed")
     if row.deleted_upto and not row.deleted_by_run_id and not row.rebuilt:
         faults.append(f"{where} says that rows left, and of no run that deleted them")
     if row.state is State.STORED and not row.rebuilt:
@@ -57,7 +57,7 @@ def find_contradictions(row: Generation, written: Manifest, bucket: Bucket) -> l
 
 
 def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: Generation, written: Manifest) -> int:
-    """How many rows that left by the ledger are in the table all the same, each in the very version and place.
+    """Return how many rows that left by the ledger are still in the table, each in the very version and place.
 
     Where parts were rewritten since, their rows are passed over: places mean others there.
 

@@ -50,7 +50,7 @@ class Rebuilt:
     notes: list[str] = field(default_factory=list)
 
     def refuse_problems(self) -> None:
-        """A ledger that lacks generations must not look like a whole one.
+        """Fail if generations are missing in the ledger: it must not look like a whole one.
 
         Raises:
             Unfinished: it names their manifests.
@@ -62,17 +62,17 @@ class Rebuilt:
             )
 
     def note_problem(self, where: str, failure: Refused) -> None:
-        """One thing that could not be done keeps no other; S3's refusals do not name the object."""
+        """Note a problem, and continue with the others; S3's refusals do not name the object."""
         self.problems.append(f"{where}: {failure}" if isinstance(failure, StorageRefused) else str(failure))
         log.error("%s", self.problems[-1])
 
     def as_dict(self) -> dict[str, object]:
-        """Plain values only; the lists are cut where they get long."""
+        """Return plain values; the lists are cut where they get long."""
         return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
 
 
 def rebuild(session: Session, bucket: Bucket, order: WorkOrder) -> Rebuilt:
-    """Adds the generations that the ledger does not know; run again, it finds nothing more to add.
+    """Add the generations that the ledger does not know; run again, it finds nothing more to add.
 
     Raises:
         DatabaseRefused: the ledger may not be created here.
@@ -113,7 +113,7 @@ def _add(ledger: WindowLedger, bucket: Bucket, listed: ListedManifest, manifest:
 
 
 def _note(ledger: WindowLedger, bucket: Bucket, row: Generation, notes: NoteKeys, result: Rebuilt) -> None:
-    """Writes the note of a delete that ended without one, or after one of another past."""
+    """Write the note of a delete that ended without one, or after one of another past."""
     if row.state is not State.DELETED or not has_seen_object(row):
         return
     try:

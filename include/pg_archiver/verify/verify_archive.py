@@ -3,7 +3,7 @@
 Changes nothing. What the ledger vouches for is looked for where the ledger says that it lies, and read by the ledger's
 own copy of the manifest; then whatever else lies where the policy points now. The ledger's lines are looked at as well,
 since triggers of the table can write to it: whether they fit together, and whether rows that left by them are in the
-table all the same. The ledger is read first, so that what a run adds in between is no finding. In memory stay a few
+table after all. The ledger is read first, so that what a run adds in between is not a finding. In memory stay a few
 bytes for each object, and what was found.
 """
 
@@ -12,14 +12,13 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field
 from itertools import groupby
 
 from pg_archiver.domain.sizes import format_bytes
 from pg_archiver.domain.tables import RowIdentity, TableShape
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused, Unfinished
+from pg_archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused
 from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.kept_rows import (
     NoteKeys,
@@ -40,61 +39,17 @@ from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket, Listed
 from pg_archiver.verify.ledger_contradictions import count_still_there, find_contradictions
+from pg_archiver.verify.result import Verified
 
 log = logging.getLogger(__name__)
 
-_MOST_NAMED = 20
 # Of what runs left behind, some keys are enough to find it.
 _MOST_LOOSE = 5
 _MANIFEST = ".manifest.json"
 
 
-@dataclass
-class Verified:
-    """What was read and compared. A problem is something lost or changed; a note is something left over.
-
-    Of the objects, `elsewhere` lie under another bucket or prefix than the policy's.
-    """
-
-    objects: int = 0
-    rows: int = 0
-    object_bytes: int = 0
-    elsewhere: int = 0
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def refuse_problems(self) -> None:
-        """An archive with a hole must not look like a whole one.
-
-        Raises:
-            Unfinished: it names the objects.
-        """
-        if self.problems:
-            raise Unfinished(
-                f"{len(self.problems):,} problem(s) in the archive: {'; '.join(self.problems[:_MOST_NAMED])}"
-            )
-
-    def as_dict(self) -> dict[str, object]:
-        """Plain values only; the lists are cut where they get long."""
-        return asdict(self) | {"problems": self.problems[:_MOST_NAMED], "notes": self.notes[:_MOST_NAMED]}
-
-    def lines(self) -> list[str]:
-        """For people; each problem has had a line of its own when it was found."""
-        size = f"{self.object_bytes / 1e6:.1f} MB"
-        return [
-            f"{say_count(self.objects, 'object')} with {say_count(self.rows, 'row')} ({size}) read back, "
-            f"{say_count(len(self.problems), 'problem')}",
-            *(f"note: {line}" for line in self.notes[:_MOST_NAMED]),
-        ]
-
-    def note_problem(self, problem: str) -> None:
-        """Something is lost or changed: an error for whoever looks through logs for those."""
-        log.error("problem: %s", problem)
-        self.problems.append(problem)
-
-
 def verify(session: Session, bucket: Bucket, order: WorkOrder) -> Verified:
-    """Reads every manifest, object and sidecar of the table to its last byte.
+    """Read every manifest, object and sidecar of the table to its last byte.
 
     Raises:
         StorageInterrupted, DatabaseInterrupted: it could not be read to the end; nothing is known of the rest.
@@ -109,7 +64,7 @@ def verify(session: Session, bucket: Bucket, order: WorkOrder) -> Verified:
 
 
 class _Verification:
-    """The archive of one table, on its way through."""
+    """The verification of one table's archive, in progress."""
 
     def __init__(self, session: Session, bucket: Bucket, order: WorkOrder) -> None:
         self.result = Verified()
@@ -131,14 +86,14 @@ class _Verification:
         self._left_unseen, self._why_not = False, ""
 
     def check_ledger(self) -> None:
-        """What the ledger vouches for must be where it says, and be the same."""
+        """Check that what the ledger vouches for is where it says, and is the same."""
         if self._ledger:
             self._shape = self._describe()
         for row in self._ledger.list_vouched_for() if self._ledger else ():
             self._check_row(row)
 
     def check_listing(self) -> None:
-        """What else lies where the policy points: unknown to the ledger, given up, or left over."""
+        """Check what else lies where the policy points: unknown to the ledger, abandoned, or left over."""
         loose: list[Listed] = []
         count = size = 0
         try:
@@ -156,18 +111,18 @@ class _Verification:
             )
 
     def settle(self) -> None:
-        """Tells what is known only at the end."""
+        """Tell what is known only at the end."""
         for refusal, (count, where) in self._refused.items():
-            self.result.note_problem(f"{refusal}; so {say_count(count, 'object')} could not be read, first {where}")
+            self.result.note_problem(f"{refusal}. So {say_count(count, 'object')} could not be read, first {where}")
         if self._left_unseen and self._why_not:
             self.result.notes.append(
-                "whether rows that left by the ledger are in the table all the same was not looked for: "
-                f"{self._why_not}"
+                f"whether rows that left by the ledger are still in the table was not checked: {self._why_not}"
             )
         if self._unknown:
             self.result.notes.append(
-                f"the ledger has no line of {say_count(self._unknown, 'object')} with a manifest: it was brought back "
-                f"to an earlier moment, or lines were taken out of it; rebuild_ledger puts them in"
+                f"the ledger has no line for {say_count(self._unknown, 'object')} with a manifest: it was brought "
+                "back to an earlier moment, or lines were removed from it. Fix: verify with rebuild_ledger, which "
+                "adds them"
             )
         self.result.elsewhere = self._places.total()
         for place, count in sorted(self._places.items()):
@@ -177,7 +132,7 @@ class _Verification:
             )
 
     def _check_row(self, row: Generation) -> None:
-        """Everything of a generation that the ledger vouches for; one problem, however much is wrong with it."""
+        """Check a generation that the ledger vouches for; it counts as one problem, however much is wrong with it."""
         if row.bucket == self._bucket.name and row.object_key.startswith(self._folder):
             self._seen.add(_digest(row.object_key))
         else:
@@ -204,7 +159,7 @@ class _Verification:
             self.result.note_problem("; ".join(faults))
 
     def _describe(self) -> TableShape | None:
-        """The table, where its rows can be looked up by their time; None where it is gone, or why they cannot be."""
+        """Return the table, if its rows can be looked up by their time; None if it is gone, or why they cannot be."""
         if find_table(self._session, self._order.table) is None:
             return None
         self._why_not = f"no index begins with {self._order.timestamp_column}"
@@ -216,7 +171,7 @@ class _Verification:
         return shape if shape.timestamp_index else None
 
     def _compare_table(self, bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
-        """A row that left is not in its table; the ledger's line and the delete of the row commit together."""
+        """Compare with the table: a row that left is not in it, since ledger line and delete commit together."""
         if self._shape is None:
             self._left_unseen |= row.deleted_upto > 0
             return []
@@ -226,11 +181,11 @@ class _Verification:
         return [
             f"by the ledger {row.deleted_rows} of the {row.rows} rows of s3://{row.bucket}/{row.object_key} left the "
             f"table, and {count} of those are in it as they were: the ledger was written to by somebody else, as by a "
-            f"trigger of the table. Set that line's state to 'void', and the next run archives the window anew"
+            "trigger of the table. Fix: set that line's state to 'void', and the next run archives the window anew"
         ]
 
     def _check_folder(self, found: list[Listed]) -> list[Listed]:
-        """The manifests of one folder that the ledger has not led to; what belongs to no manifest, and to no run."""
+        """Check manifests of a folder that the ledger did not lead to; return what belongs to no manifest and run."""
         known: set[str] = set()
         for key in (one.key for one in found):
             if key.endswith(_MANIFEST) and not any(_digest(one) in self._seen for one in data_keys(key)):
@@ -244,12 +199,12 @@ class _Verification:
         return [one for one in loose if not self._is_under_way(one.key)]
 
     def _is_under_way(self, key: str) -> bool:
-        """Whether the ledger knows of a run that has this object in hand, or has just ended with it."""
+        """Return whether the ledger knows of a run that is working on this object, or has just ended with it."""
         row = self._find_row(data_keys(key))
         return row is not None and row.state is not State.VOID
 
     def _check_manifest(self, key: str) -> tuple[str, ...]:
-        """A manifest that the ledger did not vouch for, and its objects; the data objects that it may speak of."""
+        """Check a manifest that the ledger did not vouch for, and its objects; return the keys it may speak of."""
         manifest, candidates = None, data_keys(key)
         try:
             try:
@@ -272,7 +227,7 @@ class _Verification:
             row = self._find_row(candidates)
             if row is not None and row.state is State.VOID and has_seen_object(row):
                 self.result.notes.append(
-                    f"{'; '.join(faults)}; the ledger gave that generation up, and no row left on its account"
+                    f"{'; '.join(faults)}. The ledger abandoned that generation, and none of its rows left"
                 )
             else:
                 self.result.note_problem("; ".join(faults))
@@ -298,7 +253,7 @@ class _Verification:
         return faults
 
     def _compare_notes(self, bucket: Bucket, row: Generation, manifest: Manifest) -> list[str]:
-        """The notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
+        """Compare the notes beside an object that the ledger vouches for, for the day when the ledger is lost."""
         if row.rebuilt:
             return self._weigh_notes(manifest, row, bucket)
         found = read_notes(bucket, manifest, self._note_keys.list_of(bucket, manifest.data.key))
@@ -313,20 +268,20 @@ class _Verification:
             self.result.notes.append(told)
         if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
             return [
-                f"no note beside s3://{row.bucket}/{row.object_key} tells, as the ledger does, which of its {row.rows} "
-                f"rows stayed in the table; verify with rebuild_ledger writes it"
+                f"no note beside s3://{row.bucket}/{row.object_key} tells, as the ledger does, which of its "
+                f"{row.rows} rows stayed in the table. Fix: verify with rebuild_ledger, which writes it"
             ]
         return []
 
     def _weigh_notes(self, manifest: Manifest, row: Generation | None, bucket: Bucket | None = None) -> list[str]:
-        """The notes beside an object of which the ledger knows nothing at first hand."""
+        """Weigh the notes beside an object of which the ledger knows nothing at first hand."""
         if row is not None and (has_seen_object(row) or has_written_object(row, manifest)):
             return []
         if row is not None and row.state is State.VOID and manifest.identity is RowIdentity.PLACE:
             self.result.notes.append(
-                f"whether the rows of {manifest.data.key} left the table is not known: the ledger lost what it knew of "
-                f"the object, and the table has no key by which its rows could be told. A restore puts them into a new "
-                f"table only"
+                f"whether the rows of {manifest.data.key} left the table is not known: the ledger lost what it knew "
+                "of the object, and the table has no key by which its rows could be distinguished. A restore puts "
+                "them into a new table only"
             )
         bucket = bucket or self._bucket
         gone = weigh_notes(manifest, read_notes(bucket, manifest, self._note_keys.list_of(bucket, manifest.data.key)))
@@ -336,7 +291,7 @@ class _Verification:
         return []
 
     def _hour_of(self, found: Listed) -> list[str]:
-        """The folder of the hour, however deep below it something lies."""
+        """Return the folder of the hour, however deep below it something lies."""
         return found.key[len(self._folder) :].split("/")[:2]
 
     def _note_refusal(self, refusal: StorageRefused, where: str) -> None:
@@ -345,7 +300,7 @@ class _Verification:
 
 
 def _compare_manifest(bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
-    """What is wrong with the manifest in S3, by the ledger's copy."""
+    """Return what is wrong with the manifest in S3, by the ledger's copy."""
     where = f"s3://{row.bucket}/{manifest_key(row.object_key)}"
     try:
         with bucket.open(manifest_key(row.object_key)) as answer:
@@ -357,7 +312,7 @@ def _compare_manifest(bucket: Bucket, row: Generation, written: Manifest) -> lis
         ]
     except CheckFailed as failure:
         return [str(failure)]
-    return [] if found == written else [f"{where} says something else than the ledger"]
+    return [] if found == written else [f"{where} differs from the ledger"]
 
 
 def _digest(key: str) -> bytes:

@@ -1,4 +1,4 @@
--- The objects of which the ledger knows at first hand that rows left the table on their account.
+-- The objects of which the ledger knows at first hand that rows left the table because of them.
 WITH known AS (
     SELECT
         id, bucket, object_key, cell_start, cell_end, span_start, span_end, generation, manifest,

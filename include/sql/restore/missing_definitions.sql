@@ -1,4 +1,4 @@
--- What a table made for a restore has not of the original, as statements that add it.
+-- What is missing in a table that was made for a restore, compared with the original, as statements that add it.
 WITH source AS (
     SELECT class.oid, space.nspname, class.relname, format('ALTER TABLE %%I.%%I', %(schema)s::text, %(table)s::text) AS head
     FROM pg_catalog.pg_class AS class

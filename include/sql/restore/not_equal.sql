@@ -1,4 +1,4 @@
--- The same for a table without a key: of the rows that this transaction has brought, and those that came at the same
+-- As not_equal_by_key.sql, for a table without a key: of the rows that this transaction has brought, and those that came at the same
 -- time, there must be as many of each content as were put in.
 WITH put AS (
     SELECT

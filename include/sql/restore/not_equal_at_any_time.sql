@@ -1,4 +1,4 @@
--- The same where the table has not the timestamp column any more, which would tell where in it to look.
+-- As not_equal.sql, for a table that no longer has the timestamp column, which would tell where in it to look.
 WITH put AS (
     SELECT
         {position} AS position, ROW({columns})::text AS content,

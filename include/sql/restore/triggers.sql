@@ -1,4 +1,4 @@
--- Triggers of the users that will fire for rows or statements, of the table, its partitions and children. Bit 4 is
+-- User-defined triggers that will fire for rows or statements, of the table, its partitions and children. Bit 4 is
 -- INSERT, bit 16 UPDATE.
 WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT

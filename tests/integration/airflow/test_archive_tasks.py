@@ -63,7 +63,7 @@ def test_a_run_of_a_client_that_is_not_enabled_writes_nothing_anywhere(filled: P
     work = work_on(filled)
     batches, summary = work.plan(context_of())
     assert [batch["dry_run"] for batch in batches] == [True, True]
-    assert "is not enabled: set enabled: true" in str(summary["dry_run"])
+    assert "is not enabled. Fix: set enabled: true" in str(summary["dry_run"])
     assert work.export(batches[0], context_of())["rows"] == 1
     work.store(batches[0], context_of())
     assert work.delete(batches[0], context_of()) == {"deleted": 0, "changed": 0}
@@ -90,7 +90,7 @@ def test_a_batch_that_does_not_say_how_it_was_planned_is_taken_for_dry(filled: P
 @pytest.mark.parametrize("said", [{"enabled": False}, {}])
 def test_a_delete_asks_again_whether_the_client_is_enabled(filled: Place, said: dict[str, bool]) -> None:
     batch = exported_and_stored(filled)
-    with pytest.raises(NotEnabled, match="may not leave any more"):
+    with pytest.raises(NotEnabled, match="may no longer leave"):
         work_on(filled, **said).delete(batch, context_of())
     assert count(filled) == 3
     assert work_on(filled, enabled=True).delete(batch, context_of()) == {"deleted": 1, "changed": 0}
@@ -136,7 +136,7 @@ def test_a_client_goes_on_whose_ledger_held_a_delete_before_there_was_the_questi
         assert WindowLedger(session, filled.order).has_deleted_before_enabling()
     batches, summary = work_on(filled).plan(context_of("run 2"))
     assert [batch["dry_run"] for batch in batches] == [False]
-    assert any("nobody has said so" in note for note in summary["notes"])  # type: ignore[attr-defined]
+    assert any("enabled is not set" in note for note in summary["notes"])  # type: ignore[attr-defined]
     assert filled.sql("SELECT client FROM archiver.enabled_before") == [(filled.database,)]
 
 
@@ -264,7 +264,10 @@ def test_a_batch_that_outlasts_the_stop_of_its_task_is_rolled_back(
 
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     request.addfinalizer(lambda: signal.signal(signal.SIGTERM, before))
-    with in_background(stop), pytest.raises(Stopped, match="stopped after 0 of 1 rows; run the task again to go on"):
+    with (
+        in_background(stop),
+        pytest.raises(Stopped, match=r"stopped after 0 of 1 rows\. Run the task again to continue"),
+    ):
         work_on(filled, enabled=True).delete(batch, context_of())
     assert count(filled) == 3
     filled.sql("DROP TRIGGER dawdling ON analytics.events")

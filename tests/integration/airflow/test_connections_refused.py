@@ -69,14 +69,16 @@ def test_a_transaction_that_holds_the_table_is_worth_another_try_and_named(place
     filled(place)
     with place.session() as session, session.timeouts(lock=timedelta(milliseconds=50)), place.connect() as user:
         user.execute("LOCK TABLE analytics.events IN ACCESS EXCLUSIVE MODE")
-        with pytest.raises(DatabaseInterrupted, match="another session holds a lock"), session.transaction():
+        with pytest.raises(DatabaseInterrupted, match="Another session holds a lock"), session.transaction():
             session.execute("archive/delete/lock_table", {"table": place.order.table})
 
 
 def test_a_missing_bucket_is_refused_by_its_name(place_on_both: Place) -> None:
     place = filled(place_on_both)
     missing = dataclasses.replace(place, bucket="nowhere-to-be-seen")
-    with pytest.raises(StorageRefused, match=r"bucket nowhere-to-be-seen does not exist; .*'bucket' in the policy"):
+    with pytest.raises(
+        StorageRefused, match=r"bucket nowhere-to-be-seen does not exist. Fix: .*'bucket' in the policy"
+    ):
         missing.plan()
     assert not place.has_ledger()
 
@@ -167,10 +169,10 @@ def test_somebody_elses_tables_under_the_ledgers_names_are_refused_by_name(place
     for work in (place.windows, place.plan):
         if foreign == "migrations" and work == place.plan:
             continue
-        with pytest.raises(DatabaseRefused, match=r"^archiver\.\w+ in database .* is not of this program.*RENAME TO"):
+        with pytest.raises(DatabaseRefused, match=r"^archiver\.\w+ in database .* does not belong to this .*RENAME TO"):
             work()
     with place.session() as session:
-        assert "is not of this program" in str(WindowLedger(session, place.order).find_hindrance())
+        assert "does not belong to this program" in str(WindowLedger(session, place.order).find_hindrance())
     assert place.keys() == []
 
 

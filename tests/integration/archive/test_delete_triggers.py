@@ -57,7 +57,7 @@ def test_a_batch_in_which_a_trigger_deletes_rows_is_rolled_back_and_the_trigger_
     before = place.live()
     when, body = MEDDLING[meddling]
     trigger(place, when, body)
-    with pytest.raises(TriggerRefused, match=r"rows of public\.notes went besides .*\(meddling\)"):
+    with pytest.raises(TriggerRefused, match=r"rows of public\.notes were deleted besides .*\(meddling\)"):
         place.archive()
     assert place.live() == before
     assert place.ledger() == [("stored", 20, 0)]

@@ -54,7 +54,7 @@ def test_a_delete_batch_that_takes_longer_than_it_may_names_the_setting(filled: 
     filled.sql(SLOW)
     limited = work_on(filled.with_policy(statement_timeout=limit), enabled=True)
     if limit == "1s":
-        words = "the limit is 1 seconds a statement, by statement_timeout of analytics.events in the policy file"
+        words = "The limit is 1 seconds a statement, by statement_timeout of analytics.events in the policy file"
         with pytest.raises(DatabaseInterrupted, match=re.escape(words)):
             limited.delete(batch, context_of())
         assert len(filled.live()) == ROWS

@@ -90,10 +90,10 @@ def test_a_unique_index_in_the_place_of_a_primary_key_is_told(place: Place) -> N
     place.sql("INSERT INTO public.slots VALUES (7, %s)", hours_ago(60))
     place = place.on("public.slots", "at")
     (note,) = place.plan().notes
-    assert "told apart by the unique index over slot: where one of its values is used again" in note
+    assert "distinguished by the unique index over slot: where one of its values is used again" in note
     place.archive()
     place.sql("INSERT INTO public.slots VALUES (7, %s)", hours_ago(55))
     place.archive()
     found = restored(place)
     assert (found.restored, found.superseded) == (1, 1)
-    assert any("used one after the other" in told for told in found.notes)
+    assert any("used more than once" in told for told in found.notes)

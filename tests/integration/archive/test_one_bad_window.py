@@ -59,7 +59,7 @@ def test_a_row_that_cannot_be_read(three: Place) -> None:
         with pytest.raises(ValueRefused, match="a value does not fit its column"):
             export_windows(three, windows)
         check_windows(three, windows)
-        with pytest.raises(CheckFailed, match="could not be exported, so none of its rows may go"):
+        with pytest.raises(CheckFailed, match="could not be exported, so none of its rows may be deleted"):
             delete_windows(three, windows)
         assert ids(three) == [2]
         windows = three.windows()
@@ -78,7 +78,7 @@ def test_a_row_that_cannot_be_read_in_a_partition_that_is_due_as_a_whole(place: 
     check_windows(place, windows)
     with place.session() as session:
         assert drop(session, place.store, place.order, batch.partition) is None
-    with pytest.raises(CheckFailed, match="could not be exported, so none of its rows may go"):
+    with pytest.raises(CheckFailed, match="could not be exported, so none of its rows may be deleted"):
         delete_windows(place, windows)
     assert len(partitions(place)) == 2
     assert len([one for one in ids(place) if one <= ROWS]) == 2, "the row that cannot be read, and that of its window"
@@ -97,7 +97,7 @@ def test_an_object_that_came_back_damaged(three: Place) -> None:
     windows = three.windows()
     export_windows(three, windows)
     three.write(three.data_keys()[1], b"something else")
-    with pytest.raises(CheckFailed, match="nothing was deleted"):
+    with pytest.raises(CheckFailed, match="Nothing was deleted"):
         check_windows(three, windows)
     delete_windows(three, windows)
     assert ids(three) == [2]

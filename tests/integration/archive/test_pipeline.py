@@ -75,7 +75,7 @@ def test_an_object_that_comes_back_damaged_keeps_its_own_rows_and_no_others(
         return exported
 
     monkeypatch.setattr(pipeline, "export", export)
-    with pytest.raises(CheckFailed, match="nothing was deleted"):
+    with pytest.raises(CheckFailed, match="Nothing was deleted"):
         archived(filled)
     assert states(filled) == ["deleted", "deleted", "void", *["deleted"] * (len(HOURS) - 3)]
     assert rows(filled) == ROWS_A_WINDOW + 1
@@ -124,7 +124,7 @@ def test_it_stops_when_told_and_goes_on_when_run_again(filled: Place, monkeypatc
         return whole(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(pipeline, "export", export)
-    with pytest.raises(Stopped, match="run it again"):
+    with pytest.raises(Stopped, match="Run it again"):
         archived(filled, lambda: len(exported) >= 2)
     assert rows(filled) > 1
     monkeypatch.undo()

@@ -59,7 +59,7 @@ def test_what_never_came_to_its_first_line_is_named(place_with_rows: Place) -> N
     found = reported(place_with_rows, [*ends(first), *ends(second, failed="export failed", exported=False)])
     assert found.unfinished == (f"window {second} was not begun: export failed",)
     marked = reported(place_with_rows, [*ends(first), *ends(second, exported=False)])
-    assert "its export did not say what came of it" in marked.unfinished[0]
+    assert "its export did not report a result" in marked.unfinished[0]
 
 
 def test_a_window_that_was_left_alone_by_an_export_that_said_so_is_none(place_with_rows: Place) -> None:
@@ -115,7 +115,7 @@ def test_given_up_once_is_a_note_and_in_two_runs_one_after_the_other_is_red(plac
     twice = reported(night, ends(first))
     assert twice.given_up == ()
     assert len(twice.unfinished) == 1
-    assert twice.unfinished[0].endswith("given up, in two runs one after the other")
+    assert twice.unfinished[0].endswith("abandoned, in two runs in a row")
     third = place_with_rows.ordered(run_id="run 3")
     archived(third, first)
     assert reported(third, ends(first)).unfinished == ()
@@ -134,7 +134,7 @@ def test_a_trigger_that_keeps_rows_is_told_from_rows_that_changed(place_with_row
     night = place_with_rows.ordered(run_id="run 2")
     archived(night, first)
     (line,) = reported(night, ends(first)).unfinished
-    assert line.endswith("not one of its rows left, in two runs one after the other")
+    assert line.endswith("not one of its rows left, in two runs in a row")
     assert place_with_rows.ledger("generation, state, deleted_rows") == [(1, State.DELETED, 0), (2, State.DELETED, 0)]
 
 

@@ -194,7 +194,7 @@ def test_a_table_that_is_not_kept_as_a_heap_is_refused(place: Place) -> None:
     place.sql("CREATE TABLE public.p PARTITION OF public.things FOR VALUES WITH (MODULUS 1, REMAINDER 0) USING other")
     place.sql("INSERT INTO public.things VALUES (1, %s)", hours_ago(60))
     place = place.on("public.things", "at")
-    refused(place, TableRefused, "another access method than heap", "public.p (other)", "SET ACCESS METHOD heap")
+    refused(place, TableRefused, "another table access method than heap", "public.p (other)", "SET ACCESS METHOD heap")
 
 
 def test_a_trigger_that_changes_the_sessions_time_zone_keeps_no_row(place: Place) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pg_archiver.archive.plan import Limits, OtherTables, Plan, plan
+from pg_archiver.archive.plan import Plan, plan
+from pg_archiver.archive.run_limits import Limits, OtherTables
 from pg_archiver.archive.staying_rows import Staying
 from pg_archiver.domain.tables import TableName
 from pg_archiver.ledger.window_ledger import WindowLedger
@@ -48,7 +49,7 @@ def test_a_chain_of_which_nothing_can_ever_leave(place: Place) -> None:
     (found,) = staying(chained(place))
     assert (found.cause, found.rows, found.never) == ("waits_for_ever", 72, True)
     assert found.words.startswith("72 of the 72 oldest rows due wait: rows of analytics.events point to them")
-    assert "as in a chain that goes on for ever. Nothing that is due can leave" in found.words
+    assert "as in a chain without end. Nothing that is due can leave" in found.words
 
 
 def test_a_chain_of_which_some_can_leave_is_told_and_not_red(place: Place) -> None:

@@ -78,7 +78,9 @@ def test_a_delete_batch_that_takes_long_is_rolled_back_and_told_as_stopped(fille
     before = filled.live()
     filled.sql(SLEEPS.format(event="DELETE"))
     with (
-        pytest.raises(Stopped, match=rf"stopped after 0 of {ROWS} rows; run the task again to go on \(.*broken off"),
+        pytest.raises(
+            Stopped, match=rf"stopped after 0 of {ROWS} rows\. Run the task again to continue \(.*broken off"
+        ),
         told_to_stop(filled, "wait_event = 'PgSleep'") as database,
     ):
         delete(database, filled.store, filled.order, window, lambda: False)

@@ -204,7 +204,7 @@ def test_a_role_without_the_rights_is_refused_with_what_to_grant(place: Place, r
 def test_a_role_that_may_not_create_the_ledger_is_told_so_and_nothing_is_written(place: Place) -> None:
     filled(place)
     limited = place.as_role("limited", "USAGE ON SCHEMA analytics", "SELECT, DELETE ON analytics.events")
-    with pytest.raises(DatabaseRefused, match=r"permission denied for database .*; grant that right"):
+    with pytest.raises(DatabaseRefused, match=r"permission denied for database .*\. Fix: grant that privilege"):
         limited.windows()
     assert not place.has_ledger()
     assert place.keys() == []

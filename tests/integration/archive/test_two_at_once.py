@@ -46,7 +46,7 @@ def test_a_delete_that_meets_another_runs_next_generation_is_worth_another_try(p
     second.delete(window)
     place.events(hours_ago(60.4))
     second.export(window)
-    with pytest.raises(Busy, match="is exported by run run 2, which has yet to check it"):
+    with pytest.raises(Busy, match="is exported by run run 2, which has not checked it yet"):
         place.delete(window)
     assert len(place.live()) == 1
     second.check(window)

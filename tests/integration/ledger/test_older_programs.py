@@ -175,8 +175,8 @@ def raised(place: Place) -> None:
 
 def newer(place: Place) -> str:
     return (
-        f"the ledger of database {place.database} may be written only by ledger version {LEDGER_VERSION + 1} or later; "
-        f"this program has {LEDGER_VERSION}. Nothing more was deleted. Update this worker"
+        f"the ledger of database {place.database} may be written only by ledger version {LEDGER_VERSION + 1} or later. "
+        f"This program has {LEDGER_VERSION}. Nothing more was deleted. Fix: update this worker"
     )
 
 
@@ -203,7 +203,7 @@ def test_a_ledger_that_wants_a_later_program_gets_no_migration_and_a_dry_run_say
     with place.session() as session:
         ledger = WindowLedger(session, place.order)
         assert ledger.find_hindrance() == newer(place)
-        with pytest.raises(DatabaseRefused, match="Update this worker"):
+        with pytest.raises(DatabaseRefused, match="update this worker"):
             ledger.migrate()
     assert place.sql("SELECT count(*) FROM archiver.migrations WHERE number = 16") == [(0,)]
 
@@ -226,7 +226,7 @@ def test_a_worker_whose_batches_were_under_way_is_stopped_between_two_of_them(pl
             raised(place)
         return False
 
-    with pytest.raises(DatabaseRefused, match="Update this worker"):
+    with pytest.raises(DatabaseRefused, match="update this worker"):
         place.delete(window, upgraded)
     assert place.ledger("state, deleted_upto") == [("stored", 10)]
     assert len(place.live()) == 15

@@ -26,7 +26,7 @@ from tests.support.concurrency import at_once
 from tests.support.owners import claim, confirm, forged, key_of, noted, refused_claim, refused_confirm, run, twin_of
 from tests.support.place import EVENTS, Place
 
-FIX = "start the run with the parameter adopt and a reason; if it is a copy, give it another 'prefix'"
+FIX = "start the run with the parameter adopt and a reason. If it is a copy, give it another 'prefix'"
 
 
 def test_the_first_claim_notes_a_number_and_a_token_in_the_ledger_and_in_s3(place_on_both: Place) -> None:
@@ -141,8 +141,8 @@ def test_a_newer_number_that_the_ledger_does_not_know_refuses(place_on_both: Pla
     for said in (refused_claim(place, "run 2"), refused_confirm(place, "run 1"), refused_claim(place, "run 1")):
         assert "S3 has marker 4, which is not in the ledger of this database (ends at 1)" in said
         assert "was written by run run x at 2026-01-02 03:04 UTC" in said
-    assert "So nothing was archived or deleted. If this database" in refused_claim(place, "run 2")
-    assert "So nothing more was deleted. If this database" in refused_confirm(place, "run 1")
+    assert "So nothing was archived or deleted. Fix: if this database" in refused_claim(place, "run 2")
+    assert "So nothing more was deleted. Fix: if this database" in refused_confirm(place, "run 1")
     claim(place, "run 3", "it acts now")
     assert noted(place)[-1] == (5, "run 3", "it acts now")
     confirm(place, "run 3")
@@ -154,7 +154,7 @@ def test_a_marker_that_cannot_be_understood_is_unknown(place: Place, content: by
     place.write(key_of(place, 1), content)
     for said in (refused_claim(place, "run 2"), refused_confirm(place, "run 1")):
         assert "marker 1 is unknown: s3://" in said
-        assert "is no marker that this version can read" in said
+        assert "is not a marker that this version can read" in said
     claim(place, "run 2", "looked at by hand")
     confirm(place, "run 2")
 
@@ -286,7 +286,7 @@ def test_an_identifier_that_may_not_be_asked_for_any_more_refuses(place: Place) 
     claim(role, "run 2")
     place.sql("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC")
     for said in (refused_claim(role, "run 3"), refused_confirm(role, "run 2")):
-        assert "and this role may not ask for it any more" in said
+        assert "and this role may no longer ask for it" in said
         assert "grant it EXECUTE on function pg_catalog.pg_control_system()" in said
     claim(role, "run 3", "it is the same server")
     assert noted(place, "system_identifier IS NULL")[-1] == (True,)
@@ -334,7 +334,7 @@ def test_a_dry_run_tells_without_writing_anything(place: Place, ledger: str) -> 
     said = asked()
     assert said is not None
     assert "S3 has marker 1, which is not in the ledger of this database (knows of none)" in said
-    assert "So a run that is no dry run would archive and delete nothing. If this database" in said
+    assert "So a run that is no dry run would archive and delete nothing. Fix: if this database" in said
     assert asked("a person says so") is None
     assert place.keys() == [key_of(place, 1)]
     assert place.has_ledger() == (ledger != "none")

@@ -281,7 +281,7 @@ def refusal(place: Place, client: Repacker, space: FreeSpace = PLENTY, **changes
 
 def test_what_is_missing_is_named_with_its_remedy(place: Place, client: Repacker, tmp_path: Path) -> None:
     bloated(place)
-    assert "ARCHIVER_PG_REPACK is /nowhere/pg_repack, which is no program" in refusal(
+    assert "ARCHIVER_PG_REPACK is /nowhere/pg_repack, which is not an executable" in refusal(
         place, Repacker("/nowhere/pg_repack")
     )
     assert "install the package postgresql-15-repack there" in refusal(place, Repacker(None))
@@ -320,7 +320,7 @@ def test_a_table_that_it_cannot_take_is_named(place: Place, client: Repacker) ->
     assert "analytics.events has no primary key and no unique index over NOT NULL columns" in refusal(place, client)
     place.sql("ALTER TABLE analytics.events ALTER id SET NOT NULL")
     place.sql("ALTER TABLE analytics.events SET UNLOGGED")
-    assert "is unlogged or no ordinary table" in refusal(place, client, force="it was rewritten just now")
+    assert "is unlogged or not an ordinary table" in refusal(place, client, force="it was rewritten just now")
     place.sql("ALTER TABLE analytics.events SET LOGGED")
     node = file_node(place)
     reclaimed(place, client, force="it was rewritten just now")
@@ -351,7 +351,7 @@ def test_auto_takes_it_by_day_where_toast_holds_the_space(place: Place, client: 
     assert reclaimed(odd, client, UNKNOWN_SPACE, strategy=Strategy.AUTO).choice.strategy is Strategy.NONE
     done = reclaimed(odd, client, strategy=Strategy.AUTO)
     assert done.choice.strategy is Strategy.PG_REPACK
-    assert "lie in TOAST, which compact cannot free; it is not within maintenance_window" in done.choice.why
+    assert "are in TOAST, which compact cannot free; it is not within maintenance_window" in done.choice.why
     assert done.given_back > 2_000_000
 
 
@@ -436,7 +436,7 @@ def test_somebody_elses_pg_repack_is_left_to_its_work(place: Place, client: Repa
 
     with in_the_middle(place, other) as (running, user):
         for strategy in (Strategy.PG_REPACK, Strategy.VACUUM_FULL):
-            with pytest.raises(Busy, match=r"a pg_repack is at work on analytics\.events"):
+            with pytest.raises(Busy, match=r"a pg_repack is running on analytics\.events"):
                 reclaimed(place, client, strategy=strategy)
         assert place.sql(_LEFT)
         user.rollback()

@@ -237,7 +237,7 @@ def test_a_rewrite_gets_no_more_time_than_is_left_of_the_span(place: Place) -> N
     bloated(place)
     helpers = Helpers(place, datetime(2026, 6, 10, 4, 59, 59, 999_000, tzinfo=UTC))
     node = file_node(place)
-    with pytest.raises(DatabaseInterrupted, match=r"the limit is 0\.001 seconds a statement"):
+    with pytest.raises(DatabaseInterrupted, match=r"The limit is 0\.001 seconds a statement"):
         reclaimed(place, helpers=helpers)
     assert file_node(place) == node
 
@@ -419,7 +419,7 @@ def test_the_archive_waits_for_a_rewrite_and_a_rewrite_for_the_archive(place: Pl
         ):
             place.delete(window)
         with session.advisory_lock(rewrite_lock(place.order), "the table", shared=True):
-            with pytest.raises(Busy, match=r"table analytics\.events has been in the hands"):
+            with pytest.raises(Busy, match=r"table analytics\.events has been locked by"):
                 reclaimed(place, force="now")
             assert place.delete(window).rows == 1
     with place.session() as session:
@@ -432,7 +432,7 @@ def test_the_same_action_started_twice_gives_way(place: Place) -> None:
     patient = replace(QUICK, lock=timedelta(seconds=20))
     with transaction(place, _GATE) as user, in_background(lambda: reclaimed(place, patience=patient)) as first:
         until(lambda: bool(place.sql(_AT_THE_GATE)))
-        with pytest.raises(Busy, match=r"maintenance of analytics\.events has been in the hands of another run"):
+        with pytest.raises(Busy, match=r"maintenance of analytics\.events has been locked by another run"):
             reclaimed(place)
         user.rollback()
         first.result()

@@ -65,7 +65,7 @@ def test_a_pace_is_kept_and_progress_is_written_to_the_log(place: Place, caplog:
 def test_the_time_limit_is_its_own(place: Place) -> None:
     with_dead_rows(place)
     slow = VacuumCost(rest=timedelta(milliseconds=100), cost=1, longest=timedelta(milliseconds=300))
-    with pytest.raises(DatabaseInterrupted, match=r"the limit is 0\.3 seconds a statement"):
+    with pytest.raises(DatabaseInterrupted, match=r"The limit is 0\.3 seconds a statement"):
         vacuumed(place, slow)
 
 

@@ -14,7 +14,7 @@ from tests.support.restores import events
 
 pytestmark = pytest.mark.more
 
-LIMIT = "it is a limit of Postgres itself, so trying again will not help"
+LIMIT = "It is a limit of Postgres itself, so trying again will not help"
 
 
 @pytest.fixture

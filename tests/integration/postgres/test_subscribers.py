@@ -128,7 +128,7 @@ def test_slots_that_cannot_be_seen_are_unknown_and_keep_partitions(slotted: Plac
     plain = as_plain_role(slotted)
     slotted.sql(f"ALTER TABLE analytics.events OWNER TO {plain.role}; ALTER TABLE {name_of(5)} OWNER TO {plain.role}")
     notes = " ".join(plain.plan().notes)
-    assert "whether subscribers without a publication get the deletes cannot be seen: GRANT SELECT ON" in notes
+    assert "whether subscribers without a publication get the deletes cannot be seen. Fix: GRANT SELECT ON" in notes
     assert "is due as a whole, but its subscribers would keep the rows (whether" in notes
     assert run(plain) == []
     assert partitions(slotted) == {name_of(5)}
@@ -158,5 +158,7 @@ def test_sets_that_cannot_be_seen_are_unknown(place: Place) -> None:
     filled(place)
     place.sql(PGLOGICAL)
     (note,) = as_plain_role(place).plan().notes
-    assert note.startswith("whether sets of pglogical carry the deletes to subscribers cannot be seen: GRANT USAGE")
+    assert note.startswith(
+        "whether sets of pglogical carry the deletes to subscribers cannot be seen. Fix: GRANT USAGE"
+    )
     assert replace(place, role=None).plan().notes == ()

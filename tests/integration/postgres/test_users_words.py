@@ -195,7 +195,7 @@ def test_a_wait_that_the_server_ended_is_told_in_its_words(place: Place) -> None
             pytest.raises(DatabaseInterrupted) as wait,
         ):
             session.run_script("DELETE FROM public.things")
-    assert "canceling statement due to lock timeout; another session holds a lock" in str(wait.value)
+    assert "canceling statement due to lock timeout. Another session holds a lock" in str(wait.value)
     assert window
 
 

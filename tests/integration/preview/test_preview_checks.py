@@ -62,7 +62,7 @@ def test_a_missing_right_is_told_with_its_grant_and_all_else_is_told_too(owned: 
     owned.run("table", NAMES, RIGHTS[command])
     place, right = owned.login(), RIGHTS[command].privilege
     found = missing(place)
-    assert command in found.pop(f"right {right}")
+    assert command in found.pop(f"privilege {right}")
     needed_to_delete_only = right in {"DELETE", "TEMPORARY"}
     assert set(found) == (set() if needed_to_delete_only else {"table"})
     subjects = {check.subject for check in checked(place) if check.ok}
@@ -77,7 +77,7 @@ def test_the_grants_that_are_told_mend_it(owned: Owned) -> None:
     owned.place.sql(f'GRANT CONNECT ON DATABASE {place.database} TO "{owned.role.replace(chr(34), chr(34) * 2)}"')
     for _ in range(3):
         for subject, command in missing(place).items():
-            if subject.startswith(("right", "ledger")):
+            if subject.startswith(("privilege", "ledger")):
                 owned.place.sql(command[command.index("GRANT") :])
     assert missing(place) == {}
     assert [deleted.rows for deleted in place.archive()] == [20] * 10
@@ -171,6 +171,6 @@ def test_one_table_that_is_missing_keeps_no_other_from_being_told(
     assert [table["figures"] and table["figures"]["rows"] for table in report["tables"]] == [None, 100]
     assert report["failed"] == [words for words in report["failed"] if words in str(raised.value)]
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert errors[0].startswith(f"client {client.name}: 1 thing(s) are missing, and what is due is not known of every")
+    assert errors[0].startswith(f"client {client.name}: 1 thing(s) are missing, and what is due is not known for every")
     assert [line for line in report["lines"] if line.startswith("MISSING")] == errors[1:]
     assert not place.has_ledger()

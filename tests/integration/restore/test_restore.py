@@ -254,7 +254,7 @@ def test_a_dry_run_never_says_that_it_restored_anything(place: Place, caplog: py
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"hold_days": 0}, "hold_days is 0, so the next run of the archive may take them away again"),
+        ({"hold_days": 0}, "hold_days is 0, so the next run of the archive may delete them again"),
         ({"into": "public.copy"}, "the archive of this table does not concern them there"),
     ],
 )

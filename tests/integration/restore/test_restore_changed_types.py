@@ -74,7 +74,7 @@ def test_of_another_column_s_times_the_zone_is_not_known(place: Place, before: s
     place = things(place, before, value)
     place.sql(f"ALTER TABLE public.things ALTER v TYPE {now} USING NULL")
     result = restored(place)
-    with pytest.raises(Unfinished, match="of which time zone its times without one are is not known"):
+    with pytest.raises(Unfinished, match="the time zone of its values without one is not known"):
         result.refuse_failures()
     assert place.sql("SELECT count(*) FROM public.things") == [(0,)]
     assert restored(place, into="public.copy").restored == 1

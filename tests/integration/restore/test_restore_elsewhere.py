@@ -71,7 +71,7 @@ def test_objects_that_are_gone_are_told_and_the_others_come_back(place: Place) -
     place.remove(gone)
     result = restored(place)
     assert result.restored == 90
-    with pytest.raises(Unfinished, match=f"{gone}: object .* is not there any more"):
+    with pytest.raises(Unfinished, match=f"{gone}: object .* is no longer there"):
         result.refuse_failures()
 
 
@@ -117,7 +117,7 @@ def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monk
         place.session() as other,
         other.advisory_lock(window_lock(place.order.table, cells[1]), "the window"),
     ):
-        with pytest.raises(Busy, match="1 object waited in vain, everything else was done"):
+        with pytest.raises(Busy, match="1 object could not be locked, everything else was done"):
             restored(place)
         assert place.live().total() == 90
     assert restored(place).restored == 60

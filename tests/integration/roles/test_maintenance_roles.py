@@ -231,7 +231,7 @@ def test_a_ledger_that_is_another_roles_is_refused_with_what_to_do(
 ) -> None:
     found = Maintained.made(anywhere, monkeypatch)
     anywhere.archive()
-    with pytest.raises(RightMissing, match=r"may not keep the ledger|grant that right"):
+    with pytest.raises(RightMissing, match=r"may not keep the ledger|grant that privilege"):
         found.run().vacuum()
 
 
@@ -275,7 +275,7 @@ def test_a_leftover_that_only_the_owner_may_drop_is_named_and_ends_nothing(
     found.bloat()
     said = found.run(Strategy.COMPACT).reclaim(None)
     assert "events_name_ccnew is left over from a rebuild that was broken off" in said
-    assert "only the owner of the table may drop it" in said
+    assert "Only the owner of the table may drop it" in said
     assert "row moved" in said
 
 

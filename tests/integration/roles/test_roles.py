@@ -40,8 +40,8 @@ WITHOUT = {
     ),
     Right("restore", "INSERT", TABLE): (TableRefused, f"{MAY_NOT} INSERT on analytics.events"),
     Right("restore", "UPDATE", TABLE): (TableRefused, f"{MAY_NOT} UPDATE on analytics.events"),
-    Right("restore_into", "USAGE", SCHEMA): (TableRefused, f"{MAY_NOT} make a table in schema 'back'.*USAGE and"),
-    Right("restore_into", "CREATE", SCHEMA): (TableRefused, f"{MAY_NOT} make a table in schema 'back'.*CREATE on"),
+    Right("restore_into", "USAGE", SCHEMA): (TableRefused, f"{MAY_NOT} create a table in schema 'back'.*USAGE and"),
+    Right("restore_into", "CREATE", SCHEMA): (TableRefused, f"{MAY_NOT} create a table in schema 'back'.*CREATE on"),
 }
 
 

@@ -75,7 +75,7 @@ def test_a_window_that_would_have_too_many_parts_of_one_size_is_archived_and_com
 def test_an_object_that_is_too_large_for_s3_is_a_refusal_that_names_the_setting(place: Place) -> None:
     sizes = PartSizes(first=1000, each=2, largest=4000, most=3)
     bucket = Bucket(place.client, place.bucket, parts=sizes)
-    with pytest.raises(StorageRefused, match=r"more than 3 parts.*Set a smaller 'window_hours'"):
+    with pytest.raises(StorageRefused, match=r"more than 3 parts.*set a smaller 'window_hours'"):
         uploaded(bucket, KEY, os.urandom(sizes.capacity + 1), 500)
     assert place.keys() == []
     assert unfinished_uploads(place) == 0
@@ -164,7 +164,7 @@ def test_a_small_upload_to_a_key_taken_meanwhile_is_refused_where_the_server_doe
 def test_a_missing_object_is_told_by_its_key(place_on_both: Place) -> None:
     place = place_on_both
     assert place.store.head(KEY) is None
-    with pytest.raises(ObjectMissing, match="is not there any more") as caught, place.store.open(KEY):
+    with pytest.raises(ObjectMissing, match="is no longer there") as caught, place.store.open(KEY):
         pytest.fail("there is nothing to read")
     assert KEY in str(caught.value)
 

@@ -158,7 +158,9 @@ def test_an_aws_connection_that_is_not_there_is_refused_and_no_other_credentials
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", moto_place.s3.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_place.s3.secret_key)
     policy = moto_place.policy.model_copy(update={"aws_conn_id": "aws_nowhere"})
-    with pytest.raises(SettingError, match=r"no Airflow connection 'aws_nowhere'.*correct aws_conn_id. Nothing was"):
+    with pytest.raises(
+        SettingError, match=r"no Airflow connection 'aws_nowhere'.*Nothing was read or written. Fix: .*aws_conn_id"
+    ):
         connections.open_bucket(policy)
     rds = replace(work_on(moto_place).client, aws_conn_id="aws_nowhere", disk=Disk(rds_instance_id="main-1"))
     with pytest.raises(SettingError, match="no Airflow connection 'aws_nowhere'"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pg_archiver.domain.windows import DueWindow
-from pg_archiver.verify.verify_archive import Verified, verify
+from pg_archiver.verify.result import Verified
+from pg_archiver.verify.verify_archive import verify
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.restores import restored
 
@@ -83,7 +84,7 @@ WRONG = {
     "no run": ("SET deleted_upto = 3, deleted_rows = 3", "says that rows left, and of no run that deleted them"),
     "kept": (
         f"SET deleted_upto = 3, kept_positions = '{{7,8,9}}', {WROTE}",
-        "names rows that stayed which are none of those that were dealt with",
+        "names rows that stayed which are none of those that were processed",
     ),
 }
 
@@ -107,7 +108,7 @@ def test_a_window_that_a_trigger_marks_as_checked_deletes_nothing_and_is_a_probl
     place.export(second)
     forging(place, f"UPDATE archiver.windows SET state = 'stored' {OTHER}")
     place.delete(first)
-    with pytest.raises(Exception, match="nothing more is deleted"):
+    with pytest.raises(Exception, match="Nothing more is deleted"):
         place.delete(second)
     assert len(place.live()) == 3
     assert "is missing or unusable" in " ".join(verified(place).problems)
@@ -151,7 +152,7 @@ def test_a_line_that_a_trigger_takes_out_is_told(place: Place) -> None:
     place.delete(first)
     found = verified(place)
     assert found.problems == []
-    assert "the ledger has no line of 1 object with a manifest" in " ".join(found.notes)
+    assert "the ledger has no line for 1 object with a manifest" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize("rewrite", ["VACUUM FULL analytics.events", "CLUSTER analytics.events USING events_pkey"])
@@ -174,6 +175,6 @@ def test_where_rows_cannot_be_looked_up_by_their_time_that_is_told(place: Place)
     place.archive()
     place.sql("DROP INDEX analytics.events_triggered_at")
     (note,) = verified(place).notes
-    assert "all the same was not looked for: no index begins with triggered_at" in note
+    assert "still in the table was not checked: no index begins with triggered_at" in note
     place.sql("DROP TABLE analytics.events")
     assert (verified(place).problems, verified(place).notes) == ([], [])

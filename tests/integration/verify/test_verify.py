@@ -12,7 +12,8 @@ import pytest
 from pg_archiver.errors import Unfinished
 from pg_archiver.objects.object_keys import manifest_key, sidecar_key, table_folder
 from pg_archiver.s3.bucket import Bucket, Listed
-from pg_archiver.verify.verify_archive import Verified, verify
+from pg_archiver.verify.result import Verified
+from pg_archiver.verify.verify_archive import verify
 from tests.integration.restore.test_restore_objects import flip_a_bit, gone, one_row_more, other_rows
 from tests.support.owners import claim
 from tests.support.place import EVENTS, Place, hours_ago
@@ -95,7 +96,7 @@ def test_a_manifest_that_says_something_else_than_the_ledger_is_found(place: Pla
     (key,) = map(manifest_key, place.data_keys())
     place.write(key, place.read(key).replace(b'"run_id": "run 1"', b'"run_id": "run 2"'))
     (problem,) = verified(place).problems
-    assert "says something else than the ledger" in problem
+    assert "differs from the ledger" in problem
 
 
 def test_leftovers_of_runs_that_broke_off_are_noted_and_are_no_holes(place: Place) -> None:
@@ -264,7 +265,7 @@ def test_a_damaged_manifest_of_a_generation_that_was_given_up_is_no_problem(plac
     assert (result.objects, result.problems) == (1, [])
     (note,) = result.notes
     assert f"{manifest_key(key)} is not a manifest" in note
-    assert "the ledger gave that generation up, and no row left on its account" in note
+    assert "The ledger abandoned that generation, and none of its rows left" in note
 
 
 @pytest.mark.parametrize("left", ["rebuilt", "taken"])

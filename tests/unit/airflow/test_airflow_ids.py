@@ -128,5 +128,5 @@ def test_a_prefix_sets_dags_and_pools_apart_and_leaves_variables_alone(monkeypat
 @pytest.mark.parametrize("prefix", ["a b", "ä", "x" * 61, "a/", "a\n"])
 def test_a_prefix_that_airflow_would_not_take_is_refused_by_name(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHIVER_NAME_PREFIX", prefix)
-    with pytest.raises(SettingError, match=r"ARCHIVER_NAME_PREFIX is .*no DAG was made"):
+    with pytest.raises(SettingError, match=r"ARCHIVER_NAME_PREFIX is .*No DAG was made"):
         add_name_prefix("verify")

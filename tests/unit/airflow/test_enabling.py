@@ -61,7 +61,7 @@ def test_where_nobody_has_said_anything_only_those_who_had_deleted_before_go_on(
     one = client(None, None)
     before, never = (decide_by_ledger(one, deleted_before=known) for known in (True, False))
     assert before.yes
-    assert "write enabled: true into the policy file" in before.why
+    assert "Set enabled: true in the policy file" in before.why
     assert not never.yes
     assert "Variable archive_enabled__acme to true" in never.why
 

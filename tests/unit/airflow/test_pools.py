@@ -48,7 +48,7 @@ def test_a_broken_entry_is_named_and_keeps_no_other_client_from_its_pool(tmp_pat
     assert set(json.loads(ended.stdout)) == {pool_name("main"), maintenance_pool_name("main")}
     first, second = ended.stderr.splitlines()
     assert first.startswith("client globex is not archived: ")
-    assert first.endswith("keep_day: no such setting; check its spelling")
+    assert first.endswith("keep_day: no such setting. Check its spelling")
     assert second.startswith("client two is not archived: ")
 
 

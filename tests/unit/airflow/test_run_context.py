@@ -36,9 +36,9 @@ def test_a_run_gets_what_it_asked_for() -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"dry_run": True}, r"asked for dry_run = True, and Airflow made it False"),
-        ({"keep_days": -1}, r"asked for keep_days = -1, and Airflow made it None"),
-        ({"actions": []}, r"asked for actions = \[\], and Airflow made it None"),
+        ({"dry_run": True}, r"asked for dry_run = True, and Airflow passed False"),
+        ({"keep_days": -1}, r"asked for keep_days = -1, and Airflow passed None"),
+        ({"actions": []}, r"asked for actions = \[\], and Airflow passed None"),
     ],
 )
 def test_a_form_that_airflow_ignores_is_refused(asked: dict[str, Any], words: str) -> None:
@@ -49,14 +49,14 @@ def test_a_form_that_airflow_ignores_is_refused(asked: dict[str, Any], words: st
 
 
 def test_one_is_not_true() -> None:
-    with pytest.raises(SettingError, match="keep_days = 1, and Airflow made it True"):
+    with pytest.raises(SettingError, match="keep_days = 1, and Airflow passed True"):
         read_parameters(context({"keep_days": 1}, keep_days=True))
 
 
 @pytest.mark.parametrize("name", ["dryrun", "Dry_run", "dry-run", "dry_run "])
 def test_a_misspelt_parameter_is_refused_though_airflow_hands_it_out(name: str) -> None:
     with pytest.raises(
-        SettingError, match=r"no parameter of DAG maintenance; did you mean 'dry_run'\?.*nothing was do"
+        SettingError, match=r"not a parameter of DAG maintenance; did you mean 'dry_run'\?.*nothing was do"
     ):
         read_parameters(context({name: True}, **{name: True}))
 

@@ -32,7 +32,13 @@ def test_it_repeats_n_its_origin_and_what_the_plan_noted() -> None:
     }
     report = NOTHING.with_plan(summary)
     text = "\n".join(report.lines())
-    for words in ("nothing was due", "N is 7, from the default", "2026-01-01", "no timestamp", "the next run goes on"):
+    for words in (
+        "nothing was due",
+        "N is 7, from the default",
+        "2026-01-01",
+        "no timestamp",
+        "the next run continues",
+    ):
         assert words in text
     assert report.as_dict()["notes"] == list(report.notes)
     report.refuse_unfinished()
@@ -58,7 +64,7 @@ def test_a_dry_run_says_so_and_why_before_anything_else() -> None:
     ("ended", "words"),
     [
         (end(2, "export failed, delete upstream_failed"), "export failed"),
-        (end(2, exported=False), "its export did not say what came of it"),
+        (end(2, exported=False), "its export did not report a result"),
         (end(2, "delete never ran"), "delete never ran"),
     ],
 )

@@ -60,7 +60,7 @@ def test_what_the_ledger_does_not_know_refuses(claims: list[Claim], s3: dict[int
         ({"port": "5433"}, "the port of the connection was '5432' and is '5433' now"),
         ({"database_oid": 7}, "the oid of the database was 16384 and is 7 now"),
         ({"system_identifier": "8"}, "the system identifier of the server was '7000' and is '8' now"),
-        ({"system_identifier": None}, "this role may not ask for it any more"),
+        ({"system_identifier": None}, "this role may no longer ask for it"),
     ],
 )
 def test_each_fact_that_changed_refuses_by_its_name(change: dict[str, object], words: str) -> None:

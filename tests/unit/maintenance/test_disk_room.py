@@ -42,8 +42,8 @@ def test_what_cannot_be_told_is_no_room_and_what_nobody_set_is_noted(index: int,
 
 def test_the_arithmetic_is_shown() -> None:
     assert str(IndexRoom(1_000_000, 50, 2_000_000, "the figure in the policy file")) == (
-        "needs about 1.0 MB for itself, as much for sorting, as much WAL again, and 50% because that is an estimate: "
-        "4.5 MB; 2.0 MB are free (the figure in the policy file)"
+        "needs about 4.5 MB (1.0 MB for itself, as much for sorting, as much WAL again, and 50% as a margin of the "
+        "estimate); 2.0 MB are free (the figure in the policy file)"
     )
 
 

@@ -62,9 +62,9 @@ EMPTY = found(Sizes(), Sizes())
         (EMPTY, NIGHT, Strategy.NONE, "only 0 bytes"),
         (EMPTY, replace(NIGHT, min_percent=0, min_bytes=0), Strategy.NONE, "only 0 bytes"),
         (TOAST, NIGHT, Strategy.VACUUM_FULL, "the hour is right and the disk suffices"),
-        (TOAST, DAY, Strategy.NONE, "lie in TOAST, which only a rewrite frees"),
+        (TOAST, DAY, Strategy.NONE, "are in TOAST, which only a rewrite frees"),
         (BOTH, DAY, Strategy.COMPACT, "800.0 MB in TOAST stay"),
-        (TOAST, REPACK, Strategy.PG_REPACK, "800.0 MB of the 810.0 MB that could be given back lie in TOAST"),
+        (TOAST, REPACK, Strategy.PG_REPACK, "800.0 MB of the 810.0 MB that could be given back are in TOAST"),
         (TOAST, replace(REPACK, remaining=timedelta(hours=3)), Strategy.VACUUM_FULL, "the hour is right"),
         (TOAST, replace(REPACK, room=SCARCE), Strategy.NONE, "which only a rewrite frees"),
         (TOAST, replace(REPACK, room=UNKNOWN), Strategy.NONE, "which only a rewrite frees"),
@@ -111,8 +111,8 @@ def test_the_arithmetic_is_shown() -> None:
     assert room.needed == 770 * MB
     assert not room.enough
     assert str(room) == (
-        "needs new heap 100.0 MB + indexes 50.0 MB + TOAST 200.0 MB = 350.0 MB, as much WAL again, and 10% because "
-        "that is an estimate: 770.0 MB; 769.0 MB are free (RDS instance main-1)"
+        "needs 770.0 MB (new heap 100.0 MB + indexes 50.0 MB + TOAST 200.0 MB = 350.0 MB, as much WAL again, and 10% "
+        "as a margin of the estimate); 769.0 MB are free (RDS instance main-1)"
     )
     assert estimate_room(part, Method.MEASURED, FreeSpace(lambda: 770 * MB, "")).enough
 

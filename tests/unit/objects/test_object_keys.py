@@ -95,7 +95,7 @@ def test_every_key_of_a_policy_that_loads_fits_into_s3(tmp_path: Path, character
     )
     policies = load(path)
     if policies.broken:
-        assert "too long for an S3 key; shorten the prefix" in policies.broken[name]
+        assert "too long for an S3 key. Fix: shorten the prefix" in policies.broken[name]
         return
     (client,) = policies.clients
     table = client.tables[0]

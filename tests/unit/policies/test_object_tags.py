@@ -19,7 +19,7 @@ def test_what_is_taken_comes_back_from_the_header_and_what_is_not_names_the_tag(
         taken = ObjectSettings(tags=tags)
     except ValidationError as refusal:
         told = str(refusal)
-        assert re.search(r"tag '|tag \"|\d+ tags; S3 takes 10", told)
+        assert re.search(r"tag '|tag \"|\d+ tags\. S3 allows 10", told)
         return
     header = taken.object_parameters.get("Tagging", "")
     assert header.isascii()

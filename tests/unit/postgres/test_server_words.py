@@ -116,7 +116,7 @@ def test_a_wait_of_the_cores_own_is_told_in_its_words() -> None:
     context = 'while deleting tuple (0,3) in relation "events"'
     told = translate(raised("55P03", "canceling statement due to lock timeout", context), "d")
     assert isinstance(told, LockWait)
-    assert str(told).startswith("database d: canceling statement due to lock timeout; another session")
+    assert str(told).startswith("database d: canceling statement due to lock timeout. Another session")
     told = translate(raised("40P01", "Verklemmung entdeckt", context), "d")
     assert str(told) == "database d: Verklemmung entdeckt"
     assert isinstance(told, DatabaseInterrupted)

@@ -55,7 +55,7 @@ REFUSED = [
     (401, "Unauthorized", r"refuse this each time"),
     (400, "ExpiredToken", r"renew the credentials"),
     (400, "InvalidToken", r"renew the credentials"),
-    (400, "400", r"does not say why"),
+    (400, "400", r"gives no reason"),
     (404, "NoSuchBucket", r"bucket a-bucket does not exist"),
     (404, "NoSuchAccessPoint", r"refuse this each time"),
     (400, "InvalidBucketName", r"refuse this each time"),

@@ -1,1 +1,1 @@
-"""Disk space given back while everybody goes on working."""
+"""Disk space given back while everybody continues to work."""

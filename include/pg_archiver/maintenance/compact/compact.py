@@ -1,4 +1,4 @@
-"""compact: gives the disk space of deleted rows back while everybody goes on working.
+"""compact: gives the disk space of deleted rows back while everybody continues to work.
 
 It never changes what a row holds, never takes a lock that others wait for longer than a blink, and needs next to no
 extra disk. It keeps no state: each start looks at the table as it is, so it may be stopped or killed at any moment.
@@ -47,8 +47,8 @@ _STATEMENT_TIMEOUT = timedelta(hours=12)
 _LOCK_TIMEOUT = timedelta(seconds=10)
 _MARGIN_PERCENT = 10
 _NOT_CUT = (
-    "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock; "
-    "run it again at a quieter time"
+    "VACUUM could not cut the end off: rows there are locked or came anew, or the table is never without a lock. Run "
+    "it again at a quieter time"
 )
 
 
@@ -87,10 +87,10 @@ class CompactOptions:
 def compact(
     session: Session, table: TableName, stopping: Callable[[], bool], effort: CompactOptions | None = None
 ) -> Compacted:
-    """Compacts a table, or each partition of it, as far as others let it.
+    """Compact a table, or each partition of it, as far as others let it.
 
-    The caller sees to it that no archive run has windows of this table in hand: a moved row has a new version, so a
-    list of exported versions does not match it any more. Its rows would stay, and be exported again.
+    The caller makes sure that no archive run is working on windows of this table: a moved row has a new version, so a
+    list of exported versions no longer matches it. Its rows would stay, and be exported again.
 
     Args:
         session: a session of its own on the client database.
@@ -99,7 +99,7 @@ def compact(
         effort: how hard to work.
 
     Raises:
-        TableRefused: a right is missing, or moving rows would set off more than a move.
+        TableRefused: a privilege is missing, or moving rows would trigger more than a move.
         Stopped: `stopping` said so; what was done stays done.
         DatabaseInterrupted: a connection was lost, or somebody held a lock on the table for too long.
     """
@@ -112,11 +112,11 @@ def compact(
 
 
 class _GoneError(Exception):
-    """The part is not there any more."""
+    """The part no longer exists."""
 
 
 def _compact_heap(work: _Compaction) -> Compacted:
-    """The work on one part; one that somebody drops meanwhile, as the archive does when it is due, keeps no other."""
+    """Compact one part; if somebody drops it meanwhile, as the archive does when it is due, the others continue."""
     try:
         return work.run()
     except _GoneError:
@@ -164,18 +164,18 @@ class _Compaction:
         )
 
     def is_there(self) -> bool:
-        """Whether the part still exists."""
+        """Return whether the part still exists."""
         return bool(self._session.fetch_all("maintenance/compact/sizes", oid=self._part.oid))
 
     def gone(self) -> Compacted:
-        """What it came to where the part was dropped in the middle of the work."""
+        """Return what it came to where the part was dropped in the middle of the work."""
         tally = self._mover.tally
         ended = f"{self._part.name} was dropped meanwhile"
         log.info("%s", ended)
         return Compacted(Sizes(), Sizes(), tally.rows, tally.batches, tally.longest_ms, ended, held=False, notes=())
 
     def _compact_until_done(self) -> str:
-        """Does the work if there is any to do and nobody is in the way, and says why it ended."""
+        """Do the work if there is any to do and nobody is in the way, and say why it ended."""
         if held := self._find_holder():
             return f"nothing was moved: {held}"
         self._vacuum()
@@ -188,7 +188,7 @@ class _Compaction:
         return self._empty_end(blocks, self._teller(blocks, needed or 0))
 
     def _empty_end(self, blocks: int, tell: Callable[[int], None]) -> str:
-        """Moves a stretch of rows and cuts the end off, in turns, until there is no more to gain; says why it ended."""
+        """Move a stretch of rows and cut the end off, in turns, until there is no more to gain; say why it ended."""
         stretch, fruitless = max(_LEAST_STRETCH_PAGES, blocks // _STRETCHES), 0
         while True:
             walk = self._mover.walk(blocks, stretch, self._stopping, tell)
@@ -209,17 +209,17 @@ class _Compaction:
                 self._pause(fruitless)
 
     def _find_holder(self) -> str:
-        """Who holds on to old row versions for longer than our patience."""
+        """Return who holds on to old row versions for longer than our patience."""
         holders = wait_until_free(self._session, self._effort.tempo.patience_seconds, self._stopping)
         held = "; ".join(map(str, holders))
         if held and self._stopping():
-            raise Stopped(f"{self._part.name}: stopped while waiting for {held}; run it again to go on")
+            raise Stopped(f"{self._part.name}: stopped while waiting for {held}. Run it again to continue")
         self._held = bool(held)
         return f"an old snapshot is held by {held}" if held else ""
 
     def _pause(self, times: int) -> None:
         if self._stopping():
-            raise Stopped(f"{self._part.name}: stopped before a further cut; run it again to go on")
+            raise Stopped(f"{self._part.name}: stopped before a further cut. Run it again to continue")
         time.sleep(min(2.0**times, self._effort.tempo.patience_seconds / _FRUITLESS_CUTS))
 
     def _rebuild(self, before: Sizes) -> None:
@@ -231,7 +231,7 @@ class _Compaction:
         )
 
     def _no_room(self, before: Sizes, index: int) -> str | None:
-        """Why a new index of so many bytes has no room; where nobody knows, it gets what was given back before."""
+        """Return why a new index of so many bytes has no room; if the room is unknown, it gets what was given back."""
         given = max(0, before.total - self._sizes().total)
         room = IndexRoom(index, _MARGIN_PERCENT, self._effort.free_bytes(), "by the policy's disk")
         if room.free is None and index > given:
@@ -242,7 +242,7 @@ class _Compaction:
         return f"{room}" if room.free is not None and room.free < room.needed else None
 
     def _vacuum(self) -> None:
-        """In two steps: while the end is cut off others wait, so nothing may be left to do or to flush by then."""
+        """VACUUM in two steps: while the end is cut off others wait, so nothing may be left to do by then."""
         self._session.execute("maintenance/compact/vacuum", {"table": self._part.name})
         self._session.fetch_one("postgres/snapshots/current_snapshot")  # its commit waits for the disk, up to here
         self._session.execute("maintenance/compact/truncate_end", {"table": self._part.name})

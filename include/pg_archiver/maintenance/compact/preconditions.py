@@ -30,10 +30,10 @@ class Heap:
 
 
 def find_heaps(session: Session, table: TableName) -> list[Heap]:
-    """The heaps that hold the table's rows, if rows may be moved in every one of them.
+    """Return the heaps that hold the table's rows, if rows may be moved in every one of them.
 
     Raises:
-        TableRefused: the table is missing, a right is missing, or moving would set off more than a move.
+        TableRefused: the table is missing, a privilege is missing, or moving would trigger more than a move.
     """
     found = require_table(session, table)
     muted = _may_mute(session)
@@ -41,7 +41,7 @@ def find_heaps(session: Session, table: TableName) -> list[Heap]:
 
 
 def _may_mute(session: Session) -> bool:
-    """Whether this role may keep triggers from firing; tried, since servers differ in how they grant that."""
+    """Return whether this role may keep triggers from firing; tried, since servers differ in how they grant that."""
     try:
         with session.rehearsal():
             session.fetch_all("maintenance/compact/fire_no_triggers")
@@ -67,14 +67,15 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Heap:
     )
     if published and not row.is_identified:
         raise TableRefused(
-            f"{name} is published by {', '.join(published)} but has no replica identity, so the server refuses "
-            f"every UPDATE of it; give it a primary key or ALTER TABLE ... REPLICA IDENTITY"
+            f"{name} is published by {', '.join(published)} but has no replica identity, so the server refuses every "
+            "UPDATE of it. Fix: give it a primary key or ALTER TABLE ... REPLICA IDENTITY"
         )
     columns = session.fetch_all("maintenance/compact/column_to_touch", oid=row.oid)
     if not columns:
         raise TableRefused(
-            f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or this "
-            f"role lacks rights; grant SELECT on the table and UPDATE on one plain column of it, or {_OTHERWISE}"
+            f"{name} has no column that can be set to itself: all are generated, inputs of generated columns, or "
+            "privileges of this role are missing. Fix: grant SELECT on the table and UPDATE on one plain column of "
+            f"it, or {_OTHERWISE}"
         )
     others = find_subscribers(session, row.oid)
     told = [*published, *others.names]
@@ -84,22 +85,22 @@ def _part(session: Session, table: TableName, row: Row, muted: bool) -> Heap:
 
 def _refuse_kind(name: TableName, row: Row) -> None:
     if row.kind == _FOREIGN:
-        raise TableRefused(f"{name} is a foreign table; compact it where it is, or detach it")
+        raise TableRefused(f"{name} is a foreign table. Fix: compact it where it is, or detach it")
     if row.kind != _ORDINARY or row.persistence == _TEMPORARY or row.access_method != "heap":
-        raise TableRefused(f"{name} is no ordinary table kept as a heap; {_OTHERWISE}")
+        raise TableRefused(f"{name} is not an ordinary heap table. Fix: {_OTHERWISE}")
 
 
 def _refuse_rights(session: Session, name: TableName, row: Row) -> None:
     if not (row.may_use and row.may_maintain):
         raise TableRefused(
-            f"the role of the Airflow connection may not VACUUM {name} in database {session.name}; make it the owner "
-            f"of the table or a member of the owner's role (from Postgres 17 on GRANT MAINTAIN will do), and grant "
-            f"USAGE on the schema"
+            f"the role of the Airflow connection may not VACUUM {name} in database {session.name}. Fix: make it the "
+            "owner of the table or a member of the owner's role (from Postgres 17 on GRANT MAINTAIN will do), and "
+            "grant USAGE on the schema"
         )
     if row.hides_rows:
         raise TableRefused(
-            f"row-level security hides rows of {name} in database {session.name} from this role, so they could not "
-            f"be moved; give the role BYPASSRLS, or use the table's owner"
+            f"row-level security hides rows of {name} in database {session.name} from this role, so they could not be "
+            "moved. Fix: give the role BYPASSRLS, or use the table's owner"
         )
 
 
@@ -111,11 +112,11 @@ def _refuse_hooks(session: Session, name: TableName, oid: int, muted: bool) -> N
     if muted:
         raise TableRefused(
             f"triggers or rules of {name} are enabled ALWAYS or for REPLICA, so they would act on every move: "
-            f"{', '.join(firing)}; disable them for the time being, or {_OTHERWISE}"
+            f"{', '.join(firing)}. Fix: disable them for the time being, or {_OTHERWISE}"
         )
     raise TableRefused(
-        f"triggers or rules of {name} would act on every move: {', '.join(firing)}; let the role of the Airflow "
-        f"connection keep them from it (from Postgres 15 on GRANT SET ON PARAMETER session_replication_role, on RDS "
+        f"triggers or rules of {name} would act on every move: {', '.join(firing)}. Fix: let the role of the Airflow "
+        "connection keep them from it (from Postgres 15 on GRANT SET ON PARAMETER session_replication_role, on RDS "
         f"the role rds_superuser), or {_OTHERWISE}"
     )
 
@@ -126,6 +127,6 @@ def _refuse_computed_anew(session: Session, name: TableName, oid: int) -> None:
         raise TableRefused(
             f"the stored generated columns of {name} ({', '.join(found.columns)}) would be computed anew with every "
             f"move, because there are row triggers BEFORE UPDATE ({', '.join(found.triggers)}), whether enabled or "
-            f"not; where a function or a rule of sorting has changed since, values would become others. Drop those "
-            f"triggers for the time being, or {_OTHERWISE}"
+            "not. If a function or a collation has changed since, values would change. Fix: drop those triggers for "
+            f"the time being, or {_OTHERWISE}"
         )

@@ -24,7 +24,7 @@ class Bloat:
 
 
 def drop_leftovers(session: Session, oid: int) -> list[str]:
-    """Drops what a broken-off REINDEX CONCURRENTLY left of this table, and says what.
+    """Drop what a broken-off REINDEX CONCURRENTLY left of this table, and say what.
 
     Whoever may rebuild an index need not be its owner, who alone may drop it.
     """
@@ -34,8 +34,8 @@ def drop_leftovers(session: Session, oid: int) -> list[str]:
             session.execute("maintenance/compact/drop_index", {"index": TableName(row.schema, row.name)})
         except RightMissing:
             told.append(
-                f"{row.name} is left over from a rebuild that was broken off, and costs every write; only the owner of "
-                f"the table may drop it: DROP INDEX CONCURRENTLY"
+                f"{row.name} is left over from a rebuild that was broken off, and costs every write. Only the owner "
+                "of the table may drop it. Fix: DROP INDEX CONCURRENTLY"
             )
         else:
             told.append(f"dropped {row.name}, left over from a rebuild that was broken off")
@@ -50,7 +50,7 @@ def rebuild_bloated(
     no_room: Callable[[int], str | None],
     stopping: Callable[[], bool],
 ) -> list[str]:
-    """Rebuilds each bloated index CONCURRENTLY, the smallest first, and says what it did and left.
+    """Rebuild each bloated index CONCURRENTLY, the smallest first, and say what it did and left.
 
     Args:
         session: a session on the client database.
@@ -70,7 +70,7 @@ def rebuild_bloated(
         if not index.valid or not _is_bloated(index, bloat, shrunk):
             continue
         if stopping():
-            raise Stopped(f"stopped before the rebuild of index {index.name.name}; run it again to go on")
+            raise Stopped(f"stopped before the rebuild of index {index.name.name}. Run it again to continue")
         notes.append(_rebuild_index(session, oid, index, no_room))
     return notes
 

@@ -67,10 +67,10 @@ class Walk:
 
 
 class Mover:
-    """Moves rows of one heap; knows how many pages make a batch of the right length."""
+    """A mover of one heap's rows; it knows how many pages make a batch of the right length."""
 
     def __init__(self, session: Session, part: Heap, tempo: MovePace) -> None:
-        """Starts with the smallest batches."""
+        """Start with the smallest batches."""
         self._session = session
         self._part = part
         self._tempo = tempo
@@ -79,7 +79,7 @@ class Mover:
         self.tally = MoveStatistics()
 
     def walk(self, blocks: int, most: int, stopping: Callable[[], bool], tell: Callable[[int], None]) -> Walk:
-        """Empties pages from the end of a heap of `blocks` pages, `most` of them or until there is no room below.
+        """Empty pages from the end of a heap of `blocks` pages, `most` of them or until there is no room below.
 
         The free space map has to be fresh from a VACUUM: only then it names the pages at the front first.
 
@@ -97,7 +97,9 @@ class Mover:
         moved, self._pages = 0, 1
         while beyond > last:
             if stopping():
-                raise Stopped(f"{self._part.name}: stopped after {self.tally.rows} moved rows; run it again to go on")
+                raise Stopped(
+                    f"{self._part.name}: stopped after {self.tally.rows} moved rows. Run it again to continue"
+                )
             # The room ends where the pages being filled meet those being emptied: smaller steps near to it.
             pages = min(self._pages, max(1, (beyond - filled_to) // 8), beyond - last)
             try:
@@ -114,7 +116,7 @@ class Mover:
         return Walk(moved, blocks - beyond)
 
     def _move_batch(self, first: int, beyond: int) -> list[int] | None:
-        """Where the rows of these pages landed; None if a lock on the table was in the way, or it was too much."""
+        """Return where the rows of these pages landed; None if a lock was in the way, or it was too much."""
         started = time.monotonic()
         try:
             landed = self._move_rows(first, beyond)
@@ -147,7 +149,7 @@ class Mover:
             self._pages = min(_MOST_PAGES, pages * 2)
 
     def _move_rows(self, first: int, beyond: int) -> list[int]:
-        """One transaction. Rows that somebody else has locked stay; the rest leaves these pages, or nothing changes."""
+        """Move rows in one transaction; locked rows stay, all others leave these pages, or nothing changes."""
         too_late = time.monotonic() + 2 * self._tempo.batch_seconds
         divisible = beyond - first > _LEAST_PAGES
         table, column = self._part.name, self._part.column

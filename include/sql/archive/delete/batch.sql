@@ -1,6 +1,6 @@
 -- The promise: the same place, the same version (xmin), the same key, inside the window. A row that was changed
 -- since the export has another version; when a concurrent change commits first, the server checks all of this
--- again on the new version, and leaves it. A row to which a child points stays too. What was left is told by its
+-- again on the new version, and leaves it. A row to which a child points stays too. What was left is returned by its
 -- number on the list, as ranges.
 -- The bounds come with the column's own type, so that a trigger that sets the time zone moves no bound of this statement.
 -- Triggers fire under the database's own search path, so nothing here may be looked up along it.

@@ -1,2 +1,2 @@
--- Readers and writers of the parent go on meanwhile; only the partition itself is locked, at the end.
+-- Readers and writers of the parent continue; only the partition itself is locked, at the end.
 ALTER TABLE {parent} DETACH PARTITION {partition} CONCURRENTLY

@@ -1,4 +1,4 @@
--- The same for all rows of it, where they cannot be compared with lists.
+-- As move.sql, for all rows of the partition, if they cannot be compared with lists.
 WITH moved AS (
     INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE
     SELECT {columns} FROM {partition}

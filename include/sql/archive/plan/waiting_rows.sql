@@ -1,4 +1,4 @@
--- How many of the oldest rows due wait for their children, and how many do not wait for such as never go. No other
+-- How many of the oldest rows due wait for their children, and how many do not wait for children that never leave. No other
 -- rows are looked at. Both conditions are anti joins: their negation would be a look into the child for each row.
 WITH oldest AS (
     SELECT tableoid, ctid, * FROM {table} WHERE {column} >= %(start)s AND {column} < %(end)s

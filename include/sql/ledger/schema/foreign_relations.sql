@@ -1,4 +1,4 @@
--- Relations of schema archiver that have a name of the ledger's and are something else: no table, or without the columns
+-- Relations of schema archiver that have a name of the ledger's and are something else: not a table, or without the columns
 -- that the very first version gave it.
 SELECT class.relname AS name
 FROM pg_catalog.pg_class AS class

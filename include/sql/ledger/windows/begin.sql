@@ -1,4 +1,4 @@
--- A new generation. The unique constraints see to it that no generation and no key is ever given out twice: where another
+-- A new generation. The unique constraints guarantee that no generation and no key is ever used twice: if another
 -- run was quicker, there is no row. Where a person handed the archive to this database, objects may lie there that its
 -- ledger does not know.
 WITH windows AS (

@@ -1,7 +1,7 @@
 -- Runs in the transaction of the delete batch, and like it looks nothing up along the database's own search path.
 -- The old position in the condition makes a batch count once, even when two processes try it at the same moment: the
 -- second finds no row and rolls its batch back.
--- The rows that were kept are listed one by one only as long as they are few: a longer list would be written anew by
+-- The rows that were kept are listed one by one only as long as they are few: a longer list would be rewritten by
 -- each batch.
 UPDATE archiver.windows
 SET

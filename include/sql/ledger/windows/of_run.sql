@@ -1,6 +1,6 @@
 -- The next of what a run began or ended, whatever its plan says by now, and what is still open of the windows that it planned.
 -- `mine` tells that the run itself began or ended it, `latest` that no later generation of the window has come,
--- `stuck` that the last one before that came to an end came to the same one in another run: given up, or with every row
+-- `stuck` that the last one before that came to an end came to the same one in another run: abandoned, or with every row
 -- still there.
 SELECT
     run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.rows, run.csv_bytes,

@@ -1,4 +1,4 @@
--- The next generations that a drop of a whole partition has to deal with.
+-- The next generations that a drop of a whole partition has to process.
 SELECT
     {ledger/windows/fragments/generation}
 FROM archiver.windows

@@ -1,5 +1,5 @@
 -- What a REINDEX CONCURRENTLY that was broken off leaves: invalid indexes under these names, which cost every write.
--- One that goes on right now is left alone.
+-- One that is in progress is left alone.
 SELECT space.nspname AS schema, class.relname AS name
 FROM pg_catalog.pg_index AS index
 JOIN pg_catalog.pg_class AS class ON class.oid = index.indexrelid

@@ -1,5 +1,5 @@
 -- The table, its partitions and children, as far as they hold rows here, with all that decides whether rows may be
--- moved in them. VACUUM passes over a table on which it has no right with a warning only, so that right is asked here:
+-- moved in them. VACUUM only warns and skips a table for which its privilege is missing, so that is checked here:
 -- ownership of the table or the database, or from version 17 on MAINTAIN.
 WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT

@@ -1,4 +1,4 @@
--- What UPDATE would set off on this table: triggers of the users (bit 16 is UPDATE) and rules ('2' is UPDATE).
+-- What UPDATE would set off on this table: user-defined triggers (bit 16 is UPDATE) and rules ('2' is UPDATE).
 -- With session_replication_role = replica only those enabled ALWAYS or for REPLICA do anything.
 SELECT tgname AS name, tgenabled IN ('A', 'R') AS on_replica, tgenabled <> 'R' AS on_origin
 FROM pg_catalog.pg_trigger

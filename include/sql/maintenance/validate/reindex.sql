@@ -1,2 +1,2 @@
--- Not inside a transaction block; readers and writers go on.
+-- Not inside a transaction block; readers and writers continue.
 REINDEX INDEX CONCURRENTLY {index}

@@ -1,5 +1,5 @@
--- Columns that children of the table have by themselves: a SELECT from the table does not show them, and a DELETE
--- takes them along.
+-- Columns that only children of the table have: a SELECT from the table does not show them, and a DELETE deletes
+-- them too.
 WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT format('%%I of %%s', own.attname, own.attrelid::regclass) AS name
 FROM family

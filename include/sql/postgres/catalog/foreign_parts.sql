@@ -1,4 +1,4 @@
--- Partitions and children that lie on another server, where a row's version cannot be seen.
+-- Partitions and children that are on another server, where a row's version cannot be seen.
 WITH RECURSIVE {postgres/catalog/fragments/family}
 SELECT class.oid::regclass::text AS name
 FROM family

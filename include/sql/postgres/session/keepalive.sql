@@ -1,4 +1,4 @@
--- Sees to it that the server notices when nobody listens any more, unless the connection's own options say how. Names may
+-- Makes the server notice when nobody listens, unless the connection's own options say how. Names may
 -- still mean anything here, so every one is qualified.
 SELECT
     kept.name,

@@ -1,5 +1,5 @@
 -- Pins all that changes how values are written as text or read, which rows are seen and what names mean, and the
--- limits of the session. It runs at the beginning, and again after code of users ran in the session, which may have set
+-- limits of the session. It runs at the beginning, and again after user-defined code ran in the session, which may have set
 -- any of it; so names may mean anything, and every one here is qualified. row_security = off makes the server refuse to
 -- hide rows instead of hiding them. Each statement of a delete batch has to see what was committed before it, whatever
 -- isolation the database prefers. A session that is not to write is refused it by the server, whoever asks, a

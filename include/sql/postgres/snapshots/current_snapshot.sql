@@ -1,2 +1,2 @@
--- Takes a transaction number of its own, so that everybody who began before can be told from those after.
+-- Takes a transaction number of its own, so that transactions that began before can be distinguished from those after.
 SELECT pg_current_xact_id()::text AS mark

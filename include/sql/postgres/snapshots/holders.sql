@@ -1,7 +1,7 @@
 -- Whatever keeps an old snapshot in this database, and so VACUUM from removing row versions: sessions, prepared
 -- transactions, and replication slots and standbys, which keep one for all databases. With a mark, only what may still
 -- see row versions that were replaced up to that transaction. VACUUM itself holds nothing back. Of a statement only its
--- first word: what follows may hold data. What this role may not see of others' sessions is NULL; they count all the same.
+-- first word: what follows may hold data. What this role may not see of others' sessions is NULL; they count anyway.
 WITH mark AS (SELECT age(%(mark)s::text::xid8::xid) AS age)
 SELECT
     'session' AS kind,

@@ -1,0 +1,72 @@
+"""The manifest of an object that was just exported."""
+
+from __future__ import annotations
+
+from pg_archiver.domain.tables import Member, TableShape
+from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.generation import Generation
+from pg_archiver.ledger.window_ledger import read_timeline
+from pg_archiver.objects.manifest import (
+    FORMAT,
+    TOOL_VERSION,
+    ColumnDescription,
+    Manifest,
+    ObjectDescription,
+    ServerDescription,
+)
+from pg_archiver.postgres.session import Session
+
+
+def describe_server(session: Session) -> ServerDescription:
+    """Return where and when the snapshot of this transaction was taken."""
+    server = session.fetch_one("archive/export/server")
+    identifier = session.fetch_one("archive/export/system_identifier").identifier if server.may_identify else None
+    return ServerDescription(
+        system_identifier=identifier,
+        database=server.database,
+        version=server.version,
+        snapshot=server.snapshot,
+        read_at=server.read_at,
+        timeline=read_timeline(session),
+    )
+
+
+def make_manifest(
+    order: WorkOrder,
+    shape: TableShape,
+    row: Generation,
+    rows: int,
+    data: ObjectDescription,
+    keys: ObjectDescription,
+    found: dict[str, Member],
+    server: ServerDescription,
+) -> Manifest:
+    """Return the description of the two objects, for the ledger and to stand beside them."""
+    return Manifest(
+        format=FORMAT,
+        tool_version=TOOL_VERSION,
+        client=order.client,
+        table_schema=order.table.schema,
+        table=order.table.name,
+        timestamp_column=order.timestamp_column,
+        timestamp_kind=shape.timestamp_kind,
+        timezone=order.timezone,
+        cell_start=row.cell.start,
+        cell_end=row.cell.end,
+        span_start=row.span.start,
+        span_end=row.span.end,
+        generation=row.generation,
+        run_id=order.run_id,
+        columns=tuple(
+            ColumnDescription(name=column.name, type=column.type, number=column.number) for column in shape.columns
+        ),
+        identity=shape.identity,
+        identity_columns=shape.identity_columns,
+        members=found,
+        rows=rows,
+        compression=order.compression,
+        data=data,
+        keys=keys,
+        server=server,
+        token=row.token,
+    )
