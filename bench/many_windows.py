@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pg_archiver.domain.positions import NONE
+from pg_archiver.domain.row_numbers import NONE
 from pg_archiver.domain.tables import Member, RowIdentity
 from pg_archiver.domain.windows import DueWindow, TimestampKind, Window
 from pg_archiver.domain.work import WorkOrder

@@ -19,7 +19,7 @@ from dev.airflow_environment import base_environment
 from dev.stack import PROJECT_ROOT
 from pg_archiver.airflow.selection import make_order
 from pg_archiver.archive.plan import plan
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.session import Session

@@ -14,7 +14,7 @@ from bench.peers.protocol import serve
 from pg_archiver.airflow.selection import make_order
 from pg_archiver.archive.pipeline import archive
 from pg_archiver.archive.plan import plan
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.yaml_file import load

@@ -35,7 +35,7 @@ FORM = {"client": "acme", "table": None, "keep_days": None, "start": None, "end"
 # Whatever can remove or rewrite rows, or write objects.
 ABLE = (
     "airflow.archive airflow.maintenance airflow.restore airflow.verify archive.delete archive.drop_partition "
-    "archive.export archive.exported_rows archive.pipeline archive.store ledger.kept_rows ledger.maintenance_log "
+    "archive.export archive.exported_rows archive.pipeline archive.store ledger.removed_rows ledger.maintenance_log "
     "maintenance.compact maintenance.index maintenance.reclaim maintenance.vacuum maintenance.validate restore verify"
 )
 

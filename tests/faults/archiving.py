@@ -14,7 +14,7 @@ from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import ask_nothing, drop
 from pg_archiver.archive.export import export
 from pg_archiver.archive.plan import plan
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow
@@ -22,7 +22,7 @@ from pg_archiver.domain.work import Batch, OnConflict, RestoreOrder, WorkOrder
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
-from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored

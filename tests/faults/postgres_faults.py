@@ -19,7 +19,7 @@ import pytest
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres import session
-from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.session import Line
 from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.uploads import Upload

@@ -15,7 +15,7 @@ import pytest
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.errors import DatabaseInterrupted
-from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.base_session import SessionLimits
 from tests.faults.account import Account
 from tests.faults.archiving import Run
 from tests.faults.place import Place

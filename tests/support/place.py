@@ -19,7 +19,7 @@ from dev.s3 import S3Server
 from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.archive.export import export
 from pg_archiver.archive.plan import Plan, plan
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.archive.store import store
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import DueWindow

@@ -11,7 +11,7 @@ import boto3
 import psycopg
 from botocore.config import Config
 
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.postgres.session import Session
 from pg_archiver.preview.figures import Figures

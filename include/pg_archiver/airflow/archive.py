@@ -21,7 +21,7 @@ from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.archive.export import export_all
 from pg_archiver.archive.plan import Plan, plan
-from pg_archiver.archive.run_limits import Limits, OtherTables
+from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from pg_archiver.airflow.pools import policies_path
-from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies, load
-from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
 from pg_archiver.s3.bucket import CLIENT, Bucket

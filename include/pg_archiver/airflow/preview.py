@@ -17,7 +17,7 @@ from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.selection import find_client, find_table, make_order
 from pg_archiver.airflow.variables import read_client_variables
-from pg_archiver.archive.run_limits import Limits, OtherTables
+from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, SettingError, Unfinished

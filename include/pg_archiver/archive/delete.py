@@ -24,13 +24,13 @@ from pg_archiver.archive.exported_rows import (
 )
 from pg_archiver.archive.same_table import OLDER, find_part_change, find_table_change
 from pg_archiver.archive.window_failures import Failures
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
-from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.postgres.catalog import describe_table, find_delete_triggers

@@ -14,8 +14,8 @@ from dataclasses import replace
 from pg_archiver.archive.detaching import Whereabouts, detach, finalize, find_whereabouts, take_turn
 from pg_archiver.archive.exported_rows import refuse_in_dry_run
 from pg_archiver.archive.partition_coverage import Coverage, load_coverage
-from pg_archiver.archive.putting_back import put_back
-from pg_archiver.domain.positions import Positions
+from pg_archiver.archive.put_back_detached import put_back
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused

@@ -10,8 +10,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_archiver.archive.export_manifest import describe_server, make_manifest
 from pg_archiver.archive.exported_rows import ELSEWHERE, note_abandoned
+from pg_archiver.archive.make_manifest import describe_server, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
 from pg_archiver.archive.window_failures import Failures
@@ -19,9 +19,9 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
-from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.csv_rows import make_divider
 from pg_archiver.objects.manifest import (

@@ -14,8 +14,8 @@ from typing import IO, Self, cast
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, StorageRefused, ValueRefused
-from pg_archiver.ledger.generation import Generation
-from pg_archiver.ledger.kept_rows import note_kept
+from pg_archiver.ledger.removed_rows import note_kept
+from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.checksums import Checksum, ChecksumReader
 from pg_archiver.objects.compression import decompress

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from pg_archiver.archive.exported_rows import ELSEWHERE, OTHER_KEY, ExportedRows, close_generation, refuse_replaced
 from pg_archiver.archive.same_table import OLDER, Parts
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import Partition, TableName, TableShape
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.ledger.generation import Generation, State
 from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session

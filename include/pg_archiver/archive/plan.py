@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
-from pg_archiver.archive.run_limits import ALONE, Limits, OtherTables, due_span, refuse_backward
-from pg_archiver.archive.staying_rows import Staying, find_odd_timestamps, find_waiting
+from pg_archiver.archive.rows_that_stay import Staying, find_odd_timestamps, find_waiting
+from pg_archiver.archive.run_span import ALONE, Limits, OtherTables, due_span, refuse_backward
 from pg_archiver.archive.whole_partitions import find_whole_partitions
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import (

@@ -13,8 +13,8 @@ from typing import Any
 from pg_archiver.domain.windows import Window
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import Unfinished
-from pg_archiver.ledger.generation import OPEN_STATES, Cause, RunGeneration, State
 from pg_archiver.ledger.partition_drops import PartitionDropLog
+from pg_archiver.ledger.window_generation import OPEN_STATES, Cause, RunGeneration, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 

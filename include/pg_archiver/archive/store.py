@@ -16,8 +16,8 @@ from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, KeyTaken
-from pg_archiver.ledger.generation import Cause, State
 from pg_archiver.ledger.locks import window_lock
+from pg_archiver.ledger.window_generation import Cause, State
 from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 from pg_archiver.domain.windows import Window
-from pg_archiver.ledger.generation import Cause, Generation, RunGeneration, State
+from pg_archiver.ledger.window_generation import Cause, Generation, RunGeneration, State
 from pg_archiver.postgres.session import Row
 
 

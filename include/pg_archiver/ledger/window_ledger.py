@@ -12,14 +12,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
-from pg_archiver.ledger.generation import Cause, Generation, RunGeneration, State
 from pg_archiver.ledger.generation_rows import to_generation, to_run_generation
-from pg_archiver.ledger.kept_notes import Past
 from pg_archiver.ledger.migrations import LedgerTables, refuse_foreign
+from pg_archiver.ledger.notes_of_stayed_rows import Past
+from pg_archiver.ledger.window_generation import Cause, Generation, RunGeneration, State
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import object_key
 from pg_archiver.postgres.session import Row, Session

@@ -13,11 +13,11 @@ from typing import Any
 from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused
-from pg_archiver.maintenance.fresh_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
 from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, TablePart
+from pg_archiver.maintenance.rewritten_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
 from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.snapshots import find_holders
+from pg_archiver.postgres.snapshot_holders import find_holders
 
 _ORDINARY, _PARTITIONED = "r", "p"
 # A chunk of TOAST fills a quarter of a page, unless it is a value's last.

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pg_archiver.domain.sizes import Sizes, format_bytes
 from pg_archiver.domain.tables import TableName
-from pg_archiver.postgres.snapshots import SnapshotHolder
+from pg_archiver.postgres.snapshot_holders import SnapshotHolder
 
 
 class Method(StrEnum):

@@ -25,7 +25,7 @@ from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, M
 from pg_archiver.maintenance.inspection import TablePart
 from pg_archiver.maintenance.pg_repack_output import Output
 from pg_archiver.postgres.activity import StatementMonitor, describe_progress
-from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.base_session import ALIVE
 from pg_archiver.postgres.session import Row, Session
 
 log = logging.getLogger(__name__)

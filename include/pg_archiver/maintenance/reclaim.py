@@ -33,7 +33,7 @@ from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.postgres.activity import OpenSession, StatementMonitor, monitor_statement
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.snapshots import find_holders
+from pg_archiver.postgres.snapshot_holders import find_holders
 from pg_archiver.runtime.lock_retry import LockRetry
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.default_connection import AWS_CONNECTION
 
 # S3's classes from which an object has to be brought back before anybody can read it.
 _COLD_STORAGE = {"GLACIER", "DEEP_ARCHIVE"}

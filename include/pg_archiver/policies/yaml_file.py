@@ -11,7 +11,7 @@ from typing import Annotated, Any, Self, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError, model_validator
 
-from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import PolicyError
 from pg_archiver.objects.object_keys import key_segment

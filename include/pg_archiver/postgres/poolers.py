@@ -18,8 +18,8 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from pg_archiver.errors import DatabaseRefused
+from pg_archiver.postgres.base_session import PinnedSession, Row
 from pg_archiver.postgres.error_translation import translate
-from pg_archiver.postgres.pinned_session import PinnedSession, Row
 from pg_archiver.postgres.statements import compose
 
 # A proxy that has no process left makes the second client wait, which shows as well that it lends out none.

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from pg_archiver.errors import Busy, DatabaseRefused
-from pg_archiver.postgres.pinned_session import ALIVE, PinnedSession, Row, SessionLimits
+from pg_archiver.postgres.base_session import ALIVE, PinnedSession, Row, SessionLimits
 from pg_archiver.postgres.poolers import login, refuse_shared
 from pg_archiver.postgres.statements import Names, compose
 from pg_archiver.runtime.stopping import Stop

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pg_archiver.archive.plan import Outlook, foresee
-from pg_archiver.archive.run_limits import ALONE, Limits, OtherTables
+from pg_archiver.archive.run_span import ALONE, Limits, OtherTables
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
 from pg_archiver.domain.work import WorkOrder

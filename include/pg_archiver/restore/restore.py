@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pg_archiver.domain.positions import NONE
+from pg_archiver.domain.row_numbers import NONE
 from pg_archiver.domain.tables import RowIdentity
 from pg_archiver.domain.windows import Window
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import Busy, CheckFailed, Conflict, Refused, SettingError, StorageRefused, ValueRefused
-from pg_archiver.ledger.kept_rows import RemovedRows
 from pg_archiver.ledger.locks import window_lock
+from pg_archiver.ledger.removed_rows import RemovedRows
 from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest

@@ -6,7 +6,7 @@ import logging
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, StorageRefused
-from pg_archiver.ledger.kept_rows import RemovedRows, find_removed_rows
+from pg_archiver.ledger.removed_rows import RemovedRows, find_removed_rows
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from pg_archiver.domain.windows import Window
 from pg_archiver.errors import CheckFailed, DatabaseRefused, RightMissing, ValueRefused
-from pg_archiver.ledger.kept_rows import RemovedRows
+from pg_archiver.ledger.removed_rows import RemovedRows
 from pg_archiver.objects.csv_rows import split_records
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_reader import ObjectReader

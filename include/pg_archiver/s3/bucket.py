@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
 from pg_archiver.s3.error_translation import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
 from pg_archiver.s3.own_writes import Likeness, Piece, Write

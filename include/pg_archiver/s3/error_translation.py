@@ -22,10 +22,10 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from pg_archiver.domain.aws import AWS_CONNECTION
+from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import CheckFailed, KeyTaken, StorageInterrupted, StorageRefused
+from pg_archiver.s3.bucket_demands import NO_ACLS, say_what_is_demanded, say_what_may_lack
 from pg_archiver.s3.own_writes import TOKEN
-from pg_archiver.s3.refused_writes import NO_ACLS, say_what_is_demanded, say_what_may_lack
 
 # All that S3's client raises.
 CLIENT_ERRORS = (ClientError, BotoCoreError, ResponseParserError)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pg_archiver.s3.bucket_demands import is_about_headers
 from pg_archiver.s3.error_translation import code_of
 from pg_archiver.s3.own_writes import Piece
-from pg_archiver.s3.refused_writes import is_about_headers
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

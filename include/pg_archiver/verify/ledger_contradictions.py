@@ -11,10 +11,10 @@ import io
 from contextlib import closing
 from itertools import islice
 
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import bounds
-from pg_archiver.ledger.generation import Generation, State
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.objects.csv_rows import split_records
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_reader import open_sidecar

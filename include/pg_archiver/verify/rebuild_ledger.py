@@ -19,11 +19,11 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, dataclass, field
 
-from pg_archiver.domain.positions import NONE
+from pg_archiver.domain.row_numbers import NONE
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, Refused, StorageRefused, Unfinished
-from pg_archiver.ledger.generation import Generation, State
-from pg_archiver.ledger.kept_rows import NoteKeys, has_seen_object, read_notes, repair_note, weigh_notes
+from pg_archiver.ledger.removed_rows import NoteKeys, has_seen_object, read_notes, repair_note, weigh_notes
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import ListedManifest, list_manifests, read_manifest

@@ -19,8 +19,7 @@ from pg_archiver.domain.tables import RowIdentity, TableShape
 from pg_archiver.domain.wording import say_count
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, ObjectMissing, Refused, StorageRefused
-from pg_archiver.ledger.generation import Generation, State
-from pg_archiver.ledger.kept_rows import (
+from pg_archiver.ledger.removed_rows import (
     NoteKeys,
     has_kept,
     has_note,
@@ -30,6 +29,7 @@ from pg_archiver.ledger.kept_rows import (
     tell_contradictions,
     weigh_notes,
 )
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest

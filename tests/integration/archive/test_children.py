@@ -11,7 +11,7 @@ import pytest
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import TableRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.policies.settings import parse_table
 from tests.support.concurrency import in_background, until, wait_for_blocked
 from tests.support.place import EVENTS, Place, hours_ago

@@ -9,7 +9,7 @@ import pytest
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.domain.tables import RowIdentity
 from pg_archiver.errors import Stopped, TableRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from tests.support.place import Place, hours_ago
 
 ROWS = 25

@@ -9,8 +9,8 @@ import pytest
 from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.archive.export import export
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, Refused, Stopped, Superseded
-from pg_archiver.ledger.generation import State
 from pg_archiver.ledger.locks import window_lock
+from pg_archiver.ledger.window_generation import State
 from tests.support.hooks import between_keys_and_rows, hooked
 from tests.support.place import EVENTS, Place, hours_ago
 

@@ -16,8 +16,8 @@ from pg_archiver.archive.export import export
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
-from pg_archiver.ledger.generation import State
 from pg_archiver.ledger.locks import window_lock
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored

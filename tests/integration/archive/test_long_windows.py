@@ -13,7 +13,7 @@ import pytest
 
 from pg_archiver.archive.export import export
 from pg_archiver.errors import DatabaseInterrupted
-from pg_archiver.postgres.pinned_session import SessionLimits
+from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.uploads import Upload

@@ -10,7 +10,7 @@ from pg_archiver.archive.export import export_all
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import CheckFailed, TableRefused, ValueRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from tests.integration.archive.test_partitions import ROWS, partitioned, partitions
 from tests.support.place import EVENTS, Place, hours_ago
 

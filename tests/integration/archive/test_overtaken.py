@@ -12,9 +12,9 @@ from pg_archiver.archive.store import store
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import Stopped, Superseded
-from pg_archiver.ledger.generation import State
 from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.partition_drops import PartitionDropLog
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
 from tests.integration.archive.test_partitions import checked, only, partitioned

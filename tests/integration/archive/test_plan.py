@@ -10,7 +10,7 @@ import pytest
 
 from pg_archiver.airflow.archive import TableWork
 from pg_archiver.archive.plan import Plan, plan
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.retention import KEEP_EVERYTHING, KeepDays

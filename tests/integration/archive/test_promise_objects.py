@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import CheckFailed, KeyTaken, Refused, StorageRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.object_keys import manifest_key, sidecar_key
 from pg_archiver.s3.bucket import Bucket

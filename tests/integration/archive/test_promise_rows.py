@@ -9,7 +9,7 @@ import pytest
 
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import CheckFailed
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from tests.support.concurrency import in_background, wait_for_blocked
 from tests.support.hooks import between_keys_and_rows
 from tests.support.place import EVENTS, Place, hours_ago

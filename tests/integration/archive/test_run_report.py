@@ -8,7 +8,7 @@ from pg_archiver.archive.report import BatchEnd, Report, report
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import CheckFailed
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.support.place import EVENTS, Place, hours_ago
 

@@ -9,7 +9,7 @@ import pytest
 
 from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.errors import DatabaseInterrupted, TableRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from tests.integration.archive.test_identities import ROWS, filled
 from tests.integration.archive.test_partitions import ROWS as ROWS_A_DAY
 from tests.integration.archive.test_partitions import checked, day, name_of, partitioned, partitions, removed

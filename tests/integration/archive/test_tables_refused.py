@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pg_archiver.errors import DatabaseRefused, TableRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.refusals import refused
 

@@ -9,7 +9,7 @@ import pytest
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.archive.export import export
 from pg_archiver.errors import Busy, Interrupted, Superseded
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.support.concurrency import at_once
 from tests.support.hooks import acting_before

@@ -16,7 +16,7 @@ from pg_archiver.archive.report import BatchEnd, report
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import ArchiverError, Damaged, DatabaseInterrupted, DatabaseRefused, ValueRefused
-from pg_archiver.ledger.generation import State
+from pg_archiver.ledger.window_generation import State
 from pg_archiver.postgres import session as database_module
 from pg_archiver.postgres.session import Line
 from tests.integration.archive.test_partitions import name_of, partitioned, partitions

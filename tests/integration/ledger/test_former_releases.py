@@ -11,7 +11,7 @@ import pytest
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import Batch
-from pg_archiver.ledger.kept_rows import find_removed_rows
+from pg_archiver.ledger.removed_rows import find_removed_rows
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.compression import Compression
 from pg_archiver.objects.manifest_files import list_manifests, read_manifest

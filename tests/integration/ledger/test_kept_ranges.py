@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import Stopped
-from pg_archiver.ledger.kept_rows import find_removed_rows
 from pg_archiver.ledger.migrations import list_migrations
+from pg_archiver.ledger.removed_rows import find_removed_rows
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 from pg_archiver.verify.rebuild_ledger import rebuild

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from pg_archiver.archive.delete import Deleted
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 from pg_archiver.domain.windows import DueWindow
-from pg_archiver.ledger.kept_rows import RemovedRows, find_removed_rows
+from pg_archiver.ledger.removed_rows import RemovedRows, find_removed_rows
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.object_keys import kept_folder
 from pg_archiver.verify.rebuild_ledger import rebuild

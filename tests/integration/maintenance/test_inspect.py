@@ -15,7 +15,7 @@ from psycopg import pq
 from pg_archiver.errors import TableRefused
 from pg_archiver.maintenance.inspect import inspect
 from pg_archiver.maintenance.inspection import Method
-from pg_archiver.postgres import snapshots
+from pg_archiver.postgres import snapshot_holders
 from tests.support.concurrency import until
 from tests.support.maintenance_steps import filled, inspected, more, transaction
 from tests.support.place import Place
@@ -25,7 +25,7 @@ _EXTENSION = {Method.MEASURED: "pgstattuple", Method.FREE_SPACE_MAP: "pg_freespa
 
 @pytest.fixture(autouse=True)
 def every_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
+    monkeypatch.setattr(snapshot_holders, "LONG_SNAPSHOT", timedelta(0))
 
 
 def with_method(place: Place, method: Method) -> Place:

@@ -38,7 +38,7 @@ from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.postgres import activity, session
 from pg_archiver.postgres.activity import StatementMonitor
-from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.base_session import ALIVE
 from tests.support.concurrency import in_background, until
 from tests.support.maintenance_steps import QUICK, filled, inspected, transaction, upkeep
 from tests.support.place import Place

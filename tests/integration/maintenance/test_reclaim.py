@@ -20,9 +20,9 @@ from pg_archiver.maintenance.disk_room import UNKNOWN_SPACE, FreeSpace
 from pg_archiver.maintenance.reclaim import ReclaimContext, Reclaimed, ReclaimRules, reclaim
 from pg_archiver.policies.maintenance_settings import Strategy
 from pg_archiver.policies.off_hours import OffHours
-from pg_archiver.postgres import activity, snapshots
+from pg_archiver.postgres import activity, snapshot_holders
 from pg_archiver.postgres import session as session_module
-from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.base_session import ALIVE
 from pg_archiver.postgres.session import Session
 from tests.support.concurrency import in_background, until
 from tests.support.maintenance_steps import QUICK, filled, inspected, more, transaction, upkeep
@@ -46,7 +46,7 @@ _AT_THE_GATE = "SELECT 1 FROM pg_stat_progress_cluster WHERE phase = 'rebuilding
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
+    monkeypatch.setattr(snapshot_holders, "LONG_SNAPSHOT", timedelta(0))
     monkeypatch.setattr(step, "ARCHIVE_WAIT_SECONDS", 0.3)
     monkeypatch.setattr(step, "ARCHIVE_POLL_SECONDS", 0.05)
     monkeypatch.setattr(session_module, "LOCK_WAIT_SECONDS", 0.3)
@@ -387,7 +387,7 @@ def test_it_waits_for_an_archive_run_that_has_windows_in_hand(place: Place) -> N
     node = file_node(place)
     windows = place.windows()
     place.export(windows[0])
-    with pytest.raises(Busy, match=r"an archive run has windows of .* in hand"):
+    with pytest.raises(Busy, match=r"an archive run has windows of .* in progress"):
         reclaimed(place)
     assert file_node(place) == node
     # Nobody has gone on with it for a long time: whoever exported it is gone.

@@ -8,7 +8,7 @@ import pytest
 
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
 from pg_archiver.maintenance.vacuum import VacuumCost, Vacuumed, vacuum
-from pg_archiver.postgres import activity, snapshots
+from pg_archiver.postgres import activity, snapshot_holders
 from tests.support.concurrency import in_background, until
 from tests.support.maintenance_steps import filled, transaction, upkeep
 from tests.support.place import Place
@@ -17,7 +17,7 @@ from tests.support.place import Place
 @pytest.fixture(autouse=True)
 def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(snapshots, "LONG_SNAPSHOT", timedelta(0))
+    monkeypatch.setattr(snapshot_holders, "LONG_SNAPSHOT", timedelta(0))
 
 
 def vacuumed(place: Place, pace: VacuumCost | None = None) -> Vacuumed:

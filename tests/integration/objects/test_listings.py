@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pg_archiver.ledger.kept_rows import NoteKeys
+from pg_archiver.ledger.removed_rows import NoteKeys
 from pg_archiver.verify.rebuild_ledger import rebuild
 from pg_archiver.verify.verify_archive import verify
 from tests.integration.verify.test_rebuild_ledger import LOST

@@ -21,7 +21,7 @@ from pg_archiver.airflow.maintenance import Maintenance
 from pg_archiver.ledger.maintenance_log import Action
 from pg_archiver.maintenance.pg_repack import client_options
 from pg_archiver.policies.yaml_file import Client
-from pg_archiver.postgres.pinned_session import ALIVE
+from pg_archiver.postgres.base_session import ALIVE
 from pg_archiver.postgres.session import Session
 from tests.support.concurrency import until
 from tests.support.place import EVENTS, Place, hours_ago

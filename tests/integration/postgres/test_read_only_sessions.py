@@ -10,7 +10,7 @@ import pytest
 from pg_archiver.archive.export import rehearse
 from pg_archiver.archive.plan import plan
 from pg_archiver.archive.report import BatchEnd, report
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.domain.work import Batch
 from pg_archiver.errors import DatabaseRefused
 from pg_archiver.ledger.maintenance_log import MaintenanceLog

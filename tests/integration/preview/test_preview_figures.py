@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from pg_archiver.archive.plan import Outlook, foresee
-from pg_archiver.archive.run_limits import Limits
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.retention import KEEP_EVERYTHING, KeepDays

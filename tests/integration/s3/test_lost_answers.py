@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 
 from pg_archiver.errors import KeyTaken, StorageInterrupted
-from pg_archiver.ledger.kept_rows import read_notes
+from pg_archiver.ledger.removed_rows import read_notes
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.s3.bucket import Bucket

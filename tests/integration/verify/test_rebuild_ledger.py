@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pg_archiver.archive.delete import Deleted
-from pg_archiver.domain.positions import Positions
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.errors import CheckFailed, Unfinished
-from pg_archiver.ledger.kept_rows import read_notes
+from pg_archiver.ledger.removed_rows import read_notes
 from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.verify.rebuild_ledger import Rebuilt, rebuild
 from tests.integration.restore.test_restore_objects import flip_a_bit

@@ -31,7 +31,7 @@ from pg_archiver.maintenance.compact.reindex import Bloat, drop_leftovers, rebui
 from pg_archiver.maintenance.compact.row_mover import MovePace, Mover
 from pg_archiver.maintenance.disk_room import IndexRoom
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.snapshots import wait_until_free
+from pg_archiver.postgres.snapshot_holders import wait_until_free
 from pg_archiver.runtime.log_interval import LogInterval
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.ledger.generation import Generation
+from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import read_timeline
 from pg_archiver.objects.manifest import (
     FORMAT,

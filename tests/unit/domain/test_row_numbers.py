@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 
 NUMBERS = st.sets(st.integers(-5, 40))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.maintenance.fresh_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
+from pg_archiver.maintenance.rewritten_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
 
 PAGE = 8192
 BIGINT, TIMESTAMP = StoredColumn(8, "d", 8.0), StoredColumn(8, "d", 8.0)

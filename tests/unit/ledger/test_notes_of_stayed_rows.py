@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from pg_archiver.domain.positions import NONE, Positions
-from pg_archiver.ledger.kept_notes import KeptNote, Past, judge
+from pg_archiver.domain.row_numbers import NONE, Positions
+from pg_archiver.ledger.notes_of_stayed_rows import KeptNote, Past, judge
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

@@ -18,11 +18,11 @@ from itertools import islice
 
 from pydantic import ValidationError
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import CheckFailed, KeyTaken, Refused
-from pg_archiver.ledger.generation import Generation
-from pg_archiver.ledger.kept_notes import KeptNote, contradict, format_for, judge
+from pg_archiver.ledger.notes_of_stayed_rows import KeptNote, contradict, format_for, judge
+from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import data_keys, kept_folder, kept_key

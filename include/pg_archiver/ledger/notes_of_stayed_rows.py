@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 
 # Where notes differ of more rows than these, which of them left is in doubt altogether.
 _MOST_DISPUTED = 100_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pg_archiver.domain.positions import NONE, Positions
+from pg_archiver.domain.row_numbers import NONE, Positions
 from pg_archiver.domain.windows import Window
 
 
