@@ -1,6 +1,7 @@
 """What holds for a client's table right now, from the form, Airflow's Variables, the policy file and the ledger.
 
-N, and whether rows may leave: asked in the same way by a run and by what previews one.
+N, and whether rows may leave: asked in the same way by a run and by what previews one. In which order N's sources
+count is in `variables.choose_keep_days`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one seam to Airflow: its connections, Variables and runs on one side, the archiver's words on the other.
+"""Airflow's connections, as sessions and buckets; the time of a run, and a stop that Airflow asks for.
 
 Hooks are imported where they are used: a worker builds its DAG for every task, and most tasks need one of them.
 """

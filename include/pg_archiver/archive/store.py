@@ -1,4 +1,4 @@
-"""store: reads an exported object back from S3 in full, compares all of it, and only then vouches for it.
+"""store: reads an exported object back from S3 in full, compares all of it, and only then writes its manifest.
 
 What S3 answers to an upload proves nothing here; what it gives back does. Nothing may be deleted because of an
 object that did not pass through this step.

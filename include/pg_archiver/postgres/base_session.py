@@ -1,4 +1,4 @@
-"""One session on a database: its statements and transactions, and the settings that hold in them."""
+"""What a session on a database does with statements and transactions, and the settings that are pinned in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The edge to Postgres: one connection for one task, and errors in our own words."""
+"""The session of a task: how it connects, COPY in and out, advisory locks, errors in our own words."""
 
 from __future__ import annotations
 

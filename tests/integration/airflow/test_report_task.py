@@ -15,6 +15,8 @@ from pg_archiver.errors import Unfinished
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.task_context import connect_airflow, context_of, set_variables, work_on
 
+pytestmark = pytest.mark.more
+
 GROUP = "analytics-events"
 
 
@@ -94,7 +96,7 @@ def test_an_export_that_somebody_marked_as_successful_has_exported_nothing(fille
     batches, summary = work_on(filled, enabled=True).plan(context_of())
     found = reported(filled, batches, Task(summary, [], states()))
     assert len(found.unfinished) == 2
-    assert all("was not begun: its export did not say" in line for line in found.unfinished)
+    assert all("was not begun: its export did not report" in line for line in found.unfinished)
 
 
 def test_what_exports_of_another_plan_returned_counts_for_nothing(filled: Place) -> None:

@@ -333,7 +333,9 @@ def test_a_role_that_may_not_is_refused_before(place: Place) -> None:
     bloated(place)
     role = place.as_role("clerk")
     role.sql(f"GRANT USAGE ON SCHEMA analytics TO {role.role}; GRANT SELECT, DELETE ON analytics.events TO {role.role}")
-    with pytest.raises(DatabaseRefused, match=r"may not maintain analytics\.events: grant it the role .* postgres"):
+    with pytest.raises(
+        DatabaseRefused, match=r"may not maintain analytics\.events. Fix: grant it the role .* postgres"
+    ):
         reclaimed(role)
     assert not place.has_ledger()
     role.sql(f"GRANT MAINTAIN ON analytics.events TO {role.role}")

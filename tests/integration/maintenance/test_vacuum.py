@@ -75,7 +75,9 @@ def test_a_role_that_may_not_is_refused_instead_of_warned(place: Place) -> None:
     role.sql(f"GRANT USAGE ON SCHEMA analytics TO {role.role}; GRANT ALL ON analytics.events TO {role.role}")
     role.sql(f"GRANT CREATE ON DATABASE {place.database} TO {role.role}")
     role.sql(f"REVOKE MAINTAIN ON analytics.events FROM {role.role}")
-    with pytest.raises(DatabaseRefused, match=r"may not maintain analytics\.events: grant it the role of the table's"):
+    with pytest.raises(
+        DatabaseRefused, match=r"may not maintain analytics\.events. Fix: grant it the role of the table's"
+    ):
         vacuumed(role)
     role.sql(f"GRANT MAINTAIN ON analytics.events TO {role.role}")
     assert vacuumed(role).after.dead == 0

@@ -220,7 +220,7 @@ def test_without_the_script_it_is_refused_before_anything_is_done(
         anywhere.sql(f"REVOKE MAINTAIN ON analytics.events FROM {sql.Identifier(found.role).as_string()}")
     else:
         anywhere.sql(f"REVOKE {found.owned.master} FROM {sql.Identifier(found.role).as_string()}")
-    with pytest.raises(DatabaseRefused, match=r"may not maintain analytics.events: grant it the role of the"):
+    with pytest.raises(DatabaseRefused, match=r"may not maintain analytics.events. Fix: grant it the role of the"):
         found.run().vacuum()
     with pytest.raises(ArchiverError, match="may not maintain"):
         found.run(Strategy.VACUUM_FULL).reclaim(None)
