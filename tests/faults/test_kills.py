@@ -42,13 +42,13 @@ DROPS: dict[Shape, tuple[str, ...]] = {
         "after ledger/partition_drops/begin",
         "after archive/drop_partition/detach_concurrently",
         "after archive/drop_partition/drop",
-        "after ledger/partition_drops/ended",
-        "before ledger/windows/deleted",
+        "after ledger/partition_drops/end",
+        "before ledger/windows/mark_deleted",
     ),
     "defaulted": (
         "after archive/drop_partition/detach",
-        "after ledger/partition_drops/ended",
-        "before ledger/windows/deleted",
+        "after ledger/partition_drops/end",
+        "before ledger/windows/mark_deleted",
     ),
 }
 
