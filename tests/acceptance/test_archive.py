@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
+
 from tests.acceptance.conftest import HOURS, Tenants, utc_now
 from tests.acceptance.settings import LAST_SCHEDULED
 
@@ -101,6 +103,7 @@ def test_a_backfill_archives_what_was_due_then_and_twice_is_once(tenants: Tenant
     assert past.count() == expected
 
 
+@pytest.mark.more
 def test_two_runs_at_once_on_one_client(tenants: Tenants) -> None:
     twice = tenants["twice"]
     tenants.api.delete_variable("archive_keep_days__twice")
@@ -114,6 +117,7 @@ def test_two_runs_at_once_on_one_client(tenants: Tenants) -> None:
     assert ledger[0] == (DUE, DUE), "each row was archived and deleted exactly once"
 
 
+@pytest.mark.more
 def test_a_cleared_task_runs_again_and_changes_nothing(tenants: Tenants) -> None:
     cleared = tenants["cleared"]
     run = cleared.run()
@@ -127,6 +131,7 @@ def test_a_cleared_task_runs_again_and_changes_nothing(tenants: Tenants) -> None
     assert cleared.count() == 48
 
 
+@pytest.mark.more
 def test_start_and_end_limit_the_run_and_never_widen_it(tenants: Tenants) -> None:
     limited = tenants["limited"]
     now = utc_now()
@@ -143,6 +148,7 @@ def test_start_and_end_limit_the_run_and_never_widen_it(tenants: Tenants) -> Non
     assert "is not after start" in turned.log("plan")
 
 
+@pytest.mark.more
 def test_a_name_that_holds_anything_works(tenants: Tenants) -> None:
     odd = tenants["Quoted 'n' /100%{x} ü"]
     tenants.api.set_variable(odd.dag_id.replace("archive__", "archive_keep_days__"), "1")
