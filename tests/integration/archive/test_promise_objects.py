@@ -119,6 +119,7 @@ def test_a_zstd_object_that_was_cut_off_is_given_up_too(place: Place) -> None:
     place.write(key, truncated(place.read(key)))
     with pytest.raises(CheckFailed):
         place.check(window)
+    assert place.ledger("state, cause") == [("void", "damaged")]
     assert len(place.live()) == ROWS
 
 
