@@ -14,7 +14,14 @@ from pg_archiver.domain.sizes import Sizes
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused
 from pg_archiver.maintenance.inspection import IndexCondition, Inspection, Method, TablePart
-from pg_archiver.maintenance.rewritten_size import StoredColumn, btree_bytes, heap_bytes, row_bytes
+from pg_archiver.maintenance.rewritten_size import (
+    LINE_POINTER,
+    PAGE_HEADER,
+    StoredColumn,
+    btree_bytes,
+    heap_bytes,
+    row_bytes,
+)
 from pg_archiver.postgres.catalog import require_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.snapshot_holders import find_holders
@@ -22,8 +29,6 @@ from pg_archiver.postgres.snapshot_holders import find_holders
 _ORDINARY, _PARTITIONED = "r", "p"
 # A chunk of TOAST fills a quarter of a page, unless it is a value's last.
 _TOAST_ROW = 2_032
-_LINE_POINTER = 4
-_PAGE_HEADER = 24
 _FREE_SPACE_STEP = 32
 # How full the pages of a fresh b-tree are.
 _LEAF_FILL = 0.9
@@ -68,10 +73,13 @@ def measure_table(session: Session, table: TableName, timestamp_column: str, *, 
     )
 
 
-def measure_heap(session: Session, oid: int) -> TablePart | None:
-    """Measure one table with a file of its own, by the same arithmetic as `measure_table`; None if it is gone."""
+def measure_heap(session: Session, oid: int, *, with_indexes: bool) -> TablePart | None:
+    """Measure one table with a file of its own, by the same arithmetic as `measure_table`; None if it is gone.
+
+    Without its indexes none of them is read, and the part has none.
+    """
     rows = [row for row in session.fetch_all("maintenance/inspect/parts", oid=oid) if row.oid == oid]
-    return _part(session, rows[0], _find_functions(session), "") if rows else None
+    return _part(session, rows[0], _find_functions(session), "", with_indexes=with_indexes) if rows else None
 
 
 def refuse_without_rights(found: Inspection) -> None:
@@ -122,7 +130,14 @@ class _Rows:
     sure: bool = False
 
 
-def _part(session: Session, row: Row, functions: Mapping[str, TableName], timestamp_column: str) -> TablePart:
+def _part(
+    session: Session,
+    row: Row,
+    functions: Mapping[str, TableName],
+    timestamp_column: str,
+    *,
+    with_indexes: bool = True,
+) -> TablePart:
     sizes, main = _sizes(row), int(row.main_bytes)
     stored = _stored(row.columns)
     length = None if stored is None else row_bytes(stored)
@@ -133,7 +148,7 @@ def _part(session: Session, row: Row, functions: Mapping[str, TableName], timest
         toast = _rows(session, row.toast_oid, int(row.toast_heap_bytes), row.block_size, counted, functions)
         kept = _fresh_heap(toast, int(row.toast_heap_bytes), row.block_size, 100)
         toast_free = round(sizes.toast * (1 - kept / row.toast_heap_bytes)) if row.toast_heap_bytes else 0
-    indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap))
+    indexes = tuple(_indexes(session, row.oid, timestamp_column, functions, heap)) if with_indexes else ()
     heap_free = main - _fresh_heap(heap, main, row.block_size, row.fill_factor)
     return TablePart(
         oid=row.oid,
@@ -172,8 +187,8 @@ def _rows(
         # Of pages that the visibility map vouches for it takes all that the free space map does not call free, which
         # counts in steps of 32 bytes, for rows: with the page's header and their line pointers.
         unread = (1 - found.scanned_share) * size / block_size
-        pointers = _LINE_POINTER * found.scanned_share
-        taken = max(0, found.live_bytes - unread * (_PAGE_HEADER + _FREE_SPACE_STEP / 2))
+        pointers = LINE_POINTER * found.scanned_share
+        taken = max(0, found.live_bytes - unread * (PAGE_HEADER + _FREE_SPACE_STEP / 2))
         length = taken / found.live + pointers if found.live else None
         return _Rows(found.live, found.dead, length, sure=True)
     if method is Method.FREE_SPACE_MAP:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-_PAGE_HEADER = 24
-_LINE_POINTER = 4
+PAGE_HEADER = 24
+LINE_POINTER = 4
 _ROW_HEADER = 23
 _INDEX_ROW_HEADER = 8
 _INDEX_META_PAGES = 2
@@ -37,18 +37,18 @@ def row_bytes(columns: Sequence[StoredColumn]) -> float:
     """Return what an average row takes up on a page, with its header and line pointer."""
     has_nulls = any(column.null_share for column in columns)
     header = _align(_ROW_HEADER + (ceil(len(columns) / 8) if has_nulls else 0))
-    return header + _data_bytes(columns) + _LINE_POINTER
+    return header + _data_bytes(columns) + LINE_POINTER
 
 
 def heap_bytes(rows: int, length: float, block_size: int, fill_factor: int) -> int:
     """Return the size of a heap that holds so many rows of this length, line pointer included, and nothing else."""
-    fits = max(1, int((block_size - _PAGE_HEADER) * fill_factor / 100 / length))
+    fits = max(1, int((block_size - PAGE_HEADER) * fill_factor / 100 / length))
     return -(-rows // fits) * block_size
 
 
 def btree_bytes(entries: int, columns: Sequence[StoredColumn], block_size: int, fill_factor: int) -> int:
     """Return the size of a b-tree of so many entries; duplicates, which share an entry, would take less."""
-    entry = _INDEX_ROW_HEADER + _data_bytes(columns) + _LINE_POINTER
+    entry = _INDEX_ROW_HEADER + _data_bytes(columns) + LINE_POINTER
     return round(entries * entry * 100 / fill_factor) + _INDEX_META_PAGES * block_size
 
 

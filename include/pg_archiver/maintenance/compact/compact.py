@@ -257,7 +257,7 @@ class _Compaction:
 
     def _needed_blocks(self) -> int | None:
         """Return how many pages the rows need, by the measure of `inspect`; None where nobody knows."""
-        part = measure_heap(self._session, self._part.oid)
+        part = measure_heap(self._session, self._part.oid, with_indexes=False)
         if part is None:
             raise _GoneError
         if not part.is_known:

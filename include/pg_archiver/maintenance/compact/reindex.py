@@ -65,7 +65,7 @@ def rebuild_bloated(
         DatabaseInterrupted: broken off in the middle of one; the next run clears up.
     """
     notes = []
-    part = measure_heap(session, oid)
+    part = measure_heap(session, oid, with_indexes=True)
     for index in sorted(part.indexes if part else (), key=lambda index: (index.size, index.name)):
         if not index.valid or not _is_bloated(index, bloat, shrunk):
             continue
