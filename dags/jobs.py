@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, Asset, AssetWatcher, Param, get_parsing_context, task
+from airflow.sdk import DAG, Param, get_parsing_context, task
 
-from pg_archiver.airflow import connections, dag_docs
-from pg_archiver.airflow.airflow_ids import add_name_prefix, jobs_dag_id, jobs_pool_name
+from pg_archiver.airflow import connections, jobs_docs
+from pg_archiver.airflow.airflow_ids import jobs_dag_id, jobs_pool_name
 from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args
-from pg_archiver.airflow.due_trigger import Due
-from pg_archiver.airflow.jobs import LONGEST_JOB, ClaimJson, InstanceRun
+from pg_archiver.airflow.jobs import LONGEST_JOB, ClaimJson, InstanceRun, make_wake_up
 from pg_archiver.policies.jobs import InstanceJobs
 from pg_archiver.policies.yaml_file import Policies
 
-APPROVE_DAG = add_name_prefix("approve_jobs")
 # Not for correctness, which locks see to: one run that hangs must not hold up the next wake-up.
 AT_ONCE = 4
 LABEL = "{{ (task.op_kwargs['claim']['database'] ~ ' / ' ~ task.op_kwargs['claim']['job_name']) | truncate(240, True) }}"
@@ -51,21 +48,12 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
     """Return the choice of what is due, and a mapped task for each job and database."""
     conn_id = instance.conn_id
     dag_id = jobs_dag_id(conn_id)
-    wake_up = Asset(
-        name=dag_id,
-        uri=f"archiver://{dag_id}",
-        group="archiver",
-        watchers=[
-            AssetWatcher(name=f"{dag_id} {database}", trigger=Due(conn_id=conn_id, database=database))
-            for database in instance.source_databases
-        ],
-    )
     with DAG(
         dag_id=dag_id,
         dag_display_name=f"jobs {conn_id}",
         description=f"Runs the jobs of the databases of {conn_id} that are due",
-        doc_md=dag_docs.describe_jobs(instance, policies.source),
-        schedule=[wake_up],
+        doc_md=jobs_docs.describe_jobs(instance, policies.source),
+        schedule=[make_wake_up(conn_id, instance.source_databases)],
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,
@@ -81,7 +69,6 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
             run = InstanceRun(policies, instance, context)
             chosen = run.choose()
             context["ti"].xcom_push(key="summary", value=chosen.summary)
-            context["ti"].xcom_push(key="requests", value=chosen.requests)
             return chosen.claims
 
         # The next start of a job is its retry.
@@ -102,8 +89,17 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
             return found.as_dict()
 
         claims = choose()
-        ask = TriggerDagRunOperator.partial(
-            task_id="ask", trigger_dag_id=APPROVE_DAG, skip_when_already_exists=True
-        ).expand_kwargs(claims.operator.output["requests"] if False else choose_requests(claims))
         run.expand(claim=claims) >> report(claims)
     return dag
+
+
+def build_dags() -> None:
+    """Build the DAG that is asked for, or all of them."""
+    policies = connections.load_policies()
+    wanted = get_parsing_context().dag_id
+    for conn_id, instance in policies.jobs.items():
+        if wanted in {None, jobs_dag_id(conn_id)}:
+            build_jobs_dag(instance, policies)
+
+
+build_dags()

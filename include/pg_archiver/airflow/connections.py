@@ -90,9 +90,9 @@ def open_session(
 
 
 @contextmanager
-def open_database(
-    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool = False
-) -> Generator[Session]:
+def open_database[S: Session](
+    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool, kind: type[S]
+) -> Generator[S]:
     """Open a connection to any database of an instance, for one task; the rest as in `open_session`.
 
     Args:
@@ -102,10 +102,11 @@ def open_database(
         setting: which setting of the policy file names the connection, for messages.
         writes: whether this session is going to write.
         one_session_proxy: as in `Session.connect`.
+        kind: the kind of session.
     """
     with (
         watch_for_stop() as stop,
-        Session.connect(
+        kind.connect(
             partial(_connect, database, conn_id, setting),
             database,
             f"archiver {step}",
