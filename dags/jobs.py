@@ -19,11 +19,17 @@ from pg_archiver.policies.yaml_file import Policies
 
 # Not for correctness, which locks see to: one run that hangs must not hold up the next wake-up.
 AT_ONCE = 4
-LABEL = "{{ (task.op_kwargs['claim']['database'] ~ ' / ' ~ task.op_kwargs['claim']['job_name']) | truncate(240, True) }}"
+LABEL = (
+    "{{ (task.op_kwargs['claim']['database'] ~ ' / ' ~ task.op_kwargs['claim']['job_name']) | truncate(240, True) }}"
+)
 
 PARAMETERS = {
     "jobs": Param(
-        [], type="array", items={"type": "string"}, title="Jobs", description="Names of jobs; empty for all that are due."
+        [],
+        type="array",
+        items={"type": "string"},
+        title="Jobs",
+        description="Names of jobs; empty for all that are due.",
     ),
     "databases": Param(
         [], type="array", items={"type": "string"}, title="Databases", description="Empty for all of the instance."

@@ -99,8 +99,10 @@ class JobsReport:
             Unfinished: it names them.
         """
         if bad := [*self.failed, *self.problems]:
-            raise Unfinished(f"{'; '.join(bad)}. All others were run. The errors of procedures are in "
-                             "archiver.job_errors of their databases")
+            raise Unfinished(
+                f"{'; '.join(bad)}. All others were run. The errors of procedures are in "
+                "archiver.job_errors of their databases"
+            )
 
 
 @dataclass(frozen=True)
@@ -264,7 +266,9 @@ class InstanceRun:
                 succeeded += 1
             else:
                 not_run.append(f"{name}: {result['told']}")
-        found = JobsReport(succeeded, tuple(failed), tuple(not_run), tuple(summary["problems"]), tuple(summary["notes"]))
+        found = JobsReport(
+            succeeded, tuple(failed), tuple(not_run), tuple(summary["problems"]), tuple(summary["notes"])
+        )
         for line in (found.note, *found.notes):
             log.info("%s", line)
         return found

@@ -76,7 +76,9 @@ def refuse_problems(found: Sequence[Mapping[str, Any] | None], expected: Sequenc
     """
     seen = {one["conn_id"]: one for one in found if one}
     problems = [line for one in seen.values() for line in one["problems"]]
-    problems += [f"{conn_id} was not looked into; the error is in its task's log" for conn_id in expected if conn_id not in seen]
+    problems += [
+        f"{conn_id} was not looked into; the error is in its task's log" for conn_id in expected if conn_id not in seen
+    ]
     if problems:
         more = f"; and {len(problems) - _MOST_NAMED:,} more" if len(problems) > _MOST_NAMED else ""
         raise Unfinished(f"{'; '.join(problems[:_MOST_NAMED])}{more}")
