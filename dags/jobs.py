@@ -14,7 +14,7 @@ from pg_archiver.airflow import connections, jobs_docs
 from pg_archiver.airflow.airflow_ids import jobs_dag_id, jobs_pool_name
 from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args
 from pg_archiver.airflow.jobs import LONGEST_JOB, ClaimJson, InstanceRun, make_wake_up
-from pg_archiver.policies.jobs import InstanceJobs
+from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.yaml_file import Policies
 
 # Not for correctness, which locks see to: one run that hangs must not hold up the next wake-up.
@@ -59,7 +59,7 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
         dag_display_name=f"jobs {conn_id}",
         description=f"Runs the jobs of the databases of {conn_id} that are due",
         doc_md=jobs_docs.describe_jobs(instance, policies.source),
-        schedule=[make_wake_up(conn_id, instance.source_databases)],
+        schedule=[make_wake_up(conn_id, instance.sources)],
         catchup=False,
         max_active_runs=AT_ONCE,
         is_paused_upon_creation=True,

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -46,6 +46,8 @@ KEEPALIVES = {
 }
 # What the extra of a connection may say to the driver and the provider instead of the server.
 _DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"}
+
+_Session = TypeVar("_Session", bound=Session)
 
 _stop = Stop()
 
@@ -90,9 +92,9 @@ def open_session(
 
 
 @contextmanager
-def open_database[S: Session](
-    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool, kind: type[S]
-) -> Generator[S]:
+def open_database(
+    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool, kind: type[_Session]
+) -> Generator[_Session]:
     """Open a connection to any database of an instance, for one task; the rest as in `open_session`.
 
     Args:

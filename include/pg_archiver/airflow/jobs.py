@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.sdk import Asset, AssetWatcher
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -21,10 +21,10 @@ from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.variables import find_jobs_pause
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import ArchiverError, SettingError, Stopped, Unfinished
-from pg_archiver.jobs.choose import EVERYTHING, JobsPlan, Problem, Selection, plan_jobs
+from pg_archiver.jobs.choose import EVERYTHING, JobsPlan, Selection, plan_jobs
 from pg_archiver.jobs.run import AirflowRun, Ending, run_claimed
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
-from pg_archiver.policies.jobs import InstanceJobs
+from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS
 from pg_archiver.policies.yaml_file import Policies
 from pg_archiver.postgres.procedures_session import ProceduresSession
@@ -37,6 +37,7 @@ LONGEST_JOB = timedelta(hours=25)
 _ENDED = {"success", "failed"}
 _MOST_NAMED = 10
 ClaimJson = dict[str, Any]
+_Session = TypeVar("_Session", bound=Session)
 
 
 def make_wake_up(conn_id: str, databases: Sequence[str] = ()) -> Asset:
@@ -289,9 +290,9 @@ def _read_selection(parameters: Mapping[str, Any]) -> Selection:
     return selection
 
 
-def _open[S: Session](
-    kind: type[S], instance: InstanceJobs, conn_id: str | None, setting: str, database: str
-) -> AbstractContextManager[S]:
+def _open(
+    kind: type[_Session], instance: InstanceJobs, conn_id: str | None, setting: str, database: str
+) -> AbstractContextManager[_Session]:
     if conn_id is None:
         raise SettingError(
             f"{setting} is not set under jobs of {instance.conn_id}, so no procedure can be called. Fix: name the "

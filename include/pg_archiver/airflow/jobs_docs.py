@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from pg_archiver.airflow.airflow_ids import jobs_paused_variable, jobs_pool_name
-from pg_archiver.policies.jobs import InstanceJobs
+from pg_archiver.policies.jobs_settings import InstanceJobs
 
 
 def describe_jobs(instance: InstanceJobs, source: str) -> str:
     """Return the text of an instance's DAG of jobs."""
     settings = instance.settings
-    sources = ", ".join(f"`{one}`" for one in instance.source_databases)
+    sources = ", ".join(f"`{one}`" for one in instance.sources)
+    actions, procedures = ", ".join(settings.actions), ", ".join(settings.procedures) or "none"
     return f"""
 ### What it does
-Runs the jobs that are due: rows of `archiver.jobs` in {sources} (connection `{instance.conn_id}`), and the jobs that
+Runs the jobs that are due: rows of `archiver.jobs` in {sources}, by connection `{instance.conn_id}`, and the jobs that
 `{source}` lists. **choose** checks new and changed rows, counts what has ended and takes what is due; **run** is one
 task for each job and database; **report** says what came of it.
 
-- What jobs may do: {", ".join(settings.actions)}. Procedures that may be called: {", ".join(settings.procedures) or "none"}.
+- What jobs may do: {actions}. Procedures that may be called: {procedures}.
 - Procedures run by the connection `{settings.procedures_conn_id or "(none)"}`, never by the archiver's.
-- {settings.slots} at once (pool `{jobs_pool_name(instance.conn_id)}`; without it no task ever starts, and Airflow shows a
-  warning on this DAG).
+- {settings.slots} at once, by the pool `{jobs_pool_name(instance.conn_id)}`. Without it no task ever starts, and Airflow
+  shows a warning on this DAG.
 
-Each database keeps the record: `SELECT * FROM archiver.job_stats`, `archiver.job_errors`, `archiver.job_history`. What a
-procedure printed or why it failed stays in its own database, and is not in Airflow's log.
+Each database keeps the record, in the views `archiver.job_stats`, `archiver.job_errors` and `archiver.job_history`.
+What a procedure printed, or why it failed, stays in its own database and is not in Airflow's log.
 
 ### When it runs
 When something is due: the triggerer listens to the databases. Without a triggerer the DAG `sweep` wakes it, up to five
@@ -34,9 +35,9 @@ A job that failed is tried again by its own schedule and `retry_period`; clearin
 Name `jobs` and set `run_now` to start them now. `dry_run` checks every chosen job and starts nothing.
 
 ### How to stop it
-Variable `{jobs_paused_variable(instance.conn_id)}` = `true`: nothing starts any more, running jobs end. One job: `SELECT
-archiver.alter_job(ID, scheduled => false)`. Mark a task as failed to cancel its call on the server; what the procedure
-had committed stays.
+Set Variable `{jobs_paused_variable(instance.conn_id)}` to `true`: nothing starts any more, running jobs end. One job
+alone stops with `SELECT archiver.alter_job(ID, scheduled => false)`. Mark a task as failed to cancel its call on the
+server; what the procedure had committed stays.
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.errors import ArchiverError, Stopped, Unfinished
-from pg_archiver.policies.jobs import InstanceJobs
+from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.yaml_file import Policies
 
 log = logging.getLogger(__name__)
