@@ -79,6 +79,11 @@ def maintenance_pool_name(conn_id: str) -> str:
     return add_name_prefix(f"maintenance_{conn_id}")
 
 
+def jobs_pool_name(conn_id: str) -> str:
+    """Return the Airflow pool that bounds the jobs at work on one Postgres instance."""
+    return add_name_prefix(f"jobs_{conn_id}")
+
+
 def group_part(name: str) -> str:
     """Return a name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)
