@@ -6,14 +6,13 @@ and only if the reviewed file lists it: EXECUTE is granted to everybody by defau
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 
+from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import JobRefused
-from pg_archiver.policies.settings import parse_table
 from pg_archiver.postgres.calls import CallEnd
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Row
@@ -21,6 +20,7 @@ from pg_archiver.postgres.statements import TypeName
 
 # How long a check of a config may take.
 CHECK_TIMEOUT = timedelta(seconds=30)
+Allows = Callable[[ProcedureName], bool]
 _SIGNATURE = "(job_id integer, config jsonb)"
 _SIGNATURE_OF_CHECK = "(config jsonb)"
 _KINDS = {"p": "procedure", "f": "function", "a": "aggregate", "w": "window function"}
@@ -30,10 +30,15 @@ _KINDS = {"p": "procedure", "f": "function", "a": "aggregate", "w": "window func
 class Routine:
     """A procedure or function as the catalog has it, which may be called."""
 
-    name: TableName
+    name: ProcedureName
     is_procedure: bool
     first_type: str
     security_definer: bool
+
+    @property
+    def relation(self) -> TableName:
+        """The name for a statement."""
+        return TableName(self.name.schema, self.name.name)
 
     @property
     def note(self) -> str | None:
@@ -43,36 +48,42 @@ class Routine:
         return f"{self.name} is SECURITY DEFINER: it runs with the rights of its owner, not of the jobs' login"
 
 
-def find_procedure(session: ProceduresSession, schema: str | None, name: str, allowed: Sequence[str]) -> Routine:
+def refuse_unlisted(procedure: ProcedureName, allows: Allows) -> None:
+    """Refuse what the policy file does not allow.
+
+    Raises:
+        JobRefused: it is none of those.
+    """
+    if not allows(procedure):
+        raise JobRefused(
+            f"{procedure} is not among the procedures that the policy file allows. Nothing was called. Fix: add it to "
+            "procedures in the jobs section of the instance, or let the job name another"
+        )
+
+
+def find_procedure(session: ProceduresSession, name: ProcedureName, allows: Allows) -> Routine:
     """Return the procedure, or function, that a job of this database calls.
 
     Args:
         session: a session of the procedures' login on the database.
-        schema: the schema that the job names; without one the session's search path counts.
-        name: the name.
-        allowed: the patterns of the policy file.
+        name: what the job names.
+        allows: whether the policy file allows it.
 
     Raises:
         JobRefused: it is missing, ambiguous, has other parameters, is not allowed, or the login may not call it.
     """
-    return _find(session, schema, name, allowed, for_check=False)
+    return _find(session, name, allows, for_check=False)
 
 
-def check_config(
-    session: ProceduresSession,
-    schema: str | None,
-    name: str,
-    allowed: Sequence[str],
-    config: str,
-) -> None:
-    """Let the job's own check look at its config, in a transaction that is read only.
+def check_config(session: ProceduresSession, name: ProcedureName, allows: Allows, config: str) -> None:
+    """Let the job's own check look at its config, which is JSON, in a transaction that is read only.
 
     Raises:
         JobRefused: the check cannot be called, or raised an error, whose words are in `users_words`.
     """
-    routine = _find(session, schema, name, allowed, for_check=True)
+    routine = _find(session, name, allows, for_check=True)
     statement = "jobs/call/check_procedure" if routine.is_procedure else "jobs/call/check_function"
-    ended = session.check(statement, {"routine": routine.name}, longest=CHECK_TIMEOUT, config=config)
+    ended = session.check(statement, {"routine": routine.relation}, longest=CHECK_TIMEOUT, config=config)
     if ended.error:
         raise JobRefused(
             f"its check {routine.name} refuses the config ({ended.error.told}). Nothing was called. Fix: correct "
@@ -98,28 +109,17 @@ def call(session: ProceduresSession, routine: Routine, job_id: int, config: str,
     session.name_application(f"archiver job {job_id} {session.name}")
     return session.call(
         "jobs/call/procedure" if routine.is_procedure else "jobs/call/function",
-        {"routine": routine.name, "id_type": TypeName(routine.first_type)},
+        {"routine": routine.relation, "id_type": TypeName(routine.first_type)},
         longest=longest,
         job_id=str(job_id),
         config=config,
     )
 
 
-def is_allowed(routine: TableName, allowed: Sequence[str]) -> bool:
-    """Return whether one of these patterns, `schema.name` with wildcards in either part, speaks of it."""
-    patterns = [parse_table(pattern) for pattern in allowed]
-    return any(
-        fnmatchcase(routine.schema, pattern.schema) and fnmatchcase(routine.name, pattern.name) for pattern in patterns
-    )
-
-
-def _find(
-    session: ProceduresSession, schema: str | None, name: str, allowed: Sequence[str], *, for_check: bool
-) -> Routine:
-    wanted = f"{schema}.{name}" if schema else name
+def _find(session: ProceduresSession, wanted: ProcedureName, allows: Allows, *, for_check: bool) -> Routine:
     signature = _SIGNATURE_OF_CHECK if for_check else _SIGNATURE
     columns = "check_schema and check_name" if for_check else "proc_schema and proc_name"
-    rows = session.fetch_all("jobs/call/routines", schema=schema, name=name, for_check=for_check)
+    rows = session.fetch_all("jobs/call/routines", schema=wanted.schema, name=wanted.name, for_check=for_check)
     if not rows:
         raise JobRefused(
             f"there is no procedure or function {wanted} in database {session.name}. Nothing was called. Fix: create "
@@ -127,33 +127,32 @@ def _find(
         )
     fitting = [row for row in rows if row.fits]
     if not fitting:
-        others = "; ".join(f"{_KINDS.get(row.kind, row.kind)} {row.schema}.{row.name}({row.arguments})" for row in rows)
+        others = "; ".join(f"{_KINDS.get(row.kind, row.kind)} {wanted}({row.arguments})" for row in rows)
         raise JobRefused(
             f"no {wanted} in database {session.name} has the parameters {signature}: there is {others}. Nothing was "
             "called. Fix: create one with just these"
         )
     if len(fitting) > 1:
-        others = " and ".join(f"{row.schema}.{row.name}({row.arguments})" for row in fitting)
+        others = " and ".join(f"{wanted}({row.arguments})" for row in fitting)
         raise JobRefused(
             f"{wanted} is ambiguous in database {session.name}: there is {others}. Nothing was called. Fix: drop one "
             "of them, or rename it"
         )
-    return _require_callable(session.name, fitting[0], allowed)
+    return _require_callable(session.name, wanted, fitting[0], allows)
 
 
-def _require_callable(database: str, row: Row, allowed: Sequence[str]) -> Routine:
-    name = TableName(row.schema, row.name)
-    if not is_allowed(name, allowed):
-        raise JobRefused(
-            f"{name} is not among the procedures that the policy file allows (jobs: procedures: "
-            f"{list(allowed) or 'none'}). Nothing was called. Fix: list it there, or let the job name another"
-        )
+def _require_callable(database: str, wanted: ProcedureName, row: Row, allows: Allows) -> Routine:
+    # As the catalog has it.
+    name = ProcedureName(row.schema, row.name)
+    refuse_unlisted(name, allows)
     kind = "PROCEDURE" if row.kind == "p" else "FUNCTION"
-    for missing, privilege in ((not row.may_use, f"USAGE ON SCHEMA {row.schema}"), (not row.may_call, "")):
+    for missing, grant in (
+        (not row.may_use, f"USAGE ON SCHEMA {wanted.schema}"),
+        (not row.may_call, f"EXECUTE ON {kind} {wanted}({row.arguments})"),
+    ):
         if missing:
-            grant = privilege or f"EXECUTE ON {kind} {name}({row.arguments})"
             raise JobRefused(
-                f"login {row.login} may not call {name} in database {database}. Nothing was called. Fix: GRANT {grant} "
-                f"TO {row.login}"
+                f"login {row.login} may not call {wanted} in database {database}. Nothing was called. Fix: GRANT "
+                f"{grant} TO {row.login}"
             )
     return Routine(name, row.kind == "p", row.first_type, row.security_definer)

@@ -1,6 +1,6 @@
 -- The routines of this name, and which of them takes just what a job hands over: its number and its config, or to a
--- check its config alone. Without a schema they are those that the session's search path finds, so names may mean
--- anything here, and every one is qualified. A procedure's parameters that it only sets would have to be in the call.
+-- check its config alone. Names mean what users want in this session, so every one here is qualified. What a procedure
+-- only gives back would have to be in the call.
 SELECT
     space.nspname::pg_catalog.text AS schema,
     routine.proname::pg_catalog.text AS name,
@@ -33,8 +33,5 @@ FROM pg_catalog.pg_proc AS routine
 JOIN pg_catalog.pg_namespace AS space ON space.oid OPERATOR(pg_catalog.=) routine.pronamespace
 WHERE
     routine.proname::pg_catalog.text OPERATOR(pg_catalog.=) %(name)s::pg_catalog.text
-    AND CASE
-        WHEN %(schema)s::pg_catalog.text IS NULL THEN pg_catalog.pg_function_is_visible(routine.oid)
-        ELSE space.nspname::pg_catalog.text OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.text
-    END
+    AND space.nspname::pg_catalog.text OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.text
 ORDER BY routine.oid USING OPERATOR(pg_catalog.<)
