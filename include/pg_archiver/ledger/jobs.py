@@ -223,6 +223,17 @@ class JobsTable:
             for row in rows
         ]
 
+    def count_due(self) -> int:
+        """Return how many jobs are due that nobody has taken."""
+        return int(self._session.fetch_one("ledger/jobs/count_due").due)
+
+    def list_exhausted(self) -> list[tuple[str, str, str]]:
+        """Return name, database and reason of the jobs that have failed as often as they may."""
+        return [
+            (row.job_name, row.database_name, row.reason or "")
+            for row in self._session.fetch_all("ledger/jobs/list_exhausted")
+        ]
+
     def requeue(self, ended_runs: Sequence[str]) -> int:
         """Give back what was taken by runs of Airflow that have ended, and never begun; return how many."""
         return self._session.execute("ledger/jobs/requeue", run_ids=list(ended_runs)) if ended_runs else 0
