@@ -32,8 +32,8 @@ def survey_jobs(source: JobsSource, connections: JobConnections) -> Survey:
         return Survey(
             table.count_due(),
             tuple(
-                f"{database} / {name} has failed as often as it may ({reason}). Fix: correct it, then "
-                "SELECT archiver.alter_job(..., scheduled => true)"
-                for name, database, reason in table.list_exhausted()
+                f"{row.database_name} / {row.job_name} has failed as often as it may ({row.reason}). Fix: correct it, "
+                f"then SELECT archiver.alter_job({row.job_id}, scheduled => true) in database {source.database}"
+                for row in table.list_exhausted()
             ),
         )
