@@ -61,8 +61,8 @@ class JobApproval(HITLOperator):
         until = datetime.now(UTC) + PATIENCE
         self.subject = f"Let job {request.job_name} run in {request.database} of {request.conn_id}?"
         self.body = (
-            f"```\n{request.what}\n```\n\nIts row is in `archiver.jobs` of database `{request.source_database}` "
-            f"(job_id {request.job_id}). The answer counts until the row changes.\n\n**Answer** until "
+            f"```\n{request.what}\n```\n\nIts row, with its config, is in `archiver.jobs` of database "
+            f"`{request.source_database}` (job_id {request.job_id}). The answer counts until the row changes.\n\n**Answer** until "
             f"{until:%Y-%m-%d %H:%M} UTC, {PATIENCE // timedelta(hours=1)} hours from now. If nobody does, the job "
             "waits, and the question is asked again the next day."
         )
@@ -99,8 +99,8 @@ def record_answer(policies: Policies, answered: object, context: Mapping[str, An
     instance = policies.jobs.get(request.conn_id)
     if instance is None or request.source_database not in instance.sources:
         raise SettingError(
-            f"{policies.source} has no jobs in database {request.source_database} of {request.conn_id} any more, so the "
-            "answer was not written"
+            f"{policies.source} has no jobs in database {request.source_database} of {request.conn_id} any more, so "
+            "the answer was not written"
         )
     run = InstanceRun(policies, instance, context)
     if not answer(request, rejection, JobsSource(instance, request.source_database), run.connections):

@@ -10,8 +10,6 @@ from pg_archiver.jobs.source import JobConnections, JobsSource
 from pg_archiver.ledger.jobs import JobKey, JobsTable
 from pg_archiver.postgres.session import Row
 
-LONGEST_CONFIG = 2000
-
 
 @dataclass(frozen=True)
 class ApprovalRequest:
@@ -24,7 +22,7 @@ class ApprovalRequest:
         job_id: the row's key.
         job_name: for people.
         definition: the digest of what is asked about; an answer counts for this one alone.
-        what: what it would do, for people.
+        what: what it would do, for people; not its config, which may hold what is not for Airflow.
     """
 
     conn_id: str
@@ -93,5 +91,4 @@ def answer(request: ApprovalRequest, rejection: str | None, source: JobsSource, 
 
 def _describe(row: Row) -> str:
     names = [name for name in (row.proc_schema, row.proc_name, row.function_name) if name]
-    config = row.config if len(row.config) <= LONGEST_CONFIG else f"{row.config[:LONGEST_CONFIG]}…"
-    return f"{row.action} {'.'.join(names)}, config {config}, written by {row.owner}"
+    return f"{row.action} {'.'.join(names)}, written by {row.owner}"
