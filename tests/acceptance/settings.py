@@ -11,6 +11,10 @@ NO_CONNECTION = "not_there"
 NO_POOL = "no_pool"
 SECRET = "open-sesame-7391"
 CONFIDED = "confided"
+# Two databases of two servers whose procedures are run; the second server is started by the test that has it.
+PROCESSED, MEASURED = "processed", "measured"
+SECOND_CLUSTER = "second_cluster"
+PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -61,10 +65,6 @@ DEFAULT_DAYS = "default-days"
 ALL_DAYS = "all-days"
 FIVE_DAYS = "five-days"
 WALKED = [DEFAULT_DAYS, ALL_DAYS, FIVE_DAYS]
-# Two databases of two servers whose procedures are run; the second server is started by the test that has it.
-PROCESSED, MEASURED = "processed", "measured"
-SECOND_CLUSTER = "second_cluster"
-PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 POOLLESS = "poolless"
 # Their own DAGs stay paused: what is tried of them must not need these.
 PAUSED = {"previewed", POOLLESS}
