@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,7 +42,11 @@ class JobKey:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A row of `archiver.jobs`; `next_start` is what somebody asked for last, and says nothing of what holds."""
+    """A row of `archiver.jobs`.
+
+    `next_start` is what somebody asked for last, and says nothing of what holds. `config` is an object; one that cannot
+    be read, as of too many digits or levels, is its text instead.
+    """
 
     job_id: int
     job_name: str
@@ -54,7 +59,7 @@ class JobRow:
     check_schema: str | None
     check_name: str | None
     function_name: str | None
-    config: Mapping[str, Any]
+    config: Any
     cron_schedule: str | None
     schedule_interval: Interval | None
     timezone: str
@@ -296,6 +301,8 @@ def _make_job(row: Row) -> JobRow:
     values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__}
     for name in _INTERVALS:
         values[name] = None if values[name] is None else Interval(*values[name])
+    with suppress(ValueError, RecursionError):
+        values["config"] = json.loads(values["config"])
     return JobRow(**values)
 
 
