@@ -228,6 +228,25 @@ class JobsTable:
             for row in rows
         ]
 
+    def count_due(self) -> int:
+        """Return how many jobs are due that nobody has taken."""
+        return int(self._session.fetch_one("ledger/jobs/count_due").due)
+
+    def list_exhausted(self) -> list[Row]:
+        """Return id, name, database and reason of the jobs that have failed as often as they may."""
+        return self._session.fetch_all("ledger/jobs/list_exhausted")
+
+    def list_waiting(self) -> list[Row]:
+        """Return the jobs that wait for a person's approval: key, definition, name, action, owner and what is run."""
+        return self._session.fetch_all("ledger/jobs/list_waiting")
+
+    def reject(self, key: JobKey, definition: str, reason: str) -> bool:
+        """Write that a person does not want this definition of a job that waits; return False if none does."""
+        changed = self._session.execute(
+            "ledger/jobs/reject", job_id=key.job_id, database=key.database, definition=definition, reason=reason
+        )
+        return changed == 1
+
     def requeue(self, ended_runs: Sequence[str]) -> int:
         """Give back what was taken by runs of Airflow that have ended, and never begun; return how many."""
         return self._session.execute("ledger/jobs/requeue", run_ids=list(ended_runs)) if ended_runs else 0
