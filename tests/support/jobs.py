@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,8 +11,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.jobs.call import Routine, call, find_procedure
+from pg_archiver.policies.jobs import Action
+from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.calls import CallEnd
 from pg_archiver.postgres.procedures_session import ProceduresSession
@@ -28,6 +30,12 @@ APP = """
     GRANT USAGE ON SCHEMA app TO PUBLIC;
     GRANT INSERT, SELECT ON app.done TO PUBLIC
 """
+
+
+def allowing(*patterns: str) -> Callable[[ProcedureName], bool]:
+    """What an instance with these patterns of procedures says."""
+    settings = JobsSettings(actions=(Action.CALL,), procedures=patterns, procedures_conn_id="procedures")
+    return InstanceJobs("rds_main", settings, ()).allows_procedure
 
 
 def procedure(name: str, body: str, kind: str = "PROCEDURE", declare: str = "") -> str:
@@ -67,9 +75,9 @@ class Procedures:
         ) as session:
             yield session
 
-    def find(self, name: str, schema: str | None = "app", allowed: tuple[str, ...] = ("app.*",)) -> Routine:
+    def find(self, name: str, schema: str = "app", allowed: tuple[str, ...] = ("app.*",)) -> Routine:
         with self.session() as session:
-            return find_procedure(session, schema, name, allowed)
+            return find_procedure(session, ProcedureName(schema, name), allowing(*allowed))
 
     def call(
         self,
@@ -89,9 +97,5 @@ class Procedures:
         self, name: str, config: str = "{}", *, longest: timedelta = LONGEST, stop: Stop | None = None
     ) -> CallEnd:
         with self.session(stop) as session:
-            routine = find_procedure(session, "app", name, ("app.*",))
+            routine = find_procedure(session, ProcedureName("app", name), allowing("app.*"))
             return call(session, routine, 1000, config, longest)
-
-
-def routine_of(name: str) -> TableName:
-    return TableName("app", name)
