@@ -12,7 +12,12 @@
     \set group archiver_job_writers
 \endif
 BEGIN;
-SELECT to_regclass('archiver.jobs') IS NULL AS absent \gset
+SELECT NOT EXISTS (
+    SELECT
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    WHERE space.nspname = 'archiver' AND class.relname = 'jobs'
+) AS absent \gset
 \if :absent
     DO $$
     BEGIN

@@ -14,14 +14,23 @@ SELECT
             role.rolname = :'role'
             AND (
                 role.rolsuper OR role.rolcreaterole OR role.rolcreatedb OR role.rolreplication OR role.rolbypassrls
-                OR pg_has_role(role.oid, this.datdba, 'MEMBER') OR pg_has_role(role.oid, :'archive'::name, 'MEMBER')
+                OR pg_has_role(role.oid, this.datdba, 'MEMBER')
+                OR EXISTS (
+                    SELECT
+                    FROM pg_catalog.pg_roles AS other
+                    WHERE
+                        other.rolname IN (
+                            :'archive', 'pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
+                            'pg_write_server_files', 'pg_execute_server_program', 'rds_superuser'
+                        )
+                        AND pg_has_role(role.oid, other.oid, 'MEMBER')
+                )
             )
     ) AS too_much \gset
 \if :too_much
     DO $$
     BEGIN
-        RAISE EXCEPTION 'nothing was granted: the role is more than a plain one, or a member of the archive''s role or of the '
-            'owner of the database'
+        RAISE EXCEPTION 'nothing was granted: the role is more than a plain one, or a member of one that is'
         USING HINT = 'Procedures run whatever their authors wrote. Make a role for them alone with role.sql.';
     END
     $$;
@@ -30,7 +39,12 @@ GRANT CONNECT ON DATABASE :"DBNAME" TO :"role";
 \if :{?schema}
     GRANT USAGE ON SCHEMA :"schema" TO :"role";
 \endif
-SELECT to_regclass('archiver.job_stats') IS NOT NULL AS present \gset
+SELECT EXISTS (
+    SELECT
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    WHERE space.nspname = 'archiver' AND class.relname = 'job_stats'
+) AS present \gset
 \if :present
     SELECT
         NOT pg_has_role(

@@ -4,7 +4,12 @@
 -- on that role for a moment, for which it has to be a superuser or have made it. Run it again once the database has jobs.
 \set ON_ERROR_STOP on
 BEGIN;
-SELECT to_regclass('archiver.job_stats') IS NULL AS absent \gset
+SELECT NOT EXISTS (
+    SELECT
+    FROM pg_catalog.pg_class AS class
+    JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
+    WHERE space.nspname = 'archiver' AND class.relname = 'job_stats'
+) AS absent \gset
 \if :absent
     DO $$
     BEGIN
