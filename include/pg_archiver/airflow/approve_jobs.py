@@ -64,7 +64,7 @@ class JobApproval(HITLOperator):
             f"```\n{request.what}\n```\n\nIts row, with its config, is in `archiver.jobs` of database "
             f"`{request.source_database}` (job_id {request.job_id}). The answer counts until the row changes.\n\n**Answer** until "
             f"{until:%Y-%m-%d %H:%M} UTC, {PATIENCE // timedelta(hours=1)} hours from now. If nobody does, the job "
-            "waits, and the question is asked again the next day."
+            "waits, and is asked about again the next day."
         )
         return super().execute(context)
 
