@@ -279,7 +279,6 @@ VALUES: Mapping[str, object] = {
     "run": 1,
     "run_ids": ["r"],
     "run_now": False,
-    "application": None,
     "jobs": ["j"],
     "databases": ["d"],
     "job_ids": [1],
