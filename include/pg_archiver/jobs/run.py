@@ -218,11 +218,7 @@ class _Run:
         """
         if reason := self.source.instance.say_why_refused(job, self.source.database):
             raise JobRefused(reason)
-        if job.procedure is None:
-            raise JobRefused(
-                f"job {job.name!r} calls no procedure. Nothing was run. Fix: set proc_schema and proc_name"
-            )
-        return find_procedure(executing, job.procedure, self.source.instance.allows_procedure)
+        return find_procedure(executing, require_procedure(job), self.source.instance.allows_procedure)
 
     def _refuse(self, table: JobsTable, job: Job, refusal: JobRefused) -> JobResult:
         """Write that the job cannot be run as it is."""
