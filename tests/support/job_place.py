@@ -19,7 +19,7 @@ from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
-from tests.support.jobs import APP, procedure
+from tests.support.procedures import APP, procedure
 
 _Session = TypeVar("_Session", bound=Session)
 RUN = AirflowRun("jobs__rds_main", "run 1", "worker")
