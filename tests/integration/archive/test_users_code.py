@@ -8,7 +8,7 @@ import pytest
 
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.maintenance.index import index
-from tests.integration.archive.test_partitions import partitioned, run
+from tests.support.partitions import partitioned, run
 from tests.support.place import Place, hours_ago
 from tests.support.restores import differences, remembered, restored
 
