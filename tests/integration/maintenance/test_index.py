@@ -18,6 +18,7 @@ from pg_archiver.maintenance.disk_room import FreeSpace, estimate_index_bytes
 from pg_archiver.maintenance.index import index_name
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.yaml_file import Client
+from pg_archiver.postgres import activity
 from tests.support.concurrency import in_background, until
 from tests.support.indexes import indexes, used_by_the_plan
 from tests.support.maintenance_steps import BUILD, filled, indexed, transaction, upkeep
@@ -29,6 +30,11 @@ OURS = "events_triggered_at_archiver"
 _WRITE = "INSERT INTO analytics.events (triggered_at) VALUES (now())"
 # By then the index is in the catalog, invalid, for whoever comes next.
 _BEGUN = f"{_BUILDING} AND phase LIKE 'waiting for writers%'"
+
+
+@pytest.fixture(autouse=True)
+def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
 
 
 def test_a_missing_index_is_built_and_used(place: Place) -> None:

@@ -7,12 +7,18 @@ from dataclasses import replace
 import pytest
 
 from pg_archiver.errors import DatabaseInterrupted, LockWait
+from pg_archiver.postgres import activity
 from tests.support.concurrency import in_background, until
 from tests.support.indexes import indexes, used_by_the_plan
 from tests.support.maintenance_steps import BUILD, indexed, more, transaction
 from tests.support.place import Place
 
 _BUILDING = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
+
+
+@pytest.fixture(autouse=True)
+def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "POLL_SECONDS", 0.02)
 
 
 def partitioned(place: Place) -> Place:
