@@ -62,7 +62,7 @@ class Download:
     def wake(self) -> None:
         """End a read of the body for which another thread waits; what it reads then is not a whole object."""
         with suppress(ValueError, RuntimeError, OSError):  # the connection has been given back, or is gone
-            cast(Any, self.body)._raw_stream.shutdown()
+            cast(Any, self.body)._raw_stream.shutdown()  # noqa: SLF001 (botocore offers no other way to it)
 
 
 @dataclass(frozen=True)

@@ -228,7 +228,7 @@ def test_its_session_is_left_as_an_ordinary_one(place: Place) -> None:
     bloated(place)
     shown = "SELECT name, setting FROM pg_settings WHERE name IN ('session_replication_role', 'synchronous_commit',"
     shown += " 'enable_seqscan', 'lock_timeout')"
-    with place.session() as session:
-        before = session._connection.execute(shown.encode()).fetchall()
+    with place.session_and_connection() as (session, ours):
+        before = ours.execute(shown.encode()).fetchall()
         compact(session, EVENTS, lambda: False, EFFORT)
-        assert session._connection.execute(shown.encode()).fetchall() == before
+        assert ours.execute(shown.encode()).fetchall() == before
