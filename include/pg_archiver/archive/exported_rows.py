@@ -176,6 +176,9 @@ class ExportedRows:
     def add(self, manifest: Manifest) -> str | None:
         """Add a sidecar's lines, and make sure that it is the one that was checked.
 
+        It is known by its content, and its rows are counted by the server: one that was only compressed anew lists the
+        same rows. `ObjectReader`, the judge of what was read back, asks for the bytes as they were sent, too.
+
         What it returns says why no row may go by this list, though it is that one: None if it will do.
 
         Raises:
