@@ -1,4 +1,4 @@
-"""What every way of removing rows needs: the checked list of what may go, and the last word in the ledger."""
+"""What every way of removing rows needs: the checked sidecar, as the list of what may go, and the last word."""
 
 from __future__ import annotations
 
