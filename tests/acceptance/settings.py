@@ -11,6 +11,10 @@ NO_CONNECTION = "not_there"
 NO_POOL = "no_pool"
 SECRET = "open-sesame-7391"
 CONFIDED = "confided"
+# Two databases of two servers whose procedures are run; the second server is started by the test that has it.
+PROCESSED, MEASURED = "processed", "measured"
+SECOND_CLUSTER = "second_cluster"
+PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -54,13 +58,19 @@ WITH_DATABASE = [
     "chained",
     "untimed",
     "previewed",
+    PROCESSED,
 ]
+# Their tables are made by the test that walks through them, which needs other ones than the rest.
+DEFAULT_DAYS = "default-days"
+ALL_DAYS = "all-days"
+FIVE_DAYS = "five-days"
+WALKED = [DEFAULT_DAYS, ALL_DAYS, FIVE_DAYS]
 POOLLESS = "poolless"
 # Their own DAGs stay paused: what is tried of them must not need these.
 PAUSED = {"previewed", POOLLESS}
 BROKEN = "broken"
 NO_DATABASE = "no-database"
-NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
+NAMES = [*WITH_DATABASE, *WALKED, MEASURED, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
 # A daily schedule's last time, long enough ago that unpausing does not start a run of it, as it does within 2.4 hours.
@@ -69,6 +79,10 @@ _DAILY = f"0 {LAST_SCHEDULED.hour} * * *"
 # Whenever the tests run, they run within it.
 _ALL_DAY = f"{_NOW - timedelta(hours=1):%H:%M}-{_NOW + timedelta(hours=20):%H:%M} UTC"
 _RECLAIMED = {"maintenance_window": _ALL_DAY, "reclaim_min_mb": 1}
+# However long the tests run, they do not run within it.
+_NOT_NOW = f"{_NOW - timedelta(hours=3):%H:%M}-{_NOW - timedelta(hours=2):%H:%M} UTC"
+# One window a row: as many tasks as it comes to without the tests' limit, and any space that is free is given back.
+_SMALL_WINDOWS: dict[str, object] = {"max_mapped_windows": 100, "reclaim_min_mb": 0}
 
 _BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
 _SPECIAL: dict[str, dict[str, object]] = {
@@ -86,6 +100,14 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "chained": {"tables": [{"children": ["analytics.events"]}]},
     "bloated": {**_RECLAIMED, "windows_per_task": 24},
     "asked": {**_RECLAIMED, "approve": True},
+    DEFAULT_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _ALL_DAY},
+    ALL_DAYS: _SMALL_WINDOWS,
+    FIVE_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _NOT_NOW},
+    PROCESSED: {
+        "own_jobs": True,
+        "jobs": [{"name": "every few seconds", "action": "call", "procedure": "app.works", "interval": "5s"}],
+    },
+    MEASURED: {"own_jobs": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
         "max_mapped_windows": 1,
@@ -108,6 +130,10 @@ AIRFLOW = {
 NOT_ENABLED = {"unasked", "grandfathered"}
 
 
+def _jobs(procedures_conn_id: str) -> dict[str, object]:
+    return {"actions": ["call"], "procedures": ["app.*"], "procedures_conn_id": procedures_conn_id, "slots": 2}
+
+
 def _client(name: str) -> dict[str, object]:
     said = {} if name in NOT_ENABLED else {"enabled": True}
     return {"name": name, **said, **_SPECIAL.get(name, {})}
@@ -120,11 +146,13 @@ POLICIES = {
             "conn_id": DATABASE_CONNECTION,
             # The server's data lie on this very machine.
             "disk": {"path": "/"},
+            "jobs": _jobs(PROCEDURES),
             "clients": [
-                *map(_client, [*WITH_DATABASE, NO_DATABASE]),
+                *map(_client, [*WITH_DATABASE, *WALKED, NO_DATABASE]),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
+        {"conn_id": SECOND_CLUSTER, "jobs": _jobs(SECOND_PROCEDURES), "clients": [_client(MEASURED)]},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
         {"conn_id": NO_POOL, "clients": [_client(POOLLESS)]},

@@ -45,7 +45,7 @@ class JobRow:
     """A row of `archiver.jobs`.
 
     `next_start` is what somebody asked for last, and says nothing of what holds. `config` is an object; one that cannot
-    be read, as of too many digits or levels, is its text instead.
+    be read, as of too many digits or levels, is its text instead. `config_text` is that text, digit by digit.
     """
 
     job_id: int
@@ -75,6 +75,7 @@ class JobRow:
     created_at: datetime
     updated_at: datetime
     next_start: datetime | None
+    config_text: str
 
     def as_mapping(self) -> Mapping[str, Any]:
         """Return the row by the names of its columns."""
@@ -171,11 +172,12 @@ class JobsTable:
         rows = self._session.fetch_all("ledger/jobs/list_states", job_id=key.job_id)
         return next((state for state in map(_make_state, rows) if state.key == key), None)
 
-    def mirror(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+    def mirror(self, jobs: Sequence[Mapping[str, Any]], *, whole: bool = True) -> list[str]:
         """Bring the rows of source 'file' to these: those that are gone from the file go, with their statistics.
 
         Args:
             jobs: definitions by the names of the table's columns, lengths of time as `Interval`.
+            whole: whether these are all; if not, a job that is missing may not be gone, and stays.
 
         Returns:
             The names that rows of the table have taken; these rows stay, and the file's jobs of those names are not
@@ -185,7 +187,7 @@ class JobsTable:
             {name: str(value) if isinstance(value, Interval) else value for name, value in job.items()} for job in jobs
         ]
         text = json.dumps(rows, default=datetime.isoformat)
-        return [row.job_name for row in self._session.fetch_all("ledger/jobs/mirror", jobs=text)]
+        return [row.job_name for row in self._session.fetch_all("ledger/jobs/mirror", jobs=text, whole=whole)]
 
     def write_states(self, changes: Sequence[StateChange]) -> int:
         """Write what a plan has worked out; return for how many.
@@ -227,6 +229,29 @@ class JobsTable:
             )
             for row in rows
         ]
+
+    def count_due(self) -> int:
+        """Return how many jobs are due that nobody has taken."""
+        return int(self._session.fetch_one("ledger/jobs/count_due").due)
+
+    def list_exhausted(self) -> list[Row]:
+        """Return id, name, database and reason of the jobs that have failed as often as they may."""
+        return self._session.fetch_all("ledger/jobs/list_exhausted")
+
+    def list_waiting(self) -> list[Row]:
+        """Return the jobs that wait for a person's approval: key, definition, name, action, owner and what is run."""
+        return self._session.fetch_all("ledger/jobs/list_waiting")
+
+    def reject(self, key: JobKey, definition: str, reason: str) -> bool:
+        """Write that a person does not want this definition of a job that waits; return False if none does."""
+        changed = self._session.execute(
+            "ledger/jobs/reject", job_id=key.job_id, database=key.database, definition=definition, reason=reason
+        )
+        return changed == 1
+
+    def list_at_work(self) -> set[JobKey]:
+        """Return the jobs whose runs hold a lock in the databases where they act, as the whole server's locks say."""
+        return {JobKey(row.job_id, row.database_name) for row in self._session.fetch_all("ledger/jobs/at_work")}
 
     def requeue(self, ended_runs: Sequence[str]) -> int:
         """Give back what was taken by runs of Airflow that have ended, and never begun; return how many."""
@@ -298,11 +323,12 @@ def _split(keys: Iterable[JobKey]) -> dict[str, list[Any]]:
 
 
 def _make_job(row: Row) -> JobRow:
-    values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__}
+    values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__ if name != "config_text"}
+    values["config_text"] = row.config
     for name in _INTERVALS:
         values[name] = None if values[name] is None else Interval(*values[name])
     with suppress(ValueError, RecursionError):
-        values["config"] = json.loads(values["config"])
+        values["config"] = json.loads(row.config)
     return JobRow(**values)
 
 

@@ -88,9 +88,9 @@ class PinnedSession:
         """Set all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
         self.fetch_one(
             "postgres/session/pin_settings",
-            lock_timeout=_milliseconds(self._limits.lock),
-            statement_timeout=_milliseconds(self._limits.statement),
-            idle_timeout=_milliseconds(self._limits.idle),
+            lock_timeout=format_milliseconds(self._limits.lock),
+            statement_timeout=format_milliseconds(self._limits.statement),
+            idle_timeout=format_milliseconds(self._limits.idle),
             check_interval=self._check_interval,
             read_only="off" if self._writes else "on",
             ledger_version=str(LEDGER_VERSION),
@@ -235,8 +235,8 @@ class PinnedSession:
     def _set_timeouts(self, limits: SessionLimits) -> None:
         self.fetch_all(
             "postgres/session/timeouts",
-            lock_timeout=_milliseconds(limits.lock),
-            statement_timeout=_milliseconds(limits.statement),
+            lock_timeout=format_milliseconds(limits.lock),
+            statement_timeout=format_milliseconds(limits.statement),
         )
         self._limits = limits
 
@@ -281,6 +281,6 @@ class PinnedSession:
         )
 
 
-def _milliseconds(limit: timedelta) -> str:
+def format_milliseconds(limit: timedelta) -> str:
     """Return a limit as the server reads it; never 0, which would be none at all."""
     return f"{max(1, round(limit.total_seconds() * 1000))}ms"

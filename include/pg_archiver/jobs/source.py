@@ -1,0 +1,85 @@
+"""Where jobs come from, how their databases are reached, and what a planner hands on to the task that runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pg_archiver.ledger.jobs import JobKey
+from pg_archiver.policies.jobs import Job
+from pg_archiver.policies.jobs_settings import InstanceJobs
+from pg_archiver.postgres.procedures_session import ProceduresSession
+from pg_archiver.postgres.session import Session
+
+
+@dataclass(frozen=True)
+class JobConnections:
+    """How the databases of one server are reached; only the seam to Airflow knows connections.
+
+    Each is called with the name of a database and opens a session that ends with its block. The first is the archiver's
+    own login, which writes; the second is the login of its own that runs the tenants' procedures.
+    """
+
+    open_archiver: Callable[[str], AbstractContextManager[Session]]
+    open_procedures: Callable[[str], AbstractContextManager[ProceduresSession]]
+
+
+@dataclass(frozen=True)
+class JobsSource:
+    """One database that holds jobs, one of `instance.sources`, and what the reviewed file lets them do."""
+
+    instance: InstanceJobs
+    database: str
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether rows that people write into this database count, not only the jobs of the file."""
+        return self.database in self.instance.own_jobs or self.database == self.instance.settings.database
+
+    @property
+    def file_jobs(self) -> tuple[Job, ...]:
+        """The jobs of the policy file that are mirrored into this database."""
+        return tuple(self.instance.file_jobs.get(self.database, ()))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One job, in one database, that an Airflow run has taken and is to run. Plain values, for XCom.
+
+    Attributes:
+        source_database: the database of the job's row.
+        database: the database in which it acts.
+        job_id: the row's key.
+        job_name: for people.
+        cause: why it is due: schedule, retry, event or manual.
+        definition: the digest of the row as it was planned. A row that says something else by now is not run.
+        claimed_by: the run that took it, as `plan_jobs` was told. Nobody else runs it.
+    """
+
+    source_database: str
+    database: str
+    job_id: int
+    job_name: str
+    cause: str
+    definition: str
+    claimed_by: str
+
+    @property
+    def key(self) -> JobKey:
+        """The key of its state in the source database."""
+        return JobKey(self.job_id, self.database)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Claim:
+        """Return the claim that these plain values were made of."""
+        return cls(**values)
+
+    def __str__(self) -> str:
+        """Return what the instance of the mapped task is called."""
+        return f"{self.database} / {self.job_name}"
