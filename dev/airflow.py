@@ -30,8 +30,9 @@ from dev.waiting import wait_until
 
 API_SERVER = "api-server"
 SCHEDULER = "scheduler"
+TRIGGERER = "triggerer"
 START_TIMEOUT_SECONDS = 300.0
-STOP_PATIENCE_SECONDS = {"dag-processor": 5.0, "triggerer": 2.0, SCHEDULER: 10.0, API_SERVER: 10.0}
+STOP_PATIENCE_SECONDS = {"dag-processor": 5.0, TRIGGERER: 2.0, SCHEDULER: 10.0, API_SERVER: 10.0}
 """How long each gets to stop, in this order: the API server last, since ending tasks report to it.
 
 The triggerer often sits out a delay of ten seconds of its own and has nothing to lose here.
@@ -120,7 +121,7 @@ class Airflow(Running):
             # Without their log servers, which listen on every address; the API server reads the files.
             SCHEDULER: self._child(SCHEDULER, "scheduler", "--skip-serve-logs"),
             "dag-processor": self._child("dag-processor", "dag-processor"),
-            "triggerer": self._child("triggerer", "triggerer", "--skip-serve-logs"),
+            TRIGGERER: self._child(TRIGGERER, "triggerer", "--skip-serve-logs"),
         }
         since = datetime.now(UTC)
         try:
@@ -142,17 +143,17 @@ class Airflow(Running):
             if name in self._children:
                 self._children[name].stop(patience)
 
-    def restart_scheduler(self) -> None:
-        """Stop the scheduler in order, if it runs, and start it again."""
-        scheduler = self._children[SCHEDULER]
-        scheduler.stop()
+    def restart(self, part: str = SCHEDULER) -> None:
+        """Stop one of the processes in order, if it runs, and start it again."""
+        child = self._children[part]
+        child.stop()
         since = datetime.now(UTC)
-        scheduler.start()
-        scheduler.wait_until(lambda: self._is_healthy(since), "healthy", START_TIMEOUT_SECONDS)
+        child.start()
+        child.wait_until(lambda: self._is_healthy(since), "healthy", START_TIMEOUT_SECONDS)
 
-    def kill_scheduler(self) -> None:
-        """SIGKILL the scheduler and the tasks that it runs, as when its machine dies."""
-        self._children[SCHEDULER].kill()
+    def kill(self, part: str = SCHEDULER) -> None:
+        """SIGKILL one of the processes, the scheduler with the tasks that it runs, as when its machine dies."""
+        self._children[part].kill()
 
     def api(self) -> AirflowApi:
         """Return a client of the running API server, logged in as the admin."""

@@ -20,6 +20,7 @@ from dev.s3 import S3Server
 from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
 from pg_archiver.airflow.airflow_ids import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
+from tests.acceptance.clusters import Cluster, run_clusters
 
 HOURS = 60
 TABLE = """
@@ -196,6 +197,13 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         for one in set(ids) - {dag_id(name) for name in settings.PAUSED}:
             api.unpause(one)
         yield Tenants(stack, api)
+
+
+@pytest.fixture(scope="package")
+def clusters(tenants: Tenants, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
+    """Databases of two servers whose procedures are run."""
+    with run_clusters(tenants.stack, tenants.api, tmp_path_factory.mktemp("second")) as found:
+        yield found
 
 
 def utc_now() -> datetime:

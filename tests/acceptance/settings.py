@@ -14,6 +14,8 @@ CONFIDED = "confided"
 # Two databases of two servers whose procedures are run; the second server is started by the test that has it.
 PROCESSED, MEASURED = "processed", "measured"
 SECOND_CLUSTER = "second_cluster"
+# The first server once more, where a person approves each job.
+APPROVED, APPROVING = "approved", "approving"
 PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # N as a person might write it, none of which may delete anything.
@@ -59,6 +61,7 @@ WITH_DATABASE = [
     "untimed",
     "previewed",
     PROCESSED,
+    APPROVED,
 ]
 # Their tables are made by the test that walks through them, which needs other ones than the rest.
 DEFAULT_DAYS = "default-days"
@@ -108,6 +111,8 @@ _SPECIAL: dict[str, dict[str, object]] = {
         "jobs": [{"name": "every few seconds", "action": "call", "procedure": "app.works", "interval": "5s"}],
     },
     MEASURED: {"own_jobs": True},
+    APPROVED: {"own_jobs": True},
+    POOLLESS: {"own_jobs": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
         "max_mapped_windows": 1,
@@ -130,8 +135,9 @@ AIRFLOW = {
 NOT_ENABLED = {"unasked", "grandfathered"}
 
 
-def _jobs(procedures_conn_id: str) -> dict[str, object]:
-    return {"actions": ["call"], "procedures": ["app.*"], "procedures_conn_id": procedures_conn_id, "slots": 2}
+def _jobs(procedures_conn_id: str, **others: object) -> dict[str, object]:
+    calls = {"actions": ["call"], "procedures": ["app.*"], "procedures_conn_id": procedures_conn_id}
+    return {**calls, "slots": 2, **others}
 
 
 def _client(name: str) -> dict[str, object]:
@@ -148,14 +154,15 @@ POLICIES = {
             "disk": {"path": "/"},
             "jobs": _jobs(PROCEDURES),
             "clients": [
-                *map(_client, [*WITH_DATABASE, *WALKED, NO_DATABASE]),
+                *map(_client, [name for name in (*WITH_DATABASE, *WALKED, NO_DATABASE) if name != APPROVED]),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
         {"conn_id": SECOND_CLUSTER, "jobs": _jobs(SECOND_PROCEDURES), "clients": [_client(MEASURED)]},
+        {"conn_id": APPROVING, "jobs": _jobs(PROCEDURES, approve=["call"]), "clients": [_client(APPROVED)]},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
-        {"conn_id": NO_POOL, "clients": [_client(POOLLESS)]},
+        {"conn_id": NO_POOL, "jobs": _jobs(PROCEDURES), "clients": [_client(POOLLESS)]},
     ],
 }
 VARIABLES = {

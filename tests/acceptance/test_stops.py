@@ -108,10 +108,10 @@ def test_a_scheduler_that_is_killed_in_mid_run_loses_nothing_and_does_nothing_tw
     before = Counter(killed.sql(ALL))
     run_id = killed.start()
     until_deleted(killed, 0)
-    tenants.stack.airflow.kill_scheduler()
+    tenants.stack.airflow.kill()
     assert 48 < killed.count() < HOURS, "it was killed in mid-run"
     killed.sql(QUICK)
-    tenants.stack.airflow.restart_scheduler()
+    tenants.stack.airflow.restart()
     assert killed.wait(run_id).state == "success"
     assert killed.count() == 48
     assert archived_rows(killed) + Counter(killed.sql(ALL)) == before

@@ -1,0 +1,156 @@
+"""Jobs through Airflow's own scheduler: what a person approves, what breaks off, and what many changes cost."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from dev.airflow import SCHEDULER, TRIGGERER
+from dev.waiting import wait_until
+from pg_archiver.airflow.airflow_ids import jobs_dag_id, jobs_pool_name
+from tests.acceptance.clusters import LOGIN, RUN_SECONDS, Cluster
+from tests.acceptance.conftest import Tenants
+from tests.acceptance.settings import APPROVED, MEASURED, NO_POOL
+
+pytestmark = pytest.mark.more
+
+APPROVE_DAG = "approve_jobs"
+CHANGING_SECONDS = 60
+# A wake each six seconds at most, and one that was under way.
+MOST_RUNS = CHANGING_SECONDS // 6 + 1
+# It notes its beginning in a transaction of its own, so that what was called shows whatever becomes of the call.
+SLOW = """
+    CREATE PROCEDURE app.slow(job_id integer, config jsonb) LANGUAGE plpgsql AS $$
+    BEGIN
+        INSERT INTO app.calls (job_id, config) VALUES (job_id, config);
+        COMMIT;
+        PERFORM pg_sleep((config->>'seconds')::double precision);
+    END $$
+"""
+ENDS = "SELECT succeeded, crashed FROM archiver.job_runs WHERE job_id = %s ORDER BY id"
+COUNTS = """
+    SELECT total_runs, total_successes, total_failures, total_crashes FROM archiver.job_stats WHERE job_id = %s
+"""
+AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active'"
+
+
+def requests(cluster: Cluster) -> list[str]:
+    """The runs in which a question is open."""
+    return [
+        run["dag_run_id"]
+        for run in cluster.api.runs(APPROVE_DAG)
+        if run["state"] == "running"
+        and "ask"
+        in {
+            task["task_id"]
+            for task in cluster.api.task_instances(APPROVE_DAG, run["dag_run_id"])
+            if task["state"] in {"deferred", "awaiting_input"}
+        }
+    ]
+
+
+def test_a_job_runs_once_a_person_approved_it_and_never_if_it_was_rejected(clusters: dict[str, Cluster]) -> None:
+    one = clusters[APPROVED]
+    one.api.wait_for_run(one.dag_id, one.api.trigger(one.dag_id), RUN_SECONDS)
+    for answer, expected in (
+        ("Approve", ("Success", "Scheduled", 1, 1, 0, True)),
+        ("Reject", (None, "Refused", 0, 0, 0, False)),
+    ):
+        job = one.add("app.works")
+        wait_until(lambda: bool(requests(one)), "a question", RUN_SECONDS, 0.5)
+        assert one.stats(job) is not None
+        assert one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(0,)]
+        (run,) = requests(one)
+        question = one.api.question(APPROVE_DAG, run, "ask", -1)
+        assert APPROVED in question["subject"]
+        one.api.answer(APPROVE_DAG, run, "ask", -1, answer)
+        assert one.api.wait_for_run(APPROVE_DAG, run, RUN_SECONDS) == "success"
+        if answer == "Approve":
+            one.wait_until_planned(job)
+            one.call(job)
+        one.wait_for(job, expected)
+    ((reason,),) = one.sql("SELECT reason FROM archiver.job_stats WHERE job_id = %s", job)
+    assert "rejected by" in reason
+
+
+def test_a_dag_whose_pool_is_missing_says_so(tenants: Tenants) -> None:
+    dag = jobs_dag_id(NO_POOL)
+    wait_until(lambda: bool(tenants.api.warnings(dag)), "a warning", RUN_SECONDS, 0.5)
+    assert jobs_pool_name(NO_POOL) in "".join(tenants.api.warnings(dag))
+
+
+@pytest.mark.parametrize("part", [TRIGGERER, SCHEDULER])
+def test_what_was_due_while_a_part_was_dead_runs_once_it_is_back(
+    tenants: Tenants, clusters: dict[str, Cluster], part: str
+) -> None:
+    one = clusters[MEASURED]
+    job = one.add("app.works", application=part)
+    one.wait_until_planned(job)
+    one.wait_until_quiet()
+    tenants.stack.airflow.kill(part)
+    one.call(job)
+    time.sleep(1)
+    assert one.sql(COUNTS, job) == [(0, 0, 0, 0)]
+    tenants.stack.airflow.restart(part)
+    one.wait_for(job, ("Success", "Scheduled", 1, 1, 0, True))
+    assert one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(1,)]
+
+
+def test_a_call_whose_task_is_killed_is_a_crash_and_never_runs_beside_itself(
+    tenants: Tenants, clusters: dict[str, Cluster]
+) -> None:
+    one = clusters[MEASURED]
+    one.sql(SLOW)
+    job = one.add("app.slow", '{"seconds": 600}')
+    one.wait_until_planned(job)
+    one.call(job)
+    wait_until(
+        lambda: one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(1,)], "a call", RUN_SECONDS
+    )
+    # The scheduler with all tasks that it runs, as when its machine dies.
+    tenants.stack.airflow.kill(SCHEDULER)
+    wait_until(lambda: one.sql(AT_WORK, LOGIN) == [(0,)], "the server to end the call", 60)
+    assert one.sql(ENDS, job) == [(None, True)]
+    tenants.stack.airflow.restart(SCHEDULER)
+    wait_until(lambda: one.sql(COUNTS, job)[0][3] == 1, "the crash to be counted", RUN_SECONDS, 0.5)
+    assert one.sql(COUNTS, job) == [(1, 0, 0, 1)]
+    ((minutes,),) = one.sql(
+        "SELECT extract(epoch FROM next_start - clock_timestamp()) / 60 FROM archiver.job_stats WHERE job_id = %s", job
+    )
+    assert minutes > 3
+    assert one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(1,)]
+    one.sql("SELECT archiver.alter_job(%s, scheduled => false)", job)
+
+
+def test_a_call_that_a_person_ends_in_the_ui_is_cancelled_on_the_server(clusters: dict[str, Cluster]) -> None:
+    one = clusters[MEASURED]
+    if not one.sql("SELECT 1 FROM pg_proc WHERE proname = 'slow'"):
+        one.sql(SLOW)
+    job = one.add("app.slow", '{"seconds": 601}')
+    one.wait_until_planned(job)
+    one.wait_until_quiet()
+    one.call(job)
+    wait_until(
+        lambda: one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(1,)], "a call", RUN_SECONDS
+    )
+    (run,) = (run["dag_run_id"] for run in one.runs() if run["state"] == "running")
+    one.api.fail_task(one.dag_id, run, "run", 0)
+    wait_until(lambda: one.sql(AT_WORK, LOGIN) == [(0,)], "the call to end", 60)
+    wait_until(lambda: one.sql(COUNTS, job)[0][0] == 1, "its end to be counted", RUN_SECONDS, 0.5)
+    assert one.sql(COUNTS, job) == [(1, 0, 1, 0)]
+    one.sql("SELECT archiver.alter_job(%s, scheduled => false)", job)
+
+
+def test_a_change_a_second_makes_few_runs_and_no_version_of_the_dag(clusters: dict[str, Cluster]) -> None:
+    one = clusters[MEASURED]
+    job = one.add("app.works", application="changing")
+    one.wait_until_planned(job)
+    one.wait_until_quiet()
+    runs, versions = len(one.runs()), one.api.versions(one.dag_id)
+    for second in range(CHANGING_SECONDS):
+        one.sql("UPDATE archiver.jobs SET config = %s WHERE job_id = %s", f'{{"second": {second}}}', job)
+        time.sleep(1)
+    one.wait_until_quiet()
+    assert len(one.runs()) - runs <= MOST_RUNS
+    assert one.api.versions(one.dag_id) == versions
