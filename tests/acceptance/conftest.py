@@ -178,6 +178,8 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
             with stack.postgres.connect(name) as connection:
                 connection.execute(TABLE.encode())
                 connection.execute(FILL.encode())
+        for name in settings.WALKED:
+            stack.postgres.create_database(name)
         api = stack.airflow.api()
         address = {"host": stack.postgres.host, "port": stack.postgres.port, "login": stack.postgres.user}
         api.set_connection(settings.WRONG_PASSWORD, "postgres", password=settings.SECRET, **address)

@@ -55,12 +55,17 @@ WITH_DATABASE = [
     "untimed",
     "previewed",
 ]
+# Their tables are made by the test that walks through them, which needs other ones than the rest.
+DEFAULT_DAYS = "default-days"
+ALL_DAYS = "all-days"
+FIVE_DAYS = "five-days"
+WALKED = [DEFAULT_DAYS, ALL_DAYS, FIVE_DAYS]
 POOLLESS = "poolless"
 # Their own DAGs stay paused: what is tried of them must not need these.
 PAUSED = {"previewed", POOLLESS}
 BROKEN = "broken"
 NO_DATABASE = "no-database"
-NAMES = [*WITH_DATABASE, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
+NAMES = [*WITH_DATABASE, *WALKED, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
 # A daily schedule's last time, long enough ago that unpausing does not start a run of it, as it does within 2.4 hours.
@@ -69,6 +74,10 @@ _DAILY = f"0 {LAST_SCHEDULED.hour} * * *"
 # Whenever the tests run, they run within it.
 _ALL_DAY = f"{_NOW - timedelta(hours=1):%H:%M}-{_NOW + timedelta(hours=20):%H:%M} UTC"
 _RECLAIMED = {"maintenance_window": _ALL_DAY, "reclaim_min_mb": 1}
+# However long the tests run, they do not run within it.
+_NOT_NOW = f"{_NOW - timedelta(hours=3):%H:%M}-{_NOW - timedelta(hours=2):%H:%M} UTC"
+# One window a row: as many tasks as it comes to without the tests' limit, and any space that is free is given back.
+_SMALL_WINDOWS = {"max_mapped_windows": 100, "reclaim_min_mb": 0}
 
 _BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
 _SPECIAL: dict[str, dict[str, object]] = {
@@ -86,6 +95,9 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "chained": {"tables": [{"children": ["analytics.events"]}]},
     "bloated": {**_RECLAIMED, "windows_per_task": 24},
     "asked": {**_RECLAIMED, "approve": True},
+    DEFAULT_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _ALL_DAY},
+    ALL_DAYS: _SMALL_WINDOWS,
+    FIVE_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _NOT_NOW},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
         "max_mapped_windows": 1,
@@ -121,7 +133,7 @@ POLICIES = {
             # The server's data lie on this very machine.
             "disk": {"path": "/"},
             "clients": [
-                *map(_client, [*WITH_DATABASE, NO_DATABASE]),
+                *map(_client, [*WITH_DATABASE, *WALKED, NO_DATABASE]),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
