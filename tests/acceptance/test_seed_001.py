@@ -65,7 +65,7 @@ INDEXES = """
 """
 BUILDS = "SELECT command, phase FROM pg_stat_progress_create_index WHERE datname = current_database()"
 BUILD = ("CREATE INDEX CONCURRENTLY", "waiting for writers before build")
-AMCHECK = "SELECT FROM pg_extension WHERE extname = 'amcheck'"
+AMCHECK = "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'amcheck'"
 MAINTENANCE = "maintenance"
 
 Row = tuple[str, ...]
@@ -171,7 +171,8 @@ def assert_index(tenant: Tenant) -> None:
     """A valid index begins with the column, and amcheck, which is installed now, finds each row in it."""
     ((index, valid),) = tenant.sql(INDEXES)
     assert valid
-    tenant.sql("SELECT bt_index_check(%s::regclass, true)", index)
+    ((schema,),) = tenant.sql(AMCHECK)
+    tenant.sql(f"SELECT {schema}.bt_index_check(%s::regclass, true)", index)
 
 
 def test_the_index_is_built_beside_writers_and_the_disk_space_comes_back(walk: Walk) -> None:
