@@ -77,7 +77,7 @@ _RECLAIMED = {"maintenance_window": _ALL_DAY, "reclaim_min_mb": 1}
 # However long the tests run, they do not run within it.
 _NOT_NOW = f"{_NOW - timedelta(hours=3):%H:%M}-{_NOW - timedelta(hours=2):%H:%M} UTC"
 # One window a row: as many tasks as it comes to without the tests' limit, and any space that is free is given back.
-_SMALL_WINDOWS = {"max_mapped_windows": 100, "reclaim_min_mb": 0}
+_SMALL_WINDOWS: dict[str, object] = {"max_mapped_windows": 100, "reclaim_min_mb": 0}
 
 _BY_HAND: dict[str, object] = {"schedule": None, "max_mapped_windows": 4}
 _SPECIAL: dict[str, dict[str, object]] = {
