@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 
 from bench.archive_data import DATABASE, Loaded, fresh_copy, refuse_other_rows, wal_bytes
-from bench.peer_runs import Run, peak_mb
+from bench.peer_runs import Run
 from bench.place import Place
 from dev.airflow import SCHEDULER, Airflow
+from dev.peak_memory import read_peak_mb
 from dev.processes import ProcessError
 from dev.stack import PROJECT_ROOT, project_environment
 from pg_archiver.airflow.airflow_ids import dag_id
@@ -79,7 +80,7 @@ def _peaks(pid_file: Path) -> Iterator[dict[int, float]]:
         while not ending.wait(SAMPLE_SECONDS):
             for process in scheduler.children(recursive=True):
                 with suppress(OSError):
-                    peaks[process.pid] = max(peaks.get(process.pid, 0.0), peak_mb(process.pid))
+                    peaks[process.pid] = max(peaks.get(process.pid, 0.0), read_peak_mb(process.pid))
 
     thread = threading.Thread(target=look)
     thread.start()

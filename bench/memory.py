@@ -7,7 +7,6 @@ task's peak. `make bench-memory` runs it for 100 MB and 1 GB of CSV.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import boto3
 import psycopg
 
 import pg_archiver.airflow.archive  # noqa: F401 (what a task imports counts as a task's memory)
+from dev.peak_memory import read_peak_mb
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.archive.delete import delete
@@ -98,13 +98,13 @@ def work_on(work: dict[str, Any]) -> None:
 
     with Session.connect(connect, work["database"], "bench") as session:
         WindowLedger(session, order).migrate()
-        before = _peak_mb()
+        before = read_peak_mb()
         exported, seconds = _timed(lambda: export(session, bucket, order, window))
-        figures = [f"export {seconds:.1f} s, peak {_peak_mb():.0f} MB"]
+        figures = [f"export {seconds:.1f} s, peak {read_peak_mb():.0f} MB"]
         _, seconds = _timed(lambda: store(session, bucket, order, window))
-        figures.append(f"store {seconds:.1f} s, peak {_peak_mb():.0f} MB")
+        figures.append(f"store {seconds:.1f} s, peak {read_peak_mb():.0f} MB")
         _, seconds = _timed(lambda: delete(session, bucket, order, window, lambda: False))
-        figures.append(f"delete {seconds:.1f} s, peak {_peak_mb():.0f} MB")
+        figures.append(f"delete {seconds:.1f} s, peak {read_peak_mb():.0f} MB")
     print(
         f"{exported.csv_bytes / 1e6:.0f} MB of CSV, {exported.rows} rows; before {before:.0f} MB; {'; '.join(figures)}"
     )
@@ -113,10 +113,6 @@ def work_on(work: dict[str, Any]) -> None:
 def _timed(step: Callable[[], Any]) -> tuple[Any, float]:
     started = time.monotonic()
     return step(), time.monotonic() - started
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from bench.place import Place
 from dev import families
 from dev.airflow_environment import base_environment
 from dev.guard import guard
+from dev.peak_memory import read_peak_mb
 from dev.processes import ProcessError
 from dev.stack import PROJECT_ROOT
 
@@ -81,21 +82,9 @@ def time_peer(
         _say(process, "go")
         _hear(process, "done", log)
         seconds = time.monotonic() - started
-        peak = peak_mb(process.pid)
+        peak = read_peak_mb(process.pid)
         wal = wal_bytes(place.postgres) - wal
     return Run(seconds, loaded.load.rows, loaded.csv_bytes, peak, wal)
-
-
-def peak_mb(pid: int) -> float:
-    """The most memory that the process has held so far, resident, of its own and shared.
-
-    Raises:
-        FileNotFoundError, ProcessLookupError: there is no such process any more.
-    """
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) * 1024 / 1e6, 1)
-    return 0.0  # it has ended and is not collected yet
 
 
 @contextmanager

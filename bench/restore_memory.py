@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import psycopg
 import pg_archiver.airflow.restore  # noqa: F401 (what a task imports counts as a task's memory)
 from bench.many_windows import FIRST, HOUR, ROWS_A_WINDOW, ManyWindows
 from bench.place import S3_ARGUMENTS
+from dev.peak_memory import read_peak_mb
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.domain.tables import TableName
@@ -146,7 +146,7 @@ def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**task["postgres"])
 
-    figures = {"windows": windows, "dry_run": dry, "before_mb": _peak_mb()}
+    figures = {"windows": windows, "dry_run": dry, "before_mb": read_peak_mb()}
     started = time.monotonic()
     try:
         with Session.connect(connect, "bench", "bench") as session:
@@ -155,11 +155,7 @@ def restored_here(task: Mapping[str, Any]) -> dict[str, Any]:
         assert result.restored == windows * ROWS_A_WINDOW, result.lines()
     except ArchiverError as error:
         figures["error"] = str(error)
-    return {**figures, "peak_mb": _peak_mb(), "seconds": round(time.monotonic() - started, 1)}
-
-
-def _peak_mb() -> float:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, 1)
+    return {**figures, "peak_mb": read_peak_mb(), "seconds": round(time.monotonic() - started, 1)}
 
 
 if __name__ == "__main__":

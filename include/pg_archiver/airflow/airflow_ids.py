@@ -79,6 +79,21 @@ def maintenance_pool_name(conn_id: str) -> str:
     return add_name_prefix(f"maintenance_{conn_id}")
 
 
+def jobs_dag_id(conn_id: str) -> str:
+    """Return the id of the DAG that runs an instance's jobs; the asset by which it is woken has the same name."""
+    return add_name_prefix(f"jobs__{client_id(conn_id)}")
+
+
+def jobs_paused_variable(conn_id: str) -> str:
+    """Return the key of the Airflow Variable that says whether jobs of this instance may start."""
+    return f"archive_jobs_paused__{client_id(conn_id)}"
+
+
+def jobs_pool_name(conn_id: str) -> str:
+    """Return the Airflow pool that bounds the jobs at work on one Postgres instance."""
+    return add_name_prefix(f"jobs_{conn_id}")
+
+
 def group_part(name: str) -> str:
     """Return a name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -47,6 +47,8 @@ KEEPALIVES = {
 # What the extra of a connection may say to the driver and the provider instead of the server.
 _DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"}
 
+_Session = TypeVar("_Session", bound=Session)
+
 _stop = Stop()
 
 
@@ -76,7 +78,7 @@ def open_session(
     with (
         watch_for_stop() as stop,
         Session.connect(
-            partial(_connect, client, conn_id, setting),
+            partial(_connect, client.database, conn_id, f"{setting} of client {client.name!r}"),
             client.database,
             f"archiver {step} {client.name}",
             writes,
@@ -89,28 +91,59 @@ def open_session(
         yield open_session
 
 
+@contextmanager
+def open_database(
+    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool, kind: type[_Session]
+) -> Generator[_Session]:
+    """Open a connection to any database of an instance, for one task; the rest as in `open_session`.
+
+    Args:
+        conn_id: the Airflow connection.
+        database: the database's name.
+        step: what `pg_stat_activity` shows.
+        setting: which setting of the policy file names the connection, for messages.
+        writes: whether this session is going to write.
+        one_session_proxy: as in `Session.connect`.
+        kind: the kind of session.
+    """
+    with (
+        watch_for_stop() as stop,
+        kind.connect(
+            partial(_connect, database, conn_id, setting),
+            database,
+            f"archiver {step}",
+            writes,
+            partial(_read_hosts, conn_id),
+            SessionLimits(),
+            stop,
+            one_session_proxy,
+        ) as open_session,
+    ):
+        yield open_session
+
+
 def _limits(policy: TablePolicy | None) -> SessionLimits:
     if policy is None:
         return SessionLimits()
     return SessionLimits(policy.longest_statement, f"statement_timeout of {policy.table} in the policy file")
 
 
-def _connect(client: Client, conn_id: str, setting: str) -> psycopg.Connection[Any]:
+def _connect(database: str, conn_id: str, setting: str) -> psycopg.Connection[Any]:
     from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     try:
-        hook = PostgresHook(postgres_conn_id=conn_id, database=client.database)
+        hook = PostgresHook(postgres_conn_id=conn_id, database=database)
         _complete_extra(hook.connection)
         return cast("psycopg.Connection[Any]", hook.get_conn())
     except AirflowNotFoundException:
         raise SettingError(
-            f"there is no Airflow connection {conn_id!r}, which the policy file names as {setting} of client "
-            f"{client.name!r}. Fix: create it under Admin > Connections, or correct {setting}"
+            f"there is no Airflow connection {conn_id!r}, which the policy file names as {setting}. Fix: create it "
+            f"under Admin > Connections, or correct {setting.split(maxsplit=1)[0]}"
         ) from None
     except (TypeError, ValueError) as error:
         # The provider checks some of the extra itself; its words may quote values of it, so they stay here.
         raise SettingError(
-            f"the Airflow connection {conn_id!r} ({setting} of client {client.name!r}) cannot be used as it is "
+            f"the Airflow connection {conn_id!r} ({setting}) cannot be used as it is "
             f"({type(error).__name__}). Nothing was done. Fix: look at what its extra holds "
             f"({', '.join(sorted(hook.connection.extra_dejson)) or 'nothing'}): only libpq's own parameters, such as "
             "sslmode, and iam belong there"

@@ -26,16 +26,16 @@ class Enabled:
     why: str
 
 
-def parse_flag(value: str, source: str) -> bool:
+def parse_flag(value: str, source: str, done: str = "Nothing was archived or deleted") -> bool:
     """Yes or no, from the value of a Variable.
 
     Raises:
-        SettingError: it is neither `true` nor `false`; the message names `source`.
+        SettingError: it is neither `true` nor `false`; the message names `source`, and says what was done.
     """
     if value not in _WORDS:
         raise SettingError(
-            f"{source} is {value!r}, which is neither true nor false. Nothing was archived or deleted. Fix: set it to "
-            "true or false, in lower case"
+            f"{source} is {value!r}, which is neither true nor false. {done}. Fix: set it to true or false, in "
+            "lower case"
         )
     return _WORDS[value]
 

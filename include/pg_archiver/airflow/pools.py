@@ -1,8 +1,8 @@
 """The Airflow pools that bound the work on each Postgres server: without them the archive's tasks wait forever.
 
 `python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
-that the DAGs read, so run it again when a server is added or its `pool_slots` change: it sets the pools that are there
-anew. It ends with status 1 where the policy file has broken entries, and names them.
+that the DAGs read, so run it again when a server is added or its `pool_slots` or the `slots` of its jobs change: it sets
+the pools that are there anew. It ends with status 1 where the policy file has broken entries, and names them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from pg_archiver.airflow.airflow_ids import maintenance_pool_name, pool_name
+from pg_archiver.airflow.airflow_ids import jobs_pool_name, maintenance_pool_name, pool_name
 from pg_archiver.errors import PolicyError
 from pg_archiver.policies.yaml_file import Policies, load
 
@@ -42,7 +42,15 @@ def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
         }
         for conn_id in policies.conn_ids
     }
-    return archive | maintenance
+    jobs = {
+        jobs_pool_name(conn_id): {
+            "slots": allowed.settings.slots,
+            "description": f"jobs on {conn_id}",
+            "include_deferred": True,
+        }
+        for conn_id, allowed in policies.jobs.items()
+    }
+    return archive | maintenance | jobs
 
 
 def main() -> int:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from airflow.sdk import Variable
 
-from pg_archiver.airflow.airflow_ids import enabled_variable, keep_days_variable
+from pg_archiver.airflow.airflow_ids import enabled_variable, jobs_paused_variable, keep_days_variable
+from pg_archiver.airflow.enabling import parse_flag
 from pg_archiver.errors import Interrupted, SettingError
 from pg_archiver.policies.retention import (
     DEFAULT_KEEP_DAYS,
@@ -28,6 +29,7 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
 
 COMMON_KEEP_DAYS = "archive_keep_days"
+JOBS_PAUSED = "archive_jobs_paused"
 _OURS = "archive_"
 _ENVIRONMENT = "AIRFLOW_VAR_"
 _OF_CLIENTS = ("archive_keep_days__", "archive_enabled__")
@@ -53,20 +55,7 @@ def read_client_variables(client: str) -> ClientVariables:
         SettingError: one is set in two places, of which Airflow shows only the one that counts less.
     """
     keys = (keep_days_variable(client), COMMON_KEEP_DAYS, enabled_variable(client))
-    values = {key: _read_value(key) for key in keys}
-    listed = _list_keys()
-    for key in keys:
-        if values[key] is None and key in listed:
-            raise Interrupted(
-                f"Airflow Variable {key} is set, and its value could not be read. Nothing was archived or deleted. If "
-                "this continues, the Variable may be encrypted with another Fernet key. Fix: set it again"
-            )
-        shadow = f"{_ENVIRONMENT}{key.upper()}"
-        if key in listed and shadow in os.environ:
-            raise SettingError(
-                f"Airflow Variable {key} is set in Airflow and, as {shadow}, in the environment of this worker, which "
-                "hides the one in Airflow. Nothing was archived or deleted. Fix: remove one of them"
-            )
+    values, listed = _read_values(keys, "Nothing was archived or deleted")
     return ClientVariables(
         keep_days={key: values[key] for key in keys[:2]},
         enabled=values[keys[2]],
@@ -74,25 +63,72 @@ def read_client_variables(client: str) -> ClientVariables:
     )
 
 
-def _read_value(key: str) -> str | None:
+def find_jobs_pause(conn_id: str, known: Iterable[str]) -> str | None:
+    """Return the Variable by which no job of this instance may start, None if there is none.
+
+    Args:
+        conn_id: the instance.
+        known: the `conn_id` of every instance that has jobs.
+
+    Raises:
+        Interrupted: whether one is set could not be found out.
+        SettingError: one is neither `true` nor `false`, or speaks of an instance that is almost called like this one.
+    """
+    keys = (JOBS_PAUSED, jobs_paused_variable(conn_id))
+    values, listed = _read_values(keys, "No job was started")
+    ours = {jobs_paused_variable(one): one for one in known}
+    for key in listed:
+        if key.startswith(f"{JOBS_PAUSED}__") and key not in ours and _simplify(key) == _simplify(keys[1]):
+            raise SettingError(
+                f"Airflow Variable {key} names no instance of the policy file that has jobs. It seems to be meant for "
+                f"{conn_id!r}, so no job was started. Fix: rename it to {keys[1]}, or delete it"
+            )
+    flags = {
+        key: parse_flag(value, f"Airflow Variable {key}", "No job was started")
+        for key, value in values.items()
+        if value is not None
+    }
+    return next((key for key, paused in flags.items() if paused), None)
+
+
+def _read_values(keys: Sequence[str], done: str) -> tuple[dict[str, str | None], Sequence[str]]:
+    """Return the values by their keys, None for what is not set, and all keys of ours that are set."""
+    values = {key: _read_value(key, done) for key in keys}
+    listed = _list_keys(done)
+    for key in keys:
+        if values[key] is None and key in listed:
+            raise Interrupted(
+                f"Airflow Variable {key} is set, and its value could not be read. {done}. If this "
+                "continues, the Variable may be encrypted with another Fernet key. Fix: set it again"
+            )
+        shadow = f"{_ENVIRONMENT}{key.upper()}"
+        if key in listed and shadow in os.environ:
+            raise SettingError(
+                f"Airflow Variable {key} is set in Airflow and, as {shadow}, in the environment of this worker, which "
+                f"hides the one in Airflow. {done}. Fix: remove one of them"
+            )
+    return values, listed
+
+
+def _read_value(key: str, done: str) -> str | None:
     try:
         value = Variable.get(key, default=None)
     except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
-        raise _unreadable(key, error) from None
+        raise _unreadable(key, done, error) from None
     return None if value is None else str(value)
 
 
-def _list_keys() -> Sequence[str]:
+def _list_keys(done: str) -> Sequence[str]:
     try:
         return sorted(Variable.keys(prefix=_OURS))
     except Exception as error:  # noqa: BLE001 (whatever it was: not known is not 'not set')
-        raise _unreadable(f"{_OURS}*", error) from None
+        raise _unreadable(f"{_OURS}*", done, error) from None
 
 
-def _unreadable(key: str, error: Exception) -> Interrupted:
+def _unreadable(key: str, done: str, error: Exception) -> Interrupted:
     return Interrupted(
         f"Airflow could not be asked for Variable {key} ({type(error).__name__}), so whether it is set is not known. "
-        "Nothing was archived or deleted. Fix: check Airflow's API server and its metadata database"
+        f"{done}. Fix: check Airflow's API server and its metadata database"
     )
 
 

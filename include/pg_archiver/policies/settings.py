@@ -23,24 +23,30 @@ from pg_archiver.policies.retention import FROM_VARIABLE, parse_keep_days
 MOST_MAPPED_WINDOWS = 1000
 
 _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
-_TABLE = re.compile(rf"{_PART}\.{_PART}")
+_NAME = re.compile(rf"{_PART}\.{_PART}")
 _CRON_FIELDS = 5
 _CRON_PRESETS = ("@hourly", "@daily", "@weekly", "@monthly")
 
 
 def parse_table(text: str) -> TableName:
     """`schema.table`, each part as the catalog holds it; a part with a dot or a quote goes in double quotes."""
-    match = _TABLE.fullmatch(text)
+    return TableName(*split_name(text, "schema.table"))
+
+
+def split_name(text: str, form: str) -> tuple[str, str]:
+    """Return the two parts of a name, unquoted; `form` is how such a name is to be written.
+
+    Raises:
+        ValueError: it does not have two parts.
+    """
+    match = _NAME.fullmatch(text)
     if not match:
-        raise ValueError(
-            f'{text!r} is not schema.table. Write a part that holds a dot or a quote as "my.schema".events'
-        )
+        raise ValueError(f'{text!r} is not {form}. Write a part that holds a dot or a quote as "my.schema".events')
     quoted_schema, plain_schema, quoted_name, plain_name = match.groups()
-    schema, name = (
-        quoted.replace('""', '"') if quoted else plain
-        for quoted, plain in ((quoted_schema, plain_schema), (quoted_name, plain_name))
+    return (
+        quoted_schema.replace('""', '"') if quoted_schema else plain_schema,
+        quoted_name.replace('""', '"') if quoted_name else plain_name,
     )
-    return TableName(schema, name)
 
 
 def _keep_days(value: object) -> object:
@@ -60,6 +66,19 @@ def _cron(value: object) -> object:
         raise ValueError(
             "not a cron schedule of five fields, such as '0 1 * * *'. Use null to run the DAG by hand only"
         )
+    return value
+
+
+def check_zone(value: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{value!r} is not an IANA time zone, such as Europe/Berlin") from None
     return value
 
 
@@ -98,11 +117,7 @@ class Settings(MaintenanceSettings, ObjectSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"{value!r} is not an IANA time zone, such as Europe/Berlin") from None
-        return value
+        return check_zone(value)
 
     @field_validator("prefix")
     @classmethod

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, StrictStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StrictStr, model_validator
 
 from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import PolicyError
 from pg_archiver.objects.object_keys import key_segment
+from pg_archiver.policies.jobs import Job
+from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings, read_jobs
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.policies.settings import Settings, TablePolicy, as_tuple
 from pg_archiver.policies.strict_yaml import read_yaml
+from pg_archiver.policies.validation import validate
 
-# What others take from here, wherever it is defined.
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
 # A run's windows travel through Airflow's database, and each mapped task fetches them all.
@@ -28,7 +31,9 @@ MOST_WINDOWS_A_RUN = 50_000
 LONGEST_CLIENT_NAME = 63
 # S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
 _LONGEST_KEY_FOLDER = 900
-_Model = TypeVar("_Model", bound=BaseModel)
+
+
+_OF_CLIENTS_ALONE = {"name", "database", "enabled", "tables", "jobs", "own_jobs"}
 
 
 class _ClientEntry(Settings):
@@ -38,6 +43,8 @@ class _ClientEntry(Settings):
     database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
     enabled: bool | None = None
     tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_tuple)] = ({},)
+    jobs: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = ()
+    own_jobs: bool = False
 
     @model_validator(mode="after")
     def _some_table(self) -> Self:
@@ -54,7 +61,18 @@ class _InstanceEntry(ObjectSettings):
     disk: Disk | None = None
     pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
     one_session_proxy: bool = False
+    jobs: JobsSettings | None = None
     clients: list[Any]
+
+    @model_validator(mode="after")
+    def _another_login_for_procedures(self) -> Self:
+        if self.jobs and self.jobs.procedures_conn_id in {self.conn_id, self.maintenance_conn_id} - {None}:
+            raise ValueError(
+                f"procedures_conn_id is {self.jobs.procedures_conn_id!r}, a connection of the archiver itself. A "
+                "procedure can say RESET ROLE and do all that its login may, such as empty the ledger. Name the "
+                "connection of a login of its own"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,10 @@ class Client:
     """The Airflow connection of the AWS account in which the server itself is; each table may have one of its own."""
     one_session_proxy: bool = False
     """Whether a person vouches for a proxy before the server that gives each client a server process of its own."""
+    jobs: tuple[Job, ...] = ()
+    """The jobs that the file lists; they work on the client's database."""
+    own_jobs: bool = False
+    """Whether `archiver.jobs` in the client's own database is read too."""
 
     @property
     def schedule(self) -> str | None:
@@ -90,6 +112,8 @@ class Policies:
     broken: Mapping[str, str]
     pool_slots: Mapping[str, int] = field(default_factory=dict)
     """How many archive tasks may be at work on each instance at once, by `conn_id`."""
+    jobs: Mapping[str, InstanceJobs] = field(default_factory=dict)
+    """The jobs of each instance that has a `jobs` section, by `conn_id`."""
 
     @property
     def tables(self) -> int:
@@ -130,29 +154,44 @@ def _check_document(document: object, source: str) -> Policies:
             f"{source}, defaults: enabled may not stand there, because a new client's rows would be deleted in its "
             "first run. Fix: set it at each client, or at a table"
         )
-    _validate(Settings, defaults, f"{source}, defaults")
+    validate(Settings, defaults, f"{source}, defaults")
     instances = document.get("instances")
     if not isinstance(instances, list) or not instances:
         raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
+    entries = [
+        validate(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        for position, instance in enumerate(instances)
+    ]
+    slots, jobs = _agree(entries, source)
     clients: list[Client] = []
     broken: dict[str, str] = {}
-    slots: dict[str, int] = {}
-    for position, instance in enumerate(instances):
-        entry = _validate(_InstanceEntry, instance, f"{source}, instances[{position}]")
-        if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
-            raise PolicyError(
-                f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with pool_slots "
-                f"{slots[entry.conn_id]} and {entry.pool_slots}. Its pool has one size. Fix: set one number"
-            )
+    for position, entry in enumerate(entries):
         for place, raw in enumerate(entry.clients):
             # Placeholder until the entry's own name has been read: it breaks alone, and its DAG says why.
             name = f"instances.{position}.clients.{place}"
             try:
                 name = _read_name(raw, f"{source}, instances[{position}].clients[{place}]")
-                clients.append(_make_client(raw, entry, defaults, f"{source}, client {name!r}"))
+                clients.append(_make_client(raw, entry, jobs, defaults, f"{source}, client {name!r}"))
             except PolicyError as error:
                 broken[name] = str(error)
-    return replace(_refuse_twins(clients, broken, source), pool_slots=slots)
+    whole = _refuse_twins(clients, broken, source)
+    return replace(whole, pool_slots=slots, jobs=_collect_jobs(entries, jobs, whole))
+
+
+def _agree(entries: list[_InstanceEntry], source: str) -> tuple[dict[str, int], dict[str, JobsSettings]]:
+    """Return the size of each instance's pool and what it allows jobs; entries of one instance must agree on both."""
+    slots: dict[str, int] = {}
+    jobs: dict[str, JobsSettings] = {}
+    for position, entry in enumerate(entries):
+        where = f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with"
+        if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
+            raise PolicyError(
+                f"{where} pool_slots {slots[entry.conn_id]} and {entry.pool_slots}. Its pool has one size. Fix: set "
+                "one number"
+            )
+        if entry.jobs is not None and jobs.setdefault(entry.conn_id, entry.jobs) != entry.jobs:
+            raise PolicyError(f"{where} two jobs sections that differ. Fix: keep one of them")
+    return slots, jobs
 
 
 def _read_name(raw: object, where: str) -> str:
@@ -167,9 +206,15 @@ def _read_name(raw: object, where: str) -> str:
     return name
 
 
-def _make_client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Mapping[str, Any], where: str) -> Client:
-    entry = _validate(_ClientEntry, raw, where)
-    of_client = entry.model_dump(exclude_unset=True, exclude={"name", "database", "enabled", "tables"})
+def _make_client(
+    raw: Mapping[str, Any],
+    instance: _InstanceEntry,
+    jobs: Mapping[str, JobsSettings],
+    defaults: Mapping[str, Any],
+    where: str,
+) -> Client:
+    entry = validate(_ClientEntry, raw, where)
+    of_client = entry.model_dump(exclude_unset=True, exclude=_OF_CLIENTS_ALONE)
     of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
     tables = tuple(
         _assemble({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
@@ -191,6 +236,8 @@ def _make_client(raw: Mapping[str, Any], instance: _InstanceEntry, defaults: Map
         instance.maintenance_conn_id,
         {**defaults, **of_instance}.get("aws_conn_id", AWS_CONNECTION),
         instance.one_session_proxy,
+        read_jobs(entry.jobs, entry.own_jobs, instance.conn_id, jobs.get(instance.conn_id), where),
+        entry.own_jobs,
     )
 
 
@@ -220,7 +267,7 @@ def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableN
 
 
 def _assemble(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
-    table = _validate(TablePolicy, settings, where)
+    table = validate(TablePolicy, settings, where)
     if table.bucket is None:
         raise PolicyError(f"{where}: bucket is not set. Fix: name the S3 bucket here or under defaults")
     parts = (client, table.name.schema, table.name.name)
@@ -241,8 +288,10 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
     """Break all clients that would share a DAG or a table: whose rows are whose is not known."""
     names = Counter([client.name for client in clients] + list(broken))
     places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
+    job_places = Counter((client.conn_id, client.database, job.name) for client in clients for job in client.jobs)
     whole = []
     for client in clients:
+        shared_jobs = [job.name for job in client.jobs if job_places[client.conn_id, client.database, job.name] > 1]
         shared = [t.table for t in client.tables if places[client.conn_id, client.database, t.name] > 1]
         if names[client.name] > 1:
             broken[client.name] = f"{source}: the name {client.name!r} is given to more than one client"
@@ -251,23 +300,34 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
                 f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also another "
                 "client's. Fix: list each table under one client"
             )
+        elif shared_jobs:
+            broken[client.name] = (
+                f"{source}, client {client.name!r}: job {shared_jobs[0]!r} of database {client.database!r} is also "
+                "another client's. Fix: give each job of a database a name of its own"
+            )
         else:
             whole.append(client)
     return Policies(source, tuple(sorted(whole, key=lambda client: client.name)), dict(sorted(broken.items())))
 
 
-def _validate(model: type[_Model], value: object, where: str) -> _Model:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'entry'}: {_problem(problem)}"
-            for problem in error.errors(include_url=False)
+def _collect_jobs(
+    entries: list[_InstanceEntry], settings: Mapping[str, JobsSettings], policies: Policies
+) -> dict[str, InstanceJobs]:
+    """Return the jobs of each instance that has a jobs section, those of its broken clients left out."""
+    found = {}
+    for conn_id, allowed in settings.items():
+        clients = [client for client in policies.clients if client.conn_id == conn_id]
+        file_jobs: dict[str, tuple[Job, ...]] = {}
+        for client in clients:
+            if client.jobs:
+                file_jobs[client.database] = file_jobs.get(client.database, ()) + client.jobs
+        own = tuple(sorted({escape(client.database) for client in clients}))
+        found[conn_id] = InstanceJobs(
+            conn_id,
+            allowed,
+            own if allowed.databases is None else allowed.databases,
+            file_jobs,
+            frozenset(client.database for client in clients if client.own_jobs),
+            len(clients) == sum(len(entry.clients) for entry in entries if entry.conn_id == conn_id),
         )
-        raise PolicyError(f"{where}: {problems}") from None
-
-
-def _problem(problem: Mapping[str, Any]) -> str:
-    if problem["type"] == "extra_forbidden":
-        return "no such setting. Check its spelling"
-    return f"{problem['msg']} (it is {problem['input']!r})"
+    return found

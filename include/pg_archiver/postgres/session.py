@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 
@@ -99,7 +99,7 @@ class Session(PinnedSession):
         limits: SessionLimits | None = None,
         stop: Stop | None = None,
         one_session_proxy: bool = False,
-    ) -> Generator[Session]:
+    ) -> Generator[Self]:
         """Open a connection, pin its session settings and close it at the end.
 
         Args:

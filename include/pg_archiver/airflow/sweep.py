@@ -1,0 +1,85 @@
+"""What the tasks of the DAG `sweep` do: look into every database that has jobs, and say what needs a person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pg_archiver.airflow.jobs import InstanceRun
+from pg_archiver.errors import ArchiverError, Stopped, Unfinished
+from pg_archiver.policies.jobs_settings import InstanceJobs
+from pg_archiver.policies.yaml_file import Policies
+
+log = logging.getLogger(__name__)
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What was seen of one instance.
+
+    Attributes:
+        conn_id: the instance.
+        due: how many jobs are due that no run has taken.
+        problems: what needs a person: jobs that gave up, databases that could not be looked into.
+    """
+
+    conn_id: str
+    due: int
+    problems: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """Return plain values, for XCom."""
+        return asdict(self) | {"problems": list(self.problems)}
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One instance in one run of the DAG."""
+
+    policies: Policies
+    instance: InstanceJobs
+    context: Mapping[str, Any]
+
+    def look(self) -> Swept:
+        """Return what is due and what is wrong; nothing is started. What cannot be looked into is a problem."""
+        run = InstanceRun(self.policies, self.instance, self.context)
+        due, problems = 0, []
+        for source in run.list_sources():
+            try:
+                found = run.look(source)
+            except Stopped:
+                raise
+            except ArchiverError as error:
+                problems.append(f"the jobs of database {source.database} on {self.instance.conn_id}: {error}")
+                continue
+            due += found.due
+            problems += [f"{self.instance.conn_id}, {one}" for one in (*found.problems, *found.exhausted)]
+        for line in problems:
+            log.error("%s", line)
+        log.info("%d due", due)
+        return Swept(self.instance.conn_id, due, tuple(problems))
+
+
+def refuse_problems(found: Sequence[Mapping[str, Any] | None], expected: Sequence[str]) -> str:
+    """Return the note of a run in which nothing needs a person.
+
+    Args:
+        found: what the looks returned.
+        expected: the instances that were to be looked into.
+
+    Raises:
+        Unfinished: something does; it names it.
+    """
+    seen = {one["conn_id"]: one for one in found if one}
+    problems = [line for one in seen.values() for line in one["problems"]]
+    problems += [
+        f"{conn_id} was not looked into; the error is in its task's log" for conn_id in expected if conn_id not in seen
+    ]
+    if problems:
+        more = f"; and {len(problems) - _MOST_NAMED:,} more" if len(problems) > _MOST_NAMED else ""
+        raise Unfinished(f"{'; '.join(problems[:_MOST_NAMED])}{more}")
+    return f"{sum(one['due'] for one in seen.values()):,} jobs were due and nobody was at work on them"

@@ -1,0 +1,1 @@
+"""Jobs that are due: which ones, and running them."""

@@ -1,0 +1,322 @@
+"""WHAT to run by itself: one job, of the policy file and of the table `archiver.jobs` alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.domain.schedules import Interval, Schedule, check_cron, read_clock
+from pg_archiver.errors import PolicyError
+from pg_archiver.policies.durations import LONGEST_STATEMENT, check_interval, interval_of
+from pg_archiver.policies.off_hours import OffHours
+from pg_archiver.policies.settings import check_zone, split_name
+from pg_archiver.policies.validation import validate
+
+LONGEST_JOB_NAME = 200
+MOST_CONFIG_BYTES = 64 * 1024
+DEFAULT_MAX_RUNTIME = timedelta(hours=4)
+# `database` of a job of the control database that means each database that the instance allows.
+EVERY_DATABASE = "*"
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+_MOST_RETRIES = 2**31 - 1
+
+
+class Action(StrEnum):
+    """What a job does."""
+
+    ARCHIVE = "archive"
+    DELETE = "delete"
+    CALL = "call"
+    FUNCTION = "function"
+
+
+BUILT_ACTIONS = frozenset({Action.CALL})
+
+
+def read_action(value: object) -> object:
+    """Return an action, from what a person wrote.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if isinstance(value, str) and value in set(Action):
+        return Action(value)
+    raise ValueError(f"not an action of jobs. Set one of {', '.join(Action)}")
+
+
+def _procedure(value: object) -> object:
+    return ProcedureName(*split_name(value, "schema.name")) if isinstance(value, str) else value
+
+
+def _interval(value: object) -> object:
+    return check_interval(value) if isinstance(value, Interval) else interval_of(value)
+
+
+def _max_runtime(value: object) -> object:
+    if value == Interval():
+        return value
+    interval = _interval(value)
+    if isinstance(interval, Interval) and interval.estimate > LONGEST_STATEMENT:
+        raise ValueError("more than 24h, the longest that a task may take")
+    return interval
+
+
+def _cron(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("not a cron schedule, such as '30 2 * * *'")  # noqa: TRY004 (pydantic's own)
+    try:
+        check_cron(value)
+    except ValueError as error:
+        raise ValueError(f"not a cron schedule: {error}. Write five fields, such as '30 2 * * *'") from None
+    return value
+
+
+def _config(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError("not an object. Write a mapping, such as {days: 2}")  # noqa: TRY004 (pydantic's own)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        size = len(text.encode())
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}. Put dates in quotes") from None
+    if not _has_text_keys(value):
+        raise ValueError("a key that is not text. Put it in quotes")
+    if "\\u0000" in text:
+        raise ValueError("it holds the character of code 0, which jsonb cannot hold")
+    if size > MOST_CONFIG_BYTES:
+        raise ValueError(
+            f"{size:,} bytes as JSON, and {MOST_CONFIG_BYTES:,} is the most. Put the data into a table and name that"
+        )
+    return value
+
+
+def _has_text_keys(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _has_text_keys(inner) for key, inner in value.items())
+    return not isinstance(value, list) or all(map(_has_text_keys, value))
+
+
+_OptionalInterval = Annotated[Interval | None, BeforeValidator(lambda value: value and _interval(value))]
+_OptionalProcedure = Annotated[ProcedureName | None, BeforeValidator(_procedure)]
+
+
+class Job(BaseModel):
+    """One job. The names of the settings are those of the policy file; `COLUMNS` has those of the table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_JOB_NAME)]
+    application_name: Annotated[str, Field(min_length=1, max_length=LONGEST_JOB_NAME)] = "archiver"
+    action: Annotated[Action, BeforeValidator(read_action)] = Action.ARCHIVE
+    database: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    procedure: _OptionalProcedure = None
+    check: _OptionalProcedure = None
+    function: Annotated[str, Field(min_length=1, max_length=LONGEST_JOB_NAME)] | None = None
+    config: Annotated[dict[str, Any], BeforeValidator(_config)] = Field(default_factory=dict)
+    schedule: Annotated[str | None, BeforeValidator(lambda value: value if value is None else _cron(value))] = None
+    interval: _OptionalInterval = None
+    timezone: str = "UTC"
+    fixed_schedule: bool = True
+    initial_start: datetime | None = None
+    only_if_idle: bool = False
+    run_window: str | None = None
+    max_runtime: Annotated[Interval, BeforeValidator(_max_runtime)] = Interval()
+    max_retries: Annotated[int, Field(ge=-1, le=_MOST_RETRIES)] = -1
+    retry_period: Annotated[Interval, BeforeValidator(_interval)] = Interval(microseconds=300_000_000)
+    scheduled: bool = True
+
+    _created_at: datetime | None = PrivateAttr(default=None)
+
+    @classmethod
+    def from_file(cls, raw: object, where: str) -> Job:
+        """Return the job of an entry under a client's `jobs`.
+
+        Raises:
+            PolicyError: it cannot be used; the message begins with `where` and the job's name.
+        """
+        if not isinstance(raw, dict):
+            raise PolicyError(f"{where} is {raw!r}. Fix: write a job as {{name: ..., action: call, procedure: ...}}")
+        where = f"{where}, job {raw['name']!r}" if isinstance(raw.get("name"), str) else where
+        if "database" in raw:
+            raise PolicyError(
+                f"{where}: database: a client's job works on the client's own database. Fix: take it away, or write "
+                "the job into archiver.jobs of the instance's control database"
+            )
+        _refuse_unbuilt(raw.get("action", Action.ARCHIVE), where)
+        return validate(cls, raw, where)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Job:
+        """Return the job of a row of `archiver.jobs`, by the names of its columns; what is none of COLUMNS is ignored.
+
+        Raises:
+            PolicyError: it cannot be used; the message names the columns.
+        """
+        where = f"job {row['job_name']!r}"
+        _refuse_unbuilt(row.get("action", Action.ARCHIVE), where)
+        raw = {setting: row[column] for setting, column in COLUMNS.items() if row.get(column) is not None}
+        for setting, (schema, name) in _NAMES_IN_TWO_COLUMNS.items():
+            parts = row.get(schema), row.get(name)
+            if parts.count(None) == 1:
+                raise PolicyError(f"{where}: only one of {schema} and {name} is set. Fix: set both")
+            if None not in parts:
+                raw[setting] = ProcedureName(*map(str, parts))
+        job = validate(
+            cls, raw, where, names=COLUMNS | {setting: name for setting, (_, name) in _NAMES_IN_TWO_COLUMNS.items()}
+        )
+        job._created_at = row.get("created_at")
+        return job
+
+    @field_validator("name", "application_name")
+    @classmethod
+    def _no_control_characters(cls, value: str) -> str:
+        if any(unicodedata.category(character) == "Cc" for character in value):
+            raise ValueError("it holds a control character, such as a line break")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        return check_zone(value)
+
+    @field_validator("run_window")
+    @classmethod
+    def _span(cls, value: str | None) -> str | None:
+        return value and OffHours.parse(value).text
+
+    @field_validator("initial_start", mode="before")
+    @classmethod
+    def _instant(cls, value: object, info: ValidationInfo) -> object:
+        if value is None:
+            return None
+        instant = _read_instant(value)
+        if instant is None or not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+            raise ValueError(f"not a time of the years {_FIRST_YEAR} to {_LAST_YEAR}, such as 2026-01-31 02:30")
+        if instant.tzinfo is None:
+            return read_clock(instant, ZoneInfo(info.data.get("timezone", "UTC")))
+        return instant.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.schedule is not None and self.interval is not None:
+            raise ValueError("it has a cron schedule and an interval. Keep one of them")
+        if self.schedule is not None and not self.fixed_schedule:
+            raise ValueError("fixed_schedule is false, but a cron schedule is fixed. Set an interval instead of cron")
+        if (
+            self.fixed_schedule
+            and self.interval
+            and self.interval.months
+            and (self.interval.days or self.interval.microseconds)
+        ):
+            raise ValueError(
+                "the interval of a fixed schedule has months, and days or time too, so its slots cannot be counted. "
+                "Give months alone, or days and time alone, or set fixed_schedule to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_the_action_needs(self) -> Self:
+        needs = {Action.CALL: "procedure", Action.FUNCTION: "function"}
+        for action, setting in needs.items():
+            given = getattr(self, setting) is not None
+            if given and self.action != action:
+                raise ValueError(f"the action is {self.action}, and a {setting} is given. Set the action to {action}")
+            if not given and self.action == action:
+                raise ValueError(f"the action is {action}, but no {setting} is given. Name it")
+        return self
+
+    @property
+    def timing(self) -> Schedule:
+        """When the job is due. Slots of an interval are counted from its first start, else from its row's creation."""
+        return Schedule(
+            self.schedule, self.interval, self.timezone, self.fixed_schedule, self.initial_start or self._counted_from
+        )
+
+    @property
+    def _counted_from(self) -> datetime | None:
+        return self._created_at if self.interval is not None and self.fixed_schedule else None
+
+    @property
+    def off_hours(self) -> OffHours | None:
+        """When the job may run; None for at any time."""
+        return None if self.run_window is None else OffHours.parse(self.run_window)
+
+    @property
+    def longest_run(self) -> timedelta:
+        """How long a run may take."""
+        return self.max_runtime.estimate or DEFAULT_MAX_RUNTIME
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the definition by the names of the table's columns."""
+        row = {column: getattr(self, setting) for setting, column in COLUMNS.items()}
+        row["action"] = str(self.action)
+        for setting, columns in _NAMES_IN_TWO_COLUMNS.items():
+            name: ProcedureName | None = getattr(self, setting)
+            row |= dict(zip(columns, (name.schema, name.name) if name else (None, None), strict=True))
+        return row
+
+    def digest(self) -> str:
+        """Return what stands for the definition: another one has another digest, in the file as in the table."""
+        text = json.dumps(self.to_row(), sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+# Where the table's columns have other names than the file's settings; order is that of the table.
+COLUMNS = {
+    "name": "job_name",
+    "application_name": "application_name",
+    "action": "action",
+    "database": "database_name",
+    "function": "function_name",
+    "config": "config",
+    "schedule": "cron_schedule",
+    "interval": "schedule_interval",
+    "timezone": "timezone",
+    "fixed_schedule": "fixed_schedule",
+    "initial_start": "initial_start",
+    "only_if_idle": "only_if_idle",
+    "run_window": "run_window",
+    "max_runtime": "max_runtime",
+    "max_retries": "max_retries",
+    "retry_period": "retry_period",
+    "scheduled": "scheduled",
+}
+_NAMES_IN_TWO_COLUMNS = {"procedure": ("proc_schema", "proc_name"), "check": ("check_schema", "check_name")}
+
+
+def _refuse_unbuilt(action: object, where: str) -> None:
+    if isinstance(action, str) and action in set(Action) - BUILT_ACTIONS:
+        raise PolicyError(
+            f"{where}: action {str(action)!r} of jobs is not built in this version. Nothing was run. Fix: set "
+            f"action to {' or '.join(sorted(BUILT_ACTIONS))}, or remove the job"
+        )
+
+
+def _read_instant(value: object) -> datetime | None:
+    """Return the time that YAML or the database gave; without a zone where none is said."""
+    if isinstance(value, str):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time())
+    return value if isinstance(value, datetime) else None

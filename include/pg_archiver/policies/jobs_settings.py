@@ -1,0 +1,138 @@
+"""WHAT an instance allows its jobs: the `jobs` section of an entry under `instances`, and all jobs of its clients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.errors import PolicyError
+from pg_archiver.policies.jobs import EVERY_DATABASE, Action, Job, read_action
+from pg_archiver.policies.settings import as_tuple, split_name
+
+
+def _actions(value: object) -> object:
+    return tuple(map(read_action, value)) if isinstance(value, list | tuple) else value
+
+
+_Actions = Annotated[tuple[Action, ...], BeforeValidator(_actions)]
+_Patterns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(as_tuple)]
+
+
+class JobsSettings(BaseModel):
+    """What jobs of an instance may do, and by which logins."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    database: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    databases: _Patterns | None = None
+    actions: _Actions = (Action.ARCHIVE,)
+    approve: _Actions = (Action.DELETE,)
+    procedures: _Patterns = ()
+    procedures_conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)] | None = None
+    min_keep_days: Annotated[int, Field(ge=0)] = 1
+    grace_minutes: Annotated[int, Field(ge=0)] = 5
+    slots: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    @field_validator("procedures")
+    @classmethod
+    def _schema_and_name(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            split_name(pattern, "schema.name, such as app.*")
+        return value
+
+    @model_validator(mode="after")
+    def _own_login_for_procedures(self) -> Self:
+        if Action.CALL in self.actions and self.procedures_conn_id is None:
+            raise ValueError(
+                "actions has call, but procedures_conn_id is not set. Name the Airflow connection of a login of its "
+                "own for procedures"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class InstanceJobs:
+    """The jobs of one instance: what it allows them, and those that the policy file lists."""
+
+    conn_id: str
+    settings: JobsSettings
+    databases: tuple[str, ...]
+    """Patterns of the databases that rows of the control database may speak of."""
+    file_jobs: Mapping[str, tuple[Job, ...]] = field(default_factory=dict)
+    """The file's jobs, by the database to which they belong: each client's own."""
+    own_jobs: frozenset[str] = frozenset()
+    """The databases of clients whose own `archiver.jobs` is read."""
+    is_whole: bool = True
+    """Whether each client of the instance could be read: if not, a job that is missing here may not be gone."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The databases whose `archiver.jobs` counts, sorted: the control database, and those of clients with jobs."""
+        control = {self.settings.database} if self.settings.database is not None else set()
+        return tuple(sorted(control | self.own_jobs | self.file_jobs.keys()))
+
+    def allows_database(self, database: str) -> bool:
+        """Return whether rows of the control database may speak of this one."""
+        return any(fnmatchcase(database, pattern) for pattern in self.databases)
+
+    def allows_procedure(self, procedure: ProcedureName) -> bool:
+        """Return whether jobs may call this procedure: a pattern for the schema, and one for the name, match."""
+        return any(
+            fnmatchcase(procedure.schema, schema) and fnmatchcase(procedure.name, name)
+            for schema, name in (split_name(pattern, "schema.name") for pattern in self.settings.procedures)
+        )
+
+    def say_why_refused(self, job: Job, source: str) -> str | None:
+        """Return why a job of this source database is not run, None if it may be; procedures are judged later."""
+        if job.action not in self.settings.actions:
+            return (
+                f"job {job.name!r}: action {str(job.action)!r} is not allowed on {self.conn_id}. Nothing was run. Fix: "
+                f"add it to actions in the jobs section of instance {self.conn_id}, or change the job"
+            )
+        if job.database in {None, source}:
+            return None
+        if source != self.settings.database:
+            return (
+                f"job {job.name!r}: database_name is {job.database!r}, but rows in {source} may speak of {source} "
+                "alone. Nothing was run. Fix: set it to NULL, or write the row into the instance's control database"
+            )
+        if job.database != EVERY_DATABASE and not self.allows_database(str(job.database)):
+            return (
+                f"job {job.name!r}: database_name is {job.database!r}, which is none of databases: "
+                f"{', '.join(self.databases) or 'none'}. Nothing was run. Fix: add it to databases in the jobs section "
+                f"of instance {self.conn_id}, or change the job"
+            )
+        return None
+
+
+def read_jobs(
+    raw: Sequence[object], own_jobs: bool, conn_id: str, settings: JobsSettings | None, where: str
+) -> tuple[Job, ...]:
+    """Return the jobs that the file lists for a client, in its order.
+
+    Raises:
+        PolicyError: one of them cannot be used, or the instance does not allow it, or has no jobs at all.
+    """
+    if settings is None:
+        if raw or own_jobs:
+            raise PolicyError(
+                f"{where}: it has {'jobs' if raw else 'own_jobs'}, but instance {conn_id!r} has no jobs section, so "
+                "nothing would run them. Fix: add 'jobs: {actions: [call], procedures: [...], procedures_conn_id: "
+                "...}' beside its conn_id"
+            )
+        return ()
+    jobs = tuple(Job.from_file(entry, f"{where}, jobs[{place}]") for place, entry in enumerate(raw))
+    for name, times in Counter(job.name for job in jobs).items():
+        if times > 1:
+            raise PolicyError(f"{where}: job {name!r} is listed {times} times. Fix: give each job a name of its own")
+    allowed = InstanceJobs(conn_id, settings, ())
+    for job in jobs:
+        if reason := allowed.say_why_refused(job, ""):
+            raise PolicyError(f"{where}, {reason}")
+    return jobs
