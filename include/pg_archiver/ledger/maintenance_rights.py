@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import RightMissing
-from pg_archiver.ledger.migrations import SCHEMA, list_migrations
+from pg_archiver.ledger.migrations import LEDGER, SCHEMA, list_migrations
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
 
@@ -51,5 +51,5 @@ def _may_keep(session: Session) -> bool:
     rights = session.fetch_one("ledger/maintenance/rights")
     if not (rights.in_schema and rights.in_tables):
         return False
-    done = {row.number for row in session.fetch_all("ledger/schema/migrations_done")}
+    done = {row.number for row in session.fetch_all("ledger/schema/migrations_done", stream=LEDGER)}
     return all(number in done for number, _ in list_migrations() if number > 1)

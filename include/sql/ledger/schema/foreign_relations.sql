@@ -1,5 +1,5 @@
--- Relations of schema archiver that have a name of the ledger's and are something else: not a table, or without the columns
--- that the very first version gave it.
+-- Relations of schema archiver that have a name of ours and are something else: not a table, or without the columns that
+-- the very first version gave it.
 SELECT class.relname AS name
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
@@ -12,10 +12,15 @@ JOIN (
             'id', 'client', 'table_schema', 'table_name', 'cell_start', 'cell_end', 'generation', 'state', 'bucket',
             'object_key', 'manifest'
         ]
-    )
+    ),
+    ('job_runs', ARRAY['id', 'job_id', 'database_name', 'source', 'action', 'started_at', 'crashed', 'folded_at']),
+    ('jobs', ARRAY['job_id', 'job_name', 'source', 'action', 'config', 'schedule_interval', 'owner', 'next_start']),
+    ('job_state', ARRAY['job_id', 'database_name', 'definition', 'state', 'next_start', 'last_folded']),
+    ('job_changes', ARRAY['id', 'job_id', 'who', 'old', 'new'])
 ) AS expected (name, columns) ON expected.name = class.relname
 WHERE
     space.nspname = 'archiver'
+    AND class.relname = ANY(%(names)s)
     AND (
         class.relkind <> 'r'
         OR NOT expected.columns <@ ARRAY(

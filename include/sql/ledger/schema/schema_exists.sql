@@ -8,7 +8,10 @@ SELECT
     coalesce(bool_or(class.relname = 'partitions'), false) AS partitions,
     coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before,
     coalesce(bool_or(class.relname = 'owners'), false) AS owners,
-    coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version
+    coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version,
+    coalesce(bool_or(class.relname = 'job_runs'), false) AS job_runs,
+    coalesce(bool_or(class.relname = 'jobs'), false) AS jobs,
+    coalesce(bool_or(class.relname = 'job_state'), false) AS job_state
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
 WHERE space.nspname = 'archiver' AND class.relkind = 'r'

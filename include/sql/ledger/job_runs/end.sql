@@ -1,0 +1,12 @@
+-- One that was closed as a crash has ended, and stays as it is.
+UPDATE archiver.job_runs
+SET
+    finished_at = clock_timestamp(),
+    succeeded = %(succeeded)s,
+    crashed = false,
+    rows = %(rows)s,
+    bytes = %(bytes)s,
+    sqlerrcode = %(sqlerrcode)s,
+    err_message = %(err_message)s,
+    output = %(output)s
+WHERE id = %(id)s AND finished_at IS NULL
