@@ -30,6 +30,7 @@ from dev.stack import DEFAULT_STATE_DIRECTORY
 RESULTS = Path(__file__).parent / "results" / "jobs.json"
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 MARKS = "jobs"
+UNMEASURED = "Not measured yet on an idle machine: run `make bench-jobs`.\n"
 DEBIAN = DEFAULT_STATE_DIRECTORY / "debian"
 
 
@@ -70,6 +71,7 @@ def main() -> int:
 
 def measured(place: Place, scale: Scale) -> dict[str, Any]:
     """All figures, medians where there are several, and what they are made of."""
+    load_before = round(os.getloadavg()[0], 1)
     databases = JobDatabases(place.postgres, scale.databases)
     databases.make()
     looks = choosing.looks(databases, place.folder, scale.jobs, scale.repeats)
@@ -103,6 +105,7 @@ def measured(place: Place, scale: Scale) -> dict[str, Any]:
             "at_once": scale.at_once,
             "slots": SLOTS,
             "fires": scale.fires,
+            "machine_before": load_before,
         },
         "runs": {"looks": looks, "start_delays": delays, "at_once": at_once, "pg_cron_start_delays": of_pg_cron},
         "machine": machine(place.postgres),
@@ -115,6 +118,11 @@ def _pg_cron_delays(place: Place, fires: int) -> tuple[list[float], str | None]:
         return pg_cron.start_delays(place.folder / "pg_cron", DEBIAN, fires), None
     except ProcessError as error:
         return [], str(error).splitlines()[0]
+
+
+def content() -> str:
+    """What belongs between the marks of the page: the figures of the last measurement at full scale."""
+    return table(json.loads(RESULTS.read_text(encoding="utf-8"))) if RESULTS.exists() else UNMEASURED
 
 
 def table(result: Mapping[str, Any]) -> str:
