@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, get_parsing_context, task
 
 from pg_archiver.airflow import connections, jobs_docs
 from pg_archiver.airflow.airflow_ids import jobs_dag_id, jobs_pool_name
+from pg_archiver.airflow.approve_jobs import APPROVE_DAG, find_requests
 from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args
 from pg_archiver.airflow.jobs import LONGEST_JOB, ClaimJson, InstanceRun, make_wake_up
 from pg_archiver.policies.jobs_settings import InstanceJobs
@@ -96,7 +98,23 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
 
         claims = choose()
         run.expand(claim=claims) >> report(claims)
+        if set(instance.settings.approve) & set(instance.settings.actions):
+            add_approvals(policies, instance, claims)
     return dag
+
+
+def add_approvals(policies: Policies, instance: InstanceJobs, claims: Any) -> None:
+    """Add the tasks that start a run of `approve_jobs` for each job that waits for a person."""
+
+    @task
+    def list_requests(**context: Any) -> list[dict[str, Any]]:
+        return find_requests(InstanceRun(policies, instance, context))
+
+    requests = list_requests()
+    claims >> requests
+    TriggerDagRunOperator.partial(
+        task_id="ask", trigger_dag_id=APPROVE_DAG, skip_when_already_exists=True
+    ).expand_kwargs(requests)
 
 
 def build_dags() -> None:

@@ -13,6 +13,7 @@
     │   │   ├── TriggerRefused
     │   │   └── Damaged
     │   ├── MaintenanceRefused
+    │   ├── JobRefused
     │   ├── StorageRefused           S3
     │   ├── OwnedElsewhere
     │   ├── CheckFailed              what was read back
@@ -91,6 +92,15 @@ class Damaged(DatabaseRefused):
 
 class MaintenanceRefused(Refused):
     """The table is not rewritten now: the hour, the disk, or something that is missing forbids it."""
+
+
+class JobRefused(Refused):
+    """A job cannot be run as it is defined; `users_words` is what its own check says, for its database alone."""
+
+    def __init__(self, message: str, users_words: str = "") -> None:
+        """Take the whole message, and the words that may hold a row."""
+        super().__init__(message)
+        self.users_words = users_words
 
 
 class StorageRefused(Refused):

@@ -11,6 +11,10 @@ NO_CONNECTION = "not_there"
 NO_POOL = "no_pool"
 SECRET = "open-sesame-7391"
 CONFIDED = "confided"
+# Two databases of two servers whose procedures are run; the second server is started by the test that has it.
+PROCESSED, MEASURED = "processed", "measured"
+SECOND_CLUSTER = "second_cluster"
+PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -54,6 +58,7 @@ WITH_DATABASE = [
     "chained",
     "untimed",
     "previewed",
+    PROCESSED,
 ]
 # Their tables are made by the test that walks through them, which needs other ones than the rest.
 DEFAULT_DAYS = "default-days"
@@ -65,7 +70,7 @@ POOLLESS = "poolless"
 PAUSED = {"previewed", POOLLESS}
 BROKEN = "broken"
 NO_DATABASE = "no-database"
-NAMES = [*WITH_DATABASE, *WALKED, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
+NAMES = [*WITH_DATABASE, *WALKED, MEASURED, BROKEN, NO_DATABASE, "locked-out", "unconnected", POOLLESS]
 
 _NOW = datetime.now(UTC)
 # A daily schedule's last time, long enough ago that unpausing does not start a run of it, as it does within 2.4 hours.
@@ -98,6 +103,11 @@ _SPECIAL: dict[str, dict[str, object]] = {
     DEFAULT_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _ALL_DAY},
     ALL_DAYS: _SMALL_WINDOWS,
     FIVE_DAYS: {**_SMALL_WINDOWS, "maintenance_window": _NOT_NOW},
+    PROCESSED: {
+        "own_jobs": True,
+        "jobs": [{"name": "every few seconds", "action": "call", "procedure": "app.works", "interval": "5s"}],
+    },
+    MEASURED: {"own_jobs": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
         "max_mapped_windows": 1,
@@ -120,6 +130,10 @@ AIRFLOW = {
 NOT_ENABLED = {"unasked", "grandfathered"}
 
 
+def _jobs(procedures_conn_id: str) -> dict[str, object]:
+    return {"actions": ["call"], "procedures": ["app.*"], "procedures_conn_id": procedures_conn_id, "slots": 2}
+
+
 def _client(name: str) -> dict[str, object]:
     said = {} if name in NOT_ENABLED else {"enabled": True}
     return {"name": name, **said, **_SPECIAL.get(name, {})}
@@ -132,11 +146,13 @@ POLICIES = {
             "conn_id": DATABASE_CONNECTION,
             # The server's data lie on this very machine.
             "disk": {"path": "/"},
+            "jobs": _jobs(PROCEDURES),
             "clients": [
                 *map(_client, [*WITH_DATABASE, *WALKED, NO_DATABASE]),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
+        {"conn_id": SECOND_CLUSTER, "jobs": _jobs(SECOND_PROCEDURES), "clients": [_client(MEASURED)]},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
         {"conn_id": NO_POOL, "clients": [_client(POOLLESS)]},

@@ -14,6 +14,8 @@ from pg_archiver.airflow.batch_json import BatchJson, from_json
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.archive.report import BatchEnd, Report, report
 from pg_archiver.errors import Unfinished
+from pg_archiver.ledger.dag_runs import DagRuns, warn_of_lost_statistics
+from pg_archiver.ledger.job_runs import RunEnd
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.maintenance.inspect import find_due_maintenance
 from pg_archiver.policies.maintenance_settings import Strategy
@@ -23,18 +25,31 @@ log = logging.getLogger(__name__)
 STEPS = ("export", "store", "delete")
 _SUCCESS = "success"
 _STAYING = "archiver.rows_that_stay"
+_ACTION = "archive"
 
 
 def report_table(
     work: TableWork, group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]
 ) -> Report:
-    """Add up the run; a dry run from what its exports returned, any other from the ledger.
+    """Add up the run; a dry run from what its exports returned, any other from the ledger, and note it there.
 
     Raises:
         Unfinished: the plan failed, so there is nothing to add up.
         SettingError: the run's parameters are not those that it asked for.
     """
-    read_parameters(context)
+    rehearsed = bool(read_parameters(context)["dry_run"])
+    try:
+        result = _report(work, group, batches, context)
+    except Unfinished as nothing:
+        if not rehearsed:
+            _note_statistics(work, context, RunEnd(succeeded=False, err_message=str(nothing)))
+        raise
+    if not result.dry_run:
+        _note_statistics(work, context, _make_end(result))
+    return result
+
+
+def _report(work: TableWork, group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]) -> Report:
     ti = context["ti"]
     summary = ti.xcom_pull(task_ids=f"{group}.plan", key="summary")
     if batches is None or summary is None:
@@ -57,6 +72,27 @@ def report_table(
         log.info("%s", line)
     _measure_staying(work, summary)
     return result
+
+
+def _make_end(result: Report) -> RunEnd:
+    """Return what the statistics are told: the rows that left, and the bytes of their objects."""
+    told: str | None = None
+    try:
+        result.refuse_unfinished()
+    except Unfinished as unfinished:
+        told = str(unfinished)
+    return RunEnd(succeeded=told is None, rows=result.deleted, bytes=result.object_bytes, err_message=told)
+
+
+def _note_statistics(work: TableWork, context: Mapping[str, Any], end: RunEnd) -> None:
+    """Note the run in the database's statistics; what cannot be is told in the log, and changes nothing else."""
+    dag_id, run = context["dag"].dag_id, context["dag_run"]
+    with (
+        warn_of_lost_statistics(work.client.database),
+        connections.open_session(work.client, "report", writes=True, policy=work.policy) as session,
+    ):
+        started_at = getattr(run, "start_date", None)
+        DagRuns(session, dag_id, run.run_id).note(_ACTION, str(work.policy.name), started_at, end)
 
 
 def _report_by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from airflow.sdk import Asset, AssetWatcher
@@ -20,7 +21,7 @@ from pg_archiver.airflow.due_trigger import Due
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.variables import find_jobs_pause
 from pg_archiver.domain.wording import say_count
-from pg_archiver.errors import ArchiverError, SettingError, Stopped, Unfinished
+from pg_archiver.errors import ArchiverError, Interrupted, SettingError, Stopped, Unfinished
 from pg_archiver.jobs.choose import EVERYTHING, JobsPlan, Selection, plan_jobs
 from pg_archiver.jobs.run import AirflowRun, Ending, run_claimed
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
@@ -131,16 +132,16 @@ class InstanceRun:
         chosen = Chosen([], [], [])
         for source in self.list_sources():
             room = MOST_MAPPED_WINDOWS - len(chosen.claims)
-            self._look(source, chosen, selection, 0 if parameters["dry_run"] else room)
+            self._look(source, chosen, selection, room, dry_run=bool(parameters["dry_run"]))
         for line in (*chosen.problems, *chosen.notes):
             log.info("%s", line)
         log.info("%s to run", say_count(len(chosen.claims), "job"))
         return chosen
 
-    def _look(self, source: JobsSource, chosen: Chosen, selection: Selection, room: int) -> None:
+    def _look(self, source: JobsSource, chosen: Chosen, selection: Selection, room: int, *, dry_run: bool) -> None:
         """Add what is due in one source; one that cannot be looked into is a problem of its own."""
         try:
-            found = self.look(source, selection, room)
+            found = self.look(source, selection, room, dry_run=dry_run)
         except Stopped:
             raise
         except ArchiverError as error:
@@ -150,7 +151,9 @@ class InstanceRun:
         chosen.problems.extend(map(str, found.problems))
         chosen.notes.extend(found.notes)
 
-    def look(self, source: JobsSource, selection: Selection = EVERYTHING, most: int = 0) -> JobsPlan:
+    def look(
+        self, source: JobsSource, selection: Selection = EVERYTHING, most: int = 0, *, dry_run: bool = False
+    ) -> JobsPlan:
         """Look into one source and take at most so many of what is due.
 
         Raises:
@@ -163,6 +166,7 @@ class InstanceRun:
             most=most,
             has_ended=self.has_ended,
             selection=selection,
+            dry_run=dry_run,
         )
 
     @property
@@ -175,7 +179,7 @@ class InstanceRun:
         """Return whether the Airflow run that took a job has ended, or is gone.
 
         Raises:
-            AirflowRuntimeError: Airflow could not be asked.
+            Interrupted: Airflow could not be asked.
         """
         if full_run_id == self.full_run_id:
             return False
@@ -183,32 +187,26 @@ class InstanceRun:
         try:
             return str(self.context["ti"].get_dagrun_state(dag_id, run_id)) in _ENDED
         except AirflowRuntimeError as error:
-            if "404" in str(error) or "not_found" in str(error):
+            if is_missing(error):
                 return True
-            raise
+            raise Interrupted(
+                f"Airflow could not be asked whether run {run_id} of {dag_id} has ended, so the jobs that it took are "
+                "left to it"
+            ) from None
 
     def list_sources(self) -> list[JobsSource]:
         """Return the databases that hold jobs of this instance."""
-        return [
-            JobsSource(
-                one.database,
-                one.databases,
-                self.instance.settings.actions,
-                self.instance.settings.procedures,
-                one.file_jobs,
-            )
-            for one in self.instance.sources
-        ]
+        return [JobsSource(self.instance, database) for database in self.instance.sources]
 
     @property
     def connections(self) -> JobConnections:
         """How the instance's databases are reached."""
         instance = self.instance
+        proxy = any(one.one_session_proxy for one in self.policies.clients if one.conn_id == instance.conn_id)
+        procedures = instance.settings.procedures_conn_id
         return JobConnections(
-            open_archiver=partial(_open, Session, instance, instance.conn_id, "conn_id"),
-            open_procedures=partial(
-                _open, ProceduresSession, instance, instance.settings.procedures_conn_id, "procedures_conn_id"
-            ),
+            open_archiver=partial(_open, Session, instance, instance.conn_id, "conn_id", proxy),
+            open_procedures=partial(_open, ProceduresSession, instance, procedures, "procedures_conn_id", proxy),
         )
 
     def run(self, claim: ClaimJson) -> dict[str, object]:
@@ -227,14 +225,13 @@ class InstanceRun:
                 "run"
             )
         run = self.context["dag_run"]
-        with connections.watch_for_stop() as stop:
+        with connections.watch_for_stop():
             result = run_claimed(
                 taken,
                 source,
                 self.connections,
                 AirflowRun(run.dag_id, run.run_id, socket.gethostname()),
                 dry_run=bool(parameters["dry_run"]),
-                stop=stop,
             )
         log.info("%s: %s after %.1f s. %s", taken, result.ending, result.seconds, result.told)
         if result.failed:
@@ -275,6 +272,12 @@ class InstanceRun:
         return found
 
 
+def is_missing(error: AirflowRuntimeError) -> bool:
+    """Return whether Airflow answered that there is no such run."""
+    detail = error.error.detail or {}
+    return detail.get("status_code") == HTTPStatus.NOT_FOUND
+
+
 def _read_selection(parameters: Mapping[str, Any]) -> Selection:
     selection = Selection(
         tuple(parameters["jobs"] or ()),
@@ -291,7 +294,12 @@ def _read_selection(parameters: Mapping[str, Any]) -> Selection:
 
 
 def _open(
-    kind: type[_Session], instance: InstanceJobs, conn_id: str | None, setting: str, database: str
+    kind: type[_Session],
+    instance: InstanceJobs,
+    conn_id: str | None,
+    setting: str,
+    one_session_proxy: bool,
+    database: str,
 ) -> AbstractContextManager[_Session]:
     if conn_id is None:
         raise SettingError(
@@ -304,6 +312,6 @@ def _open(
         "jobs",
         setting=f"{setting} of instance {instance.conn_id!r}",
         writes=True,
-        one_session_proxy=instance.one_session_proxy,
+        one_session_proxy=one_session_proxy,
         kind=kind,
     )

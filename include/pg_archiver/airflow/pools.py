@@ -1,8 +1,8 @@
 """The Airflow pools that bound the work on each Postgres server: without them the archive's tasks wait forever.
 
 `python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
-that the DAGs read, so run it again when a server is added or its `pool_slots` or the `slots` of its jobs change: it sets
-the pools that are there anew. It ends with status 1 where the policy file has broken entries, and names them.
+that the DAGs read, so run it again when a server is added, or its `pool_slots` or the `slots` of its jobs change: it
+sets the pools that are there anew. It ends with status 1 where the policy file has broken entries, and names them.
 """
 
 from __future__ import annotations

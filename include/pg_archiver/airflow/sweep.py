@@ -9,6 +9,7 @@ from typing import Any
 
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.errors import ArchiverError, Stopped, Unfinished
+from pg_archiver.jobs.survey import survey_jobs
 from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.yaml_file import Policies
 
@@ -51,13 +52,14 @@ class SweepRun:
         for source in run.list_sources():
             try:
                 found = run.look(source)
+                stand = survey_jobs(source, run.connections)
             except Stopped:
                 raise
             except ArchiverError as error:
                 problems.append(f"the jobs of database {source.database} on {self.instance.conn_id}: {error}")
                 continue
-            due += found.due
-            problems += [f"{self.instance.conn_id}, {one}" for one in (*found.problems, *found.exhausted)]
+            due += stand.due
+            problems += [f"{self.instance.conn_id}, {one}" for one in (*found.problems, *stand.exhausted)]
         for line in problems:
             log.error("%s", line)
         log.info("%d due", due)

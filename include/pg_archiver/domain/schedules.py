@@ -108,8 +108,10 @@ class Schedule:
         """Return the first slot later than `after` and not before `initial_start`; None where there are no slots."""
         if not self.has_slots:
             return None
+        # Two times of one zone are compared by what its clocks show, which is wrong in the hour that comes twice.
+        after = after.astimezone(UTC)
         if self.initial_start is not None:
-            after = max(after, self.initial_start - _MICROSECOND)
+            after = max(after, self.initial_start.astimezone(UTC) - _MICROSECOND)
         if self.cron is not None:
             return _next_fire(self.cron, self.zone, after)
         assert self.interval is not None  # noqa: S101 (for mypy)
@@ -144,7 +146,7 @@ def first_start(schedule: Schedule, now: datetime) -> datetime | None:
         return schedule.next_slot(now)
     if schedule.interval is None:
         return None
-    return max(now, schedule.initial_start or now)
+    return _latest(now, schedule.initial_start or now)
 
 
 def next_start_after_change(schedule: Schedule, *, last_finish: datetime | None, now: datetime) -> datetime | None:
@@ -163,7 +165,7 @@ def next_start_after_success(
     database's clock; a clock that was put back brings no slot a second time. Slots that passed between `finish` and
     `now` are one start, at `now`.
     """
-    return own or _next_start(schedule, max(start, finish), now)
+    return own or _next_start(schedule, _latest(start, finish), now)
 
 
 def next_start_after_failure(
@@ -188,8 +190,8 @@ def next_start_after_failure(
     if schedule.interval is not None:
         wait = min(wait, schedule.interval.multiply(MOST_INTERVALS_WAITED), key=lambda interval: interval.estimate)
     retry = wait.multiply(1 + jitter * WIDEST_JITTER).add_to(finish, schedule.zone)
-    slot = schedule.next_slot(max(start, finish))
-    return max(now, retry if slot is None else min(retry, slot))
+    slot = schedule.next_slot(_latest(start, finish))
+    return _latest(now, retry if slot is None else min(retry, slot))
 
 
 def next_start_after_crash(
@@ -202,7 +204,7 @@ def next_start_after_crash(
     retry = next_start_after_failure(
         schedule, start=now, finish=now, now=now, failures=crashes, retry_period=retry_period, jitter=jitter
     )
-    return max(retry, now + LEAST_WAIT_AFTER_CRASH)
+    return max(retry, now.astimezone(UTC) + LEAST_WAIT_AFTER_CRASH)
 
 
 def has_exhausted_retries(failures: int, max_retries: int) -> bool:
@@ -213,22 +215,27 @@ def has_exhausted_retries(failures: int, max_retries: int) -> bool:
 def _next_start(schedule: Schedule, finish: datetime, now: datetime) -> datetime | None:
     if schedule.has_slots:
         slot = schedule.next_slot(finish)
-        return slot and max(slot, now)
-    return None if schedule.interval is None else max(schedule.interval.add_to(finish, schedule.zone), now)
+        return slot and _latest(slot, now)
+    return None if schedule.interval is None else _latest(schedule.interval.add_to(finish, schedule.zone), now)
+
+
+def _latest(*instants: datetime) -> datetime:
+    return max(instant.astimezone(UTC) for instant in instants)
 
 
 def _next_fire(cron: str, zone: ZoneInfo, after: datetime) -> datetime:
     """Return the first fire later than `after`.
 
-    Where clocks are put forward, what lies in the hour that is skipped fires once at its end. Where they are put back,
-    a schedule that names its minute and hour fires the first time alone; one with a `*` there goes by real time.
+    Where clocks are put forward, the fires of an hour that is skipped are one, at its end, unless each hour has some.
+    Where they are put back, a schedule that names its minute and hour fires the first time alone; one with a `*` there
+    goes by real time.
     """
     expression = _CRON_PRESETS.get(cron, cron)
     fires = croniter(expression, after.astimezone(zone))
     by_real_time = any(field.startswith("*") for field in expression.split()[:2])
     while True:
         fire: datetime = fires.get_next(datetime)
-        if fire > after and (by_real_time or not fire.fold):
+        if by_real_time or not fire.fold:
             return fire.astimezone(UTC)
 
 

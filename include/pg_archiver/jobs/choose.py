@@ -66,6 +66,7 @@ def plan_jobs(
     most: int,
     has_ended: Callable[[str], bool],
     selection: Selection = EVERYTHING,
+    dry_run: bool = False,
 ) -> JobsPlan:
     """Look after the jobs of one database, and take those that are due for this Airflow run.
 
@@ -76,10 +77,12 @@ def plan_jobs(
     Args:
         source: the database of the jobs.
         connections: how databases are reached.
-        run_id: the Airflow run that takes what is due.
-        most: how many jobs it takes at most.
-        has_ended: tells whether the Airflow run of this id has ended, or is gone.
+        run_id: what stands for the Airflow run that takes what is due, among all DAGs.
+        most: how many jobs it takes at most; 0 only looks after them.
+        has_ended: tells whether the Airflow run of such an id has ended, or is gone. Where it raises an ArchiverError,
+            that run counts as going on, and it is a problem.
         selection: what the form asks for.
+        dry_run: write nothing; the claims are then of all jobs that are selected, and none of them is taken.
 
     Raises:
         ArchiverError: the database of the jobs itself cannot be read or written.

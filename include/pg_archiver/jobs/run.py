@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
-from pg_archiver.runtime.stopping import Stop
 
 
 class Ending(StrEnum):
@@ -62,7 +61,6 @@ def run_claimed(
     run: AirflowRun,
     *,
     dry_run: bool = False,
-    stop: Stop | None = None,
 ) -> JobResult:
     """Run a job that `plan_jobs` took, if it still is what it was then, and count how it ended.
 
@@ -71,14 +69,13 @@ def run_claimed(
     Args:
         claim: the job.
         source: the database that it came from, as it was given to `plan_jobs`.
-        connections: how databases are reached. Their sessions know of `stop` already.
+        connections: how databases are reached. When their sessions are told to stop, the call is cancelled.
         run: which task this is.
         dry_run: check everything, call nothing.
-        stop: tells when the task was asked to end. The call is cancelled on the server then.
 
     Raises:
         ArchiverError: a database could not be reached, read or written, so that it is not known how the job ended, or
             it did not begin. The next look of `plan_jobs` finds out.
-        Stopped: the task was asked to end. The run is recorded as failed if there was time for it, else as a crash.
+        Stopped: the task was asked to end before it began. A call that is cancelled by it is a job that failed.
     """
     raise NotImplementedError

@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pg_archiver.ledger.jobs import JobKey
+from pg_archiver.policies.jobs import Job
+from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
 
@@ -25,21 +28,15 @@ class JobConnections:
 
 @dataclass(frozen=True)
 class JobsSource:
-    """One database that holds jobs, and what the reviewed file lets them do.
+    """One database that holds jobs, one of `instance.sources`, and what the reviewed file lets them do."""
 
-    Attributes:
-        database: the database of `archiver.jobs`: the instance's control database, or a client's own.
-        databases: names and patterns (`tenant_*`) of the databases of this server in which its jobs may act.
-        actions: the actions that its jobs may ask for.
-        procedures: patterns (`app.*`) of the procedures that may be called.
-        file_jobs: jobs of the policy file, which are mirrored into this database.
-    """
-
+    instance: InstanceJobs
     database: str
-    databases: tuple[str, ...]
-    actions: tuple[str, ...] = ("archive",)
-    procedures: tuple[str, ...] = ()
-    file_jobs: tuple[Any, ...] = ()
+
+    @property
+    def file_jobs(self) -> tuple[Job, ...]:
+        """The jobs of the policy file that are mirrored into this database."""
+        return tuple(self.instance.file_jobs.get(self.database, ()))
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,7 @@ class Claim:
         job_name: for people.
         cause: why it is due: schedule, retry, event or manual.
         definition: the digest of the row as it was planned. A row that says something else by now is not run.
+        claimed_by: the run that took it, as `plan_jobs` was told. Nobody else runs it.
     """
 
     source_database: str
@@ -61,6 +59,12 @@ class Claim:
     job_name: str
     cause: str
     definition: str
+    claimed_by: str
+
+    @property
+    def key(self) -> JobKey:
+        """The key of its state in the source database."""
+        return JobKey(self.job_id, self.database)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values."""

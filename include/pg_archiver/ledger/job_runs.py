@@ -119,9 +119,12 @@ class JobRunLog:
         self._session.execute("ledger/job_runs/mark_folded", ids=list(runs))
 
     def note_dag_run(
-        self, dag_id: str, run_id: str, action: str, subject: str, started_at: datetime, end: RunEnd
+        self, dag_id: str, run_id: str, action: str, subject: str, started_at: datetime | None, end: RunEnd
     ) -> None:
-        """Write what a run of a DAG did to one subject; one that was cleared and run again tells it anew."""
+        """Write what a run of a DAG did to one subject; one that was cleared and run again tells it anew.
+
+        Without a `started_at` it has begun now.
+        """
         self._session.execute(
             "ledger/job_runs/note_dag_run",
             dag_id=dag_id,
@@ -135,9 +138,9 @@ class JobRunLog:
             err_message=end.err_message,
         )
 
-    def end_dead(self, job_name: str, action: str, subject: str) -> None:
+    def end_dead(self, job_name: str, subject: str) -> None:
         """Close what a dead process of a DAG left open; the caller holds the lock under which such rows are written."""
-        self._session.execute("ledger/job_runs/end_dead", job_name=job_name, action=action, subject=subject)
+        self._session.execute("ledger/job_runs/end_dead", job_name=job_name, subject=subject)
 
     def prune(self, keep: timedelta) -> int:
         """Delete what ended longer than `keep` ago and is in the statistics, in batches; return how many runs."""

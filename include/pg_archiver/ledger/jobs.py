@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,7 +42,11 @@ class JobKey:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A row of `archiver.jobs`; `next_start` is what somebody asked for last, and says nothing of what holds."""
+    """A row of `archiver.jobs`.
+
+    `next_start` is what somebody asked for last, and says nothing of what holds. `config` is an object; one that cannot
+    be read, as of too many digits or levels, is its text instead.
+    """
 
     job_id: int
     job_name: str
@@ -54,7 +59,7 @@ class JobRow:
     check_schema: str | None
     check_name: str | None
     function_name: str | None
-    config: Mapping[str, Any]
+    config: Any
     cron_schedule: str | None
     schedule_interval: Interval | None
     timezone: str
@@ -223,6 +228,25 @@ class JobsTable:
             for row in rows
         ]
 
+    def count_due(self) -> int:
+        """Return how many jobs are due that nobody has taken."""
+        return int(self._session.fetch_one("ledger/jobs/count_due").due)
+
+    def list_exhausted(self) -> list[Row]:
+        """Return id, name, database and reason of the jobs that have failed as often as they may."""
+        return self._session.fetch_all("ledger/jobs/list_exhausted")
+
+    def list_waiting(self) -> list[Row]:
+        """Return the jobs that wait for a person's approval: key, definition, name, action, owner and what is run."""
+        return self._session.fetch_all("ledger/jobs/list_waiting")
+
+    def reject(self, key: JobKey, definition: str, reason: str) -> bool:
+        """Write that a person does not want this definition of a job that waits; return False if none does."""
+        changed = self._session.execute(
+            "ledger/jobs/reject", job_id=key.job_id, database=key.database, definition=definition, reason=reason
+        )
+        return changed == 1
+
     def requeue(self, ended_runs: Sequence[str]) -> int:
         """Give back what was taken by runs of Airflow that have ended, and never begun; return how many."""
         return self._session.execute("ledger/jobs/requeue", run_ids=list(ended_runs)) if ended_runs else 0
@@ -296,6 +320,8 @@ def _make_job(row: Row) -> JobRow:
     values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__}
     for name in _INTERVALS:
         values[name] = None if values[name] is None else Interval(*values[name])
+    with suppress(ValueError, RecursionError):
+        values["config"] = json.loads(values["config"])
     return JobRow(**values)
 
 

@@ -11,11 +11,15 @@ from enum import StrEnum
 from pg_archiver.domain.sizes import Sizes, say_given_back
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted
+from pg_archiver.ledger.dag_runs import DagRuns
+from pg_archiver.ledger.job_runs import RunEnd
 from pg_archiver.ledger.locks import maintenance_lock
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Row, Session
 
 log = logging.getLogger(__name__)
+
+_DAG = "maintenance"
 
 
 class Action(StrEnum):
@@ -87,6 +91,7 @@ class MaintenanceLog:
         self._session = session
         self._order = order
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
+        self._runs = DagRuns(session, _DAG, order.run_id)
 
     @contextmanager
     def record(self, action: Action, before: Sizes | None = None, strategy: str | None = None) -> Generator[Entry]:
@@ -99,14 +104,18 @@ class MaintenanceLog:
             yield entry
             return
         row = self._begin(action, before, strategy)
+        run: int | None = None
         try:
+            run = self._runs.begin(action, str(self._order.table))
             yield entry
         except BaseException as error:
             entry.ending = Ending.FAILED
             entry.add(str(error) if isinstance(error, ArchiverError) else type(error).__name__)
             self._try_to_end(row, entry)
+            self._runs.end(run, _make_end(entry))
             raise
         self._end(row, entry)
+        self._runs.end(run, _make_end(entry))
 
     def note_skipped(self, action: Action, why: str) -> None:
         """Write a line in the ledger for what was not done because a person rejected it.
@@ -155,6 +164,14 @@ class MaintenanceLog:
             _make_record(row)
             for row in self._session.fetch_all("ledger/maintenance/of_run", **self._subject, run_id=self._order.run_id)
         ]
+
+
+def _make_end(entry: Entry) -> RunEnd:
+    """Return the end for the statistics; the bytes are those that were given back."""
+    if entry.ending is Ending.FAILED:
+        return RunEnd(succeeded=False, err_message=entry.note or None)
+    given_back = entry.before.total - entry.after.total if entry.before and entry.after else None
+    return RunEnd(succeeded=True, bytes=given_back)
 
 
 def _bytes(sizes: Sizes | None) -> dict[str, int | None]:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import RightMissing
+from pg_archiver.ledger.dag_runs import warn_of_lost_statistics
 from pg_archiver.ledger.migrations import LEDGER, SCHEMA, list_migrations
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.postgres.session import Session
@@ -29,6 +30,7 @@ def ensure_maintenance_log(
         RightMissing: the archive's role could not give the rights, since the ledger is not its own.
     """
     if _may_keep(session):
+        _ensure_statistics(session, open_archive)
         return
     rights = session.fetch_one("ledger/maintenance/rights")
     with open_archive() as archive:
@@ -37,6 +39,7 @@ def ensure_maintenance_log(
             archive.execute("ledger/maintenance/let_in", {"role": rights.role})
         archive.execute("ledger/maintenance/let_read", {"role": rights.role})
         archive.execute("ledger/maintenance/let_write", {"role": rights.role})
+        archive.execute("ledger/maintenance/let_write_runs", {"role": rights.role})
     if not _may_keep(session):
         raise RightMissing(
             f"role {rights.role!r}, of the policy file's maintenance_conn_id, may not keep the ledger of database "
@@ -44,6 +47,14 @@ def ensure_maintenance_log(
             "another. Nothing was done. Fix: run include/sql/roles/maintenance.sql there as the schema's owner, and "
             "make the archive's role the tables' owner with ALTER TABLE ... OWNER TO"
         )
+
+
+def _ensure_statistics(session: Session, open_archive: Callable[[], AbstractContextManager[Session]]) -> None:
+    """See to it that statistics may be written too; what cannot be given is told when they are."""
+    rights = session.fetch_one("ledger/maintenance/rights")
+    if not rights.in_statistics:
+        with warn_of_lost_statistics(session.name), open_archive() as archive:
+            archive.execute("ledger/maintenance/let_write_runs", {"role": rights.role})
 
 
 def _may_keep(session: Session) -> bool:

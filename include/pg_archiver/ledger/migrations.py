@@ -46,8 +46,6 @@ class _Tables:
 
     _stream: ClassVar[str]
     _names: ClassVar[tuple[str, ...]]
-    # What is kept in them, for messages.
-    _what: ClassVar[str]
 
     def __init__(self, session: Session) -> None:
         """Read and write through this connection."""
@@ -70,7 +68,7 @@ class _Tables:
                 # Event triggers of users fire, and look names up; the migrations qualify theirs.
                 self._session.use_database_search_path(builtins_first=True)
                 for number, path in self._find_missing():
-                    self._run(number, path)
+                    self._run(path)
                     self._record(number, path.stem)
 
     def find_hindrance(self) -> str | None:
@@ -88,12 +86,12 @@ class _Tables:
             if not found or found[0].version > LEDGER_VERSION:
                 raise ledger_is_newer(self._session.name, str(found[0].version) if found else "unknown")
 
-    def _run(self, number: int, path: Path) -> None:
+    def _run(self, path: Path) -> None:
         try:
             self._session.run_script(path.read_text(encoding="utf-8"))
         except DatabaseRefused as refusal:
             raise DatabaseRefused(
-                f"{refusal}. So the {self._what} could not be brought to this version (step {number}). Nothing was "
+                f"{refusal}. So the ledger could not be brought to this version (step {path.stem}). Nothing was "
                 "archived or deleted. Fix: if its tables belong to another role, run this once as that role, or make "
                 "this one their owner with ALTER TABLE ... OWNER TO"
             ) from None
@@ -116,7 +114,7 @@ class _Tables:
             ]
             if missing:
                 raise DatabaseRefused(
-                    f"the role of the Airflow connection may not keep the {self._what} in schema {SCHEMA} of database "
+                    f"the role of the Airflow connection may not keep the ledger in schema {SCHEMA} of database "
                     f"{self._session.name}. Fix: grant {' and '.join(missing)} on that schema"
                 )
 
@@ -126,7 +124,6 @@ class LedgerTables(_Tables):
 
     _stream = LEDGER
     _names = _OF_LEDGER
-    _what = "ledger"
 
     def exists(self) -> bool:
         """Return whether this database has a ledger; before the first run it has none."""
@@ -154,7 +151,6 @@ class JobTables(_Tables):
 
     _stream = JOBS
     _names = (*_OF_LEDGER, *_OF_JOBS)
-    _what = "jobs"
 
     def exists(self) -> bool:
         """Return whether this database has jobs of its own."""

@@ -63,7 +63,11 @@ def read_action(value: object) -> object:
 
 
 def _procedure(value: object) -> object:
-    return ProcedureName(*split_name(value, "schema.name")) if isinstance(value, str) else value
+    if value is None or isinstance(value, ProcedureName):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not schema.name")  # noqa: TRY004 (pydantic's own)
+    return ProcedureName(*split_name(value, "schema.name"))
 
 
 def _interval(value: object) -> object:

@@ -33,7 +33,7 @@ _CANCEL_SECONDS = 1.0
 # Statements on the ledger, some of which run after user-defined code.
 _OF_LEDGER = ("ledger/",)
 # What may still be begun by a process that was told to end: brief, and on the way out.
-_ON_THE_WAY_OUT = ("postgres/session/", "ledger/maintenance/end", "maintenance/pg_repack/unlock")
+_ON_THE_WAY_OUT = ("postgres/session/", "ledger/maintenance/end", "ledger/job_runs/end", "maintenance/pg_repack/unlock")
 # Along which names are found that the server itself ships, and nothing else.
 _OWN_PATH = "pg_catalog, pg_temp"
 
@@ -88,9 +88,9 @@ class PinnedSession:
         """Set all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
         self.fetch_one(
             "postgres/session/pin_settings",
-            lock_timeout=_milliseconds(self._limits.lock),
-            statement_timeout=_milliseconds(self._limits.statement),
-            idle_timeout=_milliseconds(self._limits.idle),
+            lock_timeout=format_milliseconds(self._limits.lock),
+            statement_timeout=format_milliseconds(self._limits.statement),
+            idle_timeout=format_milliseconds(self._limits.idle),
             check_interval=self._check_interval,
             read_only="off" if self._writes else "on",
             ledger_version=str(LEDGER_VERSION),
@@ -235,8 +235,8 @@ class PinnedSession:
     def _set_timeouts(self, limits: SessionLimits) -> None:
         self.fetch_all(
             "postgres/session/timeouts",
-            lock_timeout=_milliseconds(limits.lock),
-            statement_timeout=_milliseconds(limits.statement),
+            lock_timeout=format_milliseconds(limits.lock),
+            statement_timeout=format_milliseconds(limits.statement),
         )
         self._limits = limits
 
@@ -281,6 +281,6 @@ class PinnedSession:
         )
 
 
-def _milliseconds(limit: timedelta) -> str:
+def format_milliseconds(limit: timedelta) -> str:
     """Return a limit as the server reads it; never 0, which would be none at all."""
     return f"{max(1, round(limit.total_seconds() * 1000))}ms"

@@ -1,9 +1,93 @@
-"""The session in which procedures of users run: with the database's own settings, by a login of its own."""
+"""The session in which routines of users run: with the database's own settings, by a login of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+from pg_archiver.postgres.base_session import format_milliseconds
+from pg_archiver.postgres.calls import Call, CallEnd
 from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names, compose
+
+# How long the server may take to end a call that was cancelled, or whose time is over.
+PATIENCE_SECONDS = 30.0
 
 
 class ProceduresSession(Session):
-    """One connection to a client database in which code of its users runs, and nothing of this program."""
+    """One connection to a client database in which code of its users runs, and nothing of this program writes.
+
+    The search path, the time zone and everything else is as the database and the login have it, but for the limits.
+    So every name in a statement of ours is qualified.
+    """
+
+    def _pin(self) -> None:
+        self.fetch_one(
+            "postgres/session/pin_limits",
+            lock_timeout=format_milliseconds(self._limits.lock),
+            statement_timeout=format_milliseconds(self._limits.statement),
+            idle_timeout=format_milliseconds(self._limits.idle),
+            check_interval=self._check_interval,
+        )
+        self._called_users = False
+
+    def name_application(self, name: str) -> None:
+        """Let `pg_stat_activity` show this as `application_name` from now on."""
+        self.fetch_all("postgres/session/application", application=name)
+
+    def try_lock(self, name: str) -> bool:
+        """Take the lock of this name in this database for as long as the session lives; return whether it was free."""
+        return bool(self.fetch_one("postgres/session/lock", name=name).taken)
+
+    def call(
+        self,
+        statement: str,
+        names: Names,
+        /,
+        *,
+        longest: timedelta,
+        patience_seconds: float = PATIENCE_SECONDS,
+        **values: str,
+    ) -> CallEnd:
+        """Run a statement that calls a routine of users, which may commit, print and take long.
+
+        An error of the routine is a result. The session's `stop` cancels it at once.
+
+        Args:
+            statement: the statement.
+            names: its names.
+            longest: how long it may take, by the server's own limit.
+            patience_seconds: how long the server may take to end it after that.
+            values: its values, as text.
+
+        Raises:
+            Stopped: the process was to end before it was begun.
+        """
+        with self.timeouts(statement=longest):
+            return self._call(statement, names, longest.total_seconds() + patience_seconds, values)
+
+    def check(self, statement: str, names: Names, /, *, longest: timedelta, **values: str) -> CallEnd:
+        """Run a statement that calls a routine of users in a READ ONLY transaction, of which nothing stays.
+
+        Arguments and errors are those of `call`.
+        """
+        with self.timeouts(statement=longest), self._read_only():
+            return self._call(statement, names, longest.total_seconds() + PATIENCE_SECONDS, values)
+
+    def _call(self, statement: str, names: Names, longest_seconds: float, values: Mapping[str, str]) -> CallEnd:
+        self._begin(statement)
+        with self._translate_errors():
+            text = compose(statement, names).as_bytes(self._connection)
+            return Call(self._connection, self.stop, longest_seconds).run(text, values)
+
+    @contextmanager
+    def _read_only(self) -> Generator[None]:
+        """Run the block in a READ ONLY transaction that is rolled back, settings and all."""
+        self._connection.read_only = True
+        try:
+            with self.rehearsal():
+                yield
+        finally:
+            if not self._connection.closed:
+                self._connection.read_only = None

@@ -53,6 +53,7 @@ _QUOTED = re.compile(
     r"(?:[^\"«»„“”\n]*PL/[^\"«»„“”\n]*[\"«»„“”]\s?(?P<name>[^\W\d][\w$]*)\s?[\"«»“”]"
     r"|[^\"«»„“”\n]*SQL[^\"«»„“”\n]*[\"«»„“”]\s?(?P<sql>[^\W\d][\w$]*)\s?[\"«»“”][^\"«»„“”\n]+)"
 )
+_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _COPY_PLACE = re.compile(r"^COPY .*?, line (\d+), column (.*?): ", re.DOTALL | re.MULTILINE)
 _COPY = re.compile(r"^COPY ", re.MULTILINE)
 
@@ -80,6 +81,17 @@ def tell_error(error: psycopg.Error, *, users: bool = False) -> str:
     if words in _FIXED or not (is_of_users(error) or _may_name_a_value(error, users=users)):
         return words
     return f"an error whose words may hold a row, and are in the server's log (SQLSTATE {error.sqlstate})"
+
+
+def tell_failure(error: psycopg.Error) -> str:
+    """Return what a routine of users ended with, in one line for a log: the SQLSTATE, its name, function and line."""
+    state = error.sqlstate or "no SQLSTATE"
+    try:
+        name = _CAPITAL.sub("_", errors.lookup(state).__name__).lower()
+    except KeyError:
+        name = "an error of its own making"
+    function = _function(error)
+    return f"{state} {name} in {function[0]}{function[1]}" if function else f"{state} {name}"
 
 
 def is_of_users(error: psycopg.Error, *, in_copy: bool = False) -> bool:

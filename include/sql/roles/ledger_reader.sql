@@ -1,4 +1,5 @@
--- In each client database, after table.sql: a role may read the ledger, schema archiver, and nothing else.
+-- In each client database, after table.sql: a role may read the ledger, schema archiver, and nothing else; but for what
+-- procedures and the server said in archiver.job_runs, which may hold rows.
 -- psql -v role=NAME -v archive=NAME, where `archive` is the archive's own role, to which the ledger's tables belong.
 -- Holds for the tables that are there and for those that later runs make. The runner takes on the archive's role for a
 -- moment, for which it has to be a superuser or have made that role.
@@ -26,13 +27,24 @@ SET LOCAL ROLE :"archive";
 \endif
 ALTER DEFAULT PRIVILEGES IN SCHEMA archiver GRANT SELECT ON TABLES TO :"role";
 GRANT SELECT ON ALL TABLES IN SCHEMA archiver TO :"role";
+SELECT
+    format('REVOKE SELECT ON archiver.job_runs FROM %I', :'role'),
+    format(
+        'GRANT SELECT (%s) ON archiver.job_runs TO %I', string_agg(format('%I', attname), ', ' ORDER BY attnum), :'role'
+    )
+FROM pg_catalog.pg_attribute
+WHERE
+    attrelid = to_regclass('archiver.job_runs') AND attnum > 0 AND NOT attisdropped
+    AND attname NOT IN ('err_message', 'output')
+HAVING count(*) > 0 \gexec
 RESET ROLE;
 \if :to_join
     REVOKE :"archive" FROM CURRENT_USER;
 \endif
 SELECT NOT coalesce(bool_and(has_table_privilege(:'role', class.oid, 'SELECT')), true) AS unread
 FROM pg_catalog.pg_class AS class
-WHERE class.relnamespace = 'archiver'::regnamespace AND class.relkind = 'r' \gset
+WHERE
+    class.relnamespace = 'archiver'::regnamespace AND class.relkind = 'r' AND class.relname <> 'job_runs' \gset
 \if :unread
     DO $$
     BEGIN

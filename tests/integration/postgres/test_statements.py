@@ -16,7 +16,7 @@ import pytest
 from psycopg import sql
 
 from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
-from pg_archiver.ledger.migrations import list_migrations
+from pg_archiver.ledger.migrations import JOBS, LEDGER, JobTables, list_migrations
 from pg_archiver.postgres.statements import (
     FOLDER,
     Converted,
@@ -252,9 +252,45 @@ VALUES: Mapping[str, object] = {
     "type": "timestamp(3) with time zone",
     "value": 5,
     "part": 1259,
+    "stream": "ledger",
+    "job_id": 1,
+    "job_name": "j",
+    "source": "table",
+    "source_database": "d",
+    "database": "d",
+    "subject": "s",
+    "caused_by": "schedule",
+    "dry_run": False,
+    "worker": None,
+    "dag_id": "d",
+    "succeeded": True,
+    "crashed": False,
+    "counts": True,
+    "sqlerrcode": None,
+    "err_message": None,
+    "output": None,
+    "ids": [1],
+    "keep": timedelta(days=1),
+    "started_at": hours_ago(2),
+    "finished_at": hours_ago(1),
+    "next_start": hours_ago(1),
+    "definition": "d",
+    "reason": None,
+    "run": 1,
+    "run_ids": ["r"],
+    "run_now": False,
+    "application": None,
+    "jobs": ["j"],
+    "databases": ["d"],
+    "job_ids": [1],
+    "definitions": ["d"],
+    "states": ["idle"],
+    "reasons": [None],
+    "next_starts": [hours_ago(1)],
 }
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
+    "ledger/jobs/mirror": {"jobs": "[]"},
     "restore/drop_before": {"positions": ["{[1,2)}"]},
     "archive/export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
     "archive/export/rows_between": {"after": "(0,0)", "upto": "(9,9)"},
@@ -328,6 +364,8 @@ def furnished(place: Place) -> Place:
     place.sql(f'CREATE INDEX "a part\'s" ON {partition} (at)')
     place.sql(f'CREATE INDEX "old frame" ON ONLY {parent} (at)')
     place.windows()
+    with place.session() as session:
+        JobTables(session).migrate()
     return place
 
 
@@ -395,8 +433,12 @@ def test_every_statement_file_says_one_thing(statement: str) -> None:
     assert code == code.strip() + ("\n" if code.endswith("\n") else "")
 
 
-def test_migrations_are_numbered_without_gaps_and_run_once(place: Place) -> None:
-    assert [number for number, _ in list_migrations()] == list(range(1, len(list_migrations()) + 1))
+@pytest.mark.parametrize("stream", [LEDGER, JOBS])
+def test_migrations_are_numbered_without_gaps(stream: str) -> None:
+    assert [number for number, _ in list_migrations(stream)] == list(range(1, len(list_migrations(stream)) + 1))
+
+
+def test_migrations_run_once(place: Place) -> None:
     place.sql(EVENTS)
     place.windows()
     first = place.sql("SELECT * FROM archiver.migrations ORDER BY number")

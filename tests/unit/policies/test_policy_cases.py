@@ -1,7 +1,7 @@
 """Policy files, good and bad: each folder of `tests/cases/policies` is a file and what must come of it.
 
-`expected.yaml` holds `loads` (clients and some of their settings), `pool_slots` (by connection), `broken` (clients and
-words of their message), or `error` (words of the message that refuses the whole file).
+`expected.yaml` holds `loads` (clients and some of their settings), `pool_slots` and `jobs` (by connection), `broken`
+(clients and words of their message), or `error` (words of the message that refuses the whole file).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pg_archiver.errors import PolicyError
+from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.yaml_file import Client, Policies, load
 
 CASES = Path(__file__).parents[2] / "cases" / "policies"
@@ -24,7 +25,7 @@ CASES = Path(__file__).parents[2] / "cases" / "policies"
 def test_a_policy_file_loads_as_expected(case: str) -> None:
     path = CASES / case / "policies.yaml"
     expected = yaml.safe_load((CASES / case / "expected.yaml").read_text(encoding="utf-8"))
-    assert expected.keys() <= {"loads", "broken", "error", "pool_slots"}
+    assert expected.keys() <= {"loads", "broken", "error", "pool_slots", "jobs"}
     if "error" in expected:
         with pytest.raises(PolicyError) as caught:
             load(path)
@@ -40,6 +41,9 @@ def test_a_policy_file_loads_as_expected(case: str) -> None:
     assert policies.conn_ids == tuple(sorted({client.conn_id for client in policies.clients}))
     assert policies.pool_slots.keys() >= set(policies.conn_ids)
     assert policies.pool_slots == expected.get("pool_slots", policies.pool_slots)
+    assert policies.jobs.keys() == expected.get("jobs", policies.jobs).keys()
+    for conn_id, wanted in expected.get("jobs", {}).items():
+        matches_jobs(policies.jobs[conn_id], wanted)
 
 
 def holds(message: str, words: list[str]) -> None:
@@ -49,7 +53,7 @@ def holds(message: str, words: list[str]) -> None:
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
     plain = ("conn_id", "maintenance_conn_id", "aws_conn_id", "database", "schedule", "one_session_proxy")
-    assert expected.keys() <= {*plain, "tables", "names", "children", "disk"}
+    assert expected.keys() <= {*plain, "tables", "names", "children", "disk", "jobs", "own_jobs"}
     for field in plain:
         if field in expected:
             assert getattr(client, field) == expected[field]
@@ -57,6 +61,9 @@ def matches(client: Client, expected: Mapping[str, Any]) -> None:
         wanted = expected["disk"] or {}
         assert (client.disk is None) == (not wanted)
         assert {setting: getattr(client.disk, setting) for setting in wanted} == wanted
+    assert client.own_jobs is expected.get("own_jobs", client.own_jobs)
+    if "jobs" in expected:
+        assert [job.name for job in client.jobs] == expected["jobs"]
     if "names" in expected:
         assert [[table.name.schema, table.name.name] for table in client.tables] == expected["names"]
     if "children" in expected:
@@ -66,6 +73,19 @@ def matches(client: Client, expected: Mapping[str, Any]) -> None:
             found = getattr(table, setting)
             found = found.value if isinstance(found, Enum) else found
             assert (setting, found, type(found)) == (setting, value, type(value))
+
+
+def matches_jobs(found: InstanceJobs, expected: Mapping[str, Any]) -> None:
+    values: dict[str, Any] = found.settings.model_dump() | {
+        "databases": list(found.databases),
+        "sources": list(found.sources),
+        "own_jobs": sorted(found.own_jobs),
+        "file_jobs": {database: [job.name for job in jobs] for database, jobs in found.file_jobs.items()},
+        "is_whole": found.is_whole,
+    }
+    for setting in ("actions", "approve"):
+        values[setting] = [action.value for action in values[setting]]
+    assert {setting: values[setting] for setting in expected} == expected
 
 
 def test_a_file_that_is_not_there_is_refused_with_how_to_name_another(tmp_path: Path) -> None:

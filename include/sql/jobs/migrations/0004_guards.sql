@@ -125,7 +125,7 @@ BEGIN
         WHEN NOT isfinite(NEW.initial_start) OR NEW.initial_start NOT BETWEEN '1970-01-01 UTC' AND '2999-12-31 UTC'
             THEN ARRAY['initial_start', 'is not between 1970 and 2999', 'give a moment, or leave it out']
         WHEN NOT isfinite(NEW.next_start) OR NEW.next_start NOT BETWEEN '1970-01-01 UTC' AND '2999-12-31 UTC'
-            THEN ARRAY['next_start', 'is not between 1970 and 2999', 'give a moment, or leave it out']
+            THEN ARRAY['next_start', 'is not between 1970 and 2999', 'give a moment; scheduled => false pauses a job']
         WHEN NOT isfinite(NEW.max_runtime) OR NEW.max_runtime NOT BETWEEN interval '0' AND interval '24 hours'
             THEN ARRAY['max_runtime', 'is not between 0 and 24 hours', 'use 0 for the limit of the task']
         WHEN NEW.max_retries < -1
@@ -145,6 +145,8 @@ BEGIN
             length(NEW.run_window), length(NEW.timezone)
         ) > 1000
             THEN ARRAY['a text', 'has more than 1,000 characters', 'make it shorter']
+        WHEN getdatabaseencoding() = 'SQL_ASCII' AND NEW::text ~ '[^[:ascii:]]'
+            THEN ARRAY['a text', 'is not ASCII, and the database has no encoding', 'use ASCII alone']
     END;
     IF wrong IS NULL AND NEW.timezone <> 'UTC' THEN
         -- What looks like EST5 is read as a rule without summer time, whatever its letters say.

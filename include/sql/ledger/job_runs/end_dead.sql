@@ -2,4 +2,4 @@
 UPDATE archiver.job_runs
 SET finished_at = clock_timestamp(), succeeded = false
 WHERE
-    source = 'dag' AND job_name = %(job_name)s AND action = %(action)s AND subject = %(subject)s AND finished_at IS NULL
+    source = 'dag' AND job_name = %(job_name)s AND subject = %(subject)s AND finished_at IS NULL

@@ -1,7 +1,8 @@
--- All jobs, intervals as months, days and microseconds: a month is none of the driver's lengths.
+-- All jobs, or one. Intervals as months, days and microseconds: a month is none of the driver's lengths. The config as
+-- text: what one row holds that nobody can read must not keep the others from being read.
 SELECT
     job_id, job_name, application_name, source, action, database_name, proc_schema, proc_name, check_schema, check_name,
-    function_name, config, cron_schedule, timezone, fixed_schedule, initial_start, only_if_idle, run_window, max_retries,
+    function_name, config::text AS config, cron_schedule, timezone, fixed_schedule, initial_start, only_if_idle, run_window, max_retries,
     scheduled, owner, created_at, updated_at, next_start,
     CASE
         WHEN schedule_interval IS NOT NULL THEN ARRAY[

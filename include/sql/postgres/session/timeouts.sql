@@ -1,3 +1,3 @@
 SELECT
-    set_config('lock_timeout', %(lock_timeout)s, false) AS lock_timeout,
-    set_config('statement_timeout', %(statement_timeout)s, false) AS statement_timeout
+    pg_catalog.set_config('lock_timeout', %(lock_timeout)s, false) AS lock_timeout,
+    pg_catalog.set_config('statement_timeout', %(statement_timeout)s, false) AS statement_timeout

@@ -1,1 +1,1 @@
-SELECT pg_advisory_unlock(hashtextextended(%(name)s, 0)) AS given
+SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(%(name)s, 0)) AS given
