@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from bench.job_databases import CONTROL, NOOP, PROCEDURES_LOGIN, TENANT, JobDatabases
+from bench.job_databases import CONTROL, NOOP, PROCEDURES_LOGIN, JobDatabases
 from dev.airflow_environment import base_environment
 from dev.peak_memory import read_peak_mb
-from dev.stack import PROJECT_ROOT
+from dev.stack import DATABASE_CONNECTION, PROJECT_ROOT
 from pg_archiver.jobs.choose import plan_jobs
 from pg_archiver.jobs.source import JobConnections, JobsSource
+from pg_archiver.policies.yaml_file import load
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
 
@@ -47,7 +48,7 @@ def looks(databases: JobDatabases, folder: Path, jobs: int, times: int) -> dict[
 def _look(databases: JobDatabases, folder: Path, expected: int) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "bench.choosing"],
-        input=json.dumps(databases.server.dsn()),
+        input=json.dumps({"postgres": databases.server.dsn(), "policies": str(databases.write_policies(folder))}),
         env=base_environment(folder / "home", PROJECT_ROOT),
         cwd=PROJECT_ROOT,
         stdout=subprocess.PIPE,
@@ -62,11 +63,13 @@ def _look(databases: JobDatabases, folder: Path, expected: int) -> dict[str, flo
 
 def look_here() -> None:
     """Looks once, and prints how long it took and the most memory that this process held before and after."""
-    dsn = json.loads(sys.stdin.read())
+    work = json.loads(sys.stdin.read())
+    dsn = work["postgres"]
     connections = JobConnections(
         partial(_opened, Session, dsn), partial(_opened, ProceduresSession, {**dsn, "user": PROCEDURES_LOGIN})
     )
-    source = JobsSource(CONTROL, (f"{TENANT}[0-9]*",), ("call",), ("app.*",))
+    instance = load(Path(work["policies"])).jobs[DATABASE_CONNECTION]
+    source = JobsSource(instance, CONTROL)
     before = read_peak_mb()
     started = time.monotonic()
     found = plan_jobs(source, connections, run_id="bench", most=100_000, has_ended=lambda _: False)
