@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import JobRefused
+from pg_archiver.errors import DatabaseInterrupted, JobRefused
 from pg_archiver.postgres.calls import CallEnd
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Row
@@ -80,10 +80,13 @@ def check_config(session: ProceduresSession, name: ProcedureName, allows: Allows
 
     Raises:
         JobRefused: the check cannot be called, or raised an error, whose words are in `users_words`.
+        DatabaseInterrupted: the connection was lost meanwhile.
     """
     routine = _find(session, name, allows, for_check=True)
     statement = "jobs/call/check_procedure" if routine.is_procedure else "jobs/call/check_function"
     ended = session.check(statement, {"routine": routine.relation}, longest=CHECK_TIMEOUT, config=config)
+    if ended.error and session.closed:
+        raise DatabaseInterrupted(f"database {session.name}: {ended.error.told}, while {routine.name} was asked")
     if ended.error:
         raise JobRefused(
             f"its check {routine.name} refuses the config ({ended.error.told}). Nothing was called. Fix: correct "

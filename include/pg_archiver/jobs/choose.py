@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from pg_archiver.errors import ArchiverError, JobRefused, Stopped
+from pg_archiver.jobs.call import check_config, find_procedure
+from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, require_procedure
+from pg_archiver.jobs.recovery import Recovery
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
+from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState, JobStateRow, StateChange
+from pg_archiver.ledger.migrations import JobTables
+from pg_archiver.postgres.procedures_session import ProceduresSession
+from pg_archiver.postgres.session import Session
 
 
 @dataclass(frozen=True)
@@ -87,4 +96,175 @@ def plan_jobs(
     Raises:
         ArchiverError: the database of the jobs itself cannot be read or written.
     """
-    raise NotImplementedError
+    with connections.open_archiver(source.database) as session:
+        tables = JobTables(session)
+        if dry_run:
+            return _Look(source, connections, session, selection).list_selected() if tables.exists() else JobsPlan()
+        tables.migrate()
+        return _Look(source, connections, session, selection).plan(run_id, most, has_ended)
+
+
+class _Look:
+    """One look into a database of jobs."""
+
+    def __init__(self, source: JobsSource, connections: JobConnections, session: Session, selection: Selection) -> None:
+        """Read what the server has; the session is the archiver's on the database of the jobs."""
+        self._source = source
+        self._connections = connections
+        self._selection = selection
+        self._table = JobsTable(session)
+        self._databases = [row.name for row in session.fetch_all("jobs/choose/databases")]
+        self._problems: list[Problem] = []
+        self._notes: list[str] = []
+
+    def list_selected(self) -> JobsPlan:
+        """Return the selected jobs as if they were due; nothing is written."""
+        claims = []
+        for one in self._judge(self._table.list_jobs(), self._table.list_states()):
+            if not self._is_selected(one.row, one.key):
+                continue
+            if isinstance(one, Refusal):
+                self._tell(one.key, one.row, one.reason)
+            else:
+                claims.append(self._claim(one.key, one.row.job_name, "manual", one.definition, ""))
+        return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
+
+    def plan(self, run_id: str, most: int, has_ended: Callable[[str], bool]) -> JobsPlan:
+        """Look after the jobs, and take what is due."""
+        self._mirror()
+        rows, states = self._table.list_jobs(), self._table.list_states()
+        names = {row.job_id: row.job_name for row in rows}
+        if any(state.state in (JobState.QUEUED, JobState.RUNNING) for state in states):
+            self._recover(states, names, run_id, has_ended)
+            states = self._table.list_states()
+        found = self._judge(rows, states)
+        now = self._table.now()
+        changes = [one.change for one in found if isinstance(one, Refusal) and one.is_new]
+        for one in found:
+            if isinstance(one, Refusal) and one.is_new:
+                self._tell(one.key, one.row, one.reason)
+        changes += self._ask_databases([one for one in found if isinstance(one, Candidate)], now)
+        self._table.write_states(changes)
+        spoken_of = {one.key for one in found}
+        self._table.drop_states([state.key for state in states if state.key not in spoken_of])
+        claims = self._take(states, names, run_id, most)
+        return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
+
+    def _mirror(self) -> None:
+        """Bring the jobs of the policy file into the table."""
+        if not self._source.instance.is_whole:
+            self._notes.append(
+                "the policy file cannot be read as a whole, so the jobs that were mirrored from it stay as they are"
+            )
+            return
+        for name in self._table.mirror([job.to_row() for job in self._source.file_jobs]):
+            self._problems.append(
+                Problem(
+                    f"{self._source.database} / {name}",
+                    "the policy file and archiver.jobs both have a job of this name. The file's is not run. Fix: give "
+                    "one of them another name",
+                )
+            )
+
+    def _recover(
+        self, states: Sequence[JobStateRow], names: Mapping[int, str], run_id: str, has_ended: Callable[[str], bool]
+    ) -> None:
+        """Give back what runs of Airflow took that have ended, and count what ended with its process."""
+        queued = {state.airflow_run_id for state in states if state.state is JobState.QUEUED} - {run_id, None}
+        ended = []
+        for taker in sorted(filter(None, queued)):
+            try:
+                if has_ended(taker):
+                    ended.append(taker)
+            except Stopped:
+                raise
+            except ArchiverError as error:
+                self._problems.append(Problem(self._source.database, str(error)))
+        self._table.requeue(ended)
+        found = Recovery(self._source.database, self._table, self._connections, self._databases, names).recover(states)
+        self._notes += found.notes
+        self._problems += [
+            Problem(database, f"{told}. Jobs that may have ended there are not started again before that is known")
+            for database, told in found.problems.items()
+        ]
+
+    def _judge(self, rows: Sequence[JobRow], states: Sequence[JobStateRow]) -> list[Candidate | Refusal]:
+        """Return what the rows alone say, and forget nothing of jobs that are refused."""
+        of_job: dict[int, list[JobStateRow]] = {}
+        for state in states:
+            of_job.setdefault(state.key.job_id, []).append(state)
+        return [
+            one for row in rows for one in judge_job(self._source, row, self._databases, of_job.get(row.job_id, []))
+        ]
+
+    def _ask_databases(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
+        """Return the plans of those that are new, have changed, or are looked at again: their databases have a say."""
+        of_database: dict[str, list[Candidate]] = {}
+        for one in candidates:
+            if one.needs_look(now, run_now=self._selection.run_now and self._is_selected(one.row, one.key)):
+                of_database.setdefault(one.key.database, []).append(one)
+        changes: list[StateChange] = []
+        for database, asked in sorted(of_database.items()):
+            answers: list[StateChange] = []
+            try:
+                with self._connections.open_procedures(database) as session:
+                    for one in asked:
+                        answers.append(self._ask(session, one, now))
+            except Stopped:
+                raise
+            except ArchiverError as error:
+                self._problems.append(
+                    Problem(database, f"{error}. {len(asked) - len(answers):,} of its jobs were not planned")
+                )
+            held = [change for one in asked[len(answers) :] if (change := one.hold())]
+            changes += answers + held
+        return changes
+
+    def _ask(self, session: ProceduresSession, one: Candidate, now: datetime) -> StateChange:
+        """Return the plan of a job, after a look at what it calls."""
+        allows = self._source.instance.allows_procedure
+        try:
+            routine = find_procedure(session, require_procedure(one.job), allows)
+            if one.job.check is not None:
+                check_config(session, one.job.check, allows, one.row.config_text)
+        except JobRefused as refusal:
+            # What the check itself says stays in the database that it looked into.
+            own = refusal.users_words if one.key.database == self._source.database else ""
+            reason = f"{refusal}. It says: {own}" if own else str(refusal)
+            before = one.state
+            if before is None or (before.state, before.reason) != (JobState.REFUSED, reason):
+                self._tell(one.key, one.row, str(refusal))
+            return one.refuse(reason, now)
+        return one.accept(self._source, routine.note, now)
+
+    def _take(self, states: Sequence[JobStateRow], names: Mapping[int, str], run_id: str, most: int) -> list[Claim]:
+        """Take what is due; what this run had taken before its task was broken off and tried again is its own too."""
+        if most <= 0:
+            return []
+        claims = [
+            self._claim(state.key, names.get(state.key.job_id, ""), state.due_by, state.definition, run_id)
+            for state in states
+            if state.state is JobState.QUEUED and state.airflow_run_id == run_id
+        ][:most]
+        chosen = self._selection
+        choice = Choice(
+            chosen.jobs or None, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now
+        )
+        return claims + [
+            self._claim(taken.key, taken.job_name, taken.caused_by, taken.definition, run_id)
+            for taken in self._table.claim_due(run_id, most - len(claims), choice)
+        ]
+
+    def _claim(self, key: JobKey, name: str, cause: str, definition: str, run_id: str) -> Claim:
+        return Claim(self._source.database, key.database, key.job_id, name, cause, definition, run_id)
+
+    def _is_selected(self, row: JobRow, key: JobKey) -> bool:
+        chosen = self._selection
+        return (
+            (not chosen.jobs or row.job_name in chosen.jobs)
+            and (not chosen.databases or key.database in chosen.databases)
+            and chosen.application_name in {None, row.application_name}
+        )
+
+    def _tell(self, key: JobKey, row: JobRow, reason: str) -> None:
+        self._problems.append(Problem(f"{key.database} / {row.job_name}", reason))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pg_archiver.postgres.session import Row, Session
 
 _PRUNED_AT_ONCE = 5_000
-_UNFOLDED_AT_ONCE = 5_000
+MOST_UNFOLDED = 5_000
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class JobRunLog:
         At most 5,000; whoever marks them gets the next ones.
         """
         rows = self._session.fetch_all(
-            "ledger/job_runs/list_unfolded", source_database=source_database, limit=_UNFOLDED_AT_ONCE
+            "ledger/job_runs/list_unfolded", source_database=source_database, limit=MOST_UNFOLDED
         )
         return [_make_ended(row) for row in rows]
 

@@ -45,7 +45,7 @@ class JobRow:
     """A row of `archiver.jobs`.
 
     `next_start` is what somebody asked for last, and says nothing of what holds. `config` is an object; one that cannot
-    be read, as of too many digits or levels, is its text instead.
+    be read, as of too many digits or levels, is its text instead. `config_text` is that text, digit by digit.
     """
 
     job_id: int
@@ -75,6 +75,7 @@ class JobRow:
     created_at: datetime
     updated_at: datetime
     next_start: datetime | None
+    config_text: str
 
     def as_mapping(self) -> Mapping[str, Any]:
         """Return the row by the names of its columns."""
@@ -247,6 +248,10 @@ class JobsTable:
         )
         return changed == 1
 
+    def list_at_work(self) -> set[JobKey]:
+        """Return the jobs whose runs hold a lock in the databases where they act, as the whole server's locks say."""
+        return {JobKey(row.job_id, row.database_name) for row in self._session.fetch_all("ledger/jobs/at_work")}
+
     def requeue(self, ended_runs: Sequence[str]) -> int:
         """Give back what was taken by runs of Airflow that have ended, and never begun; return how many."""
         return self._session.execute("ledger/jobs/requeue", run_ids=list(ended_runs)) if ended_runs else 0
@@ -317,11 +322,12 @@ def _split(keys: Iterable[JobKey]) -> dict[str, list[Any]]:
 
 
 def _make_job(row: Row) -> JobRow:
-    values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__}
+    values = {name: getattr(row, name) for name in JobRow.__dataclass_fields__ if name != "config_text"}
+    values["config_text"] = row.config
     for name in _INTERVALS:
         values[name] = None if values[name] is None else Interval(*values[name])
     with suppress(ValueError, RecursionError):
-        values["config"] = json.loads(values["config"])
+        values["config"] = json.loads(row.config)
     return JobRow(**values)
 
 

@@ -1,4 +1,4 @@
-"""The names of the advisory locks that keep work on one table apart."""
+"""The names of the advisory locks that keep work on one table, or on one job, apart."""
 
 from __future__ import annotations
 
@@ -35,3 +35,17 @@ def rewrite_lock(order: WorkOrder) -> str:
 def maintenance_lock(order: WorkOrder) -> str:
     """Return the name of the lock that whoever maintains this table holds."""
     return f"archiver maintenance {order.client}/{order.table}"
+
+
+def control_lock(source_database: str, job_id: int) -> str:
+    """Return the name of the lock, in the database where a job acts, of the session that controls its run.
+
+    A procedure may give up all locks of its own session, so the run of a job is known by two, in two sessions.
+    `ledger/jobs/at_work.sql` knows the names of both.
+    """
+    return f"archiver job control {source_database} {job_id}"
+
+
+def execute_lock(source_database: str, job_id: int) -> str:
+    """Return the name of the lock, in the database where a job acts, of the session that executes its procedure."""
+    return f"archiver job execute {source_database} {job_id}"

@@ -61,6 +61,17 @@ class OffHours:
                 return end - now
         return None
 
+    def next_opening(self, after: datetime) -> datetime:
+        """Return `after` if it is in the span, else the first instant later than it that is, in UTC."""
+        if self.remaining(after):
+            return after
+        day = after.astimezone(self.zone).date()
+        while True:
+            begin, end = self._night(day)
+            if begin > after and end > begin:
+                return begin
+            day += _DAY
+
     def _night(self, day: date) -> tuple[datetime, datetime]:
         last = day if self.start < self.end else day + _DAY
         return self._first_instant(day, self.start), self._first_instant(last, self.end)

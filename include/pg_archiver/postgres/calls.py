@@ -49,13 +49,13 @@ class CallError:
     """What a call ended with.
 
     Attributes:
-        sqlerrcode: the SQLSTATE.
+        sqlerrcode: the SQLSTATE; None where the server was not asked.
         message: the server's words with their detail, hint and context. It may hold rows: for the database alone in
             which the routine ran.
         told: SQLSTATE, its name, the function and the line, for a log.
     """
 
-    sqlerrcode: str
+    sqlerrcode: str | None
     message: str
     told: str
 

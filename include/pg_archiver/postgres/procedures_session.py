@@ -36,9 +36,9 @@ class ProceduresSession(Session):
         """Let `pg_stat_activity` show this as `application_name` from now on."""
         self.fetch_all("postgres/session/application", application=name)
 
-    def try_lock(self, name: str) -> bool:
-        """Take the lock of this name in this database for as long as the session lives; return whether it was free."""
-        return bool(self.fetch_one("postgres/session/lock", name=name).taken)
+    def terminate(self, process: int) -> None:
+        """End the server process of another session of this login, whose client has given it up."""
+        self.fetch_all("postgres/session/terminate_own", process=process)
 
     def call(
         self,

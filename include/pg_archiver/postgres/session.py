@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
 
-from pg_archiver.errors import Busy, DatabaseRefused
+from pg_archiver.errors import ArchiverError, Busy, DatabaseRefused
 from pg_archiver.postgres.base_session import ALIVE, PinnedSession, Row, SessionLimits
 from pg_archiver.postgres.poolers import login, refuse_shared
 from pg_archiver.postgres.statements import Names, compose
@@ -263,3 +263,14 @@ class Session(PinnedSession):
         finally:
             if not self._connection.closed:
                 self.fetch_all(f"postgres/session/unlock{kind}", name=name)
+
+    @contextmanager
+    def try_advisory_lock(self, name: str) -> Generator[bool]:
+        """Hold the lock of this name in this database for the block if it is free; yield whether it was."""
+        taken = bool(self.fetch_one("postgres/session/lock", name=name).taken)
+        try:
+            yield taken
+        finally:
+            if taken and not self._connection.closed:
+                with suppress(ArchiverError):
+                    self.fetch_all("postgres/session/unlock", name=name)

@@ -302,9 +302,13 @@ def test_names_that_users_put_before_the_servers_own_subvert_nothing(procedures:
         " $$BEGIN RAISE EXCEPTION 'ours'; END$$"
     )
     place.sql(f"ALTER ROLE {procedures.login} SET search_path = app, pg_catalog")
-    with procedures.session() as first, procedures.session() as second:
-        assert first.try_lock("a job")
-        assert not second.try_lock("a job")
+    with (
+        procedures.session() as first,
+        procedures.session() as second,
+        first.try_advisory_lock("a job") as taken,
+        second.try_advisory_lock("a job") as taken_twice,
+    ):
+        assert (taken, taken_twice) == (True, False)
         with pytest.raises(JobRefused, match="there is no procedure"):
             find_procedure(first, ProcedureName("app", "missing"), allowing("*.*"))
         assert (

@@ -1,0 +1,163 @@
+"""Which databases a job speaks of, and what its row alone says of it: whether it may be planned, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.errors import JobRefused, PolicyError
+from pg_archiver.jobs.call import refuse_unlisted
+from pg_archiver.jobs.source import JobsSource
+from pg_archiver.jobs.timing import plan_first, plan_look
+from pg_archiver.ledger.jobs import JobKey, JobRow, JobState, JobStateRow, StateChange
+from pg_archiver.policies.jobs import EVERY_DATABASE, Job
+
+# Beside a definition that was not even looked at in its database, so that it is as soon as it may be.
+_UNSEEN = "refused "
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A job in one database that its row and the policy file allow, and how it stood when it was read."""
+
+    key: JobKey
+    row: JobRow
+    job: Job
+    definition: str
+    state: JobStateRow | None
+
+    def accept(self, source: JobsSource, note: str | None, now: datetime) -> StateChange:
+        """Return its plan, now that its database allows it too."""
+        approved = self.state is not None and self.state.approved_definition == self.definition
+        waits = self.job.action in source.instance.settings.approve and not approved
+        state = JobState.WAITING if waits else JobState.IDLE
+        return StateChange(self.key, self.definition, state, note, self._next_start(now))
+
+    def refuse(self, reason: str, now: datetime) -> StateChange:
+        """Return that it is refused by its database, until it would be due, when it is looked at again."""
+        return StateChange(self.key, self.definition, JobState.REFUSED, reason, plan_look(self.job, now))
+
+    def hold(self) -> StateChange | None:
+        """Return that it is not to start before it could be looked at; None if nothing would start it anyway."""
+        if self.state is None or not self.state.definition or self.state.state is not JobState.IDLE:
+            return None
+        return StateChange(self.key, "", JobState.IDLE)
+
+    def needs_look(self, now: datetime, *, run_now: bool) -> bool:
+        """Return whether its database has to be asked: it is new, has changed, or was refused and is due."""
+        if self.state is None or self.state.definition != self.definition:
+            return True
+        return self.state.state is JobState.REFUSED and (run_now or _is_due(self.state, now))
+
+    def _next_start(self, now: datetime) -> datetime | None:
+        if self.state and self.state.definition == self.definition and _is_due(self.state, now):
+            # It was refused when it was due.
+            return self.state.next_start
+        return plan_first(self.job, self.state, now)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A job that its row or the policy file keeps from being planned; `is_new` if it was not known to be refused so."""
+
+    key: JobKey
+    row: JobRow
+    change: StateChange
+    is_new: bool
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return str(self.change.reason)
+
+
+def require_procedure(job: Job) -> ProcedureName:
+    """Return what a job calls.
+
+    Raises:
+        JobRefused: it calls nothing.
+    """
+    if job.procedure is None:
+        raise JobRefused(f"job {job.name!r} calls no procedure. Nothing was run. Fix: set proc_schema and proc_name")
+    return job.procedure
+
+
+def judge_job(
+    source: JobsSource, row: JobRow, databases: Collection[str], states: Sequence[JobStateRow]
+) -> list[Candidate | Refusal]:
+    """Return what its row alone says of a job, for each database that it speaks of.
+
+    Args:
+        source: where the row is.
+        row: the row.
+        databases: those that the server has.
+        states: how this job stands where it was planned.
+    """
+    try:
+        job = Job.from_row(row.as_mapping())
+    except PolicyError as error:
+        return [*_refuse(source, row, _UNSEEN + _digest_row(row), str(error), states)]
+    definition = job.digest()
+    if reason := _refuse_by_file(source, job, databases):
+        return [*_refuse(source, row, _UNSEEN + definition, reason, states)]
+    known = {state.key: state for state in states}
+    return [
+        Candidate(key, row, job, definition, known.get(key))
+        for key in (JobKey(row.job_id, database) for database in _list_targets(source, job, databases))
+    ]
+
+
+def _is_due(state: JobStateRow, now: datetime) -> bool:
+    return state.next_start is not None and state.next_start <= now
+
+
+def _refuse(
+    source: JobsSource, row: JobRow, definition: str, reason: str, states: Sequence[JobStateRow]
+) -> Iterator[Refusal]:
+    """Yield the refusal wherever the job was planned before, so that its statistics stay, or else where it would be."""
+    known: dict[JobKey, JobStateRow | None] = {state.key: state for state in states}
+    for key, state in (known or {JobKey(row.job_id, row.database_name or source.database): None}).items():
+        before = state and (state.state, state.definition, state.reason)
+        change = StateChange(key, definition, JobState.REFUSED, reason)
+        yield Refusal(key, row, change, before != (change.state, change.definition, change.reason))
+
+
+def _refuse_by_file(source: JobsSource, job: Job, databases: Collection[str]) -> str | None:
+    """Return what the policy file, or the server's list of databases, has against a job."""
+    if reason := source.instance.say_why_refused(job, source.database):
+        return reason
+    for routine in (job.procedure, job.check):
+        if routine is not None:
+            try:
+                refuse_unlisted(routine, source.instance.allows_procedure)
+            except JobRefused as refusal:
+                return str(refusal)
+    if _list_targets(source, job, databases):
+        return None
+    if job.database == EVERY_DATABASE:
+        return (
+            f"job {job.name!r}: database_name is '*', and the server has none of databases: "
+            f"{', '.join(source.instance.databases) or 'none'}. Nothing was run. Fix: correct databases in the jobs "
+            f"section of instance {source.instance.conn_id}"
+        )
+    return (
+        f"job {job.name!r}: database {job.database} does not exist on the server of instance "
+        f"{source.instance.conn_id}, or takes no connections. Nothing was run. Fix: create it, or correct database_name"
+    )
+
+
+def _list_targets(source: JobsSource, job: Job, databases: Collection[str]) -> list[str]:
+    if job.database == EVERY_DATABASE:
+        return [name for name in databases if source.instance.allows_database(name)]
+    return [name for name in (job.database or source.database,) if name in databases]
+
+
+def _digest_row(row: JobRow) -> str:
+    """Return what stands for a row of which no job can be made."""
+    left_out = {"updated_at", "next_start"}
+    kept = {name: value for name, value in row.as_mapping().items() if name not in left_out}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()
