@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -72,7 +73,7 @@ def look_here() -> None:
     source = JobsSource(instance, CONTROL)
     before = read_peak_mb()
     started = time.monotonic()
-    found = plan_jobs(source, connections, run_id="bench", most=100_000, has_ended=lambda _: False)
+    found = plan_jobs(source, connections, run_id=f"bench/{os.getpid()}", most=100_000, has_ended=lambda _: False)
     seconds = time.monotonic() - started
     answer = {"claims": len(found.claims), "problems": list(map(str, found.problems))}
     print(json.dumps({**answer, "seconds": round(seconds, 2), "before_mb": before, "peak_mb": read_peak_mb()}))
