@@ -53,3 +53,27 @@ SELECT
     triggered_at
 FROM analytics.events
 WHERE id % 10 = 0;
+
+-- The login of procedures alone, and the procedure of the job that include/policies.yaml lists for acme.
+\getenv password POSTGRES_PASSWORD
+\if :{?password}
+    CREATE ROLE app_procedures LOGIN PASSWORD :'password';
+\else
+    CREATE ROLE app_procedures LOGIN;
+\endif
+\connect acme
+CREATE SCHEMA app;
+CREATE TABLE app.events_by_day (
+    day date PRIMARY KEY,
+    events bigint NOT NULL
+);
+CREATE PROCEDURE app.rollup(job_id integer, config jsonb) LANGUAGE sql AS $$
+    INSERT INTO app.events_by_day AS before (day, events)
+    SELECT triggered_at::date, count(*)
+    FROM analytics.events
+    GROUP BY 1
+    ON CONFLICT (day) DO UPDATE SET events = greatest(before.events, excluded.events)
+$$;
+GRANT USAGE ON SCHEMA app, analytics TO app_procedures;
+GRANT SELECT, INSERT, UPDATE ON app.events_by_day TO app_procedures;
+GRANT SELECT ON analytics.events TO app_procedures;

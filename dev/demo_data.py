@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from dev.demo_clients import BANK, CLIENTS, EVENT_CLIENTS, DemoClient, Events
+from dev.demo_jobs import set_up_procedure
 from dev.demo_pgbench import Pgbench
 from dev.postgres import PostgresServer
 from dev.stack import BUCKET, Stack
@@ -49,6 +50,7 @@ def load(stack: Stack) -> datetime:
         for client in EVENT_CLIENTS:
             if client.events:
                 _load_events(stack.postgres, client, client.events, now)
+        set_up_procedure(stack.postgres)
         pgbench.finish()
     finally:
         pgbench.stop()

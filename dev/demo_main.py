@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import requests
 
-from dev import demo_data
+from dev import demo_data, demo_jobs
 from dev import demo_rehearsal as rehearsal
 from dev.airflow_session import AirflowApiError
 from dev.demo_checks import Check, Evidence, checks
@@ -33,7 +33,7 @@ def run_demo() -> int:
         with Stack(policies=POLICIES) as stack:
             failed = _demonstrate(stack, phases)
             phases.begin("stopping")
-    except (ProcessError, AirflowApiError, TimeoutError, requests.RequestException) as error:
+    except (ProcessError, AirflowApiError, TimeoutError, LookupError, requests.RequestException) as error:
         print(f"the demo failed: {error}", flush=True)
         return 1
     print("\n".join(["", *phases.lines()]), flush=True)
@@ -74,6 +74,8 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
         pgbench.finish()
     finally:
         pgbench.stop()
+    phases.begin("a job: the policy file's rollup of acme, by a login of its own")
+    failed += _verdicts(demo_jobs.CLIENT.name, demo_jobs.run_job(stack))
     phases.begin("reading tables and objects from outside")
     added = pgbench.transactions - filled
     seen = []
@@ -83,8 +85,9 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
     phases.begin("checking")
     failed += [name for one in seen for name in _verdicts(one.client.name, checks(one))]
     phases.begin("what was done")
+    job_lines = demo_jobs.job_lines(demo_jobs.read_stats(stack))
     proof = [] if failed else [proof_line(seen), ""]
-    print("\n".join([*proof, *table_lines(seen), "", *closing_lines(stack, seen)]), flush=True)
+    print("\n".join([*proof, *table_lines(seen), "", *job_lines, "", *closing_lines(stack, seen)]), flush=True)
     return failed
 
 

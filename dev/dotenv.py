@@ -38,6 +38,7 @@ def demo_connections(password: str) -> dict[str, object]:
     }
     return {
         "rds_main": server,
+        "rds_main_procedures": server | {"login": "app_procedures"},
         "aws_default": {"conn_type": "aws", "login": "demo", "password": password, "extra": extra},
     }
 

@@ -18,6 +18,8 @@ PROJECT_ROOT = Path(__file__).absolute().parent.parent
 DEFAULT_STATE_DIRECTORY = PROJECT_ROOT / ".state"
 DATABASE_CONNECTION = "rds_main"
 STORAGE_CONNECTION = "aws_default"
+PROCEDURES_CONNECTION = "rds_main_procedures"
+PROCEDURES_LOGIN = "app_procedures"
 BUCKET = "archive"
 
 
@@ -121,7 +123,8 @@ def connections(postgres: PostgresServer, s3: S3Server, endpoint_url: str) -> di
             "config_kwargs": {"s3": {"addressing_style": "path"}},
         },
     }
-    return {DATABASE_CONNECTION: database, STORAGE_CONNECTION: storage}
+    procedures = database | {"login": PROCEDURES_LOGIN}
+    return {DATABASE_CONNECTION: database, PROCEDURES_CONNECTION: procedures, STORAGE_CONNECTION: storage}
 
 
 def project_environment(

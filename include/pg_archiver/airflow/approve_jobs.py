@@ -61,10 +61,11 @@ class JobApproval(HITLOperator):
         until = datetime.now(UTC) + PATIENCE
         self.subject = f"Let job {request.job_name} run in {request.database} of {request.conn_id}?"
         self.body = (
-            f"```\n{request.what}\n```\n\nIts row, with its config, is in `archiver.jobs` of database "
-            f"`{request.source_database}` (job_id {request.job_id}). The answer counts until the row changes.\n\n**Answer** until "
-            f"{until:%Y-%m-%d %H:%M} UTC, {PATIENCE // timedelta(hours=1)} hours from now. If nobody does, the job "
-            "waits, and is asked about again the next day."
+            f"```\n{request.what}\n```\n\n"
+            f"Its row, with its config, is in `archiver.jobs` of database `{request.source_database}` (job_id "
+            f"{request.job_id}). The answer counts until the row changes.\n\n"
+            f"**Answer** until {until:%Y-%m-%d %H:%M} UTC, {PATIENCE // timedelta(hours=1)} hours from now. If nobody "
+            "does, the job waits, and is asked about again the next day."
         )
         return super().execute(context)
 

@@ -152,12 +152,12 @@ class _Look:
 
     def _mirror(self) -> None:
         """Bring the jobs of the policy file into the table."""
-        if not self._source.instance.is_whole:
+        whole = self._source.instance.is_whole
+        if not whole:
             self._notes.append(
-                "the policy file cannot be read as a whole, so the jobs that were mirrored from it stay as they are"
+                "the policy file cannot be read as a whole, so jobs that it seems to list no more stay as they were"
             )
-            return
-        for name in self._table.mirror([job.to_row() for job in self._source.file_jobs]):
+        for name in self._table.mirror([job.to_row() for job in self._source.file_jobs], whole=whole):
             self._problems.append(
                 Problem(
                     f"{self._source.database} / {name}",

@@ -102,7 +102,7 @@ def judge_job(
     except PolicyError as error:
         return [*_refuse(source, row, _UNSEEN + _digest_row(row), str(error), states)]
     definition = job.digest()
-    if reason := _refuse_by_file(source, job, databases):
+    if reason := _refuse_unread(source, row) or _refuse_by_file(source, job, databases):
         return [*_refuse(source, row, _UNSEEN + definition, reason, states)]
     known = {state.key: state for state in states}
     return [
@@ -124,6 +124,16 @@ def _refuse(
         before = state and (state.state, state.definition, state.reason)
         change = StateChange(key, definition, JobState.REFUSED, reason)
         yield Refusal(key, row, change, before != (change.state, change.definition, change.reason))
+
+
+def _refuse_unread(source: JobsSource, row: JobRow) -> str | None:
+    """Return that rows of this database do not count, if the policy file lists its jobs alone."""
+    if row.source == "file" or source.reads_rows:
+        return None
+    return (
+        f"job {row.job_name!r}: rows of archiver.jobs in database {source.database} do not count. Nothing was run. "
+        "Fix: set own_jobs: true at its client in the policy file, or list the job there"
+    )
 
 
 def _refuse_by_file(source: JobsSource, job: Job, databases: Collection[str]) -> str | None:

@@ -13,7 +13,6 @@ from typing import Any
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused, PolicyError
 from pg_archiver.jobs.call import Routine, call, check_config, find_procedure
 from pg_archiver.jobs.folding import Folder
-from pg_archiver.jobs.planning import require_procedure
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.jobs.timing import Standing, keep_to_hours, plan_look
 from pg_archiver.ledger.job_runs import JobRunLog, RunEnd, RunStart

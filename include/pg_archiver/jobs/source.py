@@ -34,6 +34,11 @@ class JobsSource:
     database: str
 
     @property
+    def reads_rows(self) -> bool:
+        """Whether rows that people write into this database count, not only the jobs of the file."""
+        return self.database in self.instance.own_jobs or self.database == self.instance.settings.database
+
+    @property
     def file_jobs(self) -> tuple[Job, ...]:
         """The jobs of the policy file that are mirrored into this database."""
         return tuple(self.instance.file_jobs.get(self.database, ()))

@@ -172,11 +172,12 @@ class JobsTable:
         rows = self._session.fetch_all("ledger/jobs/list_states", job_id=key.job_id)
         return next((state for state in map(_make_state, rows) if state.key == key), None)
 
-    def mirror(self, jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+    def mirror(self, jobs: Sequence[Mapping[str, Any]], *, whole: bool = True) -> list[str]:
         """Bring the rows of source 'file' to these: those that are gone from the file go, with their statistics.
 
         Args:
             jobs: definitions by the names of the table's columns, lengths of time as `Interval`.
+            whole: whether these are all; if not, a job that is missing may not be gone, and stays.
 
         Returns:
             The names that rows of the table have taken; these rows stay, and the file's jobs of those names are not
@@ -186,7 +187,7 @@ class JobsTable:
             {name: str(value) if isinstance(value, Interval) else value for name, value in job.items()} for job in jobs
         ]
         text = json.dumps(rows, default=datetime.isoformat)
-        return [row.job_name for row in self._session.fetch_all("ledger/jobs/mirror", jobs=text)]
+        return [row.job_name for row in self._session.fetch_all("ledger/jobs/mirror", jobs=text, whole=whole)]
 
     def write_states(self, changes: Sequence[StateChange]) -> int:
         """Write what a plan has worked out; return for how many.

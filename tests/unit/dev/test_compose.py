@@ -123,7 +123,9 @@ def test_a_generated_env_file_is_whole_and_never_the_same(demo: bool) -> None:
     assert len({values[name] for name in secret}) == len(secret)
     assert all(len(values[name]) >= 44 and values[name] != others[name] for name in secret)
     connections = json.loads(values["ARCHIVER_CONNECTIONS"].strip("'"))
-    assert {*load(DEFAULT_POLICIES).conn_ids, "aws_default"} == connections.keys()
+    policies = load(DEFAULT_POLICIES)
+    procedures = {jobs.settings.procedures_conn_id for jobs in policies.jobs.values()}
+    assert {*policies.conn_ids, *procedures, "aws_default"} == connections.keys()
     assert values["COMPOSE_PROFILES"] == ("demo" if demo else "")
     compose = ComposeFile(PATH, {**values, "ARCHIVER_CONNECTIONS": json.dumps(connections)})
     for name in SERVICES:

@@ -1,5 +1,6 @@
 -- The jobs of the policy file, as rows. What has not changed is not written, so that nobody is told of it. A name that a
--- row of the table has taken stays that row's: who asks learns which names the file has as well.
+-- row of the table has taken stays that row's: who asks learns which names the file has as well. What is missing goes only
+-- if all of the file could be read.
 WITH wanted AS (
     SELECT *
     FROM jsonb_to_recordset(%(jobs)s::jsonb) AS job (
@@ -12,7 +13,7 @@ WITH wanted AS (
 ),
 gone AS (
     DELETE FROM archiver.jobs
-    WHERE source = 'file' AND job_name NOT IN (SELECT job_name FROM wanted)
+    WHERE %(whole)s AND source = 'file' AND job_name NOT IN (SELECT job_name FROM wanted)
 ),
 written AS (
     INSERT INTO archiver.jobs AS job (
