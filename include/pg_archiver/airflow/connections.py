@@ -5,6 +5,7 @@ Hooks are imported where they are used: a worker builds its DAG for every task, 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import threading
@@ -148,6 +149,35 @@ def _connect(database: str, conn_id: str, setting: str) -> psycopg.Connection[An
             f"({', '.join(sorted(hook.connection.extra_dejson)) or 'nothing'}): only libpq's own parameters, such as "
             "sslmode, and iam belong there"
         ) from None
+
+
+async def read_arguments(conn_id: str, database: str) -> dict[str, Any]:
+    """Return what psycopg connects with, as the hook has it; for the triggerer, whose loop nothing may hold up.
+
+    Raises:
+        SettingError: Airflow has no connection of this id.
+    """
+    hook, sdk = await asyncio.to_thread(_import_hooks)
+    try:
+        connection = await sdk.aget_connection(conn_id)
+    except AirflowNotFoundException:
+        raise SettingError(
+            f"there is no Airflow connection {conn_id!r}, which the policy file names as conn_id. Fix: create it under "
+            "Admin > Connections, or correct conn_id"
+        ) from None
+    _complete_extra(connection)
+    login, password, port = connection.login, connection.password, connection.port
+    if connection.extra_dejson.get("iam"):
+        login, password, port = await asyncio.to_thread(hook(connection=connection).get_iam_token, connection)
+    extra = {name: value for name, value in connection.extra_dejson.items() if name not in hook.ignored_extra_options}
+    return {"host": connection.host, "user": login, "password": password, "dbname": database, "port": port, **extra}
+
+
+def _import_hooks() -> tuple[Any, Any]:
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    from airflow.sdk import BaseHook
+
+    return PostgresHook, BaseHook
 
 
 def _complete_extra(connection: Connection) -> None:

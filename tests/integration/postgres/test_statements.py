@@ -33,7 +33,7 @@ from pg_archiver.postgres.statements import (
     compose,
     read_statement,
 )
-from tests.support.place import EVENTS, Place, hours_ago
+from tests.support.place import EVENTS, NOW, Place, hours_ago
 
 EVERY = sorted(
     name
@@ -227,6 +227,7 @@ VALUES: Mapping[str, object] = {
     "first": "(0,0)",
     "beyond": "(1,0)",
     "places": ["(0,1)"],
+    "told": NOW,
     "most": 10,
     "mark": "800",
     "cost_delay": "0ms",

@@ -1,0 +1,239 @@
+"""Waits in a database for jobs that are due: woken by its notices, and by the time at which the next one is.
+
+A wake is a hint alone, since whatever is due is a committed row: one that is lost costs a delay and no work. So nothing
+here ever ends or raises; what goes wrong is said once, and tried again, later each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from pg_archiver.domain.ledger_version import LEDGER_VERSION
+from pg_archiver.errors import ArchiverError
+from pg_archiver.postgres.base_session import ALIVE
+from pg_archiver.postgres.error_translation import translate
+from pg_archiver.postgres.statements import compose
+
+_log = logging.getLogger(__name__)
+
+_LIMITS = {"statement_timeout": "20s", "lock_timeout": "10s", "idle_timeout": "60s"}
+# For a server that says nothing, not even that it is gone.
+_LONGEST_ANSWER_SECONDS = 30.0
+_SHORTEST_WAIT_SECONDS = 0.05
+# Sooner after a wake than a run of a DAG can begin.
+_PROMPT_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look and to wake somebody, in seconds."""
+
+    between_wakes: float = 6.0
+    """At least so long, since each may be a run of a DAG, and jobs may change each second."""
+    between_looks: float = 60.0
+    """At most so long, should a notice be lost."""
+    first_reminder: float = 60.0
+    """After a wake, if what was due is due still; twice as long after each further one."""
+    last_reminder: float = 300.0
+    first_retry: float = 1.0
+    """After an error; twice as long after each further one."""
+    last_retry: float = 60.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is due by the database's clock: at all, and since the last wake; how long it is until the next job is."""
+
+    now: datetime
+    due: bool = False
+    newly_due: bool = False
+    seconds_to_next: float | None = None
+
+
+class Wakes:
+    """Decides when somebody is woken; its times are seconds of one clock that never goes back."""
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        """Begin: somebody was woken just now."""
+        self._pace = pace
+        self._last = now
+        self._changed = False
+        self._reminder = pace.first_reminder
+        self._look: Look | None = None
+        self._told: datetime | None = None
+
+    @property
+    def told(self) -> datetime | None:
+        """The instant of the database's clock up to which somebody knows what is due; None before the first look."""
+        return self._told
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether somebody will be woken, whatever is heard meanwhile."""
+        return self._changed or (self._look is not None and self._look.newly_due)
+
+    def note_change(self) -> None:
+        """Note that jobs have changed, or may have."""
+        self._changed = True
+
+    def note_look(self, look: Look, now: float) -> None:
+        """Note what is due. What the first look finds, whoever was woken at the beginning finds too, if it is in time.
+
+        Args:
+            look: what is due.
+            now: the time.
+        """
+        if self._told is None:
+            self._told = look.now
+            self._changed = self._changed or now - self._last > _PROMPT_SECONDS
+        self._look = look
+
+    def next_wake(self) -> float | None:
+        """Return when to wake somebody, None if there is no reason to."""
+        if self.is_pending:
+            return self._last + self._pace.between_wakes
+        return self._last + self._reminder if self._look is not None and self._look.due else None
+
+    def note_wake(self, now: float) -> None:
+        """Note that somebody was woken."""
+        first, last = self._pace.first_reminder, self._pace.last_reminder
+        self._reminder = first if self.is_pending else min(2 * self._reminder, last)
+        self._last, self._changed = now, False
+        self._told = self._look.now if self._look is not None else self._told
+
+    def wait_seconds(self, now: float) -> float:
+        """Return how long to wait for a notice until the next look."""
+        waits = [self._pace.between_looks]
+        if self._look is not None and self._look.seconds_to_next is not None:
+            waits.append(self._look.seconds_to_next)
+        if (wake := self.next_wake()) is not None:
+            waits.append(wake - now)
+        return max(_SHORTEST_WAIT_SECONDS, min(waits))
+
+
+class _Trouble:
+    """What went wrong since the last look that went well; each thing is said once."""
+
+    def __init__(self, database: str, pace: Pace) -> None:
+        self._database = database
+        self._pace = pace
+        self._said = ""
+        self.retry = pace.first_retry
+
+    def note(self, error: Exception) -> None:
+        """Say what went wrong, unless it is what went wrong before."""
+        text = self._describe(error)
+        if text != self._said:
+            _log.warning("Jobs of database %s are not waited for: %s. It is tried again", self._database, text)
+            self._said = text
+
+    def note_retry(self) -> None:
+        """Note that it is tried again."""
+        self.retry = min(2 * self.retry, self._pace.last_retry)
+
+    def end(self) -> bool:
+        """Note that all is well; return whether it was not."""
+        ended, self._said, self.retry = bool(self._said), "", self._pace.first_retry
+        if ended:
+            _log.info("Jobs of database %s are waited for again", self._database)
+        return ended
+
+    def _describe(self, error: Exception) -> str:
+        if isinstance(error, psycopg.Error):
+            return str(translate(error, self._database))
+        if isinstance(error, TimeoutError):
+            return f"the server did not answer within {_LONGEST_ANSWER_SECONDS:g} seconds"
+        return str(error) if isinstance(error, ArchiverError) else f"an error of type {type(error).__name__}"
+
+
+async def wait_for_due_jobs(
+    read_arguments: Callable[[], Awaitable[Mapping[str, Any]]], database: str, pace: Pace | None = None
+) -> AsyncGenerator[None]:
+    """Yield each time that somebody should look at the jobs of a database again; never ends, never raises.
+
+    Whoever begins to wait looks by himself at the beginning.
+
+    Args:
+        read_arguments: returns what psycopg connects with; it is asked for each connection.
+        database: its name, for messages.
+        pace: how often.
+    """
+    pace = pace or Pace()
+    wakes, trouble = Wakes(pace, time.monotonic()), _Trouble(database, pace)
+    while True:
+        try:
+            async with _connect(read_arguments, database) as connection:
+                while True:
+                    look, now = await _look(connection, wakes.told), time.monotonic()
+                    if trouble.end():
+                        wakes.note_change()
+                    wakes.note_look(look, now)
+                    wake = wakes.next_wake()
+                    if wake is not None and wake <= now:
+                        wakes.note_wake(now)
+                        yield
+                    elif await _hear(connection, wakes.wait_seconds(now), to_the_end=wakes.is_pending):
+                        wakes.note_change()
+        except Exception as error:  # noqa: BLE001 (Airflow would start it again every two seconds)
+            trouble.note(error)
+        await asyncio.sleep(trouble.retry)
+        trouble.note_retry()
+
+
+@asynccontextmanager
+async def _connect(
+    read_arguments: Callable[[], Awaitable[Mapping[str, Any]]], database: str
+) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
+    """Connect, pin the settings of the session, and listen."""
+    arguments = await read_arguments()
+    connection = await asyncio.wait_for(
+        psycopg.AsyncConnection.connect(**arguments, autocommit=True, row_factory=namedtuple_row),
+        _LONGEST_ANSWER_SECONDS,
+    )
+    try:
+        connection.prepare_threshold = None
+        await _run(connection, "postgres/session/read_settings", application=f"archiver due {database}")
+        alive = await _run(connection, "postgres/session/keepalive", names=list(ALIVE), settings=list(ALIVE.values()))
+        check_interval = {row.name: row.setting for row in alive}["client_connection_check_interval"]
+        await _run(
+            connection,
+            "postgres/session/pin_settings",
+            **_LIMITS,
+            check_interval=check_interval,
+            read_only="on",
+            ledger_version=str(LEDGER_VERSION),
+        )
+        await _run(connection, "postgres/listen/listen")
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _run(connection: psycopg.AsyncConnection[Any], statement: str, **values: object) -> list[Any]:
+    """Run a statement and return its rows."""
+    async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
+        cursor = await connection.execute(compose(statement, {}), values)
+        return await cursor.fetchall() if cursor.description else []
+
+
+async def _look(connection: psycopg.AsyncConnection[Any], told: datetime | None) -> Look:
+    (row,) = await _run(connection, "postgres/listen/look", told=told)
+    return Look(row.now, row.due, row.newly_due, row.seconds_to_next)
+
+
+async def _hear(connection: psycopg.AsyncConnection[Any], seconds: float, *, to_the_end: bool) -> bool:
+    """Wait so long for a notice, or until the first; return whether there was one."""
+    heard = False
+    async for _ in connection.notifies(timeout=seconds, stop_after=None if to_the_end else 1):
+        heard = True
+    return heard

@@ -1,0 +1,32 @@
+-- Whether a job is due that nobody has taken, whether one is since the last look that somebody was told of, and how
+-- long it is until the next one. Each part is the first row in the order of next_start, since that is what the index on
+-- idle jobs gives at once; an EXISTS would be planned as a reading of the whole table.
+SELECT
+    clock.now,
+    (
+        SELECT true
+        FROM archiver.job_state AS state
+        JOIN archiver.jobs AS job USING (job_id)
+        WHERE state.state = 'idle' AND state.definition <> '' AND job.scheduled AND state.next_start <= clock.now
+        ORDER BY state.next_start
+        LIMIT 1
+    ) IS NOT NULL AS due,
+    (
+        SELECT true
+        FROM archiver.job_state AS state
+        JOIN archiver.jobs AS job USING (job_id)
+        WHERE
+            state.state = 'idle' AND state.definition <> '' AND job.scheduled AND state.next_start <= clock.now
+            AND state.next_start > %(told)s::timestamptz
+        ORDER BY state.next_start
+        LIMIT 1
+    ) IS NOT NULL AS newly_due,
+    (
+        SELECT extract(EPOCH FROM state.next_start - clock.now)::double precision
+        FROM archiver.job_state AS state
+        JOIN archiver.jobs AS job USING (job_id)
+        WHERE state.state = 'idle' AND state.definition <> '' AND job.scheduled AND state.next_start > clock.now
+        ORDER BY state.next_start
+        LIMIT 1
+    ) AS seconds_to_next
+FROM (SELECT clock_timestamp() AS now) AS clock
