@@ -11,6 +11,7 @@ import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import MotoS3, RcloneS3, S3Server
+from tests.support.job_place import JobPlace
 from tests.support.place import Place
 
 _numbers = itertools.count(1)
@@ -59,4 +60,11 @@ def place_on_both(server: PostgresServer, s3: S3Server) -> Iterator[Place]:
 def moto_place(server: PostgresServer, moto: S3Server) -> Iterator[Place]:
     """The same on the stand-in that knows conditional writes."""
     with Place.made(server, moto, next(_numbers)) as place:
+        yield place
+
+
+@pytest.fixture
+def jobs(server: PostgresServer) -> Iterator[JobPlace]:
+    """A control database, and another in which jobs act."""
+    with JobPlace.made(server, f"jobs{next(_numbers)}") as place:
         yield place

@@ -14,7 +14,7 @@ import psycopg
 from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.jobs.call import call, find_procedure
 from pg_archiver.postgres.procedures_session import ProceduresSession
-from tests.support.jobs import Procedures, procedure
+from tests.support.procedures import Procedures, procedure
 
 
 def call_apart(procedures: Procedures, body: str) -> dict[str, Any]:

@@ -147,7 +147,7 @@ class _Look:
         self._table.write_states(changes)
         spoken_of = {one.key for one in found}
         self._table.drop_states([state.key for state in states if state.key not in spoken_of])
-        claims = self._take(states, names, run_id, most)
+        claims = self._take(run_id, most)
         return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
 
     def _mirror(self) -> None:
@@ -237,22 +237,17 @@ class _Look:
             return one.refuse(reason, now)
         return one.accept(self._source, routine.note, now)
 
-    def _take(self, states: Sequence[JobStateRow], names: Mapping[int, str], run_id: str, most: int) -> list[Claim]:
-        """Take what is due; what this run had taken before its task was broken off and tried again is its own too."""
+    def _take(self, run_id: str, most: int) -> list[Claim]:
+        """Take what is due for this run, with what it had taken before its task was broken off and tried again."""
         if most <= 0:
             return []
-        claims = [
-            self._claim(state.key, names.get(state.key.job_id, ""), state.due_by, state.definition, run_id)
-            for state in states
-            if state.state is JobState.QUEUED and state.airflow_run_id == run_id
-        ][:most]
         chosen = self._selection
         choice = Choice(
             chosen.jobs or None, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now
         )
-        return claims + [
+        return [
             self._claim(taken.key, taken.job_name, taken.caused_by, taken.definition, run_id)
-            for taken in self._table.claim_due(run_id, most - len(claims), choice)
+            for taken in self._table.claim_due(run_id, most, choice)
         ]
 
     def _claim(self, key: JobKey, name: str, cause: str, definition: str, run_id: str) -> Claim:

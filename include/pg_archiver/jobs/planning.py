@@ -86,6 +86,24 @@ def require_procedure(job: Job) -> ProcedureName:
     return job.procedure
 
 
+def refuse_by_rules(source: JobsSource, row: JobRow, job: Job) -> str | None:
+    """Return what the policy file has against a job as it is now, None if nothing."""
+    if row.source == "table" and not source.reads_rows:
+        return (
+            f"job {row.job_name!r}: rows of archiver.jobs in database {source.database} do not count. Nothing was run. "
+            "Fix: set own_jobs: true at its client in the policy file, or list the job there"
+        )
+    if reason := source.instance.say_why_refused(job, source.database):
+        return reason
+    for routine in (job.procedure, job.check):
+        if routine is not None:
+            try:
+                refuse_unlisted(routine, source.instance.allows_procedure)
+            except JobRefused as refusal:
+                return str(refusal)
+    return None
+
+
 def judge_job(
     source: JobsSource, row: JobRow, databases: Collection[str], states: Sequence[JobStateRow]
 ) -> list[Candidate | Refusal]:
@@ -102,7 +120,7 @@ def judge_job(
     except PolicyError as error:
         return [*_refuse(source, row, _UNSEEN + _digest_row(row), str(error), states)]
     definition = job.digest()
-    if reason := _refuse_unread(source, row) or _refuse_by_file(source, job, databases):
+    if reason := refuse_by_rules(source, row, job) or _refuse_missing(source, job, databases):
         return [*_refuse(source, row, _UNSEEN + definition, reason, states)]
     known = {state.key: state for state in states}
     return [
@@ -126,26 +144,8 @@ def _refuse(
         yield Refusal(key, row, change, before != (change.state, change.definition, change.reason))
 
 
-def _refuse_unread(source: JobsSource, row: JobRow) -> str | None:
-    """Return that rows of this database do not count, if the policy file lists its jobs alone."""
-    if row.source == "file" or source.reads_rows:
-        return None
-    return (
-        f"job {row.job_name!r}: rows of archiver.jobs in database {source.database} do not count. Nothing was run. "
-        "Fix: set own_jobs: true at its client in the policy file, or list the job there"
-    )
-
-
-def _refuse_by_file(source: JobsSource, job: Job, databases: Collection[str]) -> str | None:
-    """Return what the policy file, or the server's list of databases, has against a job."""
-    if reason := source.instance.say_why_refused(job, source.database):
-        return reason
-    for routine in (job.procedure, job.check):
-        if routine is not None:
-            try:
-                refuse_unlisted(routine, source.instance.allows_procedure)
-            except JobRefused as refusal:
-                return str(refusal)
+def _refuse_missing(source: JobsSource, job: Job, databases: Collection[str]) -> str | None:
+    """Return that the server has no database in which the job could act."""
     if _list_targets(source, job, databases):
         return None
     if job.database == EVERY_DATABASE:

@@ -13,6 +13,7 @@ from typing import Any
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused, PolicyError
 from pg_archiver.jobs.call import Routine, call, check_config, find_procedure
 from pg_archiver.jobs.folding import Folder
+from pg_archiver.jobs.planning import refuse_by_rules, require_procedure
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.jobs.timing import Standing, keep_to_hours, plan_look
 from pg_archiver.ledger.job_runs import JobRunLog, RunEnd, RunStart
@@ -119,7 +120,7 @@ class _Run:
         try:
             with self._open_table(None) as table, self.connections.open_procedures(self.claim.database) as executing:
                 row, job = self._read_job(table)
-                routine = self._find(executing, job)
+                routine = self._find(executing, row, job)
                 if job.check is not None:
                     check_config(executing, job.check, self.source.instance.allows_procedure, row.config_text)
         except _NotRunError as reason:
@@ -155,7 +156,7 @@ class _Run:
             row, job = self._read_job(table)
             self._keep_to_hours(table, job)
             try:
-                routine = self._find(executing, job)
+                routine = self._find(executing, row, job)
             except JobRefused as refusal:
                 return self._refuse(table, job, refusal)
             if not table.begin_run(self.claim.key, self.claim.definition, self.claim.claimed_by):
@@ -209,19 +210,15 @@ class _Run:
             f"it is outside of its run_window {job.run_window}. Nothing was run; it is put off until then"
         )
 
-    def _find(self, executing: ProceduresSession, job: Job) -> Routine:
+    def _find(self, executing: ProceduresSession, row: JobRow, job: Job) -> Routine:
         """Return what the job calls.
 
         Raises:
             JobRefused: it may not, or cannot.
         """
-        if reason := self.source.instance.say_why_refused(job, self.source.database):
+        if reason := refuse_by_rules(self.source, row, job):
             raise JobRefused(reason)
-        if job.procedure is None:
-            raise JobRefused(
-                f"job {job.name!r} calls no procedure. Nothing was run. Fix: set proc_schema and proc_name"
-            )
-        return find_procedure(executing, job.procedure, self.source.instance.allows_procedure)
+        return find_procedure(executing, require_procedure(job), self.source.instance.allows_procedure)
 
     def _refuse(self, table: JobsTable, job: Job, refusal: JobRefused) -> JobResult:
         """Write that the job cannot be run as it is."""

@@ -14,8 +14,8 @@ from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.calls import MOST_KEPT
 from pg_archiver.runtime.stopping import Stop
 from tests.support.concurrency import in_background, until
-from tests.support.jobs import LONGEST, Procedures, allowing, procedure
 from tests.support.place import Place
+from tests.support.procedures import LONGEST, Procedures, allowing, procedure
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.jobs import Procedures
 from tests.support.memory_of_calls import call_apart
 from tests.support.place import Place
+from tests.support.procedures import Procedures
 
 pytestmark = pytest.mark.more
 

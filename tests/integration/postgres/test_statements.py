@@ -102,7 +102,15 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "staged_columns": [QualifiedColumn("staged", COLUMN)],
     "live_columns": [QualifiedColumn("live", COLUMN)],
     "inexact": Inexact(replace(CONVERTED, column=COLUMN)),
+    "routine": TableName(TABLE.schema, "a {routine} %s"),
+    "id_type": TypeName("bigint"),
     "converted": replace(CONVERTED, column=COLUMN),
+}
+ROUTINES = {
+    "jobs/call/procedure": "PROCEDURE {} (bigint, jsonb) LANGUAGE sql AS ''",
+    "jobs/call/function": "FUNCTION {} (bigint, jsonb) RETURNS SETOF int LANGUAGE sql AS 'SELECT 1'",
+    "jobs/call/check_procedure": "PROCEDURE {} (jsonb) LANGUAGE sql AS ''",
+    "jobs/call/check_function": "FUNCTION {} (jsonb) RETURNS void LANGUAGE sql AS ''",
 }
 # The restore's temporary table holds the columns of the table, the sidecar's its identities.
 NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
@@ -280,7 +288,6 @@ VALUES: Mapping[str, object] = {
     "run": 1,
     "run_ids": ["r"],
     "run_now": False,
-    "application": None,
     "jobs": ["j"],
     "databases": ["d"],
     "job_ids": [1],
@@ -288,6 +295,9 @@ VALUES: Mapping[str, object] = {
     "states": ["idle"],
     "reasons": [None],
     "next_starts": [hours_ago(1)],
+    "config": "{}",
+    "whole": True,
+    "for_check": False,
 }
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
@@ -400,6 +410,9 @@ def test_every_statement_runs_on_a_real_server(furnished: Place) -> None:
                 values["oid"] = furnished.sql("SELECT %s::regclass::oid", OIDS[statement])[0][0]
             if "part" in values:
                 values["part"] = furnished.sql("SELECT %s::regclass::oid", named(TABLE))[0][0]
+            if statement in ROUTINES:
+                made = ROUTINES[statement].format(sql.Identifier(TABLE.schema, "a {routine} %s").as_string())
+                cursor.execute(f"CREATE {made}".encode())
             if statement in LOADED:
                 with cursor.copy(composed(statement), {"none": None}) as copy:
                     copy.write(LOADED[statement])

@@ -58,6 +58,8 @@ BEGIN
     NEW.config := coalesce(NEW.config, '{}');
     IF NEW.proc_name IS NOT NULL THEN
         NEW.proc_schema := coalesce(NEW.proc_schema, 'public');
+    ELSIF TG_OP = 'UPDATE' AND OLD.proc_name IS NOT NULL THEN
+        NEW.proc_schema := NULL;
     END IF;
     IF NEW.check_name IS NOT NULL THEN
         NEW.check_schema := coalesce(NEW.check_schema, 'public');
