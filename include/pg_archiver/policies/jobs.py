@@ -193,7 +193,7 @@ class Job(BaseModel):
         job = validate(
             cls, raw, where, names=COLUMNS | {setting: name for setting, (_, name) in _NAMES_IN_TWO_COLUMNS.items()}
         )
-        job._created_at = row.get("created_at")
+        job._created_at = row.get("created_at")  # noqa: SLF001 (its own class)
         return job
 
     @field_validator("name", "application_name")
