@@ -16,7 +16,7 @@ from dev.stack import DATABASE_CONNECTION
 
 CONTROL, TENANT, TEMPLATE = "control", "tenant", "tenant_template"
 PROCEDURES_CONNECTION = f"{DATABASE_CONNECTION}_procedures"
-PROCEDURES_LOGIN = "procedures"
+PROCEDURES_LOGIN = "bench_procedures"
 NOOP, NOTE_START = "noop", "note_start"
 SLOTS = 4
 # What a job calls: the one does nothing, the other notes when it was begun, by the server's clock.
