@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim env env-demo
+.PHONY: demo ui test test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim bench-jobs env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -50,6 +50,10 @@ bench-memory: $(VENV)/installed
 # SCALE=small: a tenth of the rows, two minutes; nothing is written to the docs.
 bench-reclaim: $(VENV)/installed
 	$(RUN) -m bench.reclaim
+
+# Half an hour. SCALE=small: a tenth or less of the jobs, some minutes; nothing is written to the docs.
+bench-jobs: $(VENV)/installed
+	$(RUN) -m bench.jobs
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .

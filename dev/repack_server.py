@@ -13,22 +13,24 @@ from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 
 # Of Debian 12. The server also loads libicu72, libxml2 and libldap-2.5-0, which have to be installed.
+POSTGRES_15 = Package(
+    "postgresql-15",
+    "15.18-0+deb12u1",
+    {"amd64": "6974c43ddec4f383d099e7d642cd59d0af83c2c90c0fb153a4179aa1bb4d73c1"},
+)
+LIBPQ_5 = Package(
+    "libpq5",
+    "15.18-0+deb12u1",
+    {"amd64": "baef57c288d7d8c09c84cd461da35d28f981aa71c60448c1d95b52110cc9faf9"},
+)
 PACKAGES = (
-    Package(
-        "postgresql-15",
-        "15.18-0+deb12u1",
-        {"amd64": "6974c43ddec4f383d099e7d642cd59d0af83c2c90c0fb153a4179aa1bb4d73c1"},
-    ),
+    POSTGRES_15,
     Package(
         "postgresql-15-repack",
         "1.4.8-1+b1",
         {"amd64": "f5d13c365c9cd96a63492f1ecacb86fb126ceeed488b8f8e2ce538889a25f698"},
     ),
-    Package(
-        "libpq5",
-        "15.18-0+deb12u1",
-        {"amd64": "baef57c288d7d8c09c84cd461da35d28f981aa71c60448c1d95b52110cc9faf9"},
-    ),
+    LIBPQ_5,
 )
 _CACHE = Path(__file__).absolute().parent.parent / ".state" / "debian"
 # Without the compiler's library, which nothing here needs.

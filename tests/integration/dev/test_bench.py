@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import restore, restore_memory
+from bench import choosing, restore, restore_memory
 from bench.archive_data import DATABASE, Load, Loaded, drop, fresh_copy, load_template, refuse_other_rows
+from bench.job_databases import CONTROL, TEMPLATE, JobDatabases
 from bench.many_windows import ROWS_A_WINDOW, ManyWindows
 from bench.peer_runs import Run, run_peer
 from bench.place import BUCKET, Place, written_policies
@@ -81,6 +82,17 @@ def test_an_archive_of_many_windows_is_one_that_a_restore_reads(bench: Place, rc
         assert [(found["windows"], "error" in found) for found in figures] == [(1, False), (3, False)]
         assert connection.execute("SELECT count(*) FROM analytics.back_3").fetchone() == (3 * ROWS_A_WINDOW,)
     drop(bench.postgres, "many_windows")
+
+
+def test_a_look_at_jobs_checks_and_takes_each_of_them(bench: Place) -> None:
+    databases = JobDatabases(bench.postgres, 2)
+    databases.make()
+    found = choosing.looks(databases, bench.folder, 6, times=1)
+    assert {key: len(looks) for key, looks in found.items()} == {"first": 1, "choose": 1, "idle": 1}
+    assert all(look["peak_mb"] >= look["before_mb"] > 10 for looks in found.values() for look in looks)
+    assert databases.runs() == []
+    for name in (*databases.names, CONTROL, TEMPLATE):
+        drop(bench.postgres, name)
 
 
 def test_requests_are_counted_and_scaled_to_a_million_rows(bench: Place, loaded: Loaded) -> None:
