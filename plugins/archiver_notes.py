@@ -1,4 +1,4 @@
-"""Writes what an archive run did into the note of the run, where Airflow's list of runs shows it.
+"""Writes what a run of an archive or of jobs did into the note of the run, where Airflow's list of runs shows it.
 
 A task cannot do that: it has no access to Airflow's database. The scheduler has, and calls this when a run ends. Each
 report has left a line for it as an XCom. Lines that a person wrote into the note stay.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 KEY = "note"
 OURS = "archiver: "
 LONGEST = 1000
+OURS_BEGIN = ("archive__", "jobs__", "sweep")
 
 
 class RunNotes:
@@ -41,7 +42,8 @@ def write_note(dag_run: DagRun) -> None:
 
     session = object_session(dag_run)
     # The note of any other DAG's run is left alone.
-    ours = os.environ.get("ARCHIVER_NAME_PREFIX", "") + "archive__"
+    prefix = os.environ.get("ARCHIVER_NAME_PREFIX", "")
+    ours = tuple(prefix + name for name in OURS_BEGIN)
     if session is None or not dag_run.dag_id.startswith(ours):
         return
     from airflow.models.xcom import XComModel
