@@ -14,6 +14,7 @@ from pg_archiver.ledger.job_runs import EndedRun, JobRunLog, RunEnd, RunStart
 from pg_archiver.ledger.jobs import JobKey, JobsTable, JobState, StateChange
 from pg_archiver.ledger.migrations import JobTables
 from pg_archiver.policies.jobs import Job
+from pg_archiver.postgres.session import Session
 from tests.support.place import EVENTS, Place
 from tests.support.roles import Owned
 
@@ -32,6 +33,7 @@ class Jobs:
     """The jobs of a place, by a session of whoever the place is for."""
 
     place: Place
+    session: Session
     table: JobsTable
     runs: JobRunLog
 
@@ -40,7 +42,7 @@ class Jobs:
     def of(cls, place: Place) -> Generator[Jobs]:
         with place.session() as session:
             JobTables(session).migrate()
-            yield cls(place, JobsTable(session), JobRunLog(session))
+            yield cls(place, session, JobsTable(session), JobRunLog(session))
 
     def add(self, name: str = "rollup", **columns: Any) -> JobKey:
         """One more row of the table."""

@@ -286,4 +286,16 @@ CREATE OR REPLACE TRIGGER announce_updated AFTER UPDATE ON archiver.jobs REFEREN
 FOR EACH STATEMENT EXECUTE FUNCTION archiver.announce_jobs();
 
 CREATE OR REPLACE TRIGGER announce_deleted AFTER DELETE ON archiver.jobs REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION archiver.announce_jobs()
+FOR EACH STATEMENT EXECUTE FUNCTION archiver.announce_jobs();
+
+REVOKE ALL ON FUNCTION archiver.guard_job FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.follow_job_id FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.note_job_change FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.apply_next_start FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.take_up_again FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.announce_jobs FROM PUBLIC

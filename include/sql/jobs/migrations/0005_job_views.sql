@@ -139,7 +139,12 @@ SELECT
     run.finished_at,
     run.finished_at - run.started_at AS duration,
     CASE
-        WHEN run.finished_at IS NULL THEN 'Running' WHEN run.crashed THEN 'Crashed' WHEN run.succeeded THEN 'Success'
+        WHEN run.finished_at IS NULL AND EXISTS (
+            SELECT FROM pg_catalog.pg_stat_activity AS activity
+            WHERE activity.pid = run.pid AND activity.datname = current_database()
+        ) THEN 'Running'
+        WHEN run.crashed THEN 'Crashed'
+        WHEN run.succeeded THEN 'Success'
         ELSE 'Failed'
     END AS status,
     run.rows,

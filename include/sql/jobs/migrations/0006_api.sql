@@ -172,10 +172,10 @@ CREATE OR REPLACE PROCEDURE archiver.run_job(job_id integer)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found record;
+    job record;
 BEGIN
     SELECT stats.job_name, stats.job_status, stats.reason
-    INTO found
+    INTO job
     FROM archiver.job_stats AS stats
     WHERE stats.job_id = run_job.job_id AND stats.source_database = current_database()
     ORDER BY stats.job_status IN ('Scheduled', 'Running') DESC
@@ -183,21 +183,21 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_object', MESSAGE = format('job %s not found', run_job.job_id);
     END IF;
-    IF found.job_status NOT IN ('Scheduled', 'Running') THEN
+    IF job.job_status NOT IN ('Scheduled', 'Running') THEN
         RAISE EXCEPTION USING
             ERRCODE = 'object_not_in_prerequisite_state',
             MESSAGE = format(
-                'job "%s" would not start: it is %s%s. Nothing was changed. Fix: %s', found.job_name,
-                lower(found.job_status), coalesce(' (' || found.reason || ')', ''),
+                'job "%s" would not start: it is %s%s. Nothing was changed. Fix: %s', job.job_name,
+                lower(job.job_status), coalesce(' (' || job.reason || ')', ''),
                 CASE
-                    WHEN found.job_status = 'Refused' THEN 'change the job'
+                    WHEN job.job_status = 'Refused' THEN 'change the job'
                     ELSE format('SELECT archiver.alter_job(%s, scheduled => true)', run_job.job_id)
                 END
             );
     END IF;
-    UPDATE archiver.jobs AS job SET next_start = clock_timestamp() WHERE job.job_id = run_job.job_id;
+    UPDATE archiver.jobs AS asked SET next_start = clock_timestamp() WHERE asked.job_id = run_job.job_id;
     RAISE NOTICE 'job "%" is due now. It starts by itself within seconds; archiver.job_stats tells how it ended',
-        found.job_name;
+        job.job_name;
 END
 $$;
 
