@@ -1,4 +1,4 @@
-"""Jobs whose processes are killed, at every point and at many instants: `python -m tests.faults` runs it beside the rest."""
+"""Jobs whose processes are killed at every point and at many instants: `python -m tests.faults` runs it, too."""
 
 from __future__ import annotations
 
