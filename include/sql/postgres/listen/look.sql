@@ -1,7 +1,7 @@
 -- Whether a job is due that nobody has taken, whether one is since the last look that somebody was told of, and how
--- long it is until the next one. A job that runs and at which nobody is at work, since its process died, needs somebody as
--- well, and so does one that was refused and would be due now. Each part is the first row in the order of next_start, since that is what the index on
--- idle jobs gives at once; an EXISTS would be planned as a reading of the whole table.
+-- long it is until the next one. A job that runs and at which nobody is at work, since its process died, needs somebody
+-- as well, and so does one that was refused and would be due now. Each part is the first row in the order of next_start,
+-- since that is what the index on idle jobs gives at once; an EXISTS would be planned as a reading of the whole table.
 SELECT
     clock.now,
     (
