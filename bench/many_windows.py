@@ -1,7 +1,7 @@
 """An archive of very many small windows, made without archiving them: objects, manifests and the ledger's rows.
 
-What S3 would hold is written as the files that the local S3 server serves, with the project's own manifest and codec;
-the ledger is filled through its own statements. No table ever held the rows.
+What S3 would hold is written as the files that the local S3 server serves, by the project's own writer of objects and
+with its own manifest; the ledger is filled through its own statements. No table ever held the rows.
 """
 
 from __future__ import annotations
@@ -9,39 +9,28 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from pg_archiver.archive.make_manifest import describe_server, make_manifest
 from pg_archiver.domain.row_numbers import NONE
-from pg_archiver.domain.tables import Member, RowIdentity
-from pg_archiver.domain.windows import DueWindow, TimestampKind, Window
+from pg_archiver.domain.tables import Member, TableShape
+from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
-from pg_archiver.objects.checksums import Checksum
-from pg_archiver.objects.compression import make_compressor
-from pg_archiver.objects.manifest import (
-    FORMAT,
-    TOOL_VERSION,
-    ColumnDescription,
-    Manifest,
-    ObjectDescription,
-    ServerDescription,
-)
-from pg_archiver.objects.object_keys import manifest_key, object_key
+from pg_archiver.objects.manifest import Manifest, ObjectDescription, ServerDescription
+from pg_archiver.objects.object_keys import manifest_key, sidecar_key
+from pg_archiver.objects.object_writer import Packer
+from pg_archiver.postgres.catalog import describe_table, identity_columns
 from pg_archiver.postgres.session import Session
 
 HOUR = timedelta(hours=1)
 FIRST = datetime(2016, 1, 1)  # noqa: DTZ001 (column time)
 ROWS_A_WINDOW = 2
 _WINDOWS_A_COMMIT = 500
-_COLUMNS = (
-    ColumnDescription(name="id", type="bigint", number=1),
-    ColumnDescription(name="triggered_at", type="timestamp without time zone", number=2),
-    ColumnDescription(name="name", type="text", number=3),
-    ColumnDescription(name="data", type="jsonb", number=4),
-)
 
 
 @dataclass(frozen=True)
@@ -63,83 +52,72 @@ class ManyWindows:
             session: a session on the client database; the table is in it, and empty.
             bucket: the folder that the S3 server serves as the bucket.
         """
-        ledger = WindowLedger(session, self.order)
+        ledger, order = WindowLedger(session, self.order), self.order
         ledger.migrate()
+        shape = describe_table(session, order.table, order.timestamp_column)
         numbers = iter(range(self.windows))
         while some := list(itertools.islice(numbers, _WINDOWS_A_COMMIT)):
             with session.transaction():
+                server = describe_server(session)
                 for number in some:
                     cell = Window(FIRST + number * HOUR, FIRST + (number + 1) * HOUR)
-                    self._note(ledger, DueWindow(cell, cell), self._stored(bucket, cell, number))
+                    row = ledger.begin(DueWindow(cell, cell), 1)
+                    _note(ledger, row, self._write(bucket, row, number, shape, server))
 
-    def _note(self, ledger: WindowLedger, window: DueWindow, manifest: Manifest) -> None:
-        row = ledger.begin(window, manifest.generation)
-        ledger.mark_exported(row, manifest)
-        ledger.mark_stored(row, "none")
-        ledger.note_progress(row, 0, manifest.rows, manifest.rows, NONE)
-        ledger.mark_deleted(row, None)
-
-    def _stored(self, bucket: Path, cell: Window, number: int) -> Manifest:
+    def _write(
+        self, bucket: Path, row: Generation, number: int, shape: TableShape, server: ServerDescription
+    ) -> Manifest:
         order = self.order
-        key = object_key(order.prefix, order.client, order.table, cell, 1, order.compression)
-        content, stream = _content(cell, number), make_compressor(order.compression)
-        packed = stream.compress(content) + stream.flush()
-        manifest = Manifest(
-            format=FORMAT,
-            tool_version=TOOL_VERSION,
-            client=order.client,
-            table_schema=order.table.schema,
-            table=order.table.name,
-            timestamp_column=order.timestamp_column,
-            timestamp_kind=TimestampKind.TIMESTAMP,
-            timezone=order.timezone,
-            cell_start=cell.start,
-            cell_end=cell.end,
-            span_start=cell.start,
-            span_end=cell.end,
-            generation=1,
-            run_id=order.run_id,
-            columns=_COLUMNS,
-            identity=RowIdentity.PRIMARY_KEY,
-            identity_columns=("id",),
-            members={"1": Member(table_schema=order.table.schema, table=order.table.name, file_node=1, columns="-")},
-            rows=ROWS_A_WINDOW,
-            compression=order.compression,
-            data=_described(key, packed, content),
-            server=ServerDescription(
-                system_identifier="1",
-                database=order.client,
-                version="17",
-                snapshot="1:1:",
-                read_at=cell.end.replace(tzinfo=UTC) + 48 * HOUR,
-            ),
-        )
-        for name, body in ((key, packed), (manifest_key(key), manifest.to_json())):
-            (bucket / name).parent.mkdir(parents=True, exist_ok=True)
-            (bucket / name).write_bytes(body)
+        first = number * ROWS_A_WINDOW + 1
+        columns = [column.name for column in shape.columns]
+        data = _packed(bucket, row.object_key, order, [columns, *_rows(row.cell, first)])
+        identities = [identity_columns(shape), *_identities(shape.oid, first)]
+        keys = _packed(bucket, sidecar_key(row.object_key), order, identities)
+        members = {
+            str(shape.oid): Member(table_schema=order.table.schema, table=order.table.name, file_node=1, columns="-")
+        }
+        manifest = make_manifest(order, shape, row, ROWS_A_WINDOW, data, keys, members, server)
+        (bucket / manifest_key(row.object_key)).write_bytes(manifest.to_json())
         return manifest
 
 
-def _content(cell: Window, number: int) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows([[column.name for column in _COLUMNS], *_rows(cell, number)])
-    return text.getvalue().encode()
+def _note(ledger: WindowLedger, row: Generation, manifest: Manifest) -> None:
+    ledger.mark_exported(row, manifest)
+    ledger.mark_stored(row, "none")
+    ledger.note_progress(row, 0, manifest.rows, manifest.rows, NONE)
+    ledger.mark_deleted(row, None)
 
 
-def _rows(cell: Window, number: int) -> Iterator[list[str]]:
+def _rows(cell: Window, first: int) -> Iterator[list[str]]:
     for row in range(ROWS_A_WINDOW):
         moment = cell.start + row * timedelta(seconds=1)
-        yield [str(number * ROWS_A_WINDOW + row + 1), str(moment), "event", '{"page": "start"}']
+        yield [str(first + row), str(moment), "event", '{"page": "start"}']
 
 
-def _described(key: str, packed: bytes, content: bytes) -> ObjectDescription:
-    there, inside = Checksum(), Checksum()
-    there.add(packed)
-    inside.add(content)
-    return ObjectDescription(
-        key=key,
-        bytes=there.size,
-        sha256=there.sha256,
-        content_bytes=inside.size,
-        content_sha256=inside.sha256,
-    )
+def _identities(oid: int, first: int) -> Iterator[list[str]]:
+    for row in range(ROWS_A_WINDOW):
+        yield ["1", str(oid), f"(0,{row + 1})", str(first + row)]
+
+
+class _File:
+    """An object on its way into the file that the S3 server serves."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._content = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._content += data
+
+    def finish(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_bytes(self._content)
+
+
+def _packed(bucket: Path, key: str, order: WorkOrder, lines: Iterable[Iterable[str]]) -> ObjectDescription:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    packer = Packer(_File(bucket / key), order.compression)
+    packer.add(text.getvalue().encode())
+    packer.finish()
+    return packer.description(key)

@@ -16,7 +16,7 @@ DAGS = Path(__file__).parents[2] / "dags"
 OURS = {"jobs__rds_main", "jobs__rds_two", "sweep", "approve_jobs"}
 CALLS = {"actions": ["call"], "procedures": ["app.*"], "procedures_conn_id": "procedures"}
 ROLLUP = {"name": "rollup", "action": "call", "procedure": "app.rollup", "schedule": "30 2 * * *"}
-POLICIES = {
+POLICIES: dict[str, Any] = {
     "defaults": {"bucket": "archive"},
     "instances": [
         {

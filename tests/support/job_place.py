@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import FOLDER
 from pg_archiver.runtime.stopping import Stop
 from tests.support.procedures import APP, procedure
 
@@ -166,6 +168,28 @@ class JobPlace:
             " (SELECT job_id FROM archiver.jobs WHERE job_name = %s)",
             name,
         )
+
+    def claims_by_hand(self, name: str, definition: str, run_id: str = "run 1") -> Claim:
+        """A claim as if that run had taken the job."""
+        number = int(self.state(name, "job_id"))
+        return Claim(self.control, self.target, number, name, "schedule", definition, run_id)
+
+    def run_script(self, script: str, database: str, **variables: str) -> None:
+        """One of the scripts of roles, by psql, as a superuser."""
+        done = subprocess.run(
+            [
+                self.server.tool("psql"),
+                *("--no-psqlrc", "--quiet", "-f", FOLDER / "roles" / f"{script}.sql"),
+                *(word for name, value in variables.items() for word in ("-v", f"{name}={value}")),
+            ],
+            env=self.server.tool_environment(database),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
+        assert done.returncode == 0, done.stderr
 
     def run(self, claim: Claim, *, dry_run: bool = False) -> JobResult:
         return run_claimed(claim, self.source, self.connections, RUN, dry_run=dry_run)

@@ -16,6 +16,8 @@ from pg_archiver.maintenance.inspection import Inspection
 from pg_archiver.runtime.lock_retry import LockRetry
 from tests.support.place import EVENTS, Place
 
+GATE = "LOCK TABLE gate IN ACCESS EXCLUSIVE MODE"
+PLENTY = FreeSpace(lambda: 10**12, "the test")
 QUICK = LockRetry(timedelta(milliseconds=50), 3, timedelta(milliseconds=10), timedelta(milliseconds=20))
 BUILD = BuildLimits(timedelta(seconds=30), timedelta(seconds=20), QUICK)
 
@@ -34,6 +36,29 @@ def more(place: Place, rows: int, width: int = 200) -> None:
         f" SELECT timestamp '2024-01-01' + n * interval '1 minute', repeat('x', {width})"
         f" FROM generate_series(1, {rows}) AS n"
     )
+
+
+def bloated(place: Place, rows: int = 6000) -> Place:
+    """The same, of which one row in twenty is left."""
+    filled(place, rows)
+    place.sql("DELETE FROM analytics.events WHERE id % 20 <> 0")
+    place.sql("VACUUM (ANALYZE) analytics.events")
+    return place
+
+
+def gated(place: Place) -> None:
+    """Lets each rewrite of the table stop at an index that has to wait for a user's lock on what it calls."""
+    place.sql("CREATE TABLE gate (x int)")
+    place.sql(
+        "CREATE FUNCTION waits(bigint) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
+        " $$ BEGIN PERFORM count(*) FROM public.gate; RETURN $1; END $$"
+    )
+    place.sql("CREATE INDEX slow ON analytics.events (waits(id))")
+
+
+def file_node(place: Place) -> int:
+    """The number of the table's file: another one after a rewrite."""
+    return int(place.sql(f"SELECT pg_relation_filenode('{place.relation}')")[0][0])
 
 
 def inspected(place: Place) -> Inspection:

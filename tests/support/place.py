@@ -105,6 +105,13 @@ class Place(AnyPlace):
         with Session.connect(self.connect, self.database, "test") as session:
             yield session
 
+    @contextmanager
+    def session_and_connection(self) -> Generator[tuple[Session, psycopg.Connection[Any]]]:
+        """A session, and the connection that it works on, through which a test asks what the session has set."""
+        connection = self.connect()
+        with Session.connect(lambda: connection, self.database, "test") as session:
+            yield session, connection
+
     def connect(self) -> psycopg.Connection[Any]:
         dsn = self.server.dsn(self.database)
         return psycopg.connect(**{**dsn, "user": self.role or dsn["user"]})

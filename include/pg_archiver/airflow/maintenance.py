@@ -112,7 +112,7 @@ class Maintenance:
 
     def inspect(self) -> dict[str, object]:
         """Return the table's condition, in the log and for whoever reads the XCom."""
-        with self._open_session(Action.INDEX, writes=False) as session:
+        with self.open_session(Action.INDEX, writes=False) as session:
             found = inspect(session, self.order)
         return {
             **asdict(found.sizes),
@@ -129,8 +129,8 @@ class Maintenance:
         """See to the index on the timestamp."""
         if not self.is_chosen(Action.INDEX):
             return NOT_CHOSEN
-        with self._open_session(Action.INDEX) as session:
-            return self._say(index(session, self.order, self._open_watcher, space=find_free_space(self.client)))
+        with self.open_session(Action.INDEX) as session:
+            return self._say(index(session, self.order, self.open_watcher, space=find_free_space(self.client)))
 
     def validate(self) -> str:
         """Look through the indexes."""
@@ -142,15 +142,15 @@ class Maintenance:
             reindex=bool(parameters["reindex"]),
             space=find_free_space(self.client),
         )
-        with self._open_session(Action.VALIDATE) as session:
-            return self._say(validate(session, self.order, self._open_watcher, how))
+        with self.open_session(Action.VALIDATE) as session:
+            return self._say(validate(session, self.order, self.open_watcher, how))
 
     def vacuum(self) -> str:
         """Run VACUUM (ANALYZE)."""
         if not self.is_chosen(Action.VACUUM):
             return NOT_CHOSEN
-        with self._open_session(Action.VACUUM) as session:
-            return self._say(vacuum(session, self.order, self._open_watcher))
+        with self.open_session(Action.VACUUM) as session:
+            return self._say(vacuum(session, self.order, self.open_watcher))
 
     def make_question(self) -> Question | None:
         """Return what a person is asked before the table is rewritten, None where there is nothing to approve."""
@@ -170,7 +170,7 @@ class Maintenance:
         if not self.is_chosen(Action.RECLAIM):
             return NOT_CHOSEN
         if rejection := describe_rejection(answer):
-            with self._open_session(Action.RECLAIM) as session:
+            with self.open_session(Action.RECLAIM) as session:
                 MaintenanceLog(session, self.order).note_skipped(Action.RECLAIM, rejection)
             raise AirflowSkipException(f"{self.policy.table} of {self.client.name} is not rewritten: {rejection}")
         allowed = is_approved(answer) or not self.policy.approve
@@ -184,7 +184,7 @@ class Maintenance:
         """
         done: list[MaintenanceRecord] = []
         if not self.order.dry_run and any(self.is_chosen(action) for action in Action):
-            with self._open_session(Action.RECLAIM, writes=False) as session:
+            with self.open_session(Action.RECLAIM, writes=False) as session:
                 done = MaintenanceLog(session, self.order).list_of_run()
         for one in done:
             log.info("%s: %s", self.policy.table, one)
@@ -219,10 +219,10 @@ class Maintenance:
             approved=approved,
         )
         around = ReclaimContext(
-            lambda: datetime.now(UTC), find_free_space(self.client), self._open_watcher, self._compact, find_repacker()
+            lambda: datetime.now(UTC), find_free_space(self.client), self.open_watcher, self._compact, find_repacker()
         )
         order = make_order(self.client, self.policy, self.order.run_id, dry_run=dry_run)
-        with self._open_session(Action.RECLAIM, writes=not dry_run) as session:
+        with self.open_session(Action.RECLAIM, writes=not dry_run) as session:
             return reclaim(session, order, rules, around)
 
     def _say(self, result: object) -> str:
@@ -233,7 +233,7 @@ class Maintenance:
         """Move rows to the front, for an hour at most: the archive waits meanwhile, and the next run continues."""
         deadline = time.monotonic() + _COMPACT_SECONDS
         effort = CompactOptions(free_bytes=find_free_space(self.client).ask)
-        with connections.watch_for_stop() as asked, self._open_session(Action.RECLAIM) as session:
+        with connections.watch_for_stop() as asked, self.open_session(Action.RECLAIM) as session:
             try:
                 done = compact(session, self.policy.name, lambda: asked() or time.monotonic() > deadline, effort)
             except Stopped as stopped:
@@ -246,7 +246,8 @@ class Maintenance:
         return "; ".join([*told, *done.notes])
 
     @contextmanager
-    def _open_session(self, action: Action, *, writes: bool | None = None) -> Generator[Session]:
+    def open_session(self, action: Action, *, writes: bool | None = None) -> Generator[Session]:
+        """Open the session of an action; it writes unless the run is dry, or as `writes` says."""
         writes = not self.order.dry_run if writes is None else writes
         with connections.open_session(
             self.client, f"maintenance {action}", writes=writes, policy=self.policy, maintenance=True
@@ -257,7 +258,8 @@ class Maintenance:
                 )
             yield session
 
-    def _open_watcher(self) -> AbstractContextManager[Session]:
+    def open_watcher(self) -> AbstractContextManager[Session]:
+        """Open the session that looks from outside at what an action's own is busy with."""
         return connections.open_session(self.client, "watch", writes=False, maintenance=True)
 
 

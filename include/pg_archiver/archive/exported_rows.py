@@ -1,4 +1,4 @@
-"""What every way of removing rows needs: the checked list of what may go, and the last word in the ledger."""
+"""What every way of removing rows needs: the checked sidecar, as the list of what may go, and the last word."""
 
 from __future__ import annotations
 
@@ -175,6 +175,9 @@ class ExportedRows:
 
     def add(self, manifest: Manifest) -> str | None:
         """Add a sidecar's lines, and make sure that it is the one that was checked.
+
+        It is known by its content, and its rows are counted by the server: one that was only compressed anew lists the
+        same rows. `ObjectReader`, the judge of what was read back, asks for the bytes as they were sent, too.
 
         What it returns says why no row may go by this list, though it is that one: None if it will do.
 

@@ -1,4 +1,4 @@
-"""Partitions all of whose rows are due."""
+"""Which partitions are due as a whole and may be dropped, and what hinders that with each of the others."""
 
 from __future__ import annotations
 

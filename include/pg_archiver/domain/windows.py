@@ -1,4 +1,4 @@
-"""Which hours are due: cutoff, grid of windows, and the cutting of windows into batches. No I/O."""
+"""Which hours are due: the cutoff, the grid of windows, and what time it is in a column. No I/O."""
 
 from __future__ import annotations
 

@@ -201,7 +201,7 @@ class _ReclaimRun:
         unapproved = None if self.rules.approved else "the policy's approve is true, and nobody has approved it"
         if choice.strategy is Strategy.PG_REPACK:
             return tuple(filter(None, (*self._no_repack, unapproved, disk_hindrance(conditions.room))))
-        return tuple(filter(None, (unapproved, hour_hindrance(conditions), disk_hindrance(conditions.room))))
+        return tuple(filter(None, (unapproved, self._hour_hindrance(), disk_hindrance(conditions.room))))
 
     def mend(self) -> None:
         """Remove what a pg_repack that was killed has left, whose log would take in every change forever."""
@@ -242,8 +242,8 @@ class _ReclaimRun:
         """Rewrite one part after the other, those first that give back most; ask for hour and disk before each."""
         parts = self._worthwhile()
         for number, part in enumerate(parts):
-            no_time = None if strategy is Strategy.PG_REPACK else self._no_time()
-            hindrances = list(filter(None, (no_time, disk_hindrance(self._room(part)))))
+            out_of_hours = None if strategy is Strategy.PG_REPACK else self._hour_hindrance()
+            hindrances = list(filter(None, (out_of_hours, disk_hindrance(self._room(part)))))
             if hindrances:
                 left = ", ".join(str(one.table) for one in parts[number:])
                 raise MaintenanceRefused(f"{left} not rewritten: {'; '.join(hindrances)}")
@@ -296,15 +296,14 @@ class _ReclaimRun:
     def _try_to_rewrite(self, part: TablePart) -> None:
         """Try once; between two tries the archive may take its turn."""
         with self._keep_archive_out():
-            if over := self._no_time():
+            if over := self._hour_hindrance():
                 raise MaintenanceRefused(f"{part.table} is not rewritten: {over}")
             with self.session.timeouts(lock=self.rules.patience.lock, statement=self._time_left()):
                 self.session.execute("maintenance/reclaim/vacuum_full", {"table": part.table})
 
-    def _no_time(self) -> str | None:
-        if self.rules.force or self.rules.off_hours.remaining(self.around.now()) is not None:
-            return None
-        return f"it is not within maintenance_window, {self.rules.off_hours}"
+    def _hour_hindrance(self) -> str | None:
+        remaining = self.rules.off_hours.remaining(self.around.now())
+        return hour_hindrance(self.rules.off_hours, remaining, force=bool(self.rules.force))
 
     def _time_left(self) -> timedelta:
         return self.rules.off_hours.remaining(self.around.now()) or self.rules.longest

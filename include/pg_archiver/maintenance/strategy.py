@@ -84,11 +84,9 @@ def _online(found: Inspection, conditions: Conditions, space: str, hindrance: st
     return Choice(Strategy.COMPACT, f"{space} could be given back, and {hindrance}{left}")
 
 
-def hour_hindrance(conditions: Conditions) -> str | None:
-    """Return why the table may not be locked for long now, None where it may."""
-    if conditions.remaining is None and not conditions.force:
-        return f"it is not within maintenance_window, {conditions.off_hours}"
-    return None
+def hour_hindrance(off_hours: OffHours, remaining: timedelta | None, *, force: bool) -> str | None:
+    """Return why the table may not be locked for long now, None where it may; the arguments are as in `Conditions`."""
+    return None if force or remaining is not None else f"it is not within maintenance_window, {off_hours}"
 
 
 def disk_hindrance(room: Room) -> str | None:
@@ -102,7 +100,8 @@ def seconds_for(found: Inspection) -> float:
 
 
 def _hindrance(found: Inspection, conditions: Conditions) -> str | None:
-    hindrance = hour_hindrance(conditions) or disk_hindrance(conditions.room)
+    out_of_hours = hour_hindrance(conditions.off_hours, conditions.remaining, force=conditions.force)
+    hindrance = out_of_hours or disk_hindrance(conditions.room)
     if hindrance or conditions.remaining is None:
         return hindrance
     seconds, left = seconds_for(found), conditions.remaining.total_seconds()

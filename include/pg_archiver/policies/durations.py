@@ -11,8 +11,10 @@ _DURATION = re.compile(r"([0-9]{1,6})(s|min|h)")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 # Airflow lets a task run for twice as long, and the broker of a deployment has to wait for longer than any task.
 LONGEST_STATEMENT = timedelta(hours=24)
-# Longer ones are slips of the pen, and would leave the calendar when they are multiplied.
-LONGEST_INTERVAL = timedelta(days=36_525)
+# As the table of jobs has them. Longer ones are slips of the pen, and multiplied they would leave the calendar.
+SHORTEST_INTERVAL = timedelta(seconds=1)
+LONGEST_INTERVAL = Interval(months=1200).estimate
+LONGEST_RETRY_PERIOD = Interval(months=12).estimate
 
 _PARTS_OF_INTERVAL = re.compile(r"\s*([0-9]{1,9})\s*([A-Za-z]+)")
 _SECOND = 1_000_000
@@ -45,7 +47,7 @@ def interval_of(value: object) -> Interval:
     """Return the interval that a person wrote, in numbers and units as Postgres reads them.
 
     Raises:
-        ValueError: it is none, or not above 0, or more than a hundred years; the message says how to write one.
+        ValueError: it is none, or less than a second, or more than a hundred years; the message says how to write one.
     """
     found = _read_interval(value) if isinstance(value, str) else None
     if found is None:
@@ -53,16 +55,18 @@ def interval_of(value: object) -> Interval:
     return check_interval(found)
 
 
-def check_interval(interval: Interval) -> Interval:
+def check_interval(interval: Interval, longest: timedelta = LONGEST_INTERVAL) -> Interval:
     """Return the interval.
 
     Raises:
-        ValueError: it is not above 0, or a part of it is below, or it is more than a hundred years.
+        ValueError: it is less than a second, or a part of it is negative, or it is more than the longest.
     """
-    if min(interval.months, interval.days, interval.microseconds) < 0 or not interval.estimate:
-        raise ValueError("not an interval above 0")
-    if interval.estimate > LONGEST_INTERVAL:
-        raise ValueError("an interval of more than a hundred years")
+    if min(interval.months, interval.days, interval.microseconds) < 0 or interval.estimate < SHORTEST_INTERVAL:
+        raise ValueError("less than a second, the shortest there is")
+    if interval.estimate > longest:
+        raise ValueError(
+            f"more than {'a hundred years' if longest == LONGEST_INTERVAL else 'a year'}, the longest there is"
+        )
     return interval
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,7 +26,7 @@ from pydantic import (
 from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.schedules import Interval, Schedule, check_cron, read_clock
 from pg_archiver.errors import PolicyError
-from pg_archiver.policies.durations import LONGEST_STATEMENT, check_interval, interval_of
+from pg_archiver.policies.durations import LONGEST_RETRY_PERIOD, LONGEST_STATEMENT, check_interval, interval_of
 from pg_archiver.policies.off_hours import OffHours
 from pg_archiver.policies.settings import check_zone, split_name
 from pg_archiver.policies.validation import validate
@@ -35,6 +36,8 @@ MOST_CONFIG_BYTES = 64 * 1024
 DEFAULT_MAX_RUNTIME = timedelta(hours=4)
 # `database` of a job of the control database that means each database that the instance allows.
 EVERY_DATABASE = "*"
+# A name that a server cannot take for a rule without summer time, which it does of EST5EDT if it has no such file.
+_ZONE = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)*")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2999
 _MOST_RETRIES = 2**31 - 1
 
@@ -72,6 +75,10 @@ def _procedure(value: object) -> object:
 
 def _interval(value: object) -> object:
     return check_interval(value) if isinstance(value, Interval) else interval_of(value)
+
+
+def _retry_period(value: object) -> object:
+    return check_interval(interval_of(value) if not isinstance(value, Interval) else value, LONGEST_RETRY_PERIOD)
 
 
 def _max_runtime(value: object) -> object:
@@ -144,7 +151,7 @@ class Job(BaseModel):
     run_window: str | None = None
     max_runtime: Annotated[Interval, BeforeValidator(_max_runtime)] = Interval()
     max_retries: Annotated[int, Field(ge=-1, le=_MOST_RETRIES)] = -1
-    retry_period: Annotated[Interval, BeforeValidator(_interval)] = Interval(microseconds=300_000_000)
+    retry_period: Annotated[Interval, BeforeValidator(_retry_period)] = Interval(microseconds=300_000_000)
     scheduled: bool = True
 
     _created_at: datetime | None = PrivateAttr(default=None)
@@ -186,7 +193,7 @@ class Job(BaseModel):
         job = validate(
             cls, raw, where, names=COLUMNS | {setting: name for setting, (_, name) in _NAMES_IN_TWO_COLUMNS.items()}
         )
-        job._created_at = row.get("created_at")
+        job._created_at = row.get("created_at")  # noqa: SLF001 (its own class)
         return job
 
     @field_validator("name", "application_name")
@@ -199,6 +206,8 @@ class Job(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
+        if not _ZONE.fullmatch(value):
+            raise ValueError(f"{value!r} is not the name of a place or UTC, such as Europe/Berlin")
         return check_zone(value)
 
     @field_validator("run_window")

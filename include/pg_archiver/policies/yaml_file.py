@@ -183,14 +183,17 @@ def _agree(entries: list[_InstanceEntry], source: str) -> tuple[dict[str, int], 
     slots: dict[str, int] = {}
     jobs: dict[str, JobsSettings] = {}
     for position, entry in enumerate(entries):
-        where = f"{source}, instances[{position}]: conn_id {entry.conn_id!r} is listed twice, with"
+        where = f"{source}, instances[{position}]"
         if slots.setdefault(entry.conn_id, entry.pool_slots) != entry.pool_slots:
             raise PolicyError(
-                f"{where} pool_slots {slots[entry.conn_id]} and {entry.pool_slots}. Its pool has one size. Fix: set "
-                "one number"
+                f"{where}: conn_id {entry.conn_id!r} is listed twice, with pool_slots {slots[entry.conn_id]} and "
+                f"{entry.pool_slots}. Its pool has one size. Fix: set one number"
             )
         if entry.jobs is not None and jobs.setdefault(entry.conn_id, entry.jobs) != entry.jobs:
-            raise PolicyError(f"{where} two jobs sections that differ. Fix: keep one of them")
+            raise PolicyError(
+                f"{where}: conn_id {entry.conn_id!r} is listed twice, with two jobs sections that differ. Fix: keep "
+                "one of them"
+            )
     return slots, jobs
 
 

@@ -96,6 +96,8 @@ class Wakes:
         if self._told is None:
             self._told = look.now
             self._changed = self._changed or now - self._last > _PROMPT_SECONDS
+        if not look.due:
+            self._reminder = self._pace.first_reminder
         self._look = look
 
     def next_wake(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Putting staged rows into the target: as many as it takes, each of the others named, and compared where it matters.
+"""Putting staged rows into the target: which one stays where a key is taken, and which ones it will not take at all.
 
 Where a constraint or a trigger has something against a row, that row is found by trying ever smaller parts, so that it
 keeps no other one out. Where triggers may change or keep out what comes in, what is in the target afterwards is

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from botocore.config import Config
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
+from pg_archiver.s3.buffer_pool import BufferPool
 from pg_archiver.s3.error_translation import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
 from pg_archiver.s3.own_writes import Likeness, Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How many parts' memory is kept for the next object: as much as one upload uses.
-_MOST_SPARE = 2
 # What every client is to be made with. Each body that matters carries its SHA-256 in a header of its own, which is
 # signed, so reckoning it once more for the signature would bind nothing that is not bound. A user agent that is given
 # is not put together anew, twice a request.
@@ -62,7 +62,7 @@ class Download:
     def wake(self) -> None:
         """End a read of the body for which another thread waits; what it reads then is not a whole object."""
         with suppress(ValueError, RuntimeError, OSError):  # the connection has been given back, or is gone
-            cast(Any, self.body)._raw_stream.shutdown()
+            cast(Any, self.body)._raw_stream.shutdown()  # noqa: SLF001 (botocore offers no other way to it)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,11 @@ class Bucket:
     owner: str | None = None
     parts: PartSizes = field(default_factory=PartSizes)
     connection: str = AWS_CONNECTION
-    _spare: list[bytearray] = field(default_factory=list, repr=False, compare=False)
+
+    @cached_property
+    def buffers(self) -> BufferPool:
+        """The memory of first parts, which uploads to this bucket share."""
+        return BufferPool(self.parts.first)
 
     @property
     def address(self) -> Any:
@@ -92,7 +96,7 @@ class Bucket:
 
         The account that must own this one need not be that one's.
         """
-        return self if name == self.name else replace(self, name=name, owner=None, _spare=[])
+        return self if name == self.name else replace(self, name=name, owner=None)
 
     def check(self, prefix: str, writing: bool, thorough: bool = False) -> None:
         """Make sure that the bucket is there and, if asked, that objects may be written below the prefix.
@@ -239,18 +243,6 @@ class Bucket:
     def write_parameters(self, write: Write) -> dict[str, Any]:
         """Return what goes with every object that is written, and with this one."""
         return {**self.settings, "Metadata": write.metadata}
-
-    def memory(self) -> bytearray:
-        """Return a first part's memory, of an earlier upload if there is any: new memory takes some time."""
-        try:
-            return self._spare.pop()
-        except IndexError:
-            return bytearray(self.parts.first)
-
-    def take_back(self, memory: bytearray) -> None:
-        """Keep a first part's memory for the next upload, if there is not enough already."""
-        if len(memory) == self.parts.first and len(self._spare) < _MOST_SPARE:
-            self._spare.append(memory)
 
     def refuse_taken(self, key: str) -> None:
         """Look whether a key is free.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pg_archiver.errors import KeyTaken, StorageInterrupted, StorageRefused
 from pg_archiver.runtime.background import BackgroundWorker
+from pg_archiver.s3.buffer_pool import BufferPool
 from pg_archiver.s3.error_translation import NotThereError
 from pg_archiver.s3.own_writes import Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
@@ -33,6 +34,10 @@ class UploadTarget(Protocol):
     def parts(self) -> PartSizes:
         """How large the parts of an object are."""
 
+    @property
+    def buffers(self) -> BufferPool:
+        """The memory of first parts."""
+
     def write_parameters(self, write: Write) -> dict[str, Any]:
         """Return what goes with every object, and with this one."""
 
@@ -47,12 +52,6 @@ class UploadTarget(Protocol):
 
     def recognise(self, key: str, write: Write, failure: KeyTaken | StorageInterrupted, *, in_parts: bool) -> None:
         """Raise the failure, unless the object is this write's after all."""
-
-    def memory(self) -> bytearray:
-        """Return the memory of a first part."""
-
-    def take_back(self, memory: bytearray) -> None:
-        """Keep a first part's memory for the next upload."""
 
 
 class Upload:
@@ -125,7 +124,7 @@ class Upload:
         self._sending.close()
         for memory in (self._part, self._sent):
             if memory is not None:
-                self._bucket.take_back(memory)
+                self._bucket.buffers.give(memory)
         # At once: this upload and its thread know each other, so the collector alone would find them, some time later.
         self._part, self._sent = bytearray(), None
         if self._id is None:
@@ -148,7 +147,7 @@ class Upload:
         self._part = whole
 
     def _whole_part(self) -> bytearray:
-        return self._bucket.memory() if self._size == self._bucket.parts.first else bytearray(self._size)
+        return self._bucket.buffers.take() if self._size == self._bucket.parts.first else bytearray(self._size)
 
     def _next_part(self) -> None:
         """Hand the full part over to be sent, and begin another."""
@@ -158,7 +157,7 @@ class Upload:
         self._number, self._filled = self._number + 1, 0
         self._size = self._bucket.parts.of(self._number)
         if free is not None and len(free) != self._size:
-            self._bucket.take_back(free)
+            self._bucket.buffers.give(free)
             free = None
         self._part = free or self._whole_part()
 

@@ -11,7 +11,7 @@ from pg_archiver.airflow.batch_json import from_json, to_json
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.domain.tables import Partition
 from pg_archiver.errors import DatabaseInterrupted, NotEnabled, OwnedElsewhere
-from tests.integration.archive.test_partitions import (
+from tests.support.partitions import (
     ROWS,
     checked,
     dropped,

@@ -6,7 +6,7 @@ import pytest
 
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import TriggerRefused
-from tests.integration.archive.test_partitions import checked, day, name_of, partitioned
+from tests.support.partitions import checked, day, name_of, partitioned
 from tests.support.place import Place, hours_ago
 from tests.support.restores import restored
 

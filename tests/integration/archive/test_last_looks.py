@@ -21,20 +21,9 @@ from pg_archiver.ledger.window_generation import State
 from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
-from tests.integration.archive.test_partitions import (
-    ROWS,
-    checked,
-    day,
-    dropped,
-    drops,
-    name_of,
-    only,
-    partitioned,
-    partitions,
-    removed,
-)
 from tests.support.concurrency import Beside, in_background, wait_for_blocked
 from tests.support.hooks import LosingDatabase, acting_before
+from tests.support.partitions import ROWS, checked, day, dropped, drops, name_of, only, partitioned, partitions, removed
 from tests.support.place import Place, hours_ago
 from tests.support.restores import LONG_AGO, NOW, events, restored
 

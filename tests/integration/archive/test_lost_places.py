@@ -9,7 +9,9 @@ import pytest
 from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.domain.tables import Partition
 from pg_archiver.errors import DatabaseInterrupted, TableRefused
-from tests.integration.archive.test_partitions import (
+from tests.support.concurrency import in_background, until, wait_for_blocked
+from tests.support.hooks import acting_before
+from tests.support.partitions import (
     DAY,
     ROWS,
     checked,
@@ -22,8 +24,6 @@ from tests.integration.archive.test_partitions import (
     partitions,
     run,
 )
-from tests.support.concurrency import in_background, until, wait_for_blocked
-from tests.support.hooks import acting_before
 from tests.support.place import Place
 
 pytestmark = pytest.mark.more

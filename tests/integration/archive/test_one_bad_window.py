@@ -11,7 +11,7 @@ from pg_archiver.archive.store import store_all
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import CheckFailed, TableRefused, ValueRefused
 from pg_archiver.ledger.window_generation import State
-from tests.integration.archive.test_partitions import ROWS, partitioned, partitions
+from tests.support.partitions import ROWS, partitioned, partitions
 from tests.support.place import EVENTS, Place, hours_ago
 
 # A value that the server cannot write any more, as after a catalog that was damaged.

@@ -17,8 +17,8 @@ from pg_archiver.ledger.partition_drops import PartitionDropLog
 from pg_archiver.ledger.window_generation import State
 from pg_archiver.postgres.session import Session
 from pg_archiver.restore.restore import restore
-from tests.integration.archive.test_partitions import checked, only, partitioned
 from tests.support.hooks import acting_before
+from tests.support.partitions import checked, only, partitioned
 from tests.support.place import Place, hours_ago
 from tests.support.restores import LONG_AGO, NOW, differences, events, keyless, restored
 

@@ -10,7 +10,7 @@ from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
-from tests.integration.archive.test_children import CLICKS, parent_of
+from tests.support.children import CLICKS, parent_of
 from tests.support.place import EVENTS, NOW, Place, hours_ago
 
 CLICK_TABLE = TableName("analytics", "clicks")

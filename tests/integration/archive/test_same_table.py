@@ -11,9 +11,9 @@ from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.errors import DatabaseInterrupted, TableRefused
 from pg_archiver.ledger.window_generation import State
 from tests.integration.archive.test_identities import ROWS, filled
-from tests.integration.archive.test_partitions import ROWS as ROWS_A_DAY
-from tests.integration.archive.test_partitions import checked, day, name_of, partitioned, partitions, removed
 from tests.support.hooks import acting_before, hooked
+from tests.support.partitions import ROWS as ROWS_A_DAY
+from tests.support.partitions import checked, day, name_of, partitioned, partitions, removed
 from tests.support.place import Place, hours_ago
 from tests.support.refusals import refused
 

@@ -19,7 +19,7 @@ from pg_archiver.errors import ArchiverError, Damaged, DatabaseInterrupted, Data
 from pg_archiver.ledger.window_generation import State
 from pg_archiver.postgres import session as database_module
 from pg_archiver.postgres.session import Line
-from tests.integration.archive.test_partitions import name_of, partitioned, partitions
+from tests.support.partitions import name_of, partitioned, partitions
 from tests.support.place import EVENTS, Place, hours_ago
 
 pytestmark = pytest.mark.more

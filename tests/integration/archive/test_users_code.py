@@ -8,7 +8,7 @@ import pytest
 
 from pg_archiver.archive.delete import Deleted
 from pg_archiver.maintenance.index import index
-from tests.integration.archive.test_partitions import partitioned, run
+from tests.support.partitions import partitioned, run
 from tests.support.place import Place, hours_ago
 from tests.support.restores import differences, remembered, restored
 
@@ -94,13 +94,13 @@ def test_every_setting_is_back_after_the_transaction_and_limits_are_as_they_were
     shown = "SELECT name, setting FROM pg_settings WHERE name <> 'lock_timeout' AND name NOT LIKE 'plpgsql.%'"
     shown += " UNION ALL SELECT 'ledger version', current_setting('archiver.ledger_version') ORDER BY name"
     place.sql(f"CREATE FUNCTION public.spoil() RETURNS int LANGUAGE plpgsql AS $$ BEGIN {SPOILED} RETURN 1; END $$")
-    with place.session() as session, session.timeouts(lock=timedelta(seconds=77)):
-        before = session._connection.execute(shown.encode()).fetchall()
+    with place.session_and_connection() as (session, ours), session.timeouts(lock=timedelta(seconds=77)):
+        before = ours.execute(shown.encode()).fetchall()
         with session.transaction():
             session.use_database_search_path(builtins_first=False)
             session.run_script("SELECT public.spoil()")
-        assert session._connection.execute(shown.encode()).fetchall() == before
-        assert session._connection.execute(b"SHOW lock_timeout").fetchall() == [("77s",)]
+        assert ours.execute(shown.encode()).fetchall() == before
+        assert ours.execute(b"SHOW lock_timeout").fetchall() == [("77s",)]
 
 
 def watching(place: Place) -> None:

@@ -50,11 +50,19 @@ def random_interval(source: random.Random) -> Interval:
 @pytest.mark.parametrize("zone", ZONES)
 def test_an_interval_is_added_as_the_server_adds_it_in_a_session_of_the_zone(server: PostgresServer, zone: str) -> None:
     source = random.Random(zone)  # noqa: S311 (the same each time)
-    instants = [
-        source.choice(CHANGES).replace(tzinfo=UTC) + timedelta(minutes=source.randint(-60 * 50, 60 * 50))
-        for _ in range(400)
+    near = [
+        (change.replace(tzinfo=UTC) + timedelta(minutes=minutes) - timedelta(days=days), Interval(days=days))
+        for change in CHANGES
+        for days in (1, 30)
+        for minutes in range(-150, 151, 20)
     ]
-    rows = [(instant, random_interval(source)) for instant in instants]
+    rows = near + [
+        (
+            source.choice(CHANGES).replace(tzinfo=UTC) + timedelta(minutes=source.randint(-60 * 50, 60 * 50)),
+            random_interval(source),
+        )
+        for _ in range(300)
+    ]
     statement = "SELECT %s + %s::interval"
     answers = ask(server, statement, [(instant, str(interval)) for instant, interval in rows], zone)
     for (instant, interval), (answer,) in zip(rows, answers, strict=True):

@@ -353,7 +353,7 @@ def test_a_task_that_is_told_to_stop_cancels_the_call_and_counts_it(jobs: JobPla
         result = running.result()
     assert (result.ending, result.sqlerrcode) == (Ending.FAILED, "57014")
     assert jobs.counters() == ("idle", 1, 0, 1, 0)
-    until(lambda: not jobs.sql(jobs.target, "SELECT FROM pg_stat_activity WHERE usename = %s", jobs.login))
+    until(lambda: not jobs.sql(jobs.target, "SELECT pid FROM pg_stat_activity WHERE usename = %s", jobs.login))
 
 
 def test_an_end_is_written_by_another_session_if_the_first_is_lost(jobs: JobPlace) -> None:

@@ -1,22 +1,17 @@
-"""compact beside others: writers, locks, old snapshots, stops and kills."""
+"""compact beside others: writers, locks, another compact, and the archive."""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from pg_archiver.archive.delete import Deleted
-from pg_archiver.errors import DatabaseInterrupted, LockWait, Stopped
+from pg_archiver.errors import DatabaseInterrupted, LockWait
 from pg_archiver.maintenance.compact import row_mover
 from pg_archiver.maintenance.compact.compact import compact
 from pg_archiver.maintenance.compact.row_mover import MovePace
@@ -24,28 +19,14 @@ from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from tests.faults.chance import seeded
 from tests.support import place as events
-from tests.support.bloated_tables import (
-    EFFORT,
-    EVENTS,
-    after,
-    bloated,
-    compacted,
-    content,
-    fresh_heap_bytes,
-    heap_bytes,
-    owned,
-)
+from tests.support.bloated_tables import EFFORT, EVENTS, bloated, compacted, content, fresh_heap_bytes
 from tests.support.concurrency import in_background, until, wait_for_blocked
 from tests.support.place import Place, hours_ago
 
 pytestmark = pytest.mark.more
-
 PAGE = 8192
-ROOT = Path(__file__).parents[3]
 EVERY_TWENTIETH = "id % 20 = 0"
 PATIENT = MovePace(rest=0.0, patience_seconds=30.0)
-# VACUUM makes the maps of free space and visibility beside the rows.
-MAPS = 5 * PAGE
 
 
 class Writer(threading.Thread):
@@ -170,83 +151,6 @@ def test_rows_that_a_new_child_points_to_move_all_the_same(place: Place) -> None
         assert compacted(place, stopping=pointing).rows == 400
 
 
-def test_an_old_snapshot_is_named_and_nothing_grows(place: Place) -> None:
-    bloated(place)
-    with place.connect() as reader:
-        reader.execute("SET application_name = 'a long report'")
-        reader.execute("SET default_transaction_isolation = 'repeatable read'")
-        reader.commit()
-        reader.execute("SELECT 'secret' FROM analytics.events")
-        place.sql("SELECT pg_current_xact_id()")
-        before = place.sql("SELECT pg_total_relation_size('analytics.events'), min(ctid) FROM analytics.events")
-        done = compacted(place)
-        assert place.sql("SELECT pg_total_relation_size('analytics.events'), min(ctid) FROM analytics.events") == before
-        assert f"session, pid {reader.info.backend_pid}, " in done.ended
-    assert done.held
-    assert (done.rows, done.before) == (0, done.after)
-    assert "user postgres, application a long report, idle in transaction" in done.ended
-    assert "secret" not in done.ended
-    assert compacted(place).after.heap <= fresh_heap_bytes(place) + PAGE
-
-
-def test_a_snapshot_taken_while_it_works_ends_it_after_one_stretch(place: Place) -> None:
-    bloated(place, EVERY_TWENTIETH, width=1000, rows=16000)
-    with place.connect() as reader:
-        reader.execute("SET default_transaction_isolation = 'repeatable read'")
-        reader.commit()
-        asked = 0
-
-        def reading_from_the_second_batch_on() -> bool:
-            nonlocal asked
-            asked += 1
-            if asked == 2:
-                reader.execute("SELECT count(*) FROM analytics.events")
-            return False
-
-        done = compacted(place, stopping=reading_from_the_second_batch_on)
-        assert done.held
-        assert "the moved rows' old versions cannot be removed yet" in done.ended
-        assert done.rows < 16000 / 20
-        assert done.after.heap <= done.before.heap + MAPS
-        found = reader.execute("SELECT count(*) FROM analytics.events").fetchone()
-        assert found == (16000 // 20,)
-    assert compacted(place).after.heap <= 1.1 * fresh_heap_bytes(place)
-
-
-def test_an_old_snapshot_is_noticed_by_a_role_without_rights_to_see_it_too(place: Place) -> None:
-    bloated(place)
-    owner = owned(place)
-    with place.connect() as reader:
-        reader.execute("SET default_transaction_isolation = 'repeatable read'")
-        reader.commit()
-        reader.execute("SELECT count(*) FROM analytics.events")
-        done = compacted(owner)
-        assert f"session, pid {reader.info.backend_pid}, " in done.ended
-    assert "state not to be seen without pg_monitor" in done.ended
-    assert (done.rows, done.before, done.held) == (0, done.after, True)
-
-
-def test_an_old_snapshot_that_ends_in_time_is_waited_for(place: Place) -> None:
-    bloated(place)
-    with place.connect() as reader:
-        reader.execute("SET default_transaction_isolation = 'repeatable read'")
-        reader.commit()
-        reader.execute("SELECT count(*) FROM analytics.events")
-        with in_background(lambda: compacted(place, tempo=PATIENT)) as running:
-            until(
-                lambda: bool(
-                    place.sql(
-                        "SELECT 1 FROM pg_stat_activity"
-                        " WHERE application_name = 'test' AND query ~ 'keeps an old snapshot'"
-                    )
-                )
-            )
-            assert not running.done()
-            reader.rollback()
-    assert not running.result().held
-    assert running.result().rows == 400
-
-
 def test_a_lock_on_the_table_is_waited_for_and_then_given_up(place: Place) -> None:
     bloated(place)
     before = content(place)
@@ -283,65 +187,6 @@ def test_a_batch_stays_small_where_many_rows_follow_upon_an_empty_stretch(
     monkeypatch.setattr(Session, "fetch_all", noting)
     assert compacted(place, tempo=MovePace(batch_seconds=10.0, rest=0.0)).rows >= 4001
     assert max(moved) < 500
-
-
-def test_it_stops_between_batches_and_the_next_run_finishes(place: Place) -> None:
-    bloated(place, EVERY_TWENTIETH)
-    before = content(place)
-    with pytest.raises(Stopped, match=r"stopped after [1-9]"):
-        compacted(place, stopping=after(5))
-    assert content(place) == before
-    assert compacted(place).rows > 0
-    assert heap_bytes(place) <= fresh_heap_bytes(place) + PAGE
-    assert content(place) == before
-
-
-@pytest.mark.parametrize("batches", [1, 4])
-def test_a_connection_that_is_cut_loses_nothing(place: Place, batches: int) -> None:
-    bloated(place, EVERY_TWENTIETH)
-    before = content(place)
-    stop = after(batches)
-
-    def cutting() -> bool:
-        if stop():
-            place.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'")
-        return False
-
-    with pytest.raises(DatabaseInterrupted):
-        compacted(place, stopping=cutting)
-    assert content(place) == before
-    assert compacted(place).after.heap <= fresh_heap_bytes(place) + PAGE
-    assert content(place) == before
-
-
-@pytest.mark.parametrize(
-    ("statement", "times"),
-    [
-        ("maintenance/compact/lock_rows", 2),
-        ("maintenance/compact/move_rows", 9),
-        ("postgres/snapshots/current_snapshot", 2),
-    ],
-)
-def test_a_process_that_is_killed_leaves_nothing_that_the_next_run_does_not_finish(
-    place: Place, statement: str, times: int
-) -> None:
-    bloated(place, EVERY_TWENTIETH)
-    before = content(place)
-    order = {"dsn": place.server.dsn(place.database), "statement": statement, "times": times}
-    worker = subprocess.run(
-        [sys.executable, "-m", "tests.support.compact_worker"],
-        input=json.dumps(order),
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert worker.returncode == -signal.SIGKILL
-    until(lambda: not place.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'test'"))
-    assert content(place) == before
-    done = compacted(place)
-    assert done.after.heap <= fresh_heap_bytes(place) + PAGE
-    assert content(place) == before
-    assert place.sql("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
 
 
 def test_rows_that_move_between_export_and_delete_stay_and_are_archived_by_the_next_run(place: Place) -> None:
@@ -383,7 +228,7 @@ def test_its_session_is_left_as_an_ordinary_one(place: Place) -> None:
     bloated(place)
     shown = "SELECT name, setting FROM pg_settings WHERE name IN ('session_replication_role', 'synchronous_commit',"
     shown += " 'enable_seqscan', 'lock_timeout')"
-    with place.session() as session:
-        before = session._connection.execute(shown.encode()).fetchall()
+    with place.session_and_connection() as (session, ours):
+        before = ours.execute(shown.encode()).fetchall()
         compact(session, EVENTS, lambda: False, EFFORT)
-        assert session._connection.execute(shown.encode()).fetchall() == before
+        assert ours.execute(shown.encode()).fetchall() == before

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 
 from pg_archiver.airflow import connections
@@ -84,25 +85,30 @@ SESSIONS: dict[str, Callable[[Place], AbstractContextManager[Session]]] = {
     )
     for step in ("plan", "export", "store", "delete", "restore", "verify")
 } | {
-    "maintenance": lambda place: maintenance_of(place)._open_session(Action.VACUUM, writes=True),
-    "watch": lambda place: maintenance_of(place)._open_watcher(),
+    "maintenance": lambda place: maintenance_of(place).open_session(Action.VACUUM, writes=True),
+    "watch": lambda place: maintenance_of(place).open_watcher(),
 }
-SHOWN = """
-    SELECT current_setting('client_connection_check_interval') AS check, current_setting('tcp_keepalives_idle') AS idle,
-        current_setting('tcp_keepalives_interval') AS interval, current_setting('tcp_keepalives_count') AS count
+# Told to everybody who looks, by the one thing that also a session may say that writes nothing.
+TELLING = """
+    SELECT set_config('application_name', concat_ws(' ',
+        current_setting('client_connection_check_interval'), current_setting('tcp_keepalives_idle'),
+        current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count')), false)
 """
 
 
-def shown(session: Session) -> dict[str, str]:
+def shown(place: Place, session: Session) -> dict[str, str]:
     """What the server says of the session."""
-    (row,) = session._connection.execute(SHOWN.encode()).fetchall()
-    return dict(zip(KEPT, row, strict=True))
+    session.run_script(TELLING)
+    ((told,),) = place.sql("SELECT application_name FROM pg_stat_activity WHERE pid = %s", session.process)
+    return dict(zip(KEPT, told.split(), strict=True))
 
 
-def kept_alive(session: Session) -> list[int]:
-    """What the operating system says of this side's socket."""
+def kept_alive(place: Place, session: Session) -> list[int]:
+    """What the operating system says of this side's socket, which is known by its port."""
     options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
-    with socket.socket(fileno=os.dup(session._connection.fileno())) as line:
+    ((port,),) = place.sql("SELECT client_port FROM pg_stat_activity WHERE pid = %s", session.process)
+    (number,) = [one.fd for one in psutil.Process().net_connections() if one.laddr and one.laddr.port == port]
+    with socket.socket(fileno=os.dup(number)) as line:
         assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         return [line.getsockopt(socket.IPPROTO_TCP, option) for option in options]
 
@@ -110,8 +116,8 @@ def kept_alive(session: Session) -> list[int]:
 @pytest.mark.parametrize("kind", SESSIONS)
 def test_each_kind_of_session_is_kept_alive_and_looked_after(known: Place, kind: str) -> None:
     with SESSIONS[kind](known) as database:
-        assert shown(database) == KEPT
-        assert kept_alive(database) == [60, 10, 6, 120_000]
+        assert shown(known, database) == KEPT
+        assert kept_alive(known, database) == [60, 10, 6, 120_000]
 
 
 def test_what_an_airflow_connection_says_of_it_counts_more(known: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +132,8 @@ def test_what_an_airflow_connection_says_of_it_counts_more(known: Place, monkeyp
         # As after code of users.
         with database.transaction():
             database.use_database_search_path(builtins_first=False)
-        assert shown(database) == KEPT | {"check": "2s", "count": "3"}
-        assert kept_alive(database) == [30, 10, 6, 90_000]
+        assert shown(known, database) == KEPT | {"check": "2s", "count": "3"}
+        assert kept_alive(known, database) == [30, 10, 6, 90_000]
         assert client_options(database.client_environment()).index("=2s") > client_options({}).index("=5s")
 
 

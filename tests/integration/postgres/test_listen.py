@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from pg_archiver.errors import SettingError
+from pg_archiver.ledger.jobs import JobKey, JobsTable
+from pg_archiver.ledger.locks import control_lock, execute_lock
 from pg_archiver.ledger.migrations import JobTables
 from pg_archiver.postgres.listen import Pace, wait_for_due_jobs
 from pg_archiver.postgres.statements import compose
@@ -159,9 +161,8 @@ def test_a_due_job_that_nobody_takes_wakes_again(jobs: Place) -> None:
         ("digest", "idle", True, None, False, False),
         ("", "idle", True, "-1 second", False, False),
         ("digest", "queued", True, "-1 second", False, False),
-        ("digest", "running", True, "-1 second", False, False),
         ("digest", "waiting", True, "-1 second", False, False),
-        ("digest", "refused", True, "-1 second", False, False),
+        ("digest", "refused", True, "1 hour", False, False),
         ("digest", "exhausted", True, "-1 second", False, False),
     ],
 )
@@ -178,6 +179,31 @@ def test_what_is_due_is_what_a_run_would_take(
         )
     assert (look.due, look.seconds_to_next is not None, look.newly_due) == (due, waits, False)
     assert bool(taken) is due
+
+
+@pytest.mark.parametrize("lock", [control_lock, execute_lock])
+def test_a_job_whose_process_died_wakes_somebody_too(jobs: Place, lock: Callable[[str, int], str]) -> None:
+    jobs.sql(JOB, "a")
+    jobs.sql(STATE, "digest", "running", None, "a")
+    ((number,),) = jobs.sql("SELECT job_id FROM archiver.job_state")
+    with jobs.session() as session:
+        with jobs.session() as running, running.try_advisory_lock(lock(jobs.database, number)):
+            assert not session.fetch_one("postgres/listen/look", told=None).due
+            assert JobsTable(session).list_at_work() == {JobKey(number, jobs.database)}
+            # A lock of this name in another database is another one.
+            jobs.sql("UPDATE archiver.job_state SET database_name = 'postgres'")
+            assert session.fetch_one("postgres/listen/look", told=None).due
+        assert session.fetch_one("postgres/listen/look", told=None).due
+        assert JobsTable(session).list_at_work() == set()
+
+
+def test_a_refused_job_wakes_somebody_when_it_would_be_due(jobs: Place) -> None:
+    jobs.sql(JOB, "a")
+    jobs.sql(STATE, "digest", "refused", "-1 second", "a")
+    with jobs.session() as session:
+        assert session.fetch_one("postgres/listen/look", told=None).due
+        jobs.sql("UPDATE archiver.jobs SET scheduled = false")
+        assert not session.fetch_one("postgres/listen/look", told=None).due
 
 
 def test_what_is_newly_due_is_what_came_after_the_last_wake(jobs: Place) -> None:

@@ -201,9 +201,9 @@ def test_odd_defaults_of_a_database_change_no_hour_and_no_value(place: Place, ki
 def test_limits_and_isolation_are_the_programs_own_whatever_the_database_says(place: Place) -> None:
     for setting in ODD_DEFAULTS:
         place.sql(f"ALTER DATABASE {place.database} SET {setting}")
-    with place.session() as session:
+    with place.session_and_connection() as (_, ours):
         found = dict(
-            session._connection.execute(
+            ours.execute(
                 "SELECT name, setting FROM pg_settings WHERE name LIKE '%timeout' OR name LIKE '%isolation'"
             ).fetchall()
         )

@@ -11,8 +11,8 @@ import pytest
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
 from pg_archiver.archive.delete import Deleted
-from tests.integration.archive.test_partitions import checked, name_of, only, partitioned, partitions, removed, run
 from tests.support.bloated_tables import bloated, compacted
+from tests.support.partitions import checked, name_of, only, partitioned, partitions, removed, run
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.previews import looked_at
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dev.stack import PROJECT_ROOT
-from pg_archiver.airflow.airflow_ids import maintenance_pool_name, pool_name
+from pg_archiver.airflow.airflow_ids import jobs_pool_name, maintenance_pool_name, pool_name
 from pg_archiver.airflow.pools import DEFAULT_POLICIES, list_pools
 from pg_archiver.policies.yaml_file import load
 from tests.unit.policies.test_policy_cases import CASES
@@ -71,3 +71,11 @@ def test_the_former_name_of_the_command_says_the_same() -> None:
     now, before = (run_module(DEFAULT_POLICIES, name) for name in ("pg_archiver.airflow.pools", "include.pools"))
     assert now.stdout
     assert (before.returncode, before.stdout) == (now.returncode, now.stdout)
+
+
+def test_an_instance_with_jobs_has_a_pool_for_them_of_the_size_that_its_section_says() -> None:
+    pools = list_pools(load(CASES / "jobs" / "policies.yaml"))
+    assert pools[jobs_pool_name("rds_main")]["slots"] == 3
+    made = list_pools(load(CASES / "jobs_by_default" / "policies.yaml"))
+    assert made[jobs_pool_name("rds_main")]["slots"] == 1
+    assert jobs_pool_name("rds_other") not in made

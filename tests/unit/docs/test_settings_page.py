@@ -5,19 +5,39 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pg_archiver.policies.jobs import COLUMNS, Job
+from pg_archiver.policies.jobs_settings import JobsSettings
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client
 
 PAGE = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
 # How the page calls what the policy file writes by another name, or explains in its example alone.
-OF_CLIENTS = {"name", "tables", "database"}
+OF_CLIENTS = {"name", "tables", "database", "jobs", "own_jobs"}
 
 
-def rows() -> set[str]:
+JOBS = PAGE.partition("\n## Jobs\n")[2].partition("\n## ")[0]
+
+
+def rows(page: str = PAGE.replace(JOBS, "")) -> set[str]:
     """The names in the first columns of the page's tables of settings, without Variables and the environment."""
-    tables = PAGE.partition("## Airflow Variables")[0]
+    tables = page.partition("## Airflow Variables")[0]
     first_columns = re.findall(r"^\| (`.*?) \|", tables, flags=re.MULTILINE)
     return {name for column in first_columns for name in re.findall(r"`(\w+)`", column)}
+
+
+def test_every_setting_of_jobs_is_explained_and_no_other() -> None:
+    of_section, of_job = (rows(part) for part in JOBS.split("| setting of a job |"))
+    assert of_section == set(JobsSettings.model_fields)
+    # A job of the file works on its client's database; rows alone may name another.
+    assert of_job == set(Job.model_fields) - {"database"}
+
+
+def test_a_setting_of_jobs_stands_beside_its_column() -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| (?:`(.*?)`|the same) \|", JOBS, flags=re.MULTILINE))
+    for setting, column in COLUMNS.items():
+        if setting != "database":
+            assert (setting, told[setting] or setting) == (setting, column)
+    assert told["procedure"] == "proc_schema`, `proc_name"
 
 
 def test_every_setting_of_a_table_is_explained() -> None:

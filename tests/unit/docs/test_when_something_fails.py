@@ -22,7 +22,17 @@ GAP = "…"
 # A quote shorter than this says too little to tell one message from another.
 SHORTEST = 12
 # Messages that are nothing but others put together.
-PUT_TOGETHER = {"…: …", "…; …", "…. …", "bucket …: …", "…: …. Nothing was deleted", "…. Fix: …"}
+PUT_TOGETHER = {
+    "……",
+    "… failed: …",
+    "…: …",
+    "…; …",
+    "…. …",
+    "bucket …: …",
+    "…: …. Nothing was deleted",
+    "…. Fix: …",
+    "…, …",
+}
 _LOGGED = re.compile(r"%[.\d]*[sdf]")
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ArchiverError)}
 

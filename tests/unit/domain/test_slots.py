@@ -126,6 +126,7 @@ def test_cron_never_fires_twice_in_a_minute(schedule: Schedule, after: datetime)
 )
 @example(minute=1, hour="*", change=CHANGES[0], after=-1)
 @example(minute="*/15", hour=2, change=CHANGES[0], after=-1)
+@example(minute=30, hour=2, change=CHANGES[1], after=-20)
 def test_cron_fires_in_both_nights_as_somebody_fires_who_watches_the_clock(
     minute: int | str, hour: int | str, change: datetime, after: int
 ) -> None:

@@ -101,6 +101,18 @@ def test_a_change_makes_reminders_frequent_again() -> None:
     assert woken[woken.index(1000.0) + 1] == 1000.0 + PACE.first_reminder
 
 
+def test_what_is_due_after_all_was_taken_is_told_again_soon() -> None:
+    wakes = Wakes(PACE, 0.0)
+    for now in (0.1, 100.0, 300.0):
+        wakes.note_look(Look(BEGIN, due=True), now)
+        if now > 1:
+            wakes.note_wake(now)
+    assert wakes.next_wake() == 300.0 + 4 * PACE.first_reminder
+    wakes.note_look(Look(BEGIN), 310.0)
+    wakes.note_look(Look(BEGIN, due=True), 320.0)
+    assert wakes.next_wake() == 300.0 + PACE.first_reminder
+
+
 def test_without_any_reason_there_is_a_look_a_minute_and_no_wake() -> None:
     watched = Watched()
     assert watched.wakes.wait_seconds(0.1) == PACE.between_looks

@@ -1,0 +1,1 @@
+"""Tests of `pg_archiver.maintenance.pg_repack`, on a server that has it."""

@@ -1,0 +1,1 @@
+"""Tests of `pg_archiver.maintenance.reclaim`."""
