@@ -22,6 +22,7 @@ from dev.s3 import RcloneS3
 from pg_archiver.postgres import session
 from tests.faults import kills, postgres_faults, s3_faults
 from tests.faults.account import Verdict
+from tests.faults.full_jobs import try_jobs
 from tests.faults.full_others import try_others
 from tests.faults.full_restores import try_restores
 from tests.faults.place import Place
@@ -113,6 +114,7 @@ def servers() -> Generator[tuple[Place, Place]]:
 BESIDE: dict[str, Callable[[Tally, Place, kills.Worker], None]] = {
     "restores": try_restores,
     "others": lambda tally, place, _: try_others(tally, place),
+    "jobs": try_jobs,
 }
 
 

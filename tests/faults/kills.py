@@ -56,9 +56,9 @@ class Worker:
 
     @classmethod
     @contextmanager
-    def started(cls) -> Iterator[Worker]:
+    def started(cls, module: str = "tests.faults.worker") -> Iterator[Worker]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.worker"],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -81,11 +81,14 @@ class Worker:
 
         With neither kill nor instant it ends by itself, and tells the points it met.
         """
+        return self.send(_order(place) | {"restore": None if restore is None else dict(restore)}, kill, instant)
+
+    def send(self, work: Mapping[str, Any], kill: Kill | None = None, instant: float | None = None) -> dict[str, Any]:
+        """Any work in a child, which ends as in `run`."""
         assert self._process.stdin
         with tempfile.TemporaryDirectory() as folder:
             notes = Path(folder) / "points.json"
-            order = _order(place) | {"notes": str(notes), "instant": instant}
-            order["restore"] = None if restore is None else dict(restore)
+            order = {**work, "notes": str(notes), "instant": instant}
             order["kill"] = [kill.point, kill.occurrence] if kill else None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()

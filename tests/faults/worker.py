@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,8 @@ def run_of(order: dict[str, Any]) -> Run:
 def _child(order: dict[str, Any]) -> None:
     session.LOCK_POLL_SECONDS = LOCK_POLL_SECONDS
     run = run_of(order)
-    met: Counter[str] = Counter()
     names: list[str] = []
-
-    def reach(point: str) -> None:
-        met[point] += 1
-        names.append(point)
-        if [point, met[point]] == order.get("kill"):
-            os.kill(os.getpid(), signal.SIGKILL)
-
+    reach = reaching(order, names)
     instrument(reach, run.store.client)
     if order["restore"] is None:
         for one in (*run.children(), run):
@@ -74,14 +68,27 @@ def _child(order: dict[str, Any]) -> None:
     Path(order["notes"]).write_text(json.dumps(names))
 
 
-def _obey(order: dict[str, Any]) -> dict[str, object]:
+def reaching(order: dict[str, Any], names: list[str]) -> Callable[[str], None]:
+    """What is called at each point: it notes the point, and ends the process where the order says so."""
+    met: Counter[str] = Counter()
+
+    def reach(point: str) -> None:
+        met[point] += 1
+        names.append(point)
+        if [point, met[point]] == order.get("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+def _obey(order: dict[str, Any], obey: Callable[[dict[str, Any]], None]) -> dict[str, object]:
     """Runs one child to its end, or to the instant at which the order wants it dead."""
     started = time.monotonic()
     pid = os.fork()
     if not pid:
         status = 1
         try:
-            _child(order)
+            obey(order)
             status = 0
         except BaseException:  # noqa: BLE001 (the process ends here, whatever it was)
             traceback.print_exc()
@@ -101,11 +108,12 @@ def _obey(order: dict[str, Any]) -> dict[str, object]:
     return {"killed": killed and not hung, "status": status, "seconds": time.monotonic() - started}
 
 
-def main() -> None:
+def serve(obey: Callable[[dict[str, Any]], None]) -> None:
+    """Forks a child for each order, which obeys it."""
     print(json.dumps({"ready": os.getpid()}), flush=True)  # noqa: T201 (this is the answer)
     for line in sys.stdin:
-        print(json.dumps(_obey(json.loads(line))), flush=True)  # noqa: T201 (this is the answer)
+        print(json.dumps(_obey(json.loads(line), obey)), flush=True)  # noqa: T201 (this is the answer)
 
 
 if __name__ == "__main__":
-    main()
+    serve(_child)

@@ -17,7 +17,7 @@ from pg_archiver.jobs.planning import refuse_by_rules, require_procedure
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.jobs.timing import Standing, keep_to_hours, plan_look
 from pg_archiver.ledger.job_runs import JobRunLog, RunEnd, RunStart
-from pg_archiver.ledger.jobs import JobRow, JobsTable, JobState, StateChange
+from pg_archiver.ledger.jobs import JobKey, JobRow, JobsTable, JobState, StateChange
 from pg_archiver.ledger.locks import control_lock, execute_lock
 from pg_archiver.ledger.migrations import LedgerTables
 from pg_archiver.policies.jobs import Job
@@ -285,10 +285,14 @@ class _Run:
         runs = JobRunLog(control)
         if not _end(runs, number, ended):
             log.warning("%s: run %d had its end already, or was closed as a crash; it stays so", self.claim, number)
-        if (run := runs.find_ended(number)) is None:
-            return None
+        standing = None
         with self._open_table(control) as table:
-            return Folder(table, runs).fold(run)
+            folder = Folder(table, runs)
+            # Earlier ones too: whoever counted one may have died before it could mark it.
+            for run in runs.list_unfolded(self.source.database):
+                if JobKey(run.job_id, run.database) == self.claim.key:
+                    standing = folder.fold(run) or standing
+        return standing
 
 
 def _end(runs: JobRunLog, number: int, ended: CallEnd) -> bool:

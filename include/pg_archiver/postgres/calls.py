@@ -163,11 +163,11 @@ class Call:
                 if _peak_bytes() > most:
                     self._error = _own_error(_TOO_MUCH, "one message of it is too large to be taken in")
                     return True
-                if self._is_late():
+                if self.is_late():
                     self._error = _own_error(_CANCELLED, "it does not end although it was cancelled")
                     return True
 
-    def _is_late(self) -> bool:
+    def is_late(self) -> bool:
         """Cancel the call if the task has to end; return whether it should have ended by now."""
         now = time.monotonic()
         if self._stop() and (self._cancelled_at is None or now - self._cancelled_at >= _CANCEL_AGAIN_SECONDS):
