@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped
-from pg_archiver.jobs.call import check_config, find_procedure
+from pg_archiver.jobs.call import Routine, check_config, find_procedure
 from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, require_procedure
 from pg_archiver.jobs.recovery import Recovery
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
@@ -206,10 +207,11 @@ class _Look:
         changes: list[StateChange] = []
         for database, asked in sorted(of_database.items()):
             answers: list[StateChange] = []
+            found: dict[ProcedureName, Routine] = {}
             try:
                 with self._connections.open_procedures(database) as session:
                     for one in asked:
-                        answers.append(self._ask(session, one, now))
+                        answers.append(self._ask(session, one, found, now))
             except Stopped:
                 raise
             except ArchiverError as error:
@@ -220,11 +222,15 @@ class _Look:
             changes += answers + held
         return changes
 
-    def _ask(self, session: ProceduresSession, one: Candidate, now: datetime) -> StateChange:
-        """Return the plan of a job, after a look at what it calls."""
+    def _ask(
+        self, session: ProceduresSession, one: Candidate, found: dict[ProcedureName, Routine], now: datetime
+    ) -> StateChange:
+        """Return the plan of a job, after a look at what it calls; `found` is what others of its database call."""
         allows = self._source.instance.allows_procedure
         try:
-            routine = find_procedure(session, require_procedure(one.job), allows)
+            name = require_procedure(one.job)
+            if name not in found:
+                found[name] = find_procedure(session, name, allows)
             if one.job.check is not None:
                 check_config(session, one.job.check, allows, one.row.config_text)
         except JobRefused as refusal:
@@ -235,7 +241,7 @@ class _Look:
             if before is None or (before.state, before.reason) != (JobState.REFUSED, reason):
                 self._tell(one.key, one.row, str(refusal))
             return one.refuse(reason, now)
-        return one.accept(self._source, routine.note, now)
+        return one.accept(self._source, found[name].note, now)
 
     def _take(self, run_id: str, most: int) -> list[Claim]:
         """Take what is due for this run, with what it had taken before its task was broken off and tried again."""
