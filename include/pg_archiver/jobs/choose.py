@@ -114,7 +114,9 @@ class _Look:
         self._connections = connections
         self._selection = selection
         self._table = JobsTable(session)
-        self._databases = [row.name for row in session.fetch_all("jobs/choose/databases")]
+        databases = session.fetch_all("jobs/choose/databases")
+        self._existing = [row.name for row in databases]
+        self._usable = [row.name for row in databases if row.usable]
         self._problems: list[Problem] = []
         self._notes: list[str] = []
 
@@ -182,7 +184,7 @@ class _Look:
             except ArchiverError as error:
                 self._problems.append(Problem(self._source.database, str(error)))
         self._table.requeue(ended)
-        found = Recovery(self._source.database, self._table, self._connections, self._databases, names).recover(states)
+        found = Recovery(self._source.database, self._table, self._connections, self._existing, names).recover(states)
         self._notes += found.notes
         self._problems += [
             Problem(database, f"{told}. Jobs that may have ended there are not started again before that is known")
@@ -194,9 +196,7 @@ class _Look:
         of_job: dict[int, list[JobStateRow]] = {}
         for state in states:
             of_job.setdefault(state.key.job_id, []).append(state)
-        return [
-            one for row in rows for one in judge_job(self._source, row, self._databases, of_job.get(row.job_id, []))
-        ]
+        return [one for row in rows for one in judge_job(self._source, row, self._usable, of_job.get(row.job_id, []))]
 
     def _ask_databases(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
         """Return the plans of those that are new, have changed, or are looked at again: their databases have a say."""
