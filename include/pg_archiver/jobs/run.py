@@ -28,6 +28,7 @@ from pg_archiver.postgres.session import Session
 log = logging.getLogger(__name__)
 
 _MANUAL = "manual"
+_CANCELED = "57014"
 
 
 class Ending(StrEnum):
@@ -172,6 +173,10 @@ class _Run:
         if ended.error is None:
             return JobResult(self.claim, Ending.SUCCEEDED, f"{routine.name} returned", seconds)
         told = ended.error.told
+        if executing.stop():
+            told = f"{told}. The task was told to end"
+        elif ended.error.sqlerrcode == _CANCELED and seconds >= job.longest_run.total_seconds():
+            told = f"{told}. It may take {job.longest_run}, by max_runtime"
         if standing and standing.state is JobState.EXHAUSTED:
             told = f"{told}. It has {standing.reason}"
         return JobResult(self.claim, Ending.FAILED, told, seconds, ended.error.sqlerrcode)

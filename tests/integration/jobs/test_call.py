@@ -157,6 +157,7 @@ def test_a_task_that_is_told_to_stop_cancels_the_call_at_once(procedures: Proced
         ended = running.result()
     assert ended.error is not None
     assert (ended.error.sqlerrcode, ended.left) == ("57014", False)
+    assert ended.error.message.startswith("canceling statement due to user request")
     until(lambda: not at_work(procedures))
 
 

@@ -281,6 +281,24 @@ def test_patterns_that_fit_no_database_refuse_a_job_and_keep_what_is_known_of_it
     assert three.sql(three.control, totals) == [("idle", 1)] * 3
 
 
+def test_a_dead_run_in_a_database_that_takes_no_connections_now_is_counted_later(ready: JobPlace) -> None:
+    ready.job(schedule_interval="1 year")
+    claim = ready.claim()
+    assert ready.run(claim).ending is Ending.SUCCEEDED
+    ready.sql(
+        ready.control,
+        "UPDATE archiver.job_state SET state = 'running', airflow_run_id = 'run 1', total_runs = 0,"
+        " last_folded = NULL, last_folded_start = NULL, next_start = NULL",
+    )
+    ready.sql(ready.target, "UPDATE archiver.job_runs SET folded_at = NULL")
+    ready.sql(ready.control, f"ALTER DATABASE {ready.target} WITH ALLOW_CONNECTIONS false")
+    assert ready.plan("run 2").claims == ()
+    assert ready.state() == "running"
+    ready.sql(ready.control, f"ALTER DATABASE {ready.target} WITH ALLOW_CONNECTIONS true")
+    ready.plan("run 3")
+    assert ready.state(columns="state, total_runs, next_start > clock_timestamp()") == ("idle", 1, True)
+
+
 @pytest.mark.parametrize("how", ["no connections", "no login"])
 def test_a_database_that_cannot_be_looked_into_is_told_and_the_others_go_on(three: JobPlace, how: str) -> None:
     bad = three.targets[1]
