@@ -75,7 +75,7 @@ class Chosen:
 class JobsReport:
     """What came of one run of the DAG."""
 
-    succeeded: int
+    succeeded: tuple[str, ...]
     failed: tuple[str, ...]
     not_run: tuple[str, ...]
     problems: tuple[str, ...]
@@ -88,11 +88,13 @@ class JobsReport:
     @property
     def note(self) -> str:
         """What the note of the run in Airflow's list says."""
-        told = [f"{say_count(self.succeeded, 'job')} succeeded"]
-        if self.failed:
-            told.append(f"{len(self.failed):,} failed: {'; '.join(self.failed[:_MOST_NAMED])}")
-        told += [*self.not_run[:_MOST_NAMED], *self.problems[:_MOST_NAMED]]
-        return ". ".join(told)
+        told = [
+            f"{len(names):,} {how}: {'; '.join(names[:_MOST_NAMED])}"
+            for how, names in (("failed", self.failed), ("succeeded", self.succeeded))
+            if names
+        ]
+        told += [*self.problems[:_MOST_NAMED], *self.not_run[:_MOST_NAMED]]
+        return ". ".join(told) or "nothing was due"
 
     def refuse_unfinished(self) -> None:
         """Turn the run red if a job failed, or is refused, or a database could not be looked into.
@@ -253,7 +255,7 @@ class InstanceRun:
         results = {
             str(Claim.from_dict(one["claim"])): one for one in ti.xcom_pull(task_ids=["run"], key="return_value") if one
         }
-        succeeded, failed, not_run = 0, [], []
+        succeeded, failed, not_run = [], [], []
         for number, claim in enumerate(claims):
             name = str(Claim.from_dict(claim))
             state = states.get(f"run_{number}")
@@ -261,7 +263,7 @@ class InstanceRun:
             if state != "success" or result is None:
                 failed.append(f"{name} ({state or 'never ran'})")
             elif result["ending"] == Ending.SUCCEEDED:
-                succeeded += 1
+                succeeded.append(f"{name} in {result['seconds']:.1f} s")
             else:
                 not_run.append(f"{name}: {result['told']}")
         found = JobsReport(
