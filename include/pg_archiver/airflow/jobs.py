@@ -267,7 +267,7 @@ class InstanceRun:
             else:
                 not_run.append(f"{name}: {result['told']}")
         found = JobsReport(
-            succeeded, tuple(failed), tuple(not_run), tuple(summary["problems"]), tuple(summary["notes"])
+            tuple(succeeded), tuple(failed), tuple(not_run), tuple(summary["problems"]), tuple(summary["notes"])
         )
         for line in (found.note, *found.notes):
             log.info("%s", line)
