@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,9 +44,10 @@ def bag_of(policies: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return bag
 
 
-@pytest.fixture
-def bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DagBag:
-    return bag_of(POLICIES, tmp_path, monkeypatch)
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagBag]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield bag_of(POLICIES, tmp_path_factory.mktemp("bag"), monkeypatch)
 
 
 def watchers(dag: Any) -> list[AssetWatcher]:
@@ -110,10 +112,8 @@ def test_a_mapped_job_is_called_after_its_database_and_its_name(bag: DagBag) -> 
     assert len(label) <= 250
 
 
-def test_what_is_serialised_does_not_change_from_parse_to_parse(
-    bag: DagBag, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    again = bag_of(POLICIES, tmp_path, monkeypatch)
+def test_what_is_serialised_does_not_change_from_parse_to_parse(bag: DagBag) -> None:
+    again = DagBag(str(DAGS), bundle_name="dags-folder")
     for dag_id in OURS:
         one, other = (DagSerialization.to_dict(found.dags[dag_id]) for found in (bag, again))
         assert one == other
