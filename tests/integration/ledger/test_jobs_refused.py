@@ -220,6 +220,20 @@ def test_a_config_that_python_cannot_read_keeps_no_other_job_from_being_read(job
             Job.from_row(rows[name].as_mapping())
 
 
+def test_a_database_has_no_more_jobs_than_whoever_plans_can_hold(jobs: Jobs) -> None:
+    many = "INSERT INTO archiver.jobs (config) SELECT %s FROM generate_series(1, %s)"
+    limit = "a database may have 5,000 jobs, and 16 MB of config in all of them. Nothing was saved."
+    assert limit in str(refusal(jobs.place, many, "{}", 5001))
+    large, larger = (Json({"text": "x" * size}) for size in (60_000, 65_000))
+    assert limit in str(refusal(jobs.place, many, larger, 259))
+    assert jobs.place.sql("SELECT count(*) FROM archiver.jobs") == [(0,)]
+    run_as(jobs.place, many, large, 259)
+    assert limit in str(refusal(jobs.place, "UPDATE archiver.jobs SET config = %s", larger))
+    run_as(jobs.place, "UPDATE archiver.jobs SET config = '{}'")
+    run_as(jobs.place, many, "{}", 4741)
+    assert isinstance(refusal(jobs.place, many, "{}", 1), errors.ProgramLimitExceeded)
+
+
 def test_in_a_database_without_an_encoding_only_ascii_is_taken(place: Place) -> None:
     name = f"{place.database}_ascii"
     with place.server.connect() as connection:

@@ -203,13 +203,36 @@ $$;
 CREATE OR REPLACE TRIGGER guard_number BEFORE INSERT ON archiver.jobs
 FOR EACH ROW EXECUTE FUNCTION archiver.follow_job_id();
 
+-- Whoever plans reads all jobs of a database at once, of all databases of a server in one process: so they are no more
+-- than it can hold.
+CREATE OR REPLACE FUNCTION archiver.limit_jobs() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    jobs bigint;
+    bytes bigint;
+BEGIN
+    SELECT count(*), sum(config_bytes) INTO jobs, bytes FROM archiver.jobs;
+    IF jobs > 5000 OR bytes > 16777216 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'program_limit_exceeded', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'config',
+            MESSAGE = 'a database may have 5,000 jobs, and 16 MB of config in all of them. Nothing was saved. Fix: delete '
+            'jobs, or keep large things in a table, and their keys in config';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE TRIGGER limit_jobs AFTER INSERT OR UPDATE OF config ON archiver.jobs
+FOR EACH STATEMENT EXECUTE FUNCTION archiver.limit_jobs();
+
 -- What has changed, by whom. It runs as the ledger's owner, since nobody else may write there.
 CREATE OR REPLACE FUNCTION archiver.note_job_change() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - '{next_start,updated_at}'::text[] END;
-    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - '{next_start,updated_at}'::text[] END;
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - '{next_start,updated_at,config_bytes}'::text[] END;
+    after jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - '{next_start,updated_at,config_bytes}'::text[] END;
 BEGIN
     IF before IS DISTINCT FROM after THEN
         INSERT INTO archiver.job_changes (job_id, who, old, new)
@@ -291,6 +314,8 @@ FOR EACH STATEMENT EXECUTE FUNCTION archiver.announce_jobs();
 REVOKE ALL ON FUNCTION archiver.guard_job FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION archiver.follow_job_id FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION archiver.limit_jobs FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION archiver.note_job_change FROM PUBLIC;
 
