@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from tests.faults.chance import seeded
 from tests.faults.job_worker import CALLING, order_of
@@ -49,16 +48,18 @@ class JobVerdict:
 
 
 def prepared(place: JobPlace) -> JobPlace:
-    """The place with the procedure, in each of its databases."""
+    """The place with the procedure, in each of its databases, and after a first run."""
     for database in (place.control, *place.targets):
         place.sql(database, TABLES)
         place.define(WORK, database=database)
+    place.job("first", schedule_interval="1 year", config='{"seconds": 0}')
+    assert not place.run_once("first").failed
     return place
 
 
 def points(worker: Worker, place: JobPlace) -> list[str]:
     """Every point that planning and running a job comes by, in order."""
-    number = due(place, "recorded")
+    number = due(place, "recorded", fails=False, far=True)
     answer = worker.send({**order_of(place), "run_id": "recorded"})
     assert answer["status"] == 0, answer
     place.sql(place.control, "DELETE FROM archiver.jobs WHERE job_id = %s", number)
@@ -77,13 +78,12 @@ def choices(met: list[str], number: int | None = None) -> list[Kill]:
     return found if number is None else seeded("jobs").sample(found, number)
 
 
-def due(place: JobPlace, name: str, seconds: float = _SECONDS, **config: Any) -> int:
-    """A job that is due, in the target's database or in that of its own row."""
-    choice = seeded(name)
-    fails = choice.random() < 0.3 if "fails" not in config else config["fails"]
+def due(place: JobPlace, name: str, seconds: float = _SECONDS, *, fails: bool, far: bool = True) -> int:
+    """A job that is due, which acts in another database or in that of its own row."""
     text = json.dumps({"seconds": seconds} | ({"fails": True} if fails else {}))
-    database = None if choice.random() < 0.3 else place.target
-    number = place.job(name, schedule_interval="1 year", config=text, database_name=database)
+    number = place.job(
+        name, schedule_interval="1 year", config=text, database_name=place.target if far else place.control
+    )
     place.make_due(name)
     return number
 
@@ -96,7 +96,9 @@ def tried(
     Raises:
         NotReached: the process ended before it was to be killed.
     """
-    number = due(place, name)
+    choice = seeded(name)
+    # At a point what is run is what was recorded.
+    number = due(place, name, fails=not kill and choice.random() < 0.3, far=bool(kill) or choice.random() < 0.7)
     try:
         refuse_survivor(worker.send({**order_of(place), "run_id": name}, kill, instant), kill)
         settle(place, name)

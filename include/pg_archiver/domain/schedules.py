@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterError, croniter
@@ -123,6 +124,7 @@ class Schedule:
         return min(slot for slot in _slots_around(origin, self.interval, self.zone, after) if slot > after)
 
 
+@lru_cache(maxsize=1024)
 def check_cron(text: str) -> None:
     """Refuse a cron schedule that cannot be understood, that means another time at each reading, or none at all.
 

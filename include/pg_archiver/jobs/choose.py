@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped
-from pg_archiver.jobs.call import check_config, find_procedure
+from pg_archiver.jobs.call import Routine, check_config, find_procedure
 from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, require_procedure
 from pg_archiver.jobs.recovery import Recovery
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
@@ -16,6 +18,9 @@ from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState,
 from pg_archiver.ledger.migrations import JobTables
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
+
+# How long one database may keep the others waiting. One that was asked is not asked again, so each look gets further.
+MOST_SECONDS_A_DATABASE = 30.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,9 @@ class _Look:
         self._connections = connections
         self._selection = selection
         self._table = JobsTable(session)
-        self._databases = [row.name for row in session.fetch_all("jobs/choose/databases")]
+        databases = session.fetch_all("jobs/choose/databases")
+        self._existing = [row.name for row in databases]
+        self._usable = [row.name for row in databases if row.usable]
         self._problems: list[Problem] = []
         self._notes: list[str] = []
 
@@ -181,7 +188,7 @@ class _Look:
             except ArchiverError as error:
                 self._problems.append(Problem(self._source.database, str(error)))
         self._table.requeue(ended)
-        found = Recovery(self._source.database, self._table, self._connections, self._databases, names).recover(states)
+        found = Recovery(self._source.database, self._table, self._connections, self._existing, names).recover(states)
         self._notes += found.notes
         self._problems += [
             Problem(database, f"{told}. Jobs that may have ended there are not started again before that is known")
@@ -193,9 +200,7 @@ class _Look:
         of_job: dict[int, list[JobStateRow]] = {}
         for state in states:
             of_job.setdefault(state.key.job_id, []).append(state)
-        return [
-            one for row in rows for one in judge_job(self._source, row, self._databases, of_job.get(row.job_id, []))
-        ]
+        return [one for row in rows for one in judge_job(self._source, row, self._usable, of_job.get(row.job_id, []))]
 
     def _ask_databases(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
         """Return the plans of those that are new, have changed, or are looked at again: their databases have a say."""
@@ -207,24 +212,45 @@ class _Look:
         for database, asked in sorted(of_database.items()):
             answers: list[StateChange] = []
             try:
-                with self._connections.open_procedures(database) as session:
-                    for one in asked:
-                        answers.append(self._ask(session, one, now))
+                self._ask_database(database, asked, answers, now)
             except Stopped:
                 raise
             except ArchiverError as error:
                 self._problems.append(
                     Problem(database, f"{error}. {len(asked) - len(answers):,} of its jobs were not planned")
                 )
-            held = [change for one in asked[len(answers) :] if (change := one.hold())]
-            changes += answers + held
+            changes += answers
+            changes += [change for one in asked[len(answers) :] if (change := one.hold())]
         return changes
 
-    def _ask(self, session: ProceduresSession, one: Candidate, now: datetime) -> StateChange:
-        """Return the plan of a job, after a look at what it calls."""
+    def _ask_database(
+        self, database: str, asked: Sequence[Candidate], answers: list[StateChange], now: datetime
+    ) -> None:
+        """Add the answers of one database. Checks of its users that take long keep only its own jobs waiting."""
+        found: dict[ProcedureName, Routine] = {}
+        deadline = time.monotonic() + MOST_SECONDS_A_DATABASE
+        with self._connections.open_procedures(database) as session:
+            for one in asked:
+                if session.closed or time.monotonic() > deadline:
+                    break
+                answers.append(self._ask(session, one, found, now))
+            given_up = session.process if session.closed else None
+        if given_up is not None:
+            # What it still runs has no client any more.
+            with self._connections.open_procedures(database) as another:
+                another.terminate(given_up)
+        if left := len(asked) - len(answers):
+            self._notes.append(f"{database}: checks of configurations take long; {left:,} jobs wait for the next look")
+
+    def _ask(
+        self, session: ProceduresSession, one: Candidate, found: dict[ProcedureName, Routine], now: datetime
+    ) -> StateChange:
+        """Return the plan of a job, after a look at what it calls; `found` is what others of its database call."""
         allows = self._source.instance.allows_procedure
         try:
-            routine = find_procedure(session, require_procedure(one.job), allows)
+            name = require_procedure(one.job)
+            if name not in found:
+                found[name] = find_procedure(session, name, allows)
             if one.job.check is not None:
                 check_config(session, one.job.check, allows, one.row.config_text)
         except JobRefused as refusal:
@@ -235,7 +261,7 @@ class _Look:
             if before is None or (before.state, before.reason) != (JobState.REFUSED, reason):
                 self._tell(one.key, one.row, str(refusal))
             return one.refuse(reason, now)
-        return one.accept(self._source, routine.note, now)
+        return one.accept(self._source, found[name].note, now)
 
     def _take(self, run_id: str, most: int) -> list[Claim]:
         """Take what is due for this run, with what it had taken before its task was broken off and tried again."""

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused, PolicyError
-from pg_archiver.jobs.call import Routine, call, check_config, find_procedure
+from pg_archiver.jobs.call import CANCELED, Routine, call, check_config, find_procedure
 from pg_archiver.jobs.folding import Folder
 from pg_archiver.jobs.planning import refuse_by_rules, require_procedure
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
@@ -172,6 +172,10 @@ class _Run:
         if ended.error is None:
             return JobResult(self.claim, Ending.SUCCEEDED, f"{routine.name} returned", seconds)
         told = ended.error.told
+        if executing.stop():
+            told = f"{told}. The task was told to end"
+        elif ended.error.sqlerrcode == CANCELED and seconds >= job.longest_run.total_seconds():
+            told = f"{told}. It may take {job.longest_run}, by max_runtime"
         if standing and standing.state is JobState.EXHAUSTED:
             told = f"{told}. It has {standing.reason}"
         return JobResult(self.claim, Ending.FAILED, told, seconds, ended.error.sqlerrcode)

@@ -34,6 +34,7 @@ MOST_GROWN_BYTES = 128 << 20
 # The driver reads on as long as there is something to read; so there must not be much at a time.
 _RECEIVED_AT_A_TIME = 1 << 16
 _POLL_SECONDS = 0.1
+_SENDING_SECONDS = 0.01
 _CANCEL_SECONDS = 1.0
 _CANCEL_AGAIN_SECONDS = 1.0
 # Airflow kills a task's process five seconds after it asked it to end, and the end is to be recorded before.
@@ -153,7 +154,7 @@ class Call:
             selector.register(pgconn.socket, selectors.EVENT_READ)
             while True:
                 # A command that does not fit the socket is sent on.
-                selector.select(_POLL_SECONDS if not pgconn.flush() else 0)
+                selector.select(_POLL_SECONDS if not pgconn.flush() else _SENDING_SECONDS)
                 pgconn.consume_input()
                 while not pgconn.is_busy():
                     if (result := pgconn.get_result()) is None:

@@ -114,6 +114,7 @@ def test_what_a_procedure_committed_stays_and_max_runtime_ends_it(jobs: JobPlace
     jobs.job(schedule_interval="1 hour", max_runtime="1 second")
     result = jobs.run_once()
     assert (result.ending, result.sqlerrcode) == (Ending.FAILED, "57014")
+    assert result.told.endswith(". It may take 0:00:01, by max_runtime")
     kept = jobs.sql(jobs.target, NUMBERS)
     assert kept == [(number,) for number in range(1, len(kept) + 1)]
     assert kept
@@ -352,6 +353,7 @@ def test_a_task_that_is_told_to_stop_cancels_the_call_and_counts_it(jobs: JobPla
         jobs.stop.request()
         result = running.result()
     assert (result.ending, result.sqlerrcode) == (Ending.FAILED, "57014")
+    assert result.told.endswith(". The task was told to end")
     assert jobs.counters() == ("idle", 1, 0, 1, 0)
     until(lambda: not jobs.sql(jobs.target, "SELECT pid FROM pg_stat_activity WHERE usename = %s", jobs.login))
 

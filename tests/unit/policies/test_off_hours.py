@@ -97,3 +97,22 @@ def test_where_clocks_never_change_the_span_is_what_the_clock_shows(
     clock = now.astimezone(span.zone).time()
     inside = span.start <= clock < span.end if span.start < span.end else not span.end <= clock < span.start
     assert (span.remaining(now) is not None) == inside
+
+
+@given(CLOCKS, CLOCKS, INSTANTS, st.sampled_from(ZONES))
+def test_the_next_opening_is_the_first_instant_in_the_span(
+    start: tuple[int, int], end: tuple[int, int], now: datetime, zone: str
+) -> None:
+    if start == end:
+        return
+    span = OffHours.parse(f"{start[0]:02}:{start[1]:02}-{end[0]:02}:{end[1]:02} {zone}")
+    opening = span.next_opening(now)
+    assert opening >= now
+    assert span.remaining(opening)
+    if span.remaining(now):
+        assert opening == now
+    else:
+        # Nothing between is in it: not a minute, and not the moment before.
+        minutes = range(0, int((opening - now).total_seconds()) // 60, 7)
+        assert not any(span.remaining(now + timedelta(minutes=minute)) for minute in minutes)
+        assert opening == now or not span.remaining(opening - timedelta(microseconds=1))

@@ -16,7 +16,7 @@ from psycopg.pq import DiagnosticField as Field
 
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, LockWait, ReferenceRefused, ValueRefused
 from pg_archiver.postgres.error_translation import refuse_value, translate
-from pg_archiver.postgres.server_words import tell_error
+from pg_archiver.postgres.server_words import tell_error, tell_failure
 
 SECRET = "secretjohndoe4711"
 ENGLISH = "PL/pgSQL function telling() line 7 at RAISE"
@@ -166,3 +166,18 @@ def test_a_value_that_a_domains_function_refuses_is_one_that_does_not_come_in() 
     told = refuse_value(raised("42703", context=context), "d")
     assert isinstance(told, ValueRefused)
     assert str(told) == "database d: line 3, column name: a value is refused by a function (SQLSTATE 42703)"
+
+
+@given(st.text(), st.sampled_from(["P0001", "22012", "42P01", "AR001", "57014"]))
+def test_what_a_routine_ended_with_is_told_without_its_words(value: str, state: str) -> None:
+    marked = f"{value}{SECRET}"
+    for context in (*CALLS.values(), *NAMED.values(), *UNNAMED.values(), f'SQL statement "{marked}"\n{ENGLISH}'):
+        told = tell_failure(raised(state, marked, context, message_detail=marked, message_hint=marked))
+        assert SECRET not in told
+        assert told.startswith(f"{state} ")
+
+
+def test_a_failure_is_told_by_its_number_its_name_its_function_and_its_line() -> None:
+    assert tell_failure(raised("22012", context=ENGLISH)) == "22012 division_by_zero in telling(), in line 7"
+    assert tell_failure(raised("57014", context=NAMED["perl"])) == "57014 query_canceled in telling"
+    assert tell_failure(raised("AR001")) == "AR001 an error of its own making"

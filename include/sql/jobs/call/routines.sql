@@ -32,6 +32,8 @@ SELECT
 FROM pg_catalog.pg_proc AS routine
 JOIN pg_catalog.pg_namespace AS space ON space.oid OPERATOR(pg_catalog.=) routine.pronamespace
 WHERE
-    routine.proname::pg_catalog.text OPERATOR(pg_catalog.=) %(name)s::pg_catalog.text
+    routine.proname OPERATOR(pg_catalog.=) %(name)s::pg_catalog.name
+    -- A name that is longer than one can be is cut above.
+    AND routine.proname::pg_catalog.text OPERATOR(pg_catalog.=) %(name)s::pg_catalog.text
     AND space.nspname::pg_catalog.text OPERATOR(pg_catalog.=) %(schema)s::pg_catalog.text
 ORDER BY routine.oid USING OPERATOR(pg_catalog.<)

@@ -1,5 +1,4 @@
--- The databases of this server in which jobs may act.
-SELECT datname::text AS name
+-- The databases of this server, and whether jobs may act in them.
+SELECT datname::text AS name, datallowconn AND NOT datistemplate AS usable
 FROM pg_catalog.pg_database
-WHERE datallowconn AND NOT datistemplate
 ORDER BY datname
