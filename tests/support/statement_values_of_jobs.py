@@ -39,6 +39,7 @@ VALUES_OF_JOBS: Mapping[str, object] = {
     "output": None,
     "ids": [1],
     "keep": timedelta(days=1),
+    "keep_of_dags": timedelta(days=1),
     "started_at": hours_ago(2),
     "finished_at": hours_ago(1),
     "next_start": hours_ago(1),

@@ -12,14 +12,17 @@ from datetime import timedelta
 
 from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import DatabaseInterrupted, JobRefused
+from pg_archiver.errors import DatabaseInterrupted, JobRefused, Stopped
 from pg_archiver.postgres.calls import CallEnd
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Row
 from pg_archiver.postgres.statements import TypeName
 
-# How long a check of a config may take.
-CHECK_TIMEOUT = timedelta(seconds=30)
+# How long a check of a config may take, and how long the server may take to end it after that: others wait meanwhile.
+CHECK_TIMEOUT = timedelta(seconds=10)
+CHECK_PATIENCE_SECONDS = 2.0
+# The SQLSTATE of what was cancelled.
+CANCELED = "57014"
 Allows = Callable[[ProcedureName], bool]
 _SIGNATURE = "(job_id integer, config jsonb)"
 _SIGNATURE_OF_CHECK = "(config jsonb)"
@@ -79,13 +82,23 @@ def check_config(session: ProceduresSession, name: ProcedureName, allows: Allows
     """Let the job's own check look at its config, which is JSON, in a transaction that is read only.
 
     Raises:
-        JobRefused: the check cannot be called, or raised an error, whose words are in `users_words`.
+        JobRefused: the check cannot be called, or raised an error, whose words are in `users_words`, or does not end
+            even if it is cancelled: then the session is closed.
         DatabaseInterrupted: the connection was lost meanwhile.
+        Stopped: the task was told to end meanwhile.
     """
     routine = _find(session, name, allows, for_check=True)
     statement = "jobs/call/check_procedure" if routine.is_procedure else "jobs/call/check_function"
-    ended = session.check(statement, {"routine": routine.relation}, longest=CHECK_TIMEOUT, config=config)
-    if ended.error and session.closed:
+    ended = session.check(
+        statement,
+        {"routine": routine.relation},
+        longest=CHECK_TIMEOUT,
+        patience_seconds=CHECK_PATIENCE_SECONDS,
+        config=config,
+    )
+    if ended.error and session.stop():
+        raise Stopped(f"the task was told to end while {routine.name} was asked. Nothing was called")
+    if ended.error and ended.left and ended.error.sqlerrcode != CANCELED:
         raise DatabaseInterrupted(f"database {session.name}: {ended.error.told}, while {routine.name} was asked")
     if ended.error:
         raise JobRefused(

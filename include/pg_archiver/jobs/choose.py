@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,6 +18,9 @@ from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState,
 from pg_archiver.ledger.migrations import JobTables
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
+
+# How long one database may keep the others waiting. One that was asked is not asked again, so each look gets further.
+MOST_SECONDS_A_DATABASE = 30.0
 
 
 @dataclass(frozen=True)
@@ -207,20 +211,36 @@ class _Look:
         changes: list[StateChange] = []
         for database, asked in sorted(of_database.items()):
             answers: list[StateChange] = []
-            found: dict[ProcedureName, Routine] = {}
             try:
-                with self._connections.open_procedures(database) as session:
-                    for one in asked:
-                        answers.append(self._ask(session, one, found, now))
+                self._ask_database(database, asked, answers, now)
             except Stopped:
                 raise
             except ArchiverError as error:
                 self._problems.append(
                     Problem(database, f"{error}. {len(asked) - len(answers):,} of its jobs were not planned")
                 )
-            held = [change for one in asked[len(answers) :] if (change := one.hold())]
-            changes += answers + held
+            changes += answers
+            changes += [change for one in asked[len(answers) :] if (change := one.hold())]
         return changes
+
+    def _ask_database(
+        self, database: str, asked: Sequence[Candidate], answers: list[StateChange], now: datetime
+    ) -> None:
+        """Add the answers of one database. Checks of its users that take long keep only its own jobs waiting."""
+        found: dict[ProcedureName, Routine] = {}
+        deadline = time.monotonic() + MOST_SECONDS_A_DATABASE
+        with self._connections.open_procedures(database) as session:
+            for one in asked:
+                if session.closed or time.monotonic() > deadline:
+                    break
+                answers.append(self._ask(session, one, found, now))
+            given_up = session.process if session.closed else None
+        if given_up is not None:
+            # What it still runs has no client any more.
+            with self._connections.open_procedures(database) as another:
+                another.terminate(given_up)
+        if left := len(asked) - len(answers):
+            self._notes.append(f"{database}: checks of configurations take long; {left:,} jobs wait for the next look")
 
     def _ask(
         self, session: ProceduresSession, one: Candidate, found: dict[ProcedureName, Routine], now: datetime

@@ -43,6 +43,7 @@ class Folder:
             if self.table.fold(key, run, planned.next_start, planned.state, planned.reason):
                 standing = planned
         self.log.mark_folded(run.id)
+        self.log.prune_some()
         return standing
 
     def _plan(self, run: EndedRun, state: JobStateRow) -> Standing:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused, PolicyError
-from pg_archiver.jobs.call import Routine, call, check_config, find_procedure
+from pg_archiver.jobs.call import CANCELED, Routine, call, check_config, find_procedure
 from pg_archiver.jobs.folding import Folder
 from pg_archiver.jobs.planning import refuse_by_rules, require_procedure
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
@@ -28,7 +28,6 @@ from pg_archiver.postgres.session import Session
 log = logging.getLogger(__name__)
 
 _MANUAL = "manual"
-_CANCELED = "57014"
 
 
 class Ending(StrEnum):
@@ -175,7 +174,7 @@ class _Run:
         told = ended.error.told
         if executing.stop():
             told = f"{told}. The task was told to end"
-        elif ended.error.sqlerrcode == _CANCELED and seconds >= job.longest_run.total_seconds():
+        elif ended.error.sqlerrcode == CANCELED and seconds >= job.longest_run.total_seconds():
             told = f"{told}. It may take {job.longest_run}, by max_runtime"
         if standing and standing.state is JobState.EXHAUSTED:
             told = f"{told}. It has {standing.reason}"

@@ -63,6 +63,7 @@ class DagRuns:
         with warn_of_lost_statistics(self._session.name):
             if self._runs.exists():
                 self._runs.note_dag_run(self._dag_id, self._run_id, action, subject, started_at, end)
+                self._runs.prune_some()
 
 
 @contextmanager

@@ -5,11 +5,17 @@ It lies in the database that was worked on. What the server or a procedure said 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
 from pg_archiver.postgres.session import Row, Session
 
+log = logging.getLogger(__name__)
+
+# Runs of jobs are in the statistics of these; runs of DAGs are their own, one a table and day.
+KEPT, KEPT_OF_DAGS = timedelta(days=30), timedelta(days=400)
 _PRUNED_AT_ONCE = 5_000
 MOST_UNFOLDED = 5_000
 
@@ -142,12 +148,24 @@ class JobRunLog:
         """Close what a dead process of a DAG left open; the caller holds the lock under which such rows are written."""
         self._session.execute("ledger/job_runs/end_dead", job_name=job_name, subject=subject)
 
-    def prune(self, keep: timedelta) -> int:
-        """Delete what ended longer than `keep` ago and is in the statistics, in batches; return how many runs."""
+    def prune(self, keep: timedelta = KEPT, keep_of_dags: timedelta = KEPT_OF_DAGS) -> int:
+        """Delete what began longer than `keep` ago and is in the statistics, in batches; return how many runs."""
         deleted = 0
-        while batch := self._session.execute("ledger/job_runs/prune", keep=keep, most=_PRUNED_AT_ONCE):
+        while batch := self._prune_batch(keep, keep_of_dags):
             deleted += batch
         return deleted
+
+    def prune_some(self) -> None:
+        """Delete a batch of what is older than it is kept for, on the way; what hinders it is told, and is no error."""
+        try:
+            self._prune_batch(KEPT, KEPT_OF_DAGS)
+        except (DatabaseRefused, DatabaseInterrupted) as error:
+            log.warning("old runs were not deleted from archiver.job_runs, and the next run tries again: %s", error)
+
+    def _prune_batch(self, keep: timedelta, keep_of_dags: timedelta) -> int:
+        return self._session.execute(
+            "ledger/job_runs/prune", keep=keep, keep_of_dags=keep_of_dags, most=_PRUNED_AT_ONCE
+        )
 
 
 def _make_ended(row: Row) -> EndedRun:

@@ -67,13 +67,15 @@ class ProceduresSession(Session):
         with self.timeouts(statement=longest):
             return self._call(statement, names, longest.total_seconds() + patience_seconds, values)
 
-    def check(self, statement: str, names: Names, /, *, longest: timedelta, **values: str) -> CallEnd:
+    def check(
+        self, statement: str, names: Names, /, *, longest: timedelta, patience_seconds: float, **values: str
+    ) -> CallEnd:
         """Run a statement that calls a routine of users in a READ ONLY transaction, of which nothing stays.
 
         Arguments and errors are those of `call`.
         """
         with self.timeouts(statement=longest), self._read_only():
-            return self._call(statement, names, longest.total_seconds() + PATIENCE_SECONDS, values)
+            return self._call(statement, names, longest.total_seconds() + patience_seconds, values)
 
     def _call(self, statement: str, names: Names, longest_seconds: float, values: Mapping[str, str]) -> CallEnd:
         self._begin(statement)

@@ -369,6 +369,23 @@ def test_nothing_that_a_check_sets_stays(procedures: Procedures) -> None:
     assert ended.output == 'NOTICE: "$user", public'
 
 
+def test_a_check_that_a_stop_cancels_refuses_nothing(procedures: Procedures) -> None:
+    stop = Stop(grace_seconds=600)
+    procedures.place.sql(
+        "CREATE PROCEDURE app.check(config jsonb) LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(600); END$$"
+    )
+
+    def check_it() -> None:
+        with procedures.session(stop) as session:
+            check_config(session, ProcedureName("app", "check"), allowing("app.*"), "{}")
+
+    with in_background(check_it) as running:
+        until(lambda: bool(at_work(procedures)))
+        stop.request()
+        with pytest.raises(Stopped):
+            running.result()
+
+
 def test_a_check_has_to_be_allowed_as_well(procedures: Procedures) -> None:
     procedures.place.sql("CREATE PROCEDURE app.check(config jsonb) LANGUAGE sql AS ''")
     with pytest.raises(JobRefused, match="is not among"):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from pg_archiver.errors import ArchiverError, Interrupted
+from pg_archiver.jobs import call as calling
+from pg_archiver.jobs import choose as choosing
 from pg_archiver.jobs.choose import Problem, Selection
 from pg_archiver.jobs.run import Ending
 from pg_archiver.jobs.source import Claim
 from pg_archiver.ledger.locks import control_lock
 from pg_archiver.policies.jobs import Action, Job
-from tests.support.concurrency import at_once
+from tests.support.concurrency import at_once, until
 from tests.support.job_place import JobPlace
 
 WRITES = "INSERT INTO app.done VALUES (job_id, config);"
@@ -203,6 +206,45 @@ def test_what_its_check_says_is_told_where_it_looked_alone(ready: JobPlace) -> N
     assert "Jane" not in ready.state("far", "reason")
     assert "It says: row of Jane" in ready.state("near", "reason")
     assert ready.plan("run 2").problems == ()
+
+
+SWALLOWS = "LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP;"
+
+
+@pytest.mark.parametrize(
+    "body", ["PERFORM pg_sleep(600);", f"SET LOCAL client_connection_check_interval = 0; {SWALLOWS}"]
+)
+def test_a_check_that_does_not_end_refuses_its_job_and_keeps_others_waiting_for_moments(
+    ready: JobPlace, monkeypatch: pytest.MonkeyPatch, body: str
+) -> None:
+    monkeypatch.setattr(calling, "CHECK_TIMEOUT", timedelta(seconds=0.2))
+    monkeypatch.setattr(calling, "CHECK_PATIENCE_SECONDS", 0.2)
+    ready.sql(ready.target, f"CREATE PROCEDURE app.slow(config jsonb) LANGUAGE plpgsql AS $$BEGIN {body} END$$")
+    ready.job("slow", check_schema="app", check_name="slow")
+    ready.job("other", schedule_interval="1 hour", fixed_schedule=False)
+    problems = ready.plan("run 1", most=0).problems
+    assert any("its check app.slow refuses the config (57014" in problem.told for problem in problems)
+    assert ready.state("slow") == "refused"
+    # The others are planned at once or by the next look, which does not ask that one again.
+    assert [claim.job_name for claim in ready.plan("run 2").claims] == ["other"]
+    at_work = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND state = 'active'"
+    until(lambda: not ready.sql(ready.control, at_work, ready.login))
+
+
+def test_checks_that_take_long_keep_the_jobs_of_their_own_database_waiting_alone(
+    three: JobPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "MOST_SECONDS_A_DATABASE", 0.2)
+    slow = three.targets[0]
+    three.sql(slow, "CREATE PROCEDURE app.slow(config jsonb) LANGUAGE plpgsql AS $$BEGIN PERFORM pg_sleep(0.3); END$$")
+    due = {"schedule_interval": "1 hour", "fixed_schedule": False}
+    for number in range(3):
+        three.job(f"slow {number}", database_name=slow, check_schema="app", check_name="slow", **due)
+    three.job("other", database_name=three.targets[2], **due)
+    plan = three.plan("run 1")
+    assert {claim.job_name for claim in plan.claims} == {"slow 0", "other"}
+    assert plan.notes == (f"{slow}: checks of configurations take long; 2 jobs wait for the next look",)
+    assert [claim.job_name for claim in three.plan("run 2").claims] == ["slow 1"]
 
 
 def test_security_definer_is_noted_and_stays_noted(ready: JobPlace) -> None:

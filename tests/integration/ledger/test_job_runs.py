@@ -93,15 +93,36 @@ def test_runs_are_kept_as_long_as_asked_for_and_until_they_are_in_the_statistics
     jobs.runs.mark_folded(folded)
     of_dag = jobs.runs.begin(OF_DAG)
     jobs.runs.end(of_dag, DONE)
-    assert jobs.runs.prune(timedelta(days=30)) == 0
+    assert jobs.runs.prune() == 0
     age(jobs.place, 31)
     young = jobs.ended(key).id
-    assert jobs.runs.prune(timedelta(days=30)) == 2
-    assert jobs.place.sql("SELECT id FROM archiver.job_runs ORDER BY 1") == [(unfolded,), (open_run,), (young,)]
+    assert jobs.runs.prune() == 1
+    assert kept(jobs) == [unfolded, open_run, of_dag, young]
     # Of a job that is gone nobody ever takes it in.
     age(jobs.place, 30)
-    assert jobs.runs.prune(timedelta(days=30)) == 1
-    assert jobs.place.sql("SELECT id FROM archiver.job_runs ORDER BY 1") == [(open_run,), (young,)]
+    assert jobs.runs.prune() == 1
+    assert kept(jobs) == [open_run, of_dag, young]
+    age(jobs.place, 350)
+    assert jobs.runs.prune() == 2
+    assert kept(jobs) == [open_run]
+
+
+def kept(jobs: Jobs) -> list[int]:
+    return [number for (number,) in jobs.place.sql("SELECT id FROM archiver.job_runs ORDER BY 1")]
+
+
+def test_what_is_old_goes_along_the_way_and_what_hinders_it_is_no_error(
+    jobs: Jobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    (key,) = jobs.due()
+    jobs.runs.mark_folded(jobs.ended(key).id)
+    age(jobs.place, 31)
+    with jobs.place.connect() as other, jobs.session.timeouts(lock=timedelta(milliseconds=50)):
+        other.execute("LOCK TABLE archiver.job_runs IN SHARE MODE")
+        jobs.runs.prune_some()
+    assert "old runs were not deleted from archiver.job_runs, and the next run tries again" in caplog.text
+    jobs.runs.prune_some()
+    assert kept(jobs) == []
 
 
 @pytest.mark.more
@@ -114,7 +135,7 @@ def test_a_hundred_thousand_runs_are_pruned_in_batches(jobs: Jobs) -> None:
         " now() - make_interval(days => 40, secs => n), now(), true, now() FROM generate_series(1, 100000) n"
     )
     with jobs.session.timeouts(statement=timedelta(seconds=1)):
-        assert jobs.runs.prune(timedelta(days=30)) == 100_000
+        assert jobs.runs.prune() == 100_000
     assert jobs.place.sql("SELECT count(*) FROM archiver.job_runs") == [(1,)]
 
 

@@ -273,6 +273,13 @@ def test_a_procedures_login_sees_the_statistics_and_may_do_nothing(tenants: Tena
     assert run_as(procedures, "SELECT job_name FROM archiver.job_stats") == [("anns",)]
     assert run_as(procedures, "SELECT * FROM archiver.job_errors") == []
     assert allowed(procedures, [*BEYOND, *WRITES, "SELECT * FROM archiver.jobs"]) == []
+    callable_there = run_as(
+        procedures,
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'archiver'::regnamespace"
+        " AND has_function_privilege(oid, 'EXECUTE')",
+    )
+    # A trigger's, which nobody can call.
+    assert callable_there == [("refuse_programs_older_than_this_ledger",)]
     for role in (tenants.owned.role, tenants.owned.master, "postgres"):
         assert isinstance(refusal(procedures, f"SET ROLE {quoted(role)}"), errors.InsufficientPrivilege)
 
