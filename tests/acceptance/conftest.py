@@ -185,7 +185,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         address = {"host": stack.postgres.host, "port": stack.postgres.port, "login": stack.postgres.user}
         api.set_connection(settings.WRONG_PASSWORD, "postgres", password=settings.SECRET, **address)
         api.set_connection(settings.NO_POOL, "postgres", password=stack.postgres.password, **address)
-        for conn_id in (DATABASE_CONNECTION, settings.WRONG_PASSWORD, settings.NO_CONNECTION, settings.NO_POOL):
+        for conn_id in settings.CONNECTIONS:
             if conn_id != settings.NO_POOL:
                 api.set_pool(pool_name(conn_id), 8)
             api.set_pool(maintenance_pool_name(conn_id), 1)
