@@ -35,43 +35,48 @@ COUNTS = """
 AT_WORK = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND state = 'active'"
 
 
-def requests(cluster: Cluster) -> list[str]:
-    """The runs in which a question is open."""
-    return [
-        run["dag_run_id"]
-        for run in cluster.api.runs(APPROVE_DAG)
-        if run["state"] == "running"
-        and "ask"
-        in {
-            task["task_id"]
-            for task in cluster.api.task_instances(APPROVE_DAG, run["dag_run_id"])
-            if task["state"] in {"deferred", "awaiting_input"}
-        }
-    ]
+def is_asking(cluster: Cluster, run: str) -> bool:
+    """Whether the task of this run waits for a person."""
+    tasks = cluster.api.task_instances(APPROVE_DAG, run)
+    return any(task["state"] == "awaiting_input" for task in tasks)
 
 
-def test_a_job_runs_once_a_person_approved_it_and_never_if_it_was_rejected(clusters: dict[str, Cluster]) -> None:
+def wait_until_asked(cluster: Cluster, known: set[str]) -> str:
+    """The run in which a new question is open."""
+
+    def found() -> list[str]:
+        runs = {run["dag_run_id"] for run in cluster.api.runs(APPROVE_DAG)} - known
+        return [run for run in runs if is_asking(cluster, run)]
+
+    wait_until(lambda: bool(found()), "a question", RUN_SECONDS, 0.5)
+    # The scheduler must have noted that the process of the task ended: to one that is queued again by then, it is one
+    # that broke off, and Airflow asks once more in its next try. No person is as quick as that.
+    time.sleep(5)
+    return found()[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("Approve", ("Success", "Scheduled", 1, 1, 0, True)), ("Reject", (None, "Refused", 0, 0, 0, False))],
+)
+def test_a_job_runs_once_a_person_approved_it_and_never_if_it_was_rejected(
+    clusters: dict[str, Cluster], answer: str, expected: tuple[object, ...]
+) -> None:
     one = clusters[APPROVED]
     one.api.wait_for_run(one.dag_id, one.api.trigger(one.dag_id), RUN_SECONDS)
-    for answer, expected in (
-        ("Approve", ("Success", "Scheduled", 1, 1, 0, True)),
-        ("Reject", (None, "Refused", 0, 0, 0, False)),
-    ):
-        job = one.add("app.works")
-        wait_until(lambda: bool(requests(one)), "a question", RUN_SECONDS, 0.5)
-        assert one.stats(job) is not None
-        assert one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(0,)]
-        (run,) = requests(one)
-        question = one.api.question(APPROVE_DAG, run, "ask", -1)
-        assert APPROVED in question["subject"]
-        one.api.answer(APPROVE_DAG, run, "ask", -1, answer)
-        assert one.api.wait_for_run(APPROVE_DAG, run, RUN_SECONDS) == "success"
-        if answer == "Approve":
-            one.wait_until_planned(job)
-            one.call(job)
-        one.wait_for(job, expected)
+    known = {run["dag_run_id"] for run in one.api.runs(APPROVE_DAG)}
+    job = one.add("app.works", application=answer)
+    run = wait_until_asked(one, known)
+    assert one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(0,)]
+    assert APPROVED in one.api.question(APPROVE_DAG, run, "ask", -1)["subject"]
+    one.api.answer(APPROVE_DAG, run, "ask", -1, answer)
+    assert one.api.wait_for_run(APPROVE_DAG, run, RUN_SECONDS) == "success"
+    if answer == "Approve":
+        one.wait_until_planned(job)
+        one.call(job)
+    one.wait_for(job, expected)
     ((reason,),) = one.sql("SELECT reason FROM archiver.job_stats WHERE job_id = %s", job)
-    assert "rejected by" in reason
+    assert (reason is None) == (answer == "Approve")
 
 
 def test_a_dag_whose_pool_is_missing_says_so(tenants: Tenants) -> None:
