@@ -21,6 +21,8 @@ from pg_archiver.ledger.window_ledger import WindowLedger
 from tests.support.place import EVENTS, NOW, Place, hours_ago
 from tests.support.task_context import connect_airflow, context_of, set_variables, work_on
 
+pytestmark = pytest.mark.more
+
 GROUP = "table_analytics_events"
 STARTED = NOW - timedelta(minutes=5)
 STATS = (

@@ -17,6 +17,8 @@ from pg_archiver.jobs.run import Ending
 from tests.support.concurrency import in_background, until
 from tests.support.job_place import JobPlace
 
+pytestmark = pytest.mark.more
+
 # What a run of a job itself writes.
 _OF_RUNS = {"job_runs", "job_state"}
 DENIED = "42501"

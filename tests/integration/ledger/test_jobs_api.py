@@ -14,6 +14,8 @@ from pg_archiver.ledger.jobs import JobState, StateChange
 from tests.support.jobs import DIGEST, HOUR, Jobs, refusal, run_as
 from tests.support.place import Place
 
+pytestmark = pytest.mark.more
+
 PROCEDURES = """
     CREATE SCHEMA app;
     CREATE PROCEDURE app.rollup(job_id int, config jsonb) LANGUAGE sql AS '';

@@ -14,6 +14,8 @@ from pg_archiver.ledger.jobs import JobKey, JobState
 from tests.support.jobs import Jobs, refusal, run_as
 from tests.support.place import Place
 
+pytestmark = pytest.mark.more
+
 # As that service's hdb_ext_postprocessing.sql makes them.
 OLD = """
     CREATE TABLE postprocessing_jobs (

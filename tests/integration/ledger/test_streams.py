@@ -13,6 +13,8 @@ from pg_archiver.ledger.migrations import JOBS, LEDGER, JobTables, LedgerTables,
 from tests.support.jobs import Jobs
 from tests.support.place import EVENTS, Place, hours_ago
 
+pytestmark = pytest.mark.more
+
 CASES = Path(__file__).parents[2] / "cases"
 # What a program of the release before asks, and writes down.
 FORMER_READ = "SELECT number FROM archiver.migrations"

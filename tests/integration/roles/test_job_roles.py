@@ -21,6 +21,8 @@ from tests.support.jobs import DIGEST, Tenants, make_job, refusal, run_as
 from tests.support.place import Place
 from tests.support.roles import Owned
 
+pytestmark = pytest.mark.more
+
 ADD = "INSERT INTO archiver.jobs (job_name, action, proc_name, schedule_interval) VALUES (%s, 'call', 'p', '1 hour')"
 CHANGES = [
     "UPDATE archiver.jobs SET config = '{\"a\": 1}' WHERE job_name = %s",
