@@ -93,6 +93,7 @@ def drive(place: Place, during: Callable[[Fired], Awaitable[None]]) -> None:
     asyncio.run(both())
 
 
+@pytest.mark.more
 def test_triggers_of_one_database_share_a_connection_and_each_fires(jobs: Place) -> None:
     async def during(fired: Fired) -> None:
         first, second = (fired.start(Due(conn_id="rds_main", database=jobs.database)) for _ in range(2))
@@ -124,6 +125,7 @@ def test_an_event_says_where_to_look_and_nothing_of_what_is_there(jobs: Place) -
     drive(jobs, during)
 
 
+@pytest.mark.more
 def test_without_shared_streams_it_fires_likewise(jobs: Place) -> None:
     async def during(fired: Fired) -> None:
         events = Due(conn_id="rds_main", database=jobs.database).run()
@@ -137,6 +139,7 @@ def test_without_shared_streams_it_fires_likewise(jobs: Place) -> None:
     drive(jobs, during)
 
 
+@pytest.mark.more
 def test_a_missing_airflow_connection_raises_nothing_and_comes_to_be(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,6 +171,7 @@ def test_the_trigger_can_be_made_of_what_it_says_of_itself() -> None:
     Asset("jobs", watchers=[AssetWatcher(name="a", trigger=trigger)])
 
 
+@pytest.mark.more
 @pytest.mark.parametrize(
     "extra",
     [
