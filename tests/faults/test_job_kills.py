@@ -53,7 +53,13 @@ def jobs(server: PostgresServer) -> Iterator[JobPlace]:
 
 
 @pytest.mark.parametrize(
-    "point", ["after ledger/jobs/begin_run", "after ledger/job_runs/end", "after ledger/jobs/fold"]
+    "point",
+    [
+        "after ledger/jobs/begin_run",
+        "after ledger/job_runs/end",
+        "after ledger/jobs/fold",
+        "after ledger/job_runs/mark_folded",
+    ],
 )
 def test_counters_agree_after_a_kill_between_two_commits(jobs: JobPlace, job_worker: Worker, point: str) -> None:
     tried(job_worker, jobs, f"killed between: {point}", Kill(point, 1))

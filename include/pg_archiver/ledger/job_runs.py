@@ -9,7 +9,7 @@ import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
-from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
+from pg_archiver.errors import ArchiverError
 from pg_archiver.postgres.session import Row, Session
 
 log = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class JobRunLog:
         """Delete a batch of what is older than it is kept for, on the way; what hinders it is told, and is no error."""
         try:
             self._prune_batch(KEPT, KEPT_OF_DAGS)
-        except (DatabaseRefused, DatabaseInterrupted) as error:
+        except ArchiverError as error:
             log.warning("old runs were not deleted from archiver.job_runs, and the next run tries again: %s", error)
 
     def _prune_batch(self, keep: timedelta, keep_of_dags: timedelta) -> int:

@@ -33,7 +33,19 @@ _CANCEL_SECONDS = 1.0
 # Statements on the ledger, some of which run after user-defined code.
 _OF_LEDGER = ("ledger/",)
 # What may still be begun by a process that was told to end: brief, and on the way out.
-_ON_THE_WAY_OUT = ("postgres/session/", "ledger/maintenance/end", "ledger/job_runs/end", "maintenance/pg_repack/unlock")
+_ON_THE_WAY_OUT = (
+    "postgres/session/",
+    "ledger/maintenance/end",
+    "maintenance/pg_repack/unlock",
+    # How a job ended, and what that means for its next start.
+    "ledger/job_runs/end",
+    "ledger/job_runs/list_unfolded",
+    "ledger/job_runs/mark_folded",
+    "ledger/jobs/list_states",
+    "ledger/jobs/list_jobs",
+    "ledger/jobs/clock",
+    "ledger/jobs/fold",
+)
 # Along which names are found that the server itself ships, and nothing else.
 _OWN_PATH = "pg_catalog, pg_temp"
 

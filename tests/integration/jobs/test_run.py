@@ -344,7 +344,7 @@ ENDLESS = "INSERT INTO app.done VALUES (1, config); COMMIT; PERFORM pg_sleep(600
 
 
 def test_a_task_that_is_told_to_stop_cancels_the_call_and_counts_it(jobs: JobPlace) -> None:
-    jobs = type(jobs)(**{**vars(jobs), "stop": Stop(grace_seconds=0.2)})
+    jobs = type(jobs)(**{**vars(jobs), "stop": Stop(grace_seconds=0.0)})
     jobs.define(ENDLESS)
     jobs.job(schedule_interval="1 hour")
     claim = jobs.claim()
