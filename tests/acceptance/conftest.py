@@ -17,7 +17,7 @@ from dev.airflow_api import AirflowApi
 from dev.airflow_session import AirflowApiError
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
-from dev.stack import BUCKET, DATABASE_CONNECTION, Stack
+from dev.stack import BUCKET, Stack
 from pg_archiver.airflow.airflow_ids import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
 
