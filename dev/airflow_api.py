@@ -168,10 +168,6 @@ class AirflowApi(AirflowSession):
         path = path_of("dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, str(map_index), "hitlDetails")
         return self.request("GET", path)
 
-    def warnings(self, dag_id: str) -> list[str]:
-        """Return the messages of the warnings that Airflow shows on a DAG."""
-        return [found["message"] for found in self.pages("/dagWarnings", "dag_warnings", dag_id=dag_id)]
-
     def versions(self, dag_id: str) -> int:
         """Return how many versions of a DAG Airflow has."""
         return len(self.pages(path_of("dags", dag_id, "dagVersions"), "dag_versions"))

@@ -11,7 +11,7 @@ from dev.waiting import wait_until
 from pg_archiver.airflow.airflow_ids import jobs_dag_id, jobs_pool_name
 from tests.acceptance.clusters import LOGIN, RUN_SECONDS, Cluster
 from tests.acceptance.conftest import Tenants
-from tests.acceptance.settings import APPROVED, MEASURED, NO_POOL
+from tests.acceptance.settings import APPROVED, MEASURED, NO_POOL, POOLLESS
 
 pytestmark = pytest.mark.more
 
@@ -79,10 +79,27 @@ def test_a_job_runs_once_a_person_approved_it_and_never_if_it_was_rejected(
     assert (reason is None) == (answer == "Approve")
 
 
-def test_a_dag_whose_pool_is_missing_says_so(tenants: Tenants) -> None:
+@pytest.mark.usefixtures("clusters")
+def test_the_sweep_is_red_where_a_pool_is_missing(tenants: Tenants) -> None:
+    one = tenants[POOLLESS]
     dag = jobs_dag_id(NO_POOL)
-    wait_until(lambda: bool(tenants.api.warnings(dag)), "a warning", RUN_SECONDS, 0.5)
-    assert jobs_pool_name(NO_POOL) in "".join(tenants.api.warnings(dag))
+    tenants.api.unpause(dag)
+    tenants.api.wait_for_run(dag, tenants.api.trigger(dag), RUN_SECONDS)
+    one.sql("CREATE SCHEMA app; CREATE PROCEDURE app.works(job_id integer, config jsonb) LANGUAGE sql AS ''")
+    one.sql(f"GRANT USAGE ON SCHEMA app TO {LOGIN}")
+    one.sql("SELECT archiver.add_job('app.works', interval '1 hour')")
+    queued = "SELECT 1 FROM archiver.job_state WHERE state = 'queued'"
+    wait_until(lambda: bool(one.sql(queued)), "a job to be taken", RUN_SECONDS, 0.5)
+    one.sql("UPDATE archiver.job_state SET queued_at = queued_at - interval '11 minutes'")
+    tenants.api.unpause("sweep")
+    run = tenants.api.trigger("sweep")
+    assert tenants.api.wait_for_run("sweep", run, RUN_SECONDS) == "failed"
+    tenants.api.pause("sweep")
+    assert f"create the pool {jobs_pool_name(NO_POOL)}" in tenants.api.task_error("sweep", run, "report")
+    tenants.api.pause(dag)
+    for open_run in tenants.api.unfinished_runs():
+        if open_run["dag_id"] == dag:
+            tenants.api.fail_run(dag, open_run["dag_run_id"])
 
 
 @pytest.mark.parametrize("part", [TRIGGERER, SCHEDULER])

@@ -20,7 +20,7 @@ task for each job and database; **report** says what came of it.
 - What jobs may do: {actions}. Procedures that may be called: {procedures}.
 - Procedures run by the connection `{settings.procedures_conn_id or "(none)"}`, never by the archiver's.
 - {settings.slots} at once, by the pool `{jobs_pool_name(instance.conn_id)}`. Without that pool no job ever starts, and
-  Airflow shows a warning on this DAG.
+  `sweep` is red after ten minutes.
 
 Each database keeps the record, in the views `archiver.job_stats`, `archiver.job_errors` and `archiver.job_history`.
 What a procedure printed, or why it failed, stays in its own database and is not in Airflow's log.

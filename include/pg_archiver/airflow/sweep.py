@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pg_archiver.airflow.airflow_ids import jobs_pool_name
 from pg_archiver.airflow.jobs import InstanceRun
+from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import ArchiverError, Stopped, Unfinished
 from pg_archiver.jobs.survey import survey_jobs
 from pg_archiver.policies.jobs_settings import InstanceJobs
@@ -59,11 +61,21 @@ class SweepRun:
                 problems.append(f"the jobs of database {source.database} on {self.instance.conn_id}: {error}")
                 continue
             due += stand.due
+            if stand.waiting_for_slot:
+                problems.append(self._describe_wait(source.database, stand.waiting_for_slot))
             problems += [f"{self.instance.conn_id}, {one}" for one in (*found.problems, *stand.exhausted)]
         for line in problems:
             log.error("%s", line)
         log.info("%d due", due)
         return Swept(self.instance.conn_id, due, tuple(problems))
+
+    def _describe_wait(self, database: str, jobs: int) -> str:
+        pool = jobs_pool_name(self.instance.conn_id)
+        return (
+            f"{say_count(jobs, 'job')} of database {database} on {self.instance.conn_id}, taken ten minutes ago or "
+            f"longer, and none has begun. Fix: create the pool {pool} if it is missing (python -m "
+            "pg_archiver.airflow.pools > pools.json; airflow pools import pools.json), or look for what holds its slots"
+        )
 
 
 def refuse_problems(found: Sequence[Mapping[str, Any] | None], expected: Sequence[str]) -> str:

@@ -15,10 +15,12 @@ class Survey:
     Attributes:
         due: how many jobs are due that no run of Airflow has taken.
         exhausted: the jobs that have failed as often as they may, each with its reason.
+        waiting_for_slot: how many jobs were taken ten minutes ago or longer and have not begun, while none is at work.
     """
 
     due: int
     exhausted: tuple[str, ...]
+    waiting_for_slot: int = 0
 
 
 def survey_jobs(source: JobsSource, connections: JobConnections) -> Survey:
@@ -36,4 +38,5 @@ def survey_jobs(source: JobsSource, connections: JobConnections) -> Survey:
                 f"then SELECT archiver.alter_job({row.job_id}, scheduled => true) in database {source.database}"
                 for row in table.list_exhausted()
             ),
+            table.count_waiting_for_slot(),
         )

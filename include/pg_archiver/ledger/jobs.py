@@ -238,6 +238,10 @@ class JobsTable:
         """Return id, name, database and reason of the jobs that have failed as often as they may."""
         return self._session.fetch_all("ledger/jobs/list_exhausted")
 
+    def count_waiting_for_slot(self) -> int:
+        """Return how many jobs were taken ten minutes ago or longer and have not begun, while none is at work."""
+        return int(self._session.fetch_one("ledger/jobs/count_waiting_for_slot").jobs)
+
     def list_waiting(self) -> list[Row]:
         """Return the jobs that wait for a person's approval: key, definition, name, action, owner and what is run."""
         return self._session.fetch_all("ledger/jobs/list_waiting")
