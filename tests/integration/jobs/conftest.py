@@ -1,0 +1,36 @@
+"""Places for tests of jobs: with a procedure that may be called, and with three databases in which it may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dev.postgres import PostgresServer
+from tests.support.job_place import JobPlace
+from tests.support.place import Place
+from tests.support.procedures import Procedures
+
+WRITES = "INSERT INTO app.done VALUES (job_id, config);"
+
+
+@pytest.fixture
+def ready(jobs: JobPlace) -> JobPlace:
+    """A place with a procedure that may be called."""
+    jobs.define(WRITES)
+    return jobs
+
+
+@pytest.fixture
+def three(server: PostgresServer) -> Iterator[JobPlace]:
+    """A place of three databases in which it may."""
+    with JobPlace.made(server, "jobs_of_three", targets=3) as place:
+        for target in place.targets:
+            place.define(WRITES, database=target)
+        yield place
+
+
+@pytest.fixture
+def procedures(place: Place) -> Procedures:
+    """The logins and tables of procedures of users."""
+    return Procedures.made(place)
