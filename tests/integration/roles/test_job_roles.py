@@ -28,7 +28,6 @@ CHANGES = [
     "DELETE FROM archiver.jobs WHERE job_name = %s",
     "DELETE FROM archiver.postprocessing_jobs WHERE job_id = (SELECT job_id FROM archiver.jobs WHERE job_name = %s)",
 ]
-SECRET = "a row's content"
 
 
 def quoted(role: str) -> str:
