@@ -26,6 +26,8 @@ from pg_archiver.postgres.statements import compose
 
 _log = logging.getLogger(__name__)
 
+# What a notice says of which nobody has to be woken, unless something is due.
+LOOK = "look"
 _LIMITS = {"statement_timeout": "20s", "lock_timeout": "10s", "idle_timeout": "60s"}
 # For a server that says nothing, not even that it is gone.
 _LONGEST_ANSWER_SECONDS = 30.0
@@ -234,8 +236,11 @@ async def _look(connection: psycopg.AsyncConnection[Any], told: datetime | None)
 
 
 async def _hear(connection: psycopg.AsyncConnection[Any], seconds: float, *, to_the_end: bool) -> bool:
-    """Wait so long for a notice, or until the first; return whether there was one."""
-    heard = False
-    async for _ in connection.notifies(timeout=seconds, stop_after=None if to_the_end else 1):
-        heard = True
-    return heard
+    """Wait so long for a notice, or until the first; return whether there was one of a change.
+
+    Whoever plans or counts says only that there may be another time to wait for.
+    """
+    changed = False
+    async for notice in connection.notifies(timeout=seconds, stop_after=None if to_the_end else 1):
+        changed = changed or notice.payload != LOOK
+    return changed

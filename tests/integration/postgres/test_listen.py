@@ -97,6 +97,23 @@ def jobs(place: Place) -> Place:
     return place
 
 
+def test_a_plan_and_an_end_that_was_counted_wake_nobody_before_something_is_due(jobs: Place) -> None:
+    async def during(one: Waiting) -> None:
+        await one.until_it_listens()
+        woken = one.woken
+        for _ in range(5):
+            await one.sql("SELECT pg_notify('archiver_due', 'look')")
+        await asyncio.sleep(BRIEFLY)
+        assert one.woken == woken
+        await one.sql(JOB, "a")
+        await one.until_woken(woken + 1)
+        await one.sql(STATE, "d", "idle", "1 second", "a")
+        await one.sql("SELECT pg_notify('archiver_due', 'look')")
+        await one.until_woken(woken + 2)
+
+    Waiting(jobs).run(during)
+
+
 def test_a_change_of_jobs_wakes(jobs: Place) -> None:
     async def during(one: Waiting) -> None:
         await one.until_it_listens()

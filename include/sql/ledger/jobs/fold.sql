@@ -52,5 +52,5 @@ WITH folded AS (
         AND (last_folded IS NULL OR %(run)s > last_folded OR %(started_at)s > last_folded_start)
     RETURNING next_start
 )
-SELECT count(*) AS folded, (SELECT pg_notify('archiver_due', '') FROM folded WHERE next_start IS NOT NULL LIMIT 1)
+SELECT count(*) AS folded, (SELECT pg_notify('archiver_due', 'look') FROM folded WHERE next_start IS NOT NULL LIMIT 1)
 FROM folded

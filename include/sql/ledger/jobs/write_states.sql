@@ -38,5 +38,5 @@ written AS (
     WHERE before.state NOT IN ('queued', 'running')
     RETURNING next_start
 )
-SELECT count(*) AS written, (SELECT pg_notify('archiver_due', '') FROM written WHERE next_start IS NOT NULL LIMIT 1)
+SELECT count(*) AS written, (SELECT pg_notify('archiver_due', 'look') FROM written WHERE next_start IS NOT NULL LIMIT 1)
 FROM written
