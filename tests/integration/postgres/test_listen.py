@@ -3,91 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
-from pg_archiver.errors import SettingError
 from pg_archiver.ledger.jobs import JobKey, JobsTable
 from pg_archiver.ledger.locks import control_lock, execute_lock
 from pg_archiver.ledger.migrations import JobTables
-from pg_archiver.postgres.listen import Pace, wait_for_due_jobs
+from pg_archiver.postgres.listen import Pace
 from pg_archiver.postgres.statements import compose
 from tests.support.place import NOW, Place
-
-# Longer than any machine needs for what a test waits for, and than anything waits that should not come.
-LONG, BRIEFLY = 20.0, 1.5
-PACE = Pace(between_wakes=0.3, first_retry=0.1, last_retry=0.4)
-JOB = "INSERT INTO archiver.jobs (job_name, action, proc_schema, proc_name) VALUES (%s, 'call', 'app', 'p')"
-STATE = """
-    INSERT INTO archiver.job_state (job_id, database_name, definition, state, next_start)
-    SELECT job_id, current_database(), %s, %s, clock_timestamp() + %s::interval FROM archiver.jobs WHERE job_name = %s
-"""
-READ = Callable[[], Awaitable[Mapping[str, Any]]]
-
-
-@dataclass
-class Waiting:
-    """One who waits, and how often he was woken."""
-
-    place: Place
-    pace: Pace = PACE
-    woken: int = 0
-    connected: int = 0
-    errors: list[Exception] = field(default_factory=list)
-    """What reading the connection raises, one after the other."""
-
-    async def read(self) -> Mapping[str, Any]:
-        if self.errors:
-            raise self.errors.pop(0)
-        self.connected += 1
-        return self.place.server.dsn(self.place.database)
-
-    async def wait(self) -> None:
-        async with aclosing(wait_for_due_jobs(self.read, self.place.database, self.pace)) as wakes:
-            async for _ in wakes:
-                self.woken += 1
-
-    def run(self, during: Callable[[Waiting], Awaitable[None]]) -> None:
-        """Waits while something happens."""
-
-        async def both() -> None:
-            task = asyncio.create_task(self.wait())
-            try:
-                await during(self)
-                assert not task.done()
-            finally:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
-
-        asyncio.run(both())
-
-    async def sql(self, statement: str, *values: object) -> list[Any]:
-        return await asyncio.to_thread(self.place.sql, statement, *values)
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(LONG):
-            while not holds():
-                await asyncio.sleep(0.02)
-
-    async def until_it_listens(self) -> None:
-        async with asyncio.timeout(LONG):
-            while not await self.sql(
-                f"SELECT 1 FROM {self.sessions()} AND state = 'idle' AND query LIKE '-- Whether a job%'"
-            ):
-                await asyncio.sleep(0.02)
-
-    async def until_woken(self, times: int = 1) -> None:
-        await self.until(lambda: self.woken >= times)
-
-    def sessions(self) -> str:
-        return f"pg_stat_activity WHERE application_name = 'archiver due {self.place.database}'"
+from tests.support.waiting_for_jobs import BRIEFLY, JOB, LONG, STATE, Waiting
 
 
 @pytest.fixture
@@ -252,74 +179,6 @@ def test_the_look_reads_the_first_rows_of_an_index_whatever_the_number_of_jobs(j
     assert "job_state_idle_next_start" in str(plan)
     # The table has some 600.
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 100
-
-
-def test_tables_that_are_not_there_yet_are_waited_for_and_said_once(
-    place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def during(one: Waiting) -> None:
-        await one.until(lambda: one.connected >= 5)
-        assert one.woken == 0
-        (warning,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert "archiver.job_state" in warning.getMessage()
-        with place.session() as session:
-            await asyncio.to_thread(JobTables(session).migrate)
-        # What happened meanwhile is not known.
-        await one.until_woken()
-
-    Waiting(place).run(during)
-
-
-def test_a_cut_connection_is_made_again_and_what_was_missed_is_looked_for(
-    jobs: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def during(one: Waiting) -> None:
-        for times in (1, 2, 3):
-            await one.until_it_listens()
-            await one.sql(f"SELECT pg_terminate_backend(pid) FROM {one.sessions()}")
-            await one.until_woken(times)
-        await one.until_it_listens()
-        await one.sql(JOB, "a")
-        await one.until_woken(4)
-
-    one = Waiting(jobs)
-    one.run(during)
-    assert one.connected == 4
-    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 3
-
-
-def test_whatever_goes_wrong_before_the_connection_is_said_once_without_what_it_may_hold(
-    jobs: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    one = Waiting(
-        jobs,
-        errors=[
-            SettingError("there is no Airflow connection 'x'"),
-            SettingError("there is no Airflow connection 'x'"),
-            ValueError("s3cret"),
-            TimeoutError(),
-            KeyError("s3cret"),
-        ],
-    )
-    one.run(lambda one: one.until_woken())
-    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(said) == 4
-    assert "no Airflow connection 'x'" in said[0]
-    assert "ValueError" in said[1]
-    assert "did not answer within 30 seconds" in said[2]
-    assert "s3cret" not in str(said)
-    assert not any(record.exc_info for record in caplog.records)
-
-
-def test_a_wrong_password_is_told_in_plain_words_and_tried_again(jobs: Place, caplog: pytest.LogCaptureFixture) -> None:
-    class Wrong(Waiting):
-        async def read(self) -> Mapping[str, Any]:
-            return {**await super().read(), **({"password": "s3cret"} if self.connected < 3 else {})}
-
-    Wrong(jobs).run(lambda one: one.until_woken())
-    (said,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert "Fix: check the Airflow connection" in said
-    assert "s3cret" not in said
 
 
 def test_changes_without_end_are_not_more_wakes_than_there_is_time_for(jobs: Place) -> None:
