@@ -68,9 +68,6 @@ def test_what_a_task_took_before_it_was_broken_off_is_its_own_when_it_is_tried_a
     assert ready.plan("run 2").claims == ()
 
 
-# What is refused, and why.
-
-
 def test_security_definer_is_noted_and_stays_noted(ready: JobPlace) -> None:
     ready.sql(ready.target, "ALTER PROCEDURE app.job SECURITY DEFINER")
     ready.job(schedule_interval="1 hour")

@@ -1,4 +1,5 @@
--- What is due, the longest first, is this run's alone: others skip what one of them looks at.
+-- What is due, the longest first, is this run's alone: others skip what one of them looks at. What this run has taken
+-- before, and not begun, is still its own: its task may have died before it could hand that on.
 WITH due AS MATERIALIZED (
     SELECT state.job_id, state.database_name, job.job_name
     FROM archiver.job_state AS state
@@ -6,6 +7,7 @@ WITH due AS MATERIALIZED (
     WHERE
         state.definition <> ''
         AND CASE
+            WHEN state.state = 'queued' THEN state.airflow_run_id = %(run_id)s
             WHEN %(run_now)s THEN state.state IN ('idle', 'exhausted')
             ELSE state.state = 'idle' AND job.scheduled AND state.next_start <= clock_timestamp()
         END
