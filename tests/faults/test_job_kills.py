@@ -18,7 +18,7 @@ from tests.faults.kills import Kill, NotReached, Worker
 from tests.support.concurrency import in_background, until
 from tests.support.job_place import JobPlace
 
-FEWEST_POINTS = 60
+FEWEST_POINTS = 50
 POINTS = 20
 INSTANTS = 5
 # Around all that commits.
