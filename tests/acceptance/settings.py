@@ -19,7 +19,7 @@ APPROVED, APPROVING = "approved", "approving"
 PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # Of all instances: where one of them has no pool for maintenance, no run of that DAG ends.
-CONNECTIONS = (DATABASE_CONNECTION, SECOND_CLUSTER, WRONG_PASSWORD, NO_CONNECTION, NO_POOL)
+CONNECTIONS = (DATABASE_CONNECTION, SECOND_CLUSTER, APPROVING, WRONG_PASSWORD, NO_CONNECTION, NO_POOL)
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
