@@ -16,7 +16,7 @@ from tests.acceptance.settings import APPROVED, MEASURED, NO_POOL, POOLLESS
 pytestmark = pytest.mark.more
 
 APPROVE_DAG = "approve_jobs"
-CHANGING_SECONDS = 60
+CHANGING_SECONDS = 30
 # A wake each six seconds at most, and one that was under way.
 MOST_RUNS = CHANGING_SECONDS // 6 + 1
 # It notes its beginning in a transaction of its own, so that what was called shows whatever becomes of the call.
