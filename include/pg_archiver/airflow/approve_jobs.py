@@ -11,7 +11,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 
 from pg_archiver.airflow.airflow_ids import add_name_prefix
-from pg_archiver.airflow.approval import PATIENCE, describe_rejection
+from pg_archiver.airflow.approval import PATIENCE, RewriteApproval, describe_rejection
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.errors import SettingError, Unfinished
@@ -22,7 +22,6 @@ from pg_archiver.policies.yaml_file import Policies
 log = logging.getLogger(__name__)
 
 APPROVE_DAG = add_name_prefix("approve_jobs")
-APPROVE, REJECT = "Approve", "Reject"
 
 
 def find_requests(run: InstanceRun) -> list[dict[str, Any]]:
@@ -48,8 +47,8 @@ class JobApproval(HITLOperator):
         """Take what every operator takes."""
         super().__init__(
             subject="Let a job run?",
-            options=[APPROVE, REJECT],
-            defaults=REJECT,
+            options=[RewriteApproval.APPROVE, RewriteApproval.REJECT],
+            defaults=RewriteApproval.REJECT,
             response_timeout=PATIENCE,
             execution_timeout=None,
             **kwargs,

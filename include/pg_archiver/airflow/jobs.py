@@ -83,7 +83,7 @@ class JobsReport:
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values, for XCom."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: list(value) for name, value in asdict(self).items()}
 
     @property
     def note(self) -> str:
