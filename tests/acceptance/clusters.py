@@ -82,6 +82,11 @@ class Cluster:
     def add(self, procedure: str, config: str = "{}", application: str = "hdb") -> int:
         return int(self.sql(ADD, application, procedure, config)[0][0])
 
+    def drop_jobs(self) -> None:
+        """Delete the jobs of the table, if the database has had any."""
+        if self.sql("SELECT 1 WHERE to_regclass('archiver.jobs') IS NOT NULL"):
+            self.sql("DELETE FROM archiver.jobs WHERE source = 'table'")
+
     def stats(self, job: int) -> tuple[Any, ...] | None:
         found = self.sql(STATS, job)
         return found[0] if found else None

@@ -200,10 +200,18 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
 
 
 @pytest.fixture(scope="package")
-def clusters(tenants: Tenants, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
+def started_clusters(tenants: Tenants, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cluster]]:
     """Databases of two servers whose procedures are run."""
     with run_clusters(tenants.stack, tenants.api, tmp_path_factory.mktemp("second")) as found:
         yield found
+
+
+@pytest.fixture
+def clusters(started_clusters: dict[str, Cluster]) -> Iterator[dict[str, Cluster]]:
+    """The same, without a job of another test: tests of several modules share them, in whatever order."""
+    yield started_clusters
+    for one in started_clusters.values():
+        one.drop_jobs()
 
 
 def utc_now() -> datetime:
