@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -24,15 +24,23 @@ from pydantic import (
 )
 
 from pg_archiver.domain.procedures import ProcedureName
-from pg_archiver.domain.schedules import Interval, Schedule, check_cron, read_clock
+from pg_archiver.domain.schedules import Interval, Schedule, read_clock
 from pg_archiver.errors import PolicyError
-from pg_archiver.policies.durations import LONGEST_RETRY_PERIOD, LONGEST_STATEMENT, check_interval, interval_of
+from pg_archiver.policies.job_fields import (
+    Config,
+    Cron,
+    MaxRuntime,
+    OptionalInterval,
+    OptionalProcedure,
+    RetryPeriod,
+    read_instant,
+)
 from pg_archiver.policies.off_hours import OffHours
-from pg_archiver.policies.settings import check_zone, split_name
+from pg_archiver.policies.settings import check_zone
+from pg_archiver.policies.table_jobs import OF_FILE
 from pg_archiver.policies.validation import validate
 
 LONGEST_JOB_NAME = 200
-MOST_CONFIG_BYTES = 64 * 1024
 DEFAULT_MAX_RUNTIME = timedelta(hours=4)
 # `database` of a job of the control database that means each database that the instance allows.
 EVERY_DATABASE = "*"
@@ -51,7 +59,9 @@ class Action(StrEnum):
     FUNCTION = "function"
 
 
-BUILT_ACTIONS = frozenset({Action.CALL})
+# What works on the rows of one table, whose settings are in the job's `config`.
+TABLE_ACTIONS = frozenset({Action.ARCHIVE, Action.DELETE})
+BUILT_ACTIONS = TABLE_ACTIONS | {Action.CALL}
 
 
 def read_action(value: object) -> object:
@@ -65,70 +75,6 @@ def read_action(value: object) -> object:
     raise ValueError(f"not an action of jobs. Set one of {', '.join(Action)}")
 
 
-def _procedure(value: object) -> object:
-    if value is None or isinstance(value, ProcedureName):
-        return value
-    if not isinstance(value, str):
-        raise ValueError("not schema.name")  # noqa: TRY004 (pydantic's own)
-    return ProcedureName(*split_name(value, "schema.name"))
-
-
-def _interval(value: object) -> object:
-    return check_interval(value) if isinstance(value, Interval) else interval_of(value)
-
-
-def _retry_period(value: object) -> object:
-    return check_interval(interval_of(value) if not isinstance(value, Interval) else value, LONGEST_RETRY_PERIOD)
-
-
-def _max_runtime(value: object) -> object:
-    if value == Interval():
-        return value
-    interval = _interval(value)
-    if isinstance(interval, Interval) and interval.estimate > LONGEST_STATEMENT:
-        raise ValueError("more than 24h, the longest that a task may take")
-    return interval
-
-
-def _cron(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("not a cron schedule, such as '30 2 * * *'")  # noqa: TRY004 (pydantic's own)
-    try:
-        check_cron(value)
-    except ValueError as error:
-        raise ValueError(f"not a cron schedule: {error}. Write five fields, such as '30 2 * * *'") from None
-    return value
-
-
-def _config(value: object) -> object:
-    if not isinstance(value, dict):
-        raise ValueError("not an object. Write a mapping, such as {days: 2}")  # noqa: TRY004 (pydantic's own)
-    try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-        size = len(text.encode())
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON: {error}. Put dates in quotes") from None
-    if not _has_text_keys(value):
-        raise ValueError("a key that is not text. Put it in quotes")
-    if "\\u0000" in text:
-        raise ValueError("it holds the character of code 0, which jsonb cannot hold")
-    if size > MOST_CONFIG_BYTES:
-        raise ValueError(
-            f"{size:,} bytes as JSON, and {MOST_CONFIG_BYTES:,} is the most. Put the data into a table and name that"
-        )
-    return value
-
-
-def _has_text_keys(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _has_text_keys(inner) for key, inner in value.items())
-    return not isinstance(value, list) or all(map(_has_text_keys, value))
-
-
-_OptionalInterval = Annotated[Interval | None, BeforeValidator(lambda value: value and _interval(value))]
-_OptionalProcedure = Annotated[ProcedureName | None, BeforeValidator(_procedure)]
-
-
 class Job(BaseModel):
     """One job. The names of the settings are those of the policy file; `COLUMNS` has those of the table."""
 
@@ -138,20 +84,20 @@ class Job(BaseModel):
     application_name: Annotated[str, Field(min_length=1, max_length=LONGEST_JOB_NAME)] = "archiver"
     action: Annotated[Action, BeforeValidator(read_action)] = Action.ARCHIVE
     database: Annotated[str, Field(min_length=1, max_length=63)] | None = None
-    procedure: _OptionalProcedure = None
-    check: _OptionalProcedure = None
+    procedure: OptionalProcedure = None
+    check: OptionalProcedure = None
     function: Annotated[str, Field(min_length=1, max_length=LONGEST_JOB_NAME)] | None = None
-    config: Annotated[dict[str, Any], BeforeValidator(_config)] = Field(default_factory=dict)
-    schedule: Annotated[str | None, BeforeValidator(lambda value: value if value is None else _cron(value))] = None
-    interval: _OptionalInterval = None
+    config: Config = Field(default_factory=dict)
+    schedule: Cron = None
+    interval: OptionalInterval = None
     timezone: str = "UTC"
     fixed_schedule: bool = True
     initial_start: datetime | None = None
     only_if_idle: bool = False
     run_window: str | None = None
-    max_runtime: Annotated[Interval, BeforeValidator(_max_runtime)] = Interval()
+    max_runtime: MaxRuntime = Interval()
     max_retries: Annotated[int, Field(ge=-1, le=_MOST_RETRIES)] = -1
-    retry_period: Annotated[Interval, BeforeValidator(_retry_period)] = Interval(microseconds=300_000_000)
+    retry_period: RetryPeriod = Interval(microseconds=300_000_000)
     scheduled: bool = True
 
     _created_at: datetime | None = PrivateAttr(default=None)
@@ -171,8 +117,9 @@ class Job(BaseModel):
                 f"{where}: database: a client's job works on the client's own database. Fix: take it away, or write "
                 "the job into archiver.jobs of the instance's control database"
             )
-        _refuse_unbuilt(raw.get("action", Action.ARCHIVE), where)
-        return validate(cls, raw, where)
+        action = raw.get("action", Action.ARCHIVE)
+        _refuse_unbuilt(action, where)
+        return validate(cls, _gather_config(raw, where) if action in TABLE_ACTIONS else raw, where)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Job:
@@ -220,7 +167,7 @@ class Job(BaseModel):
     def _instant(cls, value: object, info: ValidationInfo) -> object:
         if value is None:
             return None
-        instant = _read_instant(value)
+        instant = read_instant(value)
         if instant is None or not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
             raise ValueError(f"not a time of the years {_FIRST_YEAR} to {_LAST_YEAR}, such as 2026-01-31 02:30")
         if instant.tzinfo is None:
@@ -323,13 +270,12 @@ def _refuse_unbuilt(action: object, where: str) -> None:
         )
 
 
-def _read_instant(value: object) -> datetime | None:
-    """Return the time that YAML or the database gave; without a zone where none is said."""
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    if isinstance(value, date) and not isinstance(value, datetime):
-        return datetime.combine(value, time())
-    return value if isinstance(value, datetime) else None
+def _gather_config(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return an entry of the file with the settings of its table, which stand beside the others, in its config."""
+    own = {setting: raw[setting] for setting in raw.keys() & (OF_FILE - COLUMNS.keys())}
+    config = raw.get("config", {})
+    if not isinstance(config, dict):
+        return dict(raw)
+    if twice := sorted(own.keys() & config.keys()):
+        raise PolicyError(f"{where}: {twice[0]} stands at the job and in its config. Fix: set it once")
+    return {setting: value for setting, value in raw.items() if setting not in own} | {"config": {**config, **own}}

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.errors import PolicyError
-from pg_archiver.policies.jobs import EVERY_DATABASE, Action, Job, read_action
+from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Action, Job, read_action
+from pg_archiver.policies.retention import KEEP_EVERYTHING
 from pg_archiver.policies.settings import as_tuple, split_name
+from pg_archiver.policies.table_jobs import TableJob, Tenant, make_table_job
 
 
 def _actions(value: object) -> object:
@@ -70,6 +72,12 @@ class InstanceJobs:
     """The databases of clients whose own `archiver.jobs` is read."""
     is_whole: bool = True
     """Whether each client of the instance could be read: if not, a job that is missing here may not be gone."""
+    tenants: Mapping[str, tuple[Tenant, ...]] = field(default_factory=dict)
+    """The clients of the file on this instance, by their databases."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What the file says for all tables of the instance."""
+    client_names: frozenset[str] = frozenset()
+    """The names of all clients of the file, of every instance."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -110,9 +118,59 @@ class InstanceJobs:
             )
         return None
 
+    def find_table(self, job: Job, database: str, *, from_file: bool) -> TableJob:
+        """Return the table that a job archives, or deletes from, in one of its databases.
+
+        Raises:
+            PolicyError: the job may not do so, or the policy file cannot tell whether it may.
+        """
+        if not self.is_whole:
+            raise PolicyError(
+                f"job {job.name!r}: the policy file cannot be read as a whole, so it is not known which tables it "
+                "archives, and of which clients nothing may leave. Nothing was done. Fix: correct the clients of "
+                f"instance {self.conn_id} that it names as broken"
+            )
+        found = self.make_table_job(job, database, from_file=from_file)
+        if len(found.tenants) != 1 and found.client in self.client_names:
+            raise PolicyError(
+                f"job {job.name!r}: a client of the policy file is called {found.client!r}, as the objects of database "
+                f"{database} on {self.conn_id} would be. Nothing was done. Fix: list a client for that database in the "
+                "policy file, or rename the other"
+            )
+        if stopped := [tenant.name for tenant in self.tenants.get(database, ()) if tenant.enabled is False]:
+            raise PolicyError(
+                f"job {job.name!r}: database {database} is that of client {stopped[0]!r}, for which the policy file "
+                "says enabled: false. Nothing was done. Fix: leave it, or take enabled: false away"
+            )
+        least = self.settings.min_keep_days
+        if not from_file and found.keep.days != KEEP_EVERYTHING and found.keep.days < least:
+            raise PolicyError(
+                f"job {job.name!r}, config: keep_days: it is {found.keep.days}, and min_keep_days of instance "
+                f"{self.conn_id} is {least}. Nothing was done. Fix: keep more days, or lower min_keep_days in the "
+                "policy file"
+            )
+        return found
+
+    def make_table_job(self, job: Job, database: str, *, from_file: bool) -> TableJob:
+        """Return the table of a job by its own settings and the file's, whether or not it may be worked on now.
+
+        Raises:
+            PolicyError: the settings cannot be used.
+        """
+        return make_table_job(
+            job.name,
+            job.config,
+            database,
+            conn_id=self.conn_id,
+            archives=job.action is Action.ARCHIVE,
+            from_file=from_file,
+            tenants=self.tenants.get(database, ()),
+            defaults=self.defaults,
+        )
+
 
 def read_jobs(
-    raw: Sequence[object], own_jobs: bool, conn_id: str, settings: JobsSettings | None, where: str
+    raw: Sequence[object], own_jobs: bool, conn_id: str, settings: JobsSettings | None, tenant: Tenant, where: str
 ) -> tuple[Job, ...]:
     """Return the jobs that the file lists for a client, in its order.
 
@@ -131,8 +189,10 @@ def read_jobs(
     for name, times in Counter(job.name for job in jobs).items():
         if times > 1:
             raise PolicyError(f"{where}: job {name!r} is listed {times} times. Fix: give each job a name of its own")
-    allowed = InstanceJobs(conn_id, settings, ())
+    allowed = InstanceJobs(conn_id, settings, (), tenants={"": (tenant,)})
     for job in jobs:
         if reason := allowed.say_why_refused(job, ""):
             raise PolicyError(f"{where}, {reason}")
+        if job.action in TABLE_ACTIONS:
+            allowed.make_table_job(job, "", from_file=True)
     return jobs

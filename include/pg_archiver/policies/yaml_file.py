@@ -15,22 +15,19 @@ from pydantic import BeforeValidator, Field, StrictStr, model_validator
 from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import PolicyError
-from pg_archiver.objects.object_keys import key_segment
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings, read_jobs
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.policies.settings import Settings, TablePolicy, as_tuple
 from pg_archiver.policies.strict_yaml import read_yaml
+from pg_archiver.policies.table_jobs import Tenant
+from pg_archiver.policies.table_policies import make_table_policy
 from pg_archiver.policies.validation import validate
 
 # Each task holds one connection and reads or deletes as fast as it can.
 DEFAULT_POOL_SLOTS = 6
-# A run's windows travel through Airflow's database, and each mapped task fetches them all.
-MOST_WINDOWS_A_RUN = 50_000
 LONGEST_CLIENT_NAME = 63
-# S3's limit is 1024 bytes a key; the window's own part of it needs less than 124.
-_LONGEST_KEY_FOLDER = 900
 
 
 _OF_CLIENTS_ALONE = {"name", "database", "enabled", "tables", "jobs", "own_jobs"}
@@ -96,6 +93,13 @@ class Client:
     """The jobs that the file lists; they work on the client's database."""
     own_jobs: bool = False
     """Whether `archiver.jobs` in the client's own database is read too."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What the file says for all of its tables, all levels together."""
+
+    @property
+    def as_tenant(self) -> Tenant:
+        """The client as jobs on its database see it."""
+        return Tenant(self.name, self.settings, frozenset(table.name for table in self.tables), self.enabled)
 
     @property
     def schedule(self) -> str | None:
@@ -175,7 +179,7 @@ def _check_document(document: object, source: str) -> Policies:
             except PolicyError as error:
                 broken[name] = str(error)
     whole = _refuse_twins(clients, broken, source)
-    return replace(whole, pool_slots=slots, jobs=_collect_jobs(entries, jobs, whole))
+    return replace(whole, pool_slots=slots, jobs=_collect_jobs(entries, jobs, whole, defaults))
 
 
 def _agree(entries: list[_InstanceEntry], source: str) -> tuple[dict[str, int], dict[str, JobsSettings]]:
@@ -218,9 +222,10 @@ def _make_client(
 ) -> Client:
     entry = validate(_ClientEntry, raw, where)
     of_client = entry.model_dump(exclude_unset=True, exclude=_OF_CLIENTS_ALONE)
-    of_instance = instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
+    of_instance = _read_object_settings(instance)
+    outer = {**defaults, **of_instance, **of_client}
     tables = tuple(
-        _assemble({**defaults, **of_instance, **of_client, **table}, f"{where}, tables[{place}]", entry.name)
+        make_table_policy(TablePolicy, {**outer, **table}, f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
     )
     for table, times in Counter(table.name for table in tables).items():
@@ -229,7 +234,7 @@ def _make_client(
     if len({table.schedule for table in tables}) > 1:
         raise PolicyError(f"{where}: its tables have different schedules, but share one DAG. Fix: set one schedule")
     _refuse_odd_children(tables, where)
-    return Client(
+    client = Client(
         entry.name,
         instance.conn_id,
         entry.database or entry.name,
@@ -239,9 +244,16 @@ def _make_client(
         instance.maintenance_conn_id,
         {**defaults, **of_instance}.get("aws_conn_id", AWS_CONNECTION),
         instance.one_session_proxy,
-        read_jobs(entry.jobs, entry.own_jobs, instance.conn_id, jobs.get(instance.conn_id), where),
-        entry.own_jobs,
+        own_jobs=entry.own_jobs,
+        settings=outer,
     )
+    allowed = jobs.get(instance.conn_id)
+    listed = read_jobs(entry.jobs, entry.own_jobs, instance.conn_id, allowed, client.as_tenant, where)
+    return replace(client, jobs=listed)
+
+
+def _read_object_settings(instance: _InstanceEntry) -> dict[str, Any]:
+    return instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
 
 
 def _refuse_odd_children(tables: tuple[TablePolicy, ...], where: str) -> None:
@@ -267,24 +279,6 @@ def _outside_cycles(children: Mapping[TableName, set[TableName]]) -> list[TableN
     """Return tables that have no child left, or are nobody's child: they cannot be part of a cycle."""
     listed = set().union(*children.values())
     return [name for name, own in children.items() if not own & children.keys() or name not in listed]
-
-
-def _assemble(settings: Mapping[str, Any], where: str, client: str) -> TablePolicy:
-    table = validate(TablePolicy, settings, where)
-    if table.bucket is None:
-        raise PolicyError(f"{where}: bucket is not set. Fix: name the S3 bucket here or under defaults")
-    parts = (client, table.name.schema, table.name.name)
-    if len(table.prefix.encode()) + sum(len(key_segment(part)) for part in parts) > _LONGEST_KEY_FOLDER:
-        raise PolicyError(f"{where}: prefix and names are too long for an S3 key. Fix: shorten the prefix")
-    if table.windows_per_task != "auto":
-        windows = table.windows_per_task * table.max_mapped_windows
-        if windows > MOST_WINDOWS_A_RUN:
-            raise PolicyError(
-                f"{where}: windows_per_task {table.windows_per_task} times max_mapped_windows "
-                f"{table.max_mapped_windows} is {windows:,}, and a run plans {MOST_WINDOWS_A_RUN:,} windows at most. "
-                "Fix: lower one of them. What does not fit into one run is left for the next"
-            )
-    return table
 
 
 def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) -> Policies:
@@ -314,7 +308,7 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
 
 
 def _collect_jobs(
-    entries: list[_InstanceEntry], settings: Mapping[str, JobsSettings], policies: Policies
+    entries: list[_InstanceEntry], settings: Mapping[str, JobsSettings], policies: Policies, defaults: Mapping[str, Any]
 ) -> dict[str, InstanceJobs]:
     """Return the jobs of each instance that has a jobs section, those of its broken clients left out."""
     found = {}
@@ -325,6 +319,7 @@ def _collect_jobs(
             if client.jobs:
                 file_jobs[client.database] = file_jobs.get(client.database, ()) + client.jobs
         own = tuple(sorted({escape(client.database) for client in clients}))
+        entry = next(entry for entry in entries if entry.conn_id == conn_id and entry.jobs)
         found[conn_id] = InstanceJobs(
             conn_id,
             allowed,
@@ -332,5 +327,14 @@ def _collect_jobs(
             file_jobs,
             frozenset(client.database for client in clients if client.own_jobs),
             len(clients) == sum(len(entry.clients) for entry in entries if entry.conn_id == conn_id),
+            {
+                database: tuple(client.as_tenant for client in clients if client.database == database)
+                for database in {client.database for client in clients}
+            },
+            {
+                **defaults,
+                **_read_object_settings(entry),
+            },
+            frozenset(client.name for client in policies.clients) | policies.broken.keys(),
         )
     return found

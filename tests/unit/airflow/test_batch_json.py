@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pg_archiver.airflow.batch_json import from_json, to_json
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import Batch
-from pg_archiver.policies.yaml_file import MOST_WINDOWS_A_RUN
+from pg_archiver.policies.table_policies import MOST_WINDOWS_A_RUN
 
 FIRST = datetime(2020, 1, 1)  # noqa: DTZ001 (column time)
 HOUR = timedelta(hours=1)
