@@ -45,6 +45,12 @@ PARAMETERS = {
         title="Run now",
         description="Start the chosen jobs now, whatever their schedule. Name at least one job.",
     ),
+    "keep_days": Param(
+        None,
+        type=["null", "integer"],
+        title="Days to keep",
+        description="More days than the jobs' own, for this run; -1 for everything. Fewer are refused.",
+    ),
     "dry_run": Param(
         False, type="boolean", title="Dry run", description="Check every chosen job and say what is due; start nothing."
     ),

@@ -94,7 +94,15 @@ def open_session(
 
 @contextmanager
 def open_database(
-    conn_id: str, database: str, step: str, *, setting: str, writes: bool, one_session_proxy: bool, kind: type[_Session]
+    conn_id: str,
+    database: str,
+    step: str,
+    *,
+    setting: str,
+    writes: bool,
+    one_session_proxy: bool,
+    kind: type[_Session],
+    policy: TablePolicy | None = None,
 ) -> Generator[_Session]:
     """Open a connection to any database of an instance, for one task; the rest as in `open_session`.
 
@@ -106,6 +114,7 @@ def open_database(
         writes: whether this session is going to write.
         one_session_proxy: as in `Session.connect`.
         kind: the kind of session.
+        policy: the table that it works on, which says how long a statement may take.
     """
     with (
         watch_for_stop() as stop,
@@ -115,7 +124,7 @@ def open_database(
             f"archiver {step}",
             writes,
             partial(_read_hosts, conn_id),
-            SessionLimits(),
+            _limits(policy),
             stop,
             one_session_proxy,
         ) as open_session,

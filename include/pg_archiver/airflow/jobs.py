@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow.sdk import Asset, AssetWatcher
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -18,18 +16,18 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import jobs_dag_id
 from pg_archiver.airflow.due_trigger import Due
+from pg_archiver.airflow.job_connections import make_job_connections
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.variables import find_jobs_pause
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import ArchiverError, Interrupted, SettingError, Stopped, Unfinished
-from pg_archiver.jobs.choose import EVERYTHING, JobsPlan, Selection, plan_jobs
+from pg_archiver.jobs.choose import EVERYTHING, JobsPlan, Selection, TakenTables, plan_jobs
 from pg_archiver.jobs.run import AirflowRun, Ending, run_claimed
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.policies.jobs_settings import InstanceJobs
+from pg_archiver.policies.retention import parse_keep_days
 from pg_archiver.policies.settings import MOST_MAPPED_WINDOWS
 from pg_archiver.policies.yaml_file import Policies
-from pg_archiver.postgres.procedures_session import ProceduresSession
-from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,6 @@ LONGEST_JOB = timedelta(hours=25)
 _ENDED = {"success", "failed"}
 _MOST_NAMED = 10
 ClaimJson = dict[str, Any]
-_Session = TypeVar("_Session", bound=Session)
 
 
 def make_wake_up(conn_id: str, databases: Sequence[str] = ()) -> Asset:
@@ -126,24 +123,35 @@ class InstanceRun:
         """
         parameters = read_parameters(self.context)
         selection = _read_selection(parameters)
+        _read_keep_days(parameters)
         if pause := find_jobs_pause(self.instance.conn_id, self.policies.jobs):
             log.info("Airflow Variable %s is true: nothing starts", pause)
             return Chosen([], [], [f"paused by Airflow Variable {pause}"])
         if parameters["reason"]:
             log.info("reason: %s", parameters["reason"])
         chosen = Chosen([], [], [])
+        taken: TakenTables = {}
         for source in self.list_sources():
             room = MOST_MAPPED_WINDOWS - len(chosen.claims)
-            self._look(source, chosen, selection, room, dry_run=bool(parameters["dry_run"]))
+            self._look(source, chosen, selection, room, taken, dry_run=bool(parameters["dry_run"]))
         for line in (*chosen.problems, *chosen.notes):
             log.info("%s", line)
         log.info("%s to run", say_count(len(chosen.claims), "job"))
         return chosen
 
-    def _look(self, source: JobsSource, chosen: Chosen, selection: Selection, room: int, *, dry_run: bool) -> None:
+    def _look(
+        self,
+        source: JobsSource,
+        chosen: Chosen,
+        selection: Selection,
+        room: int,
+        taken: TakenTables,
+        *,
+        dry_run: bool,
+    ) -> None:
         """Add what is due in one source; one that cannot be looked into is a problem of its own."""
         try:
-            found = self.look(source, selection, room, dry_run=dry_run)
+            found = self.look(source, selection, room, taken, dry_run=dry_run)
         except Stopped:
             raise
         except ArchiverError as error:
@@ -154,9 +162,15 @@ class InstanceRun:
         chosen.notes.extend(found.notes)
 
     def look(
-        self, source: JobsSource, selection: Selection = EVERYTHING, most: int = 0, *, dry_run: bool = False
+        self,
+        source: JobsSource,
+        selection: Selection = EVERYTHING,
+        most: int = 0,
+        taken: TakenTables | None = None,
+        *,
+        dry_run: bool = False,
     ) -> JobsPlan:
-        """Look into one source and take at most so many of what is due.
+        """Look into one source and take at most so many of what is due; `taken` are the tables of other sources' jobs.
 
         Raises:
             ArchiverError: it could not be read or written.
@@ -168,6 +182,7 @@ class InstanceRun:
             most=most,
             has_ended=self.has_ended,
             selection=selection,
+            taken=taken,
             dry_run=dry_run,
         )
 
@@ -203,13 +218,7 @@ class InstanceRun:
     @property
     def connections(self) -> JobConnections:
         """How the instance's databases are reached."""
-        instance = self.instance
-        proxy = any(one.one_session_proxy for one in self.policies.clients if one.conn_id == instance.conn_id)
-        procedures = instance.settings.procedures_conn_id
-        return JobConnections(
-            open_archiver=partial(_open, Session, instance, instance.conn_id, "conn_id", proxy),
-            open_procedures=partial(_open, ProceduresSession, instance, procedures, "procedures_conn_id", proxy),
-        )
+        return make_job_connections(self.policies, self.instance)
 
     def run(self, claim: ClaimJson) -> dict[str, object]:
         """Run one job that the choice took.
@@ -219,7 +228,7 @@ class InstanceRun:
             ArchiverError: it is not known how it ended, or it did not begin.
         """
         parameters = read_parameters(self.context)
-        taken = Claim.from_dict(claim)
+        taken = replace(Claim.from_dict(claim), keep_days=_read_keep_days(parameters))
         source = next((one for one in self.list_sources() if one.database == taken.source_database), None)
         if source is None:
             raise SettingError(
@@ -263,7 +272,8 @@ class InstanceRun:
             if state != "success" or result is None:
                 failed.append(f"{name} ({state or 'never ran'})")
             elif result["ending"] == Ending.SUCCEEDED:
-                succeeded.append(f"{name} in {result['seconds']:.1f} s")
+                rows = "" if result["rows"] is None else f", {result['rows']:,} rows"
+                succeeded.append(f"{name} in {result['seconds']:.1f} s{rows}")
             else:
                 not_run.append(f"{name}: {result['told']}")
         found = JobsReport(
@@ -280,6 +290,16 @@ def is_missing(error: AirflowRuntimeError) -> bool:
     return detail.get("status_code") == HTTPStatus.NOT_FOUND
 
 
+def _read_keep_days(parameters: Mapping[str, Any]) -> int | None:
+    """Return the N that the form asks for, None where it does not.
+
+    Raises:
+        SettingError: it is not a number of days.
+    """
+    asked = parameters.get("keep_days")
+    return None if asked is None else parse_keep_days(asked, "the run's parameter keep_days")
+
+
 def _read_selection(parameters: Mapping[str, Any]) -> Selection:
     selection = Selection(
         tuple(parameters["jobs"] or ()),
@@ -293,27 +313,3 @@ def _read_selection(parameters: Mapping[str, Any]) -> Selection:
             "started. Fix: name the jobs that are to start now"
         )
     return selection
-
-
-def _open(
-    kind: type[_Session],
-    instance: InstanceJobs,
-    conn_id: str | None,
-    setting: str,
-    one_session_proxy: bool,
-    database: str,
-) -> AbstractContextManager[_Session]:
-    if conn_id is None:
-        raise SettingError(
-            f"{setting} is not set under jobs of {instance.conn_id}, so no procedure can be called. Fix: name the "
-            "Airflow connection of a login for procedures alone"
-        )
-    return connections.open_database(
-        conn_id,
-        database,
-        "jobs",
-        setting=f"{setting} of instance {instance.conn_id!r}",
-        writes=True,
-        one_session_proxy=one_session_proxy,
-        kind=kind,
-    )

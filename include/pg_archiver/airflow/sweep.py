@@ -11,6 +11,7 @@ from pg_archiver.airflow.airflow_ids import jobs_pool_name
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import ArchiverError, Stopped, Unfinished
+from pg_archiver.jobs.choose import TakenTables
 from pg_archiver.jobs.survey import survey_jobs
 from pg_archiver.policies.jobs_settings import InstanceJobs
 from pg_archiver.policies.yaml_file import Policies
@@ -51,9 +52,10 @@ class SweepRun:
         """Return what is due and what is wrong; nothing is started. What cannot be looked into is a problem."""
         run = InstanceRun(self.policies, self.instance, self.context)
         due, problems = 0, []
+        taken: TakenTables = {}
         for source in run.list_sources():
             try:
-                found = run.look(source)
+                found = run.look(source, taken=taken)
                 stand = survey_jobs(source, run.connections)
             except Stopped:
                 raise

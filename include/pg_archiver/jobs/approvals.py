@@ -8,6 +8,7 @@ from typing import Any
 
 from pg_archiver.jobs.source import JobConnections, JobsSource
 from pg_archiver.ledger.jobs import JobKey, JobsTable
+from pg_archiver.policies.jobs import TABLE_ACTIONS, Action
 from pg_archiver.postgres.session import Row
 
 
@@ -90,5 +91,12 @@ def answer(request: ApprovalRequest, rejection: str | None, source: JobsSource, 
 
 
 def _describe(row: Row) -> str:
+    if row.action in TABLE_ACTIONS:
+        how = "without an archive, " if row.action == Action.DELETE else ""
+        rehearsed = f" Its rehearsal: {row.reason}" if row.reason else ""
+        return (
+            f"{row.action} rows of {row.table_name} that are older than {row.keep_days} days, {how}written by "
+            f"{row.owner}.{rehearsed}"
+        )
     names = [name for name in (row.proc_schema, row.proc_name, row.function_name) if name]
     return f"{row.action} {'.'.join(names)}, written by {row.owner}"

@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped
 from pg_archiver.jobs.call import Routine, check_config, find_procedure
-from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, require_procedure
+from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, refuse_shared_tables, require_procedure
 from pg_archiver.jobs.recovery import Recovery
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState, JobStateRow, StateChange
@@ -41,6 +42,8 @@ class Selection:
 
 
 EVERYTHING = Selection()
+# The tables of jobs, by their databases, each with the job whose it is.
+TakenTables = dict[tuple[str, TableName], str]
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def plan_jobs(
     most: int,
     has_ended: Callable[[str], bool],
     selection: Selection = EVERYTHING,
+    taken: TakenTables | None = None,
     dry_run: bool = False,
 ) -> JobsPlan:
     """Look after the jobs of one database, and take those that are due for this Airflow run.
@@ -96,6 +100,7 @@ def plan_jobs(
         has_ended: tells whether the Airflow run of such an id has ended, or is gone. Where it raises an ArchiverError,
             that run counts as going on, and it is a problem.
         selection: what the form asks for.
+        taken: the tables of jobs in databases of the instance that were looked into before; those found are added.
         dry_run: write nothing; the claims are then of all jobs that are selected, and none of them is taken.
 
     Raises:
@@ -103,17 +108,27 @@ def plan_jobs(
     """
     with connections.open_archiver(source.database) as session:
         tables = JobTables(session)
+        taken = {} if taken is None else taken
         if dry_run:
-            return _Look(source, connections, session, selection).list_selected() if tables.exists() else JobsPlan()
+            found = tables.exists()
+            return _Look(source, connections, session, selection, taken).list_selected() if found else JobsPlan()
         tables.migrate()
-        return _Look(source, connections, session, selection).plan(run_id, most, has_ended)
+        return _Look(source, connections, session, selection, taken).plan(run_id, most, has_ended)
 
 
 class _Look:
     """One look into a database of jobs."""
 
-    def __init__(self, source: JobsSource, connections: JobConnections, session: Session, selection: Selection) -> None:
+    def __init__(
+        self,
+        source: JobsSource,
+        connections: JobConnections,
+        session: Session,
+        selection: Selection,
+        taken: TakenTables,
+    ) -> None:
         """Read what the server has; the session is the archiver's on the database of the jobs."""
+        self._taken = taken
         self._source = source
         self._connections = connections
         self._selection = selection
@@ -133,7 +148,7 @@ class _Look:
             if isinstance(one, Refusal):
                 self._tell(one.key, one.row, one.reason)
             else:
-                claims.append(self._claim(one.key, one.row.job_name, "manual", one.definition, ""))
+                claims.append(self._claim(one.key, one.row.job_name, one.row.action, "manual", one.definition, ""))
         return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
 
     def plan(self, run_id: str, most: int, has_ended: Callable[[str], bool]) -> JobsPlan:
@@ -150,7 +165,7 @@ class _Look:
         for one in found:
             if isinstance(one, Refusal) and one.is_new:
                 self._tell(one.key, one.row, one.reason)
-        changes += self._ask_databases([one for one in found if isinstance(one, Candidate)], now)
+        changes += self._plan([one for one in found if isinstance(one, Candidate)], now)
         self._table.write_states(changes)
         spoken_of = {one.key for one in found}
         self._table.drop_states([state.key for state in states if state.key not in spoken_of])
@@ -188,7 +203,7 @@ class _Look:
             except ArchiverError as error:
                 self._problems.append(Problem(self._source.database, str(error)))
         self._table.requeue(ended)
-        found = Recovery(self._source.database, self._table, self._connections, self._existing, names).recover(states)
+        found = Recovery(self._source, self._table, self._connections, self._existing, names).recover(states)
         self._notes += found.notes
         self._problems += [
             Problem(database, f"{told}. Jobs that may have ended there are not started again before that is known")
@@ -200,14 +215,26 @@ class _Look:
         of_job: dict[int, list[JobStateRow]] = {}
         for state in states:
             of_job.setdefault(state.key.job_id, []).append(state)
-        return [one for row in rows for one in judge_job(self._source, row, self._usable, of_job.get(row.job_id, []))]
+        found = [one for row in rows for one in judge_job(self._source, row, self._usable, of_job.get(row.job_id, []))]
+        return refuse_shared_tables(found, self._source.database, self._taken)
+
+    def _plan(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
+        """Return the plans of those that are new, have changed, or are looked at again.
+
+        What calls a procedure asks its database; what works on a table is rehearsed there.
+        """
+        run_now = self._selection.run_now
+        due = [
+            one for one in candidates if one.needs_look(now, run_now=run_now and self._is_selected(one.row, one.key))
+        ]
+        changes = [one.accept(self._source, None, now) for one in due if not one.calls]
+        return changes + self._ask_databases([one for one in due if one.calls], now)
 
     def _ask_databases(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
-        """Return the plans of those that are new, have changed, or are looked at again: their databases have a say."""
+        """Return the plans of those that call procedures: their databases have a say."""
         of_database: dict[str, list[Candidate]] = {}
         for one in candidates:
-            if one.needs_look(now, run_now=self._selection.run_now and self._is_selected(one.row, one.key)):
-                of_database.setdefault(one.key.database, []).append(one)
+            of_database.setdefault(one.key.database, []).append(one)
         changes: list[StateChange] = []
         for database, asked in sorted(of_database.items()):
             answers: list[StateChange] = []
@@ -272,12 +299,12 @@ class _Look:
             chosen.jobs or None, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now
         )
         return [
-            self._claim(taken.key, taken.job_name, taken.caused_by, taken.definition, run_id)
+            self._claim(taken.key, taken.job_name, taken.action, taken.caused_by, taken.definition, run_id)
             for taken in self._table.claim_due(run_id, most, choice)
         ]
 
-    def _claim(self, key: JobKey, name: str, cause: str, definition: str, run_id: str) -> Claim:
-        return Claim(self._source.database, key.database, key.job_id, name, cause, definition, run_id)
+    def _claim(self, key: JobKey, name: str, action: str, cause: str, definition: str, run_id: str) -> Claim:
+        return Claim(self._source.database, key.database, key.job_id, name, cause, definition, run_id, action)
 
     def _is_selected(self, row: JobRow, key: JobKey) -> bool:
         chosen = self._selection

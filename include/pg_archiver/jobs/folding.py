@@ -12,6 +12,7 @@ from pg_archiver.jobs.timing import Standing, plan_after
 from pg_archiver.ledger.job_runs import EndedRun, JobRunLog
 from pg_archiver.ledger.jobs import JobKey, JobsTable, JobState, JobStateRow
 from pg_archiver.policies.jobs import Job
+from pg_archiver.policies.jobs_settings import JobsSettings
 
 # From the system's own source, so that processes that were forked at once do not draw the same.
 _random = random.SystemRandom()
@@ -28,6 +29,7 @@ class Folder:
 
     table: JobsTable
     log: JobRunLog
+    settings: JobsSettings
     jitter: Callable[[], float] = draw_jitter
 
     def fold(self, run: EndedRun) -> Standing | None:
@@ -51,5 +53,5 @@ class Folder:
             # One that cannot be used by now is refused by the next plan.
             with suppress(PolicyError):
                 job = Job.from_row(row.as_mapping())
-                return plan_after(job, run, state, now=self.table.now(), jitter=self.jitter())
+                return plan_after(job, run, state, self.settings, now=self.table.now(), jitter=self.jitter())
         return Standing(JobState.IDLE, None, state.reason)

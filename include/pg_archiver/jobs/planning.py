@@ -6,15 +6,17 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import JobRefused, PolicyError
 from pg_archiver.jobs.call import refuse_unlisted
 from pg_archiver.jobs.source import JobsSource
-from pg_archiver.jobs.timing import plan_first, plan_look
+from pg_archiver.jobs.timing import REHEARSED_FIRST, find_earliest, is_unrehearsed, plan_first, plan_look
 from pg_archiver.ledger.jobs import JobKey, JobRow, JobState, JobStateRow, StateChange
-from pg_archiver.policies.jobs import EVERY_DATABASE, Job
+from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Job
+from pg_archiver.policies.table_jobs import TableJob
 
 # Beside a definition that was not even looked at in its database, so that it is as soon as it may be.
 _UNSEEN = "refused "
@@ -29,13 +31,22 @@ class Candidate:
     job: Job
     definition: str
     state: JobStateRow | None
+    table: TableJob | None = None
+
+    @property
+    def calls(self) -> bool:
+        """Whether it calls a procedure, which its database has to be asked about before it is planned."""
+        return self.job.action not in TABLE_ACTIONS
 
     def accept(self, source: JobsSource, note: str | None, now: datetime) -> StateChange:
-        """Return its plan, now that its database allows it too."""
+        """Return its plan, now that its database allows it too. What takes rows away is rehearsed first, at once."""
+        if is_unrehearsed(self.job, self.definition, self.state):
+            start = now if self.job.scheduled else None
+            return StateChange(self.key, self.definition, JobState.IDLE, REHEARSED_FIRST, start)
         approved = self.state is not None and self.state.approved_definition == self.definition
         waits = self.job.action in source.instance.settings.approve and not approved
         state = JobState.WAITING if waits else JobState.IDLE
-        return StateChange(self.key, self.definition, state, note, self._next_start(now))
+        return StateChange(self.key, self.definition, state, note, self._next_start(source, now))
 
     def refuse(self, reason: str, now: datetime) -> StateChange:
         """Return that it is refused by its database, until it would be due, when it is looked at again."""
@@ -53,11 +64,12 @@ class Candidate:
             return True
         return self.state.state is JobState.REFUSED and (run_now or _is_due(self.state, now))
 
-    def _next_start(self, now: datetime) -> datetime | None:
+    def _next_start(self, source: JobsSource, now: datetime) -> datetime | None:
         if self.state and self.state.definition == self.definition and _is_due(self.state, now):
             # It was refused when it was due.
             return self.state.next_start
-        return plan_first(self.job, self.state, now)
+        grace = timedelta(minutes=source.instance.settings.grace_minutes)
+        return plan_first(self.job, self.state, find_earliest(self.job, self.state, grace, now))
 
 
 @dataclass(frozen=True)
@@ -123,10 +135,64 @@ def judge_job(
     if reason := refuse_by_rules(source, row, job) or _refuse_missing(source, job, databases):
         return [*_refuse(source, row, _UNSEEN + definition, reason, states)]
     known = {state.key: state for state in states}
-    return [
-        Candidate(key, row, job, definition, known.get(key))
-        for key in (JobKey(row.job_id, database) for database in _list_targets(source, job, databases))
-    ]
+    found: list[Candidate | Refusal] = []
+    for database in _list_targets(source, job, databases):
+        key = JobKey(row.job_id, database)
+        try:
+            table = find_table(source, row, job, database)
+        except PolicyError as error:
+            found.append(_refuse_one(key, row, _UNSEEN + definition, str(error), known.get(key)))
+        else:
+            found.append(Candidate(key, row, job, definition, known.get(key), table))
+    return found
+
+
+def find_table(source: JobsSource, row: JobRow, job: Job, database: str) -> TableJob | None:
+    """Return the table from which a job takes rows away, None if it is not of that kind.
+
+    Raises:
+        PolicyError: the reviewed file has something against it, or its settings cannot be used.
+    """
+    if job.action not in TABLE_ACTIONS:
+        return None
+    return source.instance.find_table(job, database, from_file=row.source == "file")
+
+
+def refuse_shared_tables(
+    found: Sequence[Candidate | Refusal], source_database: str, taken: dict[tuple[str, TableName], str]
+) -> list[Candidate | Refusal]:
+    """Return the same, but refuse jobs that work on one table: whose N counts is not known.
+
+    Args:
+        found: what was judged of all jobs of a database.
+        source_database: that database.
+        taken: the tables of jobs in other databases of the instance, each with its job; those of this one are added.
+    """
+    of_table: dict[tuple[str, TableName], list[str]] = {}
+    for one in found:
+        if isinstance(one, Candidate) and one.table:
+            of_table.setdefault((one.key.database, one.table.table), []).append(one.row.job_name)
+    judged: list[Candidate | Refusal] = []
+    for one in found:
+        others: list[str] = []
+        if isinstance(one, Candidate) and one.table:
+            place = one.key.database, one.table.table
+            others = [f"job {name!r}" for name in of_table[place] if name != one.row.job_name]
+            others += [taken[place]] if place in taken else []
+            if others:
+                reason = (
+                    f"job {one.row.job_name!r}: table {one.table.table} of database {one.key.database} is also that of "
+                    f"{others[0]}, so whose days count is not known. Nothing was done. Fix: delete one of them"
+                )
+                judged.append(_refuse_one(one.key, one.row, _UNSEEN + one.definition, reason, one.state))
+                continue
+        judged.append(one)
+    taken |= {
+        place: f"job {names[0]!r} in database {source_database}"
+        for place, names in of_table.items()
+        if place not in taken
+    }
+    return judged
 
 
 def _is_due(state: JobStateRow, now: datetime) -> bool:
@@ -139,9 +205,13 @@ def _refuse(
     """Yield the refusal wherever the job was planned before, so that its statistics stay, or else where it would be."""
     known: dict[JobKey, JobStateRow | None] = {state.key: state for state in states}
     for key, state in (known or {JobKey(row.job_id, row.database_name or source.database): None}).items():
-        before = state and (state.state, state.definition, state.reason)
-        change = StateChange(key, definition, JobState.REFUSED, reason)
-        yield Refusal(key, row, change, before != (change.state, change.definition, change.reason))
+        yield _refuse_one(key, row, definition, reason, state)
+
+
+def _refuse_one(key: JobKey, row: JobRow, definition: str, reason: str, state: JobStateRow | None) -> Refusal:
+    before = state and (state.state, state.definition, state.reason)
+    change = StateChange(key, definition, JobState.REFUSED, reason)
+    return Refusal(key, row, change, before != (change.state, change.definition, change.reason))
 
 
 def _refuse_missing(source: JobsSource, job: Job, databases: Collection[str]) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pg_archiver.errors import ArchiverError, Stopped
 from pg_archiver.jobs.folding import Folder
-from pg_archiver.jobs.source import JobConnections
+from pg_archiver.jobs.source import JobConnections, JobsSource
 from pg_archiver.ledger.job_runs import MOST_UNFOLDED, EndedRun, JobRunLog
 from pg_archiver.ledger.jobs import JobKey, JobsTable, JobState, JobStateRow, StateChange
 from pg_archiver.ledger.locks import control_lock, execute_lock
@@ -32,14 +32,14 @@ class Recovery:
     """A look after the jobs of one database that are written as running.
 
     Attributes:
-        source_database: the database of the jobs.
+        source: the database of the jobs.
         table: the jobs.
         connections: how databases are reached.
         databases: those that the server has; a job in another one has nobody at work on it.
         names: the jobs' names by their numbers.
     """
 
-    source_database: str
+    source: JobsSource
     table: JobsTable
     connections: JobConnections
     databases: Collection[str]
@@ -76,10 +76,10 @@ class Recovery:
             notes: list[str] = []
             uncounted = set(free)
             if free and log.exists():
-                for run in log.list_open(self.source_database):
+                for run in log.list_open(self.source.database):
                     if JobKey(run.job_id, run.database) in free:
                         log.close_crashed(run.id)
-                ended = log.list_unfolded(self.source_database)
+                ended = log.list_unfolded(self.source.database)
                 for run_ended in ended:
                     key = JobKey(run_ended.job_id, run_ended.database)
                     if key in free or not self._is_running(key):
@@ -93,7 +93,7 @@ class Recovery:
         return notes
 
     def _fold(self, log: JobRunLog, run: EndedRun) -> list[str]:
-        standing = Folder(self.table, log).fold(run)
+        standing = Folder(self.table, log, self.source.instance.settings).fold(run)
         if standing is None or not run.crashed:
             return []
         return [
@@ -109,11 +109,11 @@ class Recovery:
     @contextmanager
     def _both_locks(self, session: Session, job_id: int) -> Generator[bool]:
         """Hold both locks of a job's run if they are free; yield whether they were."""
-        with session.try_advisory_lock(control_lock(self.source_database, job_id)) as control:
+        with session.try_advisory_lock(control_lock(self.source.database, job_id)) as control:
             if not control:
                 yield False
                 return
-            with session.try_advisory_lock(execute_lock(self.source_database, job_id)) as execute:
+            with session.try_advisory_lock(execute_lock(self.source.database, job_id)) as execute:
                 yield execute
 
     def _give_back(self, state: JobStateRow) -> None:

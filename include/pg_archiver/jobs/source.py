@@ -10,20 +10,31 @@ from typing import Any
 from pg_archiver.ledger.jobs import JobKey
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.table_jobs import TableJob
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
+from pg_archiver.s3.bucket import Bucket
 
 
 @dataclass(frozen=True)
 class JobConnections:
     """How the databases of one server are reached; only the seam to Airflow knows connections.
 
-    Each is called with the name of a database and opens a session that ends with its block. The first is the archiver's
-    own login, which writes; the second is the login of its own that runs the tenants' procedures.
+    Attributes:
+        open_archiver: opens a session of the archiver's own login on a database, which ends with its block.
+        open_procedures: the same, of the login of its own that runs the tenants' procedures.
+        open_table: opens one for a step of the work on a table: the table with its settings, and the step.
+        open_bucket: returns the bucket of a table.
+        find_stop: returns why rows of a table may not go now, by what people have set meanwhile; None if they may.
+            What it raises keeps them.
     """
 
     open_archiver: Callable[[str], AbstractContextManager[Session]]
     open_procedures: Callable[[str], AbstractContextManager[ProceduresSession]]
+    open_table: Callable[[TableJob, str], AbstractContextManager[Session]]
+    open_bucket: Callable[[TablePolicy], Bucket]
+    find_stop: Callable[[TableJob], str | None]
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class Claim:
         cause: why it is due: schedule, retry, event or manual.
         definition: the digest of the row as it was planned. A row that says something else by now is not run.
         claimed_by: the run that took it, as `plan_jobs` was told. Nobody else runs it.
+        action: what it does.
+        keep_days: the N that the form of the run asks for; None for the job's own.
     """
 
     source_database: str
@@ -65,6 +78,8 @@ class Claim:
     cause: str
     definition: str
     claimed_by: str
+    action: str = "call"
+    keep_days: int | None = None
 
     @property
     def key(self) -> JobKey:

@@ -62,7 +62,10 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class EndedRun:
-    """A run of a job that has ended, or that was found to have crashed."""
+    """A run of a job that has ended, or that was found to have crashed.
+
+    `told` is what it said of itself where it worked on a table, which never holds a row.
+    """
 
     id: int
     job_id: int
@@ -75,6 +78,7 @@ class EndedRun:
     rows: int | None = None
     bytes: int | None = None
     sqlerrcode: str | None = None
+    told: str | None = None
 
 
 class JobRunLog:
@@ -95,6 +99,10 @@ class JobRunLog:
     def end(self, run: int, end: RunEnd) -> bool:
         """Write how a run ended; return False where somebody had closed it as a crash, which it stays."""
         return self._session.execute("ledger/job_runs/end", id=run, **asdict(end)) == 1
+
+    def add_rows(self, run: int, rows: int, size: int = 0) -> None:
+        """Add rows that go in the same transaction, and bytes, so that they count if they are gone and only then."""
+        self._session.execute("ledger/job_runs/add_rows", id=run, rows=rows, bytes=size)
 
     def list_open(self, source_database: str) -> list[OpenRun]:
         """Return the runs without an end, of jobs of this source database."""
@@ -181,4 +189,5 @@ def _make_ended(row: Row) -> EndedRun:
         row.rows,
         row.bytes,
         row.sqlerrcode,
+        row.told,
     )

@@ -100,6 +100,8 @@ class JobStateRow:
     airflow_run_id: str | None
     approved_definition: str | None
     rehearsed_at: datetime | None
+    rehearsed_definition: str | None
+    asked_at: datetime | None
     last_start: datetime | None
     last_finish: datetime | None
     last_run_success: bool | None
@@ -127,6 +129,7 @@ class ClaimedJob:
 
     key: JobKey
     job_name: str
+    action: str
     definition: str
     next_start: datetime | None
     caused_by: str
@@ -225,7 +228,12 @@ class JobsTable:
         )
         return [
             ClaimedJob(
-                JobKey(row.job_id, row.database_name), row.job_name, row.definition, row.next_start, row.caused_by
+                JobKey(row.job_id, row.database_name),
+                row.job_name,
+                row.action,
+                row.definition,
+                row.next_start,
+                row.caused_by,
             )
             for row in rows
         ]

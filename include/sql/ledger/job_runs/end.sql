@@ -1,11 +1,11 @@
--- One that was closed as a crash has ended, and stays as it is.
+-- One that was closed as a crash has ended, and stays as it is. What was counted with the rows that went stays counted.
 UPDATE archiver.job_runs
 SET
     finished_at = clock_timestamp(),
     succeeded = %(succeeded)s,
     crashed = false,
-    rows = %(rows)s,
-    bytes = %(bytes)s,
+    rows = coalesce(%(rows)s, rows),
+    bytes = coalesce(%(bytes)s, bytes),
     sqlerrcode = %(sqlerrcode)s,
     err_message = %(err_message)s,
     output = %(output)s

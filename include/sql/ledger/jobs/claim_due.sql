@@ -1,7 +1,7 @@
 -- What is due, the longest first, is this run's alone: others skip what one of them looks at. What this run has taken
 -- before, and not begun, is still its own: its task may have died before it could hand that on.
 WITH due AS MATERIALIZED (
-    SELECT state.job_id, state.database_name, job.job_name
+    SELECT state.job_id, state.database_name, job.job_name, job.action
     FROM archiver.job_state AS state
     JOIN archiver.jobs AS job USING (job_id)
     WHERE
@@ -24,9 +24,9 @@ claimed AS (
     FROM due
     WHERE state.job_id = due.job_id AND state.database_name = due.database_name
     RETURNING
-        state.job_id, state.database_name, due.job_name, state.definition, state.next_start,
+        state.job_id, state.database_name, due.job_name, due.action, state.definition, state.next_start,
         CASE WHEN %(run_now)s THEN 'manual' ELSE state.due_by END AS caused_by
 )
-SELECT job_id, database_name, job_name, definition, next_start, caused_by
+SELECT job_id, database_name, job_name, action, definition, next_start, caused_by
 FROM claimed
 ORDER BY next_start, job_id, database_name

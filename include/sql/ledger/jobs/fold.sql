@@ -18,6 +18,7 @@ WITH folded AS (
         last_folded = %(run)s,
         last_folded_start = %(started_at)s,
         rehearsed_at = CASE WHEN %(dry_run)s AND %(succeeded)s THEN %(finished_at)s ELSE rehearsed_at END,
+        rehearsed_definition = CASE WHEN %(dry_run)s AND %(succeeded)s THEN definition ELSE rehearsed_definition END,
         last_start = CASE WHEN %(dry_run)s THEN last_start ELSE %(started_at)s END,
         last_finish = CASE WHEN %(dry_run)s THEN last_finish ELSE %(finished_at)s END,
         last_successful_finish = CASE
