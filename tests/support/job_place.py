@@ -17,10 +17,13 @@ from pg_archiver.jobs.run import AirflowRun, JobResult, run_claimed
 from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
 from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.table_jobs import Tenant
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import FOLDER
 from pg_archiver.runtime.stopping import Stop
+from pg_archiver.s3.bucket import Bucket
 from tests.support.procedures import APP, procedure
 
 _Session = TypeVar("_Session", bound=Session)
@@ -36,7 +39,8 @@ STATE = (
 class JobPlace:
     """A control database and others of the same server, each with a schema `app` of procedures.
 
-    `opened` is every session that was opened, by the login's word and the database.
+    `opened` is every session that was opened, by the login's word and the database. `bucket` is where rows of jobs go,
+    and `stops` is why they may not, as a person sets it in Airflow.
     """
 
     server: PostgresServer
@@ -49,6 +53,9 @@ class JobPlace:
     stop: Stop = field(default_factory=Stop)
     opened: list[tuple[str, str]] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
+    bucket: Bucket | None = None
+    tenants: dict[str, tuple[Tenant, ...]] = field(default_factory=dict)
+    stops: list[str] = field(default_factory=list)
 
     @classmethod
     @contextmanager
@@ -99,7 +106,11 @@ class JobPlace:
     @property
     def source(self) -> JobsSource:
         file_jobs = {self.control: self.file_jobs} if self.file_jobs else {}
-        return JobsSource(InstanceJobs("rds_main", self.settings, self.targets, file_jobs), self.control)
+        defaults = {} if self.bucket is None else {"bucket": self.bucket.name}
+        instance = InstanceJobs(
+            "rds_main", self.settings, self.targets, file_jobs, tenants=self.tenants, defaults=defaults
+        )
+        return JobsSource(instance, self.control)
 
     @property
     def connections(self) -> JobConnections:
@@ -115,8 +126,19 @@ class JobPlace:
 
             return open_session
 
+        archiver = opener("archiver", Session, self.archive)
+
+        def open_bucket(policy: TablePolicy) -> Bucket:
+            assert self.bucket is not None
+            assert self.bucket.name == policy.bucket
+            return self.bucket
+
         return JobConnections(
-            opener("archiver", Session, self.archive), opener("procedures", ProceduresSession, self.login)
+            archiver,
+            opener("procedures", ProceduresSession, self.login),
+            lambda table, _step: archiver(table.database),
+            open_bucket,
+            lambda _table: self.stops[0] if self.stops else None,
         )
 
     def define(self, body: str, name: str = "app.job", database: str | None = None, **parts: str) -> None:
@@ -191,8 +213,12 @@ class JobPlace:
         )
         assert done.returncode == 0, done.stderr
 
-    def run(self, claim: Claim, *, dry_run: bool = False) -> JobResult:
-        return run_claimed(claim, self.source, self.connections, RUN, dry_run=dry_run)
+    def run(self, claim: Claim, *, dry_run: bool = False, connections: JobConnections | None = None) -> JobResult:
+        return run_claimed(claim, self.source, connections or self.connections, RUN, dry_run=dry_run)
+
+    def run_due(self, run_id: str = "run 1") -> list[JobResult]:
+        """Runs what is due, as one run of the DAG does."""
+        return [self.run(claim) for claim in self.plan(run_id).claims]
 
     def run_once(self, name: str = "rollup") -> JobResult:
         """Lets a job be due, takes it and runs it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pg_archiver.ledger.jobs import JobKey
 from pg_archiver.policies.jobs import Job
@@ -14,7 +14,10 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.table_jobs import TableJob
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
-from pg_archiver.s3.bucket import Bucket
+
+if TYPE_CHECKING:
+    # What chooses jobs needs nothing of S3, whose library takes memory.
+    from pg_archiver.s3.bucket import Bucket
 
 
 @dataclass(frozen=True)

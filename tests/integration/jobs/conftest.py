@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from dev.postgres import PostgresServer
+from dev.s3 import S3Server
 from tests.support.job_place import JobPlace
 from tests.support.place import Place
 from tests.support.procedures import Procedures
+from tests.support.table_jobs import TableJobs
+
+_numbers = count(1)
 
 WRITES = "INSERT INTO app.done VALUES (job_id, config);"
 
@@ -28,6 +33,13 @@ def three(server: PostgresServer) -> Iterator[JobPlace]:
         for target in place.targets:
             place.define(WRITES, database=target)
         yield place
+
+
+@pytest.fixture
+def tables(server: PostgresServer, moto: S3Server) -> Iterator[TableJobs]:
+    """A place with a table from which jobs take rows."""
+    with TableJobs.made(server, moto, f"tables_{next(_numbers)}") as made:
+        yield made
 
 
 @pytest.fixture

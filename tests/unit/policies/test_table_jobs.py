@@ -38,7 +38,9 @@ def job(action: str = "archive", config: Any = None) -> Job:
     )
 
 
-def found(database: str = "other", instance: InstanceJobs = WHOLE, *, from_file: bool = False, **config: Any) -> TableJob:
+def found(
+    database: str = "other", instance: InstanceJobs = WHOLE, *, from_file: bool = False, **config: Any
+) -> TableJob:
     return instance.find_table(job(config=EVENTS | config), database, from_file=from_file)
 
 
@@ -108,7 +110,9 @@ def test_tables_of_the_server_and_of_this_program_are_no_bodys_to_trim(table: st
 def test_a_table_that_the_file_archives_is_not_a_jobs_too() -> None:
     tenants = {"acme": (replace(ACME, tables=frozenset({TableName("app", "events")})),)}
     instance = replace(WHOLE, tenants=tenants)
-    refused(["table app.events of database acme is archived by the policy file, for client 'acme inc'"], "acme", instance)
+    refused(
+        ["table app.events of database acme is archived by the policy file, for client 'acme inc'"], "acme", instance
+    )
     assert found("acme", instance, table="app.others").table == TableName("app", "others")
 
 
