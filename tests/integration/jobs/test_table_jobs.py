@@ -120,11 +120,12 @@ def test_a_table_that_is_missing_is_skipped_counted_and_told_and_is_rehearsed_on
     assert result.ending is Ending.SUCCEEDED
     assert result.told.startswith("skipped: ")
     assert tables.stats() == (1, 1, 0, result.told)
+    schema, name = missing.split(".")
     tables.place.sql(
         tables.place.target,
-        f"CREATE SCHEMA IF NOT EXISTS {missing.split('.', maxsplit=1)[0]}; ALTER TABLE app.events RENAME TO {missing.split('.')[1]};"
-        f" ALTER TABLE app.{missing.split('.')[1]} SET SCHEMA {missing.split('.', maxsplit=1)[0]};"
-        f" GRANT USAGE ON SCHEMA {missing.split('.', maxsplit=1)[0]} TO PUBLIC",
+        f"CREATE SCHEMA IF NOT EXISTS {schema}; GRANT USAGE ON SCHEMA {schema} TO PUBLIC;"
+        f"ALTER TABLE app.events RENAME TO {name}x; ALTER TABLE app.{name}x SET SCHEMA {schema};"
+        f"ALTER TABLE {schema}.{name}x RENAME TO {name}",
     )
     assert tables.act().ending is Ending.REHEARSED
     assert tables.act().rows == GONE
