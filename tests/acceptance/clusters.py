@@ -19,9 +19,12 @@ from tests.acceptance.settings import (
     MEASURED,
     PROCEDURES,
     PROCESSED,
+    RETAINED,
+    RETAINING,
     SECOND_CLUSTER,
     SECOND_PROCEDURES,
 )
+from tests.support.role_scripts import run_role_script
 
 RUN_SECONDS = 240.0
 
@@ -30,6 +33,7 @@ DAGS = {
     PROCESSED: jobs_dag_id(DATABASE_CONNECTION),
     MEASURED: jobs_dag_id(SECOND_CLUSTER),
     APPROVED: jobs_dag_id(APPROVING),
+    RETAINED: jobs_dag_id(RETAINING),
 }
 # A row of a tenant, which is to be in no log of Airflow.
 CONTENT = "own words of a tenant 5521"
@@ -81,6 +85,9 @@ class Cluster:
 
     def add(self, procedure: str, config: str = "{}", application: str = "hdb") -> int:
         return int(self.sql(ADD, application, procedure, config)[0][0])
+
+    def run_role_script(self, script: str, **variables: str) -> None:
+        run_role_script(self.server, self.database, script, **variables)
 
     def drop_jobs(self) -> None:
         """Delete the jobs of the table, if the database has had any."""
@@ -140,7 +147,7 @@ def run_clusters(stack: Stack, api: AirflowApi, folder: Path) -> Iterator[dict[s
     with PostgresServer(folder) as second:
         second.create_database(MEASURED)
         servers = {PROCESSED: stack.postgres, APPROVED: stack.postgres, MEASURED: second}
-        for conn_id, server in ((SECOND_CLUSTER, second), (APPROVING, stack.postgres)):
+        for conn_id, server in ((SECOND_CLUSTER, second), (RETAINING, second), (APPROVING, stack.postgres)):
             address = {"host": server.host, "port": server.port}
             api.set_connection(conn_id, "postgres", login=server.user, password=server.password, **address)
         for server in (stack.postgres, second):
@@ -154,8 +161,10 @@ def run_clusters(stack: Stack, api: AirflowApi, folder: Path) -> Iterator[dict[s
             api.set_connection(conn_id, "postgres", login=LOGIN, password=PASSWORD, **address)
         for conn_id in (DATABASE_CONNECTION, SECOND_CLUSTER, APPROVING):
             api.set_pool(jobs_pool_name(conn_id), 2)
+        # One job after the other.
+        api.set_pool(jobs_pool_name(RETAINING), 1)
         for dag in DAGS.values():
             api.unpause(dag)
-        yield {name: Cluster(server, name, api) for name, server in servers.items()}
+        yield {name: Cluster(server, name, api) for name, server in (servers | {RETAINED: second}).items()}
         for dag in DAGS.values():
             api.pause(dag)

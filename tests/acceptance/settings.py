@@ -16,10 +16,12 @@ PROCESSED, MEASURED = "processed", "measured"
 SECOND_CLUSTER = "second_cluster"
 # The first server once more, where a person approves each job.
 APPROVED, APPROVING = "approved", "approving"
+# The second server once more, whose policies are rows of a table of its database `postgres`.
+RETAINED, RETAINING = "postgres", "retaining"
 PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # Of all instances: where one of them has no pool for maintenance, no run of that DAG ends.
-CONNECTIONS = (DATABASE_CONNECTION, SECOND_CLUSTER, APPROVING, WRONG_PASSWORD, NO_CONNECTION, NO_POOL)
+CONNECTIONS = (DATABASE_CONNECTION, SECOND_CLUSTER, APPROVING, RETAINING, WRONG_PASSWORD, NO_CONNECTION, NO_POOL)
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -143,6 +145,15 @@ def _jobs(procedures_conn_id: str, **others: object) -> dict[str, object]:
     return {**calls, "slots": 2, **others}
 
 
+_RETENTION: dict[str, object] = {
+    "database": RETAINED,
+    "databases": [RETAINED, "db1", "db2"],
+    "actions": ["archive", "delete"],
+    "approve": [],
+    "grace_minutes": 0,
+}
+
+
 def _client(name: str) -> dict[str, object]:
     said = {} if name in NOT_ENABLED else {"enabled": True}
     return {"name": name, **said, **_SPECIAL.get(name, {})}
@@ -163,6 +174,7 @@ POLICIES = {
         },
         {"conn_id": SECOND_CLUSTER, "jobs": _jobs(SECOND_PROCEDURES), "clients": [_client(MEASURED)]},
         {"conn_id": APPROVING, "jobs": _jobs(PROCEDURES, approve=["call"]), "clients": [_client(APPROVED)]},
+        {"conn_id": RETAINING, "jobs": _RETENTION, "clients": []},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},
         {"conn_id": NO_POOL, "jobs": _jobs(PROCEDURES), "clients": [_client(POOLLESS)]},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,10 +20,10 @@ from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.table_jobs import Tenant
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import FOLDER
 from pg_archiver.runtime.stopping import Stop
 from pg_archiver.s3.bucket import Bucket
 from tests.support.procedures import APP, procedure
+from tests.support.role_scripts import run_role_script
 
 _Session = TypeVar("_Session", bound=Session)
 RUN = AirflowRun("jobs__rds_main", "run 1", "worker")
@@ -198,20 +197,7 @@ class JobPlace:
 
     def run_script(self, script: str, database: str, **variables: str) -> None:
         """One of the scripts of roles, by psql, as a superuser."""
-        done = subprocess.run(
-            [
-                self.server.tool("psql"),
-                *("--no-psqlrc", "--quiet", "-f", FOLDER / "roles" / f"{script}.sql"),
-                *(word for name, value in variables.items() for word in ("-v", f"{name}={value}")),
-            ],
-            env=self.server.tool_environment(database),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            start_new_session=True,
-        )
-        assert done.returncode == 0, done.stderr
+        run_role_script(self.server, database, script, **variables)
 
     def run(self, claim: Claim, *, dry_run: bool = False, connections: JobConnections | None = None) -> JobResult:
         return run_claimed(claim, self.source, connections or self.connections, RUN, dry_run=dry_run)
