@@ -11,6 +11,7 @@ from psycopg import sql
 from dev.demo_clients import BANK, CLIENTS, EVENT_CLIENTS, DemoClient, Events
 from dev.demo_jobs import set_up_procedure
 from dev.demo_pgbench import Pgbench
+from dev.demo_policies import set_up_tables
 from dev.postgres import PostgresServer
 from dev.stack import BUCKET, Stack
 
@@ -51,6 +52,7 @@ def load(stack: Stack) -> datetime:
             if client.events:
                 _load_events(stack.postgres, client, client.events, now)
         set_up_procedure(stack.postgres)
+        set_up_tables(stack.postgres)
         pgbench.finish()
     finally:
         pgbench.stop()

@@ -1,6 +1,6 @@
 """The demo's job: a procedure of a client's database that Airflow runs by a login of its own, with statistics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,8 +21,9 @@ RUNS = 2
 _SQL = Path(__file__).parent / "demo_jobs.sql"
 _TIMEOUT_SECONDS = 300.0
 _STATS = """
-    SELECT job_id, job_name, total_runs, total_successes, total_failures, last_run_status, next_start
-    FROM archiver.job_stats WHERE source = 'file'
+    SELECT job_id, job_name, total_runs, total_successes, total_failures, last_run_status, next_start,
+        total_rows
+    FROM archiver.job_stats WHERE source <> 'dag' ORDER BY source, job_id
 """
 _WRONG_DAYS = """
     SELECT count(*) FROM app.events_by_day AS counted
@@ -42,6 +43,7 @@ class JobStats:
     failures: int
     last_status: str | None
     next_start: datetime | None
+    rows: int
 
 
 def set_up_procedure(postgres: PostgresServer) -> None:
@@ -77,26 +79,24 @@ def read_stats(stack: Stack) -> JobStats:
 
     Raises LookupError when it is not there.
     """
-    with stack.postgres.connect(CLIENT.database) as connection:
-        row = connection.execute(_STATS).fetchone()
-    if row is None:
+    found = list_stats(stack)
+    if not found:
         raise LookupError(f"archiver.job_stats of {CLIENT.database} has no job of the policy file")
-    return JobStats(*row)
+    return found[0]
 
 
-def job_lines(stats: JobStats) -> list[str]:
-    """Return a table of one line: the job, its runs, successes and failures, and when it starts next."""
-    start = f"{stats.next_start:%Y-%m-%d %H:%M} UTC" if stats.next_start else "-"
-    cells = [
-        ("job", "runs", "successes", "failures", "last", "next start"),
-        (
-            f"{CLIENT.name} / {stats.name}",
-            str(stats.runs),
-            str(stats.successes),
-            str(stats.failures),
-            stats.last_status or "-",
-            start,
-        ),
-    ]
+def list_stats(stack: Stack) -> list[JobStats]:
+    """Return the statistics of all jobs, that of the policy file first."""
+    with stack.postgres.connect(CLIENT.database) as connection:
+        return [JobStats(*row) for row in connection.execute(_STATS).fetchall()]
+
+
+def job_lines(jobs: Sequence[JobStats]) -> list[str]:
+    """Return a table of a line a job: its runs, successes, failures and rows, and when it starts next."""
+    cells = [("job", "runs", "successes", "failures", "last", "rows gone", "next start")]
+    for stats in jobs:
+        start = f"{stats.next_start:%Y-%m-%d %H:%M} UTC" if stats.next_start else "-"
+        counts = str(stats.runs), str(stats.successes), str(stats.failures)
+        cells.append((f"{CLIENT.name} / {stats.name}", *counts, stats.last_status or "-", f"{stats.rows:,}", start))
     widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import requests
 
-from dev import demo_data, demo_jobs
+from dev import demo_data, demo_jobs, demo_policies
 from dev import demo_rehearsal as rehearsal
 from dev.airflow_session import AirflowApiError
 from dev.demo_checks import Check, Evidence, checks
@@ -76,6 +76,8 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
         pgbench.stop()
     phases.begin("a job: the policy file's rollup of acme, by a login of its own")
     failed += _verdicts(demo_jobs.CLIENT.name, demo_jobs.run_job(stack))
+    phases.begin("policies in a table: one that archives, and one that deletes once a person has approved it")
+    failed += _verdicts(demo_jobs.CLIENT.name, demo_policies.run_policies(stack))
     phases.begin("reading tables and objects from outside")
     added = pgbench.transactions - filled
     seen = []
@@ -85,7 +87,7 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
     phases.begin("checking")
     failed += [name for one in seen for name in _verdicts(one.client.name, checks(one))]
     phases.begin("what was done")
-    job_lines = demo_jobs.job_lines(demo_jobs.read_stats(stack))
+    job_lines = demo_jobs.job_lines(demo_jobs.list_stats(stack))
     proof = [] if failed else [proof_line(seen), ""]
     print("\n".join([*proof, *table_lines(seen), "", *job_lines, "", *closing_lines(stack, seen)]), flush=True)
     return failed
