@@ -46,7 +46,19 @@ def looks(databases: JobDatabases, folder: Path, jobs: int, times: int) -> dict[
     return found
 
 
-def _look(databases: JobDatabases, folder: Path, expected: int) -> dict[str, float]:
+def look_at_policies(databases: JobDatabases, folder: Path, jobs: int, times: int) -> list[dict[str, float]]:
+    """Returns the same of looks at so many new policies in a table, one of which is refused, and alone."""
+    _look(databases, folder, 0)
+    found = []
+    for _ in range(times):
+        databases.delete_jobs()
+        databases.insert_policies(jobs)
+        found.append(_look(databases, folder, jobs - 1, refused=1))
+    databases.delete_jobs()
+    return found
+
+
+def _look(databases: JobDatabases, folder: Path, expected: int, refused: int = 0) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-m", "bench.choosing"],
         input=json.dumps({"postgres": databases.server.dsn(), "policies": str(databases.write_policies(folder))}),
@@ -57,7 +69,8 @@ def _look(databases: JobDatabases, folder: Path, expected: int) -> dict[str, flo
         check=True,
     )
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer.pop("problems") == [], "each job can be run"
+    problems = answer.pop("problems")
+    assert len(problems) == refused, problems
     assert answer.pop("claims") == expected
     return dict(answer)
 

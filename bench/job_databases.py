@@ -42,6 +42,18 @@ _INSERT = """
         %(interval)s::interval, %(cron)s, %(first)s::timestamptz
     FROM generate_series(1, %(jobs)s) AS number
 """
+# Policies as rows: each archives a table of its own, and the last one keeps less than it may.
+_INSERT_POLICIES = """
+    INSERT INTO archiver.jobs (job_name, action, database_name, config, cron_schedule)
+    SELECT
+        'policy ' || number, 'archive', 'tenant' || number %% %(tenants)s,
+        jsonb_build_object(
+            'table', 'app.events_' || number, 'timestamp_column', 'triggered_at', 'batch_size', 1000,
+            'keep_days', CASE WHEN number = %(jobs)s THEN 0 ELSE 30 END
+        ),
+        '0 0 * * *'
+    FROM generate_series(1, %(jobs)s) AS number
+"""
 _RUNS = """
     SELECT job_id, started_at, finished_at, succeeded FROM archiver.job_runs WHERE job_id IS NOT NULL
 """
@@ -97,7 +109,7 @@ class JobDatabases:
         jobs = {
             "database": CONTROL,
             "databases": [f"{TENANT}[0-9]*"],
-            "actions": ["call"],
+            "actions": ["archive", "call"],
             "procedures": ["app.*"],
             "procedures_conn_id": PROCEDURES_CONNECTION,
             "slots": SLOTS,
@@ -119,6 +131,11 @@ class JobDatabases:
         }
         with self.server.connect(CONTROL) as connection:
             connection.execute(_INSERT.encode(), values)
+
+    def insert_policies(self, jobs: int) -> None:
+        """Inserts so many jobs that archive, in the databases in turn; the last of them cannot be used."""
+        with self.server.connect(CONTROL) as connection:
+            connection.execute(_INSERT_POLICIES.encode(), {"jobs": jobs, "tenants": self.tenants})
 
     def delete_jobs(self) -> None:
         """Deletes all jobs, and with them what was counted of them."""

@@ -8,10 +8,14 @@ from tests.faults.account import Verdict
 from tests.faults.job_kills import choices, points, prepared, tried
 from tests.faults.kills import Kill, Worker
 from tests.faults.place import Place
+from tests.faults.table_job_kills import TableTrial
+from tests.faults.table_job_kills import choices as table_choices
 from tests.faults.tally import Tally, kill_at_random, say
 from tests.support.job_place import JobPlace
+from tests.support.table_jobs import TableJobs
 
 RANDOM_KILLS = 100
+RANDOM_TABLE_KILLS = 50
 
 
 def try_jobs(tally: Tally, place: Place, _: Worker) -> None:
@@ -28,3 +32,29 @@ def try_jobs(tally: Tally, place: Place, _: Worker) -> None:
             tally.add(f"job killed {kill.point} ({kill.occurrence})", partial(checked, f"point {number}", kill))
         say(f"SIGKILL of jobs at {RANDOM_KILLS} random instants")
         kill_at_random(tally, "job", RANDOM_KILLS, lambda number, instant: checked(f"instant {number}", None, instant))
+    try_table_jobs(tally, place)
+
+
+def try_table_jobs(tally: Tally, place: Place) -> None:
+    with (
+        TableJobs.made(place.server, place.s3, "killed_tables") as tables,
+        Worker.started("tests.faults.job_worker") as worker,
+    ):
+        trial = TableTrial(tables, place.s3, worker)
+
+        def checked(name: str, action: str, kill: Kill | None = None, instant: float | None = None) -> Verdict:
+            trial.run(name, action, kill, instant)
+            return Verdict()
+
+        for action in ("archive", "delete"):
+            chosen = table_choices(trial.points(action))
+            say(f"SIGKILL of jobs that {action} at {len({kill.point for kill in chosen})} points")
+            for number, kill in enumerate(chosen):
+                tried_one = partial(checked, f"{action}_{number}", action, kill)
+                tally.add(f"job that says {action} killed {kill.point} ({kill.occurrence})", tried_one)
+
+            def at_random(number: int, instant: float, action: str = action) -> Verdict:
+                return checked(f"{action}_at_{number}", action, None, instant)
+
+            say(f"SIGKILL of jobs that {action} at {RANDOM_TABLE_KILLS} random instants")
+            kill_at_random(tally, f"job that says {action}", RANDOM_TABLE_KILLS, at_random)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import boto3
+
 from dev.postgres import PostgresServer
 from pg_archiver.policies.jobs_settings import JobsSettings
 from pg_archiver.postgres.calls import Call, CallEnd
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.points import Reach, instrument
 from tests.faults.worker import reaching, serve
 from tests.support.job_place import JobPlace
@@ -40,6 +43,7 @@ def place_of(order: dict[str, Any]) -> JobPlace:
         order["archive"],
         order["login"],
         JobsSettings.model_validate_json(order["settings"], strict=False),
+        bucket=Bucket(boto3.client("s3", **order["s3"]), order["bucket"]) if order["bucket"] else None,
     )
 
 
@@ -52,6 +56,7 @@ def order_of(place: JobPlace) -> dict[str, Any]:
         "archive": place.archive,
         "login": place.login,
         "settings": place.settings.model_dump_json(),
+        "bucket": place.bucket and place.bucket.name,
     }
 
 
