@@ -58,6 +58,7 @@ bench-reclaim: $(VENV)/installed
 # Half an hour. SCALE=small: a tenth or less of the jobs, some minutes; nothing is written to the docs.
 bench-jobs: $(VENV)/installed
 	$(RUN) -m bench.jobs
+	$(RUN) -m bench.policy_rows
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .

@@ -145,8 +145,24 @@ def table(result: Mapping[str, Any]) -> str:
         ["ours of these", f"{result['jobs_of_bare_tasks']:.2f}x"],
         ["a lone job, from when it is due to its start", f"{result['start_delay_s']:.1f} s"],
         [f"{pg_cron.NAME}, the same", "not measured" if theirs is None else f"{theirs:.3f} s"],
+        *_cells_of_policies(result),
     ]
     return f"{head}\n{markdown_table(('measured', ''), cells)}"
+
+
+def _cells_of_policies(result: Mapping[str, Any]) -> list[list[str]]:
+    """What `bench.policy_rows` has added, if it has run."""
+    if "choose_policies_s" not in result:
+        return []
+    return [
+        [
+            f"choosing among {result['policies']:,} new policies in {result['policy_databases']} databases, one of which "
+            "cannot be used",
+            f"{result['choose_policies_s']:.1f} s, {result['choose_policies_peak_mb']:.0f} MB",
+        ],
+        ["`delete`, of a bare loop of the same DELETE", f"{result['purge_x_loop']:.2f}x"],
+        ["`delete`, of 1,000 rows every ten seconds", f"{result['purge_x_seed']:.0f}x"],
+    ]
 
 
 def _s(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dev.postgres import PostgresServer
-from dev.s3 import S3Server
+from dev.s3 import RcloneS3
 from tests.faults.chance import seeded
 from tests.faults.kills import Kill, NotReached, Worker
 from tests.faults.table_job_kills import TableTrial, choices
@@ -18,12 +18,12 @@ ACTIONS = pytest.mark.parametrize("action", ["archive", "delete"])
 
 
 @pytest.fixture(scope="module")
-def trial(server: PostgresServer, s3: S3Server) -> Iterator[TableTrial]:
+def trial(server: PostgresServer, rclone: RcloneS3) -> Iterator[TableTrial]:
     with (
-        TableJobs.made(server, s3, "killed_tables") as tables,
+        TableJobs.made(server, rclone, "killed_tables") as tables,
         Worker.started("tests.faults.job_worker") as worker,
     ):
-        yield TableTrial(tables, s3, worker)
+        yield TableTrial(tables, rclone, worker)
 
 
 @ACTIONS
