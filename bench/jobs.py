@@ -156,8 +156,8 @@ def _cells_of_policies(result: Mapping[str, Any]) -> list[list[str]]:
         return []
     return [
         [
-            f"choosing among {result['policies']:,} new policies in {result['policy_databases']} databases, one of which "
-            "cannot be used",
+            f"choosing among {result['policies']:,} new policies in {result['policy_databases']} databases, "
+            "one of which cannot be used",
             f"{result['choose_policies_s']:.1f} s, {result['choose_policies_peak_mb']:.0f} MB",
         ],
         ["`delete`, of a bare loop of the same DELETE", f"{result['purge_x_loop']:.2f}x"],
