@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import SettingError
+from pg_archiver.policies import work_orders
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies
 
@@ -92,16 +93,4 @@ def _refuse_unknown(wanted: Sequence[str], known: Collection[str], parameter: st
 
 def make_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
     """Return the order for one table of one client, as the policy describes it."""
-    return WorkOrder(
-        client=client.name,
-        table=policy.name,
-        timestamp_column=policy.timestamp_column,
-        timezone=policy.timezone,
-        run_id=run_id,
-        dry_run=dry_run,
-        batch_size=policy.batch_size,
-        bucket=policy.bucket_name,
-        prefix=policy.prefix,
-        compression=policy.compression,
-        children=policy.child_names,
-    )
+    return work_orders.make_order(client.name, policy, run_id, dry_run=dry_run)
