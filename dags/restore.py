@@ -24,12 +24,18 @@ OFFSET = "with an offset, such as 2026-01-31T00:00:00+01:00"
 
 
 def parameters(policies: Policies) -> dict[str, Param]:
-    """Return the form."""
+    """Return the form. Of databases that only jobs archive from there is no list, so their names may be written."""
     clients = [client.name for client in policies.clients]
-    choice = {"enum": clients} if clients else {}
+    unlisted = "; CONN_ID.DATABASE for one that no client stands for" if policies.jobs else ""
+    choice: dict[str, Any] = {"examples" if policies.jobs else "enum": clients} if clients else {}
     return {
-        "client": Param(type="string", title="Client", **choice),
-        "table": Param("analytics.events", type="string", title="Table", description="As the policy file writes it."),
+        "client": Param(type="string", title="Client", description=f"Whose database it is{unlisted}.", **choice),
+        "table": Param(
+            "analytics.events",
+            type="string",
+            title="Table",
+            description="As the policy file or its job writes it; it may be listed there no more.",
+        ),
         "start": Param(
             type="string",
             format="date-time",
@@ -128,7 +134,7 @@ def build_restore_dag(policies: Policies) -> DAG:
             return result.as_dict()
 
         first = choose()
-        for conn_id in policies.conn_ids:
+        for conn_id in policies.archived_conn_ids:
             # Without multiple_outputs=False Airflow would push each key of the result by itself as well.
             first >> task(task_id=task_id_of(conn_id), pool=pool_name(conn_id), multiple_outputs=False)(restore)()
     return dag

@@ -29,9 +29,17 @@ LABEL = """
 """.strip()
 
 PARAMETERS = {
-    "client": Param(None, type=["null", "string"], title="Client", description="Empty for all clients."),
+    "client": Param(
+        None,
+        type=["null", "string"],
+        title="Client",
+        description="Empty for all; CONN_ID.DATABASE for a database from which only jobs archive.",
+    ),
     "table": Param(
-        None, type=["null", "string"], title="Table", description="As the policy file writes it; empty for all tables."
+        None,
+        type=["null", "string"],
+        title="Table",
+        description="As the policy file or its job writes it; empty for all that were archived.",
     ),
     "rebuild_ledger": Param(
         False,

@@ -17,12 +17,12 @@ from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.selection import make_order
 from pg_archiver.airflow.variables import read_client_variables
-from pg_archiver.archive.delete import delete_all
-from pg_archiver.archive.drop_partition import bring_back, drop
 from pg_archiver.archive.export import export_all
 from pg_archiver.archive.plan import Plan, plan
+from pg_archiver.archive.remove import remove
 from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.archive.store import store_all
+from pg_archiver.archive.take_over import find_hindrance, take_over
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
 from pg_archiver.ledger.ownership import Ownership
@@ -144,13 +144,8 @@ class TableWork:
 
         if asked():
             raise Stopped("the task was told to stop before its first batch. Run it again to continue")
-        windows, partition = from_json(batch).windows, from_json(batch).partition
-        if partition and partition.back:
-            bring_back(session, order, partition)
-        elif partition and (dropped := drop(session, bucket, order, partition, confirm)):
-            return {"deleted": dropped.rows, "changed": 0}
-        results = delete_all(session, bucket, order, windows, stopping)
-        return {"deleted": sum(one.rows for one in results), "changed": sum(one.changed for one in results)}
+        deleted, _ = remove(session, bucket, order, from_json(batch), stopping, confirm)
+        return {"deleted": deleted.rows, "changed": deleted.changed}
 
     def _find_due(
         self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
@@ -164,24 +159,13 @@ class TableWork:
             end=connections.read_moment(context, "end"),
         )
         bucket = connections.open_bucket(self.policy)
+        others = OtherTables(self.policies.tables, settings.find_children_kept_for_ever())
         with connections.open_session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as session:
-            ownership, ledger = Ownership(session, bucket, order), WindowLedger(session, order)
-            found = plan(
-                session,
-                bucket,
-                order,
-                self.policy,
-                keep,
-                limits,
-                OtherTables(self.policies.tables, settings.find_children_kept_for_ever()),
-            )
+            found = plan(session, bucket, order, self.policy, keep, limits, others)
             if order.dry_run:
-                hindrance = ledger.find_hindrance() or ownership.find_hindrance(adopt)
+                hindrance = find_hindrance(session, bucket, order, adopt)
                 return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
-            if found.batches or adopt or ledger.exists():
-                ledger.migrate()
-            if found.batches or adopt:
-                ownership.claim(adopt)
+            take_over(session, bucket, order, found, adopt)
         return found, []
 
     def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
             "description": f"archiver on {conn_id}",
             "include_deferred": True,
         }
-        for conn_id in policies.conn_ids
+        for conn_id in policies.archived_conn_ids
     }
     maintenance = {
         maintenance_pool_name(conn_id): {

@@ -8,8 +8,9 @@ from typing import Any
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import group_part
+from pg_archiver.airflow.archived_tables import find_archived_table
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
-from pg_archiver.airflow.selection import find_client, find_table, make_order
+from pg_archiver.airflow.selection import find_any_client, make_order
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import SettingError
@@ -29,15 +30,24 @@ def task_id_of(conn_id: str) -> str:
 
 
 def choose_table(policies: Policies, context: Mapping[str, Any]) -> tuple[Client, TablePolicy]:
-    """Return the client and the table that the form names.
+    """Return the client and the table that the form names: one that the policy file lists, or that was archived once.
 
     Raises:
-        SettingError: the policy file has no such client, the client no such table, or Airflow ignores the form.
+        SettingError: there is no such client, nothing was archived of such a table, or Airflow ignores the form.
+        ArchiverError: what was archived of a table that is not listed could not be found out.
     """
     parameters = read_parameters(context)
-    client = find_client(policies, str(parameters["client"]))
+    client = find_any_client(policies, str(parameters["client"]))
     text = str(parameters["table"])
-    policy = find_table(policies, client, _parse_table_name(text, "table"), text)
+    wanted = _parse_table_name(text, "table")
+    listed = next((one for one in client.tables if one.name == wanted), None)
+    policy = listed or find_archived_table(policies, client, wanted)
+    if policy is None:
+        raise SettingError(
+            f"the run's parameter table is {text!r}, which {policies.source} does not list for client {client.name!r}, "
+            "and neither the client's ledger nor its bucket knows of it. Nothing was restored. Fix: correct the "
+            f"parameter. Listed are {', '.join(one.table for one in client.tables) or 'none'}"
+        )
     return client, policy
 
 

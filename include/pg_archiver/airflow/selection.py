@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import SettingError
+from pg_archiver.policies import work_orders
 from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.unlisted_clients import make_unlisted_client
 from pg_archiver.policies.yaml_file import Client, Policies
 
 _MOST_NAMED = 10
@@ -27,6 +29,17 @@ def find_client(policies: Policies, name: str) -> Client:
         reason = policies.broken.get(name) or f"{policies.source} has no such client ({known})"
         raise SettingError(f"the run's parameter client is {name!r}: {reason}")
     return client
+
+
+def find_any_client(policies: Policies, name: str) -> Client:
+    """Return the client that the form names, or what stands for a database that only jobs archive.
+
+    Raises:
+        SettingError: there is neither, or the client's entry is wrong.
+    """
+    listed = any(one.name == name for one in policies.clients)
+    unlisted = None if listed else make_unlisted_client(policies, name)
+    return unlisted or find_client(policies, name)
 
 
 def find_table(policies: Policies, client: Client, wanted: TableName, text: str) -> TablePolicy:
@@ -92,16 +105,4 @@ def _refuse_unknown(wanted: Sequence[str], known: Collection[str], parameter: st
 
 def make_order(client: Client, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
     """Return the order for one table of one client, as the policy describes it."""
-    return WorkOrder(
-        client=client.name,
-        table=policy.name,
-        timestamp_column=policy.timestamp_column,
-        timezone=policy.timezone,
-        run_id=run_id,
-        dry_run=dry_run,
-        batch_size=policy.batch_size,
-        bucket=policy.bucket_name,
-        prefix=policy.prefix,
-        compression=policy.compression,
-        children=policy.child_names,
-    )
+    return work_orders.make_order(client.name, policy, run_id, dry_run=dry_run)

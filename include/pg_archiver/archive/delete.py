@@ -31,7 +31,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.window_generation import Generation, State
-from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
+from pg_archiver.ledger.window_ledger import CountDeleted, WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.postgres.catalog import describe_table, find_delete_triggers
 from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
@@ -55,7 +55,12 @@ class Deleted:
 
 
 def delete(
-    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, stopping: Callable[[], bool]
+    session: Session,
+    bucket: Bucket,
+    order: WorkOrder,
+    window: DueWindow,
+    stopping: Callable[[], bool],
+    count_deleted: CountDeleted | None = None,
 ) -> Deleted:
     """Delete one window's archived rows, continuing from where an earlier try stopped.
 
@@ -65,6 +70,7 @@ def delete(
         order: the client and table to work on.
         window: the window.
         stopping: asked between batches; true ends the step there.
+        count_deleted: called in each batch's transaction with the number of its rows.
 
     Raises:
         Busy: another run has begun the window's next generation and not checked it yet.
@@ -72,7 +78,7 @@ def delete(
         Stopped: `stopping` said so, or a batch was broken off because it took too long; progress is kept.
         Superseded: another process deleted the same batch first; this one's was rolled back.
     """
-    (deleted,) = delete_all(session, bucket, order, [window], stopping)
+    (deleted,) = delete_all(session, bucket, order, [window], stopping, count_deleted)
     return deleted
 
 
@@ -82,6 +88,7 @@ def delete_all(
     order: WorkOrder,
     windows: Sequence[DueWindow],
     stopping: Callable[[], bool],
+    count_deleted: CountDeleted | None = None,
 ) -> list[Deleted]:
     """Delete several windows, in their order; while the rows of one are deleted, the next one's sidecar is fetched.
 
@@ -92,7 +99,7 @@ def delete_all(
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
     refuse_in_dry_run(order)
-    ledger, results = WindowLedger(session, order), []
+    ledger, results = WindowLedger(session, order, count_deleted), []
     failures = Failures(session)
     with SidecarPrefetch(bucket) as sidecars:
         for window, following in zip_longest(windows, windows[1:]):
@@ -256,7 +263,6 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
             result = session.fetch_one("archive/delete/batch", names, **values)
         except TriggerRefused as refusal:
             raise TriggerRefused(f"{refusal}. {_describe_meddling(triggers)}") from None
-        work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
         if reason := find_part_change(session, work.shape.oid, work.manifest):
@@ -266,6 +272,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
                 f"{others} rows of {order.table} were deleted besides those that the archive deleted. Nothing of this "
                 f"batch was deleted. {_describe_meddling(triggers)}"
             )
+        work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Deferred triggers run at the commit, and count on theirs.
         session.use_database_search_path(builtins_first=False)
     return int(result.deleted)

@@ -21,6 +21,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused, Refused, TableRefused
 from pg_archiver.ledger.locks import partition_lock, rewrite_lock
 from pg_archiver.ledger.partition_drops import Dropped, PartitionDropLog
+from pg_archiver.ledger.window_ledger import CountDeleted
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for
 from pg_archiver.postgres.session import Session
@@ -40,12 +41,14 @@ def drop(
     order: WorkOrder,
     partition: Partition,
     confirm: Callable[[], None] = ask_nothing,
+    count_deleted: CountDeleted | None = None,
 ) -> Dropped | None:
     """Drop the partition, if every row in it is in an object that was checked; else leave it, and return None.
 
     A drop that was broken off is taken up where it stands. None means that the rows are to be deleted in batches.
     `confirm` is called just before the locks are taken under which it goes, when all lists have been loaded and the
-    detach was waited for; what it raises keeps the partition.
+    detach was waited for; what it raises keeps the partition. `count_deleted` is called in the transaction of the drop
+    with the number of its rows.
 
     Raises:
         NotEnabled: this is a dry run.
@@ -55,6 +58,10 @@ def drop(
     """
     refuse_in_dry_run(order)
     drops = PartitionDropLog(session, order)
+
+    def load() -> Coverage | None:
+        return load_coverage(session, bucket, order, partition, count_deleted)
+
     with (
         session.advisory_lock(partition_lock(order.table, partition.oid), str(partition)),
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
@@ -66,7 +73,7 @@ def drop(
         if here.attached:
             if begun is not None:
                 drops.end(begun, "attached", "the detach never took place")
-            work = load_coverage(session, bucket, order, partition)
+            work = load()
             if work is None or not work.is_covered(here.table):
                 return None
             if not partition.alone:
@@ -79,9 +86,7 @@ def drop(
             raise DatabaseInterrupted(f"{partition} is being detached by somebody else. It is left to them")
         with take_turn(session, partition):
             finalize(session, partition)
-        return _compare_and_drop(
-            session, order, partition, drops, begun, lambda: load_coverage(session, bucket, order, partition), confirm
-        )
+        return _compare_and_drop(session, order, partition, drops, begun, load, confirm)
 
 
 def bring_back(session: Session, order: WorkOrder, partition: Partition) -> None:

@@ -13,7 +13,7 @@ from pg_archiver.domain.tables import Partition, TableName, TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_generation import Generation, State
-from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
+from pg_archiver.ledger.window_ledger import CountDeleted, WindowLedger, manifest_of
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.subscribers import find_subscribers
@@ -81,9 +81,14 @@ class Coverage:
             close_generation(self.bucket, self.ledger, whole, row.deleted_rows + deleted[row.id])
 
 
-def load_coverage(session: Session, bucket: Bucket, order: WorkOrder, partition: Partition) -> Coverage | None:
-    """Load the sidecars of the partition's windows; None if a window is not ready, or held by a restore."""
-    ledger = WindowLedger(session, order)
+def load_coverage(
+    session: Session, bucket: Bucket, order: WorkOrder, partition: Partition, count_deleted: CountDeleted | None = None
+) -> Coverage | None:
+    """Load the sidecars of the partition's windows; None if a window is not ready, or held by a restore.
+
+    `count_deleted` is called with the rows of each window in the transaction in which they leave.
+    """
+    ledger = WindowLedger(session, order, count_deleted)
     if any(row.state is not State.STORED for row in ledger.list_open_generations(partition.span)):
         log.warning("%s is not dropped: not all of its windows are checked yet", partition)
         return None

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
 from pg_archiver.archive.rows_that_stay import Staying, find_odd_timestamps, find_waiting
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables, due_span, refuse_backward
+from pg_archiver.archive.tried import Tried
 from pg_archiver.archive.whole_partitions import find_whole_partitions
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import (
@@ -111,6 +112,23 @@ class Outlook:
         )
 
 
+@dataclass(frozen=True)
+class _PassedOver:
+    """Windows that are due and have no turn, being held by a restore or tried by this run; or have theirs last."""
+
+    holds: Sequence[Hold]
+    half_exported: Collection[Window]
+    tried: Tried = field(default_factory=Tried)
+
+    def keeps(self, cell: Window) -> bool:
+        """Return whether the window has no turn."""
+        return self.tried.has_window(cell) or any(hold.span.overlaps(cell) for hold in self.holds)
+
+    def count(self, hours: int) -> int:
+        """Return how many of them a look at the table may find, at most."""
+        return len(self.half_exported) + sum(_count_cells(hold, hours) for hold in self.holds) + self.tried.windows
+
+
 def plan(
     session: Session,
     bucket: Bucket,
@@ -119,8 +137,11 @@ def plan(
     keep: KeepDays,
     limits: Limits,
     others: OtherTables = ALONE,
+    tried: Tried | None = None,
 ) -> Plan:
     """Find what is due before the cutoff, oldest first, and what earlier runs left unfinished there.
+
+    A run that plans again says what it has `tried` before, which is left out.
 
     Raises:
         TableRefused: the table is missing or rows cannot be deleted from it safely.
@@ -137,8 +158,11 @@ def plan(
         return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
     holds = RestoreLog(session, order).list_holds(due)
     half = _find_half_exported(WindowLedger(session, order), due)
-    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, holds, half)
+    tried = tried or Tried()
+    passed_over = _PassedOver(holds, half, tried)
+    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over)
     partitions, hindrances = _find_partitions(session, shape, order, carried_span(due, left), policy, holds)
+    partitions = [one for one in partitions if not tried.has_partition(one.oid)]
     cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
@@ -170,7 +194,7 @@ def foresee(
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
     ledger, holds = WindowLedger(session, order), RestoreLog(session, order).list_holds(due)
     half = _find_half_exported(ledger, due)
-    left, _ = _find_windows(session, shape, ledger, due, policy, holds, half, everything=True)
+    left, _ = _find_windows(session, shape, ledger, due, policy, _PassedOver(holds, half), everything=True)
     most = policy.max_mapped_windows * longest_batch(policy)
     runs: list[tuple[Batch, ...]] = []
     found: dict[str, None] = {}
@@ -211,32 +235,32 @@ def _find_windows(
     ledger: WindowLedger,
     due: Window,
     policy: TablePolicy,
-    holds: Sequence[Hold],
-    half_exported: Collection[Window],
+    passed_over: _PassedOver,
     *,
     everything: bool = False,
 ) -> tuple[list[DueWindow], list[DueWindow]]:
-    """Return the windows of this run, and some of those beyond what it can carry, if any; held ones count neither way.
+    """Return the windows of this run, and some of those beyond what it can carry, if any.
+
+    Those that are held, or that the run has tried, count neither way.
 
     Both in their turns: those that an earlier run could not export come last, and keep no other one from its place.
     With `everything` all that are due count as this run's.
     """
     most = policy.max_mapped_windows * longest_batch(policy)
-    passed_over = len(half_exported) + sum(_count_cells(hold, policy.window_hours) for hold in holds)
     rows = session.fetch_all(
         *_choose_statement(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
         origin=GRID_ORIGIN,
-        limit=None if everything else most + 1 + passed_over,
+        limit=None if everything else most + 1 + passed_over.count(policy.window_hours),
     )
     found = due_windows([row.first for row in rows], due, policy.window_hours)
     unfinished = ledger.list_open_windows(due) if ledger.exists() else []
     planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
-    free = [planned[cell] for cell in planned if not any(hold.span.overlaps(cell) for hold in holds)]
-    windows = sort_by_turn(free, half_exported)
-    return (windows, []) if everything else carry(windows, most, half_exported)
+    free = [planned[cell] for cell in planned if not passed_over.keeps(cell)]
+    windows = sort_by_turn(free, passed_over.half_exported)
+    return (windows, []) if everything else carry(windows, most, passed_over.half_exported)
 
 
 def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:

@@ -6,7 +6,7 @@ begun, came back damaged or can never leave makes it fail, by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -176,6 +176,13 @@ def report(session: Session, order: WorkOrder, ends: Sequence[BatchEnd]) -> Repo
     )
 
 
+def list_stuck(session: Session, order: WorkOrder) -> Iterator[str]:
+    """Yield the windows that came to nothing in this run and in the one before: something keeps their rows for good."""
+    for one in WindowLedger(session, order).list_of_run(None):
+        if one.mine and one.stuck and one.latest:
+            yield _tell_stuck(one)
+
+
 @dataclass
 class _Added:
     """The generations of a run, added up one by one, so that of each no more is kept than there is to say.
@@ -207,8 +214,7 @@ class _Added:
         if one.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
             self.lines.append(_line(one))
         elif one.stuck and one.latest:
-            again = "abandoned" if one.cause else "not one of its rows left"
-            self.lines.append(f"{_line(one)}: {again}, in two runs in a row")
+            self.lines.append(_tell_stuck(one))
         if one.cause is Cause.GIVEN_UP and one.latest and not one.stuck:
             self.given_up.append(_line(one))
 
@@ -236,6 +242,10 @@ def _not_read(end: BatchEnd) -> str:
 
 def _why(end: BatchEnd) -> str:
     return end.failed or "its export did not report a result, as when somebody marks it as success"
+
+
+def _tell_stuck(one: RunGeneration) -> str:
+    return f"{_line(one)}: {'abandoned' if one.cause else 'not one of its rows left'}, in two runs in a row"
 
 
 def _line(one: RunGeneration) -> str:

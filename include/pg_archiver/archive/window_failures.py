@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import (
     ArchiverError,
@@ -32,7 +33,7 @@ from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
-_OF_ALL_WINDOWS = (NotEnabled, OwnedElsewhere, SettingError, StorageRefused, TableRefused, Stopped)
+_OF_ALL_WINDOWS = (NotEnabled, OwnedElsewhere, SettingError, StorageRefused, TableRefused)
 # S3 that cannot be reached, or a lock that is not released, makes each window wait for minutes, and a statement that
 # meets its limit for an hour.
 _WAITED_FOR = (StorageInterrupted, Busy, LockWait)
@@ -58,15 +59,18 @@ class Failures:
         self._long = 0
 
     @contextmanager
-    def collect(self, window: DueWindow) -> Generator[Turn]:
-        """Wrap the work on one window: what it raises is kept for the end, if the next one can still continue.
+    def collect(self, window: DueWindow | Partition) -> Generator[Turn]:
+        """Wrap the work on one window or partition: what it raises is kept for the end, if the next one can continue.
 
         Raises:
-            ArchiverError: the next one cannot; it speaks of the failures before as well.
+            Stopped: the work was told to stop, which is no failure.
+            ArchiverError: the next one cannot continue; it speaks of the failures before as well.
         """
         turn, began = Turn(), time.monotonic()
         try:
             yield turn
+        except Stopped:
+            raise
         except ArchiverError as failure:
             self._failures.append(failure)
             # A refusal that took long had much to read, and says nothing of the windows after it.
@@ -76,18 +80,19 @@ class Failures:
             if self._is_hopeless(failure):
                 raise _join_failures(self._failures) from None
             # The message is whole; a trace would bury it.
-            log.error("%s", failure if str(window) in str(failure) else f"window {window}: {failure}")  # noqa: TRY400
+            name = str(window) if isinstance(window, Partition) else f"window {window}"
+            log.error("%s", failure if str(window) in str(failure) else f"{name}: {failure}")  # noqa: TRY400
         else:
             turn.passed = True
 
-    def settle(self) -> None:
-        """Fail at the end if any window did.
+    def settle(self, *others: Failures) -> None:
+        """Fail at the end if any window did, in this step or in one of the others.
 
         Raises:
             ArchiverError: the one failure there was; of several, `Interrupted` if any of them may pass by itself.
         """
-        if self._failures:
-            raise _join_failures(self._failures)
+        if failures := [failure for one in (self, *others) for failure in one._failures]:  # noqa: SLF001 (its own kind)
+            raise _join_failures(failures)
 
     def _is_hopeless(self, failure: ArchiverError) -> bool:
         return isinstance(failure, _OF_ALL_WINDOWS) or self._session.closed or self._long >= _MOST_LONG
@@ -95,7 +100,7 @@ class Failures:
 
 def _join_failures(failures: Sequence[ArchiverError]) -> ArchiverError:
     last = failures[-1]
-    if len(failures) == 1 or isinstance(last, Stopped):
+    if len(failures) == 1:
         return last
     kinds = {type(failure) for failure in failures}
     told = list(dict.fromkeys(map(str, failures)))

@@ -7,7 +7,7 @@ taken over by another run) finds no such row, and learns that its work is void i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -30,6 +30,8 @@ _PAGE_ROWS = 20
 _PAGE_ROWS_OF_RUN = 1000
 # Rows that stayed are listed one by one up to so many, and noted as ranges in any case.
 _MOST_LISTED = 1000
+# Called in the transaction in which rows leave, on its session, with their number.
+CountDeleted = Callable[[Session, int], None]
 _FIRST_PAGE: dict[str, object] = {"after_start": "-infinity", "after_end": "-infinity", "after_generation": 0}
 
 
@@ -45,10 +47,14 @@ def manifest_of(row: Generation, window: DueWindow | Window) -> Manifest:
 class WindowLedger(LedgerTables):
     """The windows of one table of one client."""
 
-    def __init__(self, session: Session, order: WorkOrder) -> None:
-        """Read and write through this connection, for this client and table."""
+    def __init__(self, session: Session, order: WorkOrder, count_deleted: CountDeleted | None = None) -> None:
+        """Read and write through this connection, for this client and table.
+
+        `count_deleted` is called wherever rows are noted as deleted, in the transaction in which they leave.
+        """
         super().__init__(session)
         self._order = order
+        self._count_deleted = count_deleted
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
         self._past: Past | None = None
         self._found = False
@@ -144,6 +150,8 @@ class WindowLedger(LedgerTables):
                 run_id=self._order.run_id,
             ),
         )
+        if deleted and self._count_deleted:
+            self._count_deleted(self._session, deleted)
 
     def mark_deleted(self, row: Generation, note: str | None, cause: Cause | None = None) -> None:
         """Note that nothing more is to be deleted because of this generation."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import Window
@@ -12,6 +12,7 @@ from pg_archiver.objects.compression import EXTENSIONS, Compression
 
 _MOMENT = "%Y%m%dT%H%M"
 _NAME = re.compile(r"/_?([0-9]{8}T[0-2][0-9][0-5][0-9])-([0-9]{8}T[0-2][0-9][0-5][0-9])\.g([0-9]{4})\.[^/]*$")
+_TABLE = re.compile(r"schema=([^/]+)/table=([^/]+)/")
 _OWNER = re.compile(r"/_owner/([0-9]{8,})$")
 
 
@@ -20,14 +21,26 @@ def key_segment(name: str) -> str:
     return quote(name, safe="")
 
 
+def client_folder(prefix: str, client: str) -> str:
+    """Return the part of the key that all objects of one client share, with its slash."""
+    names = f"client={key_segment(client)}/"
+    return f"{prefix}/{names}" if prefix else names
+
+
 def table_folder(prefix: str, client: str, table: TableName) -> str:
     """Return the part of the key that all objects of one table share, with its slash."""
-    return f"{_client_folder(prefix, client)}schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
+    return f"{client_folder(prefix, client)}schema={key_segment(table.schema)}/table={key_segment(table.name)}/"
+
+
+def table_of_key(folder: str, key: str) -> TableName | None:
+    """Return the table whose object lies under a key below a client's folder; None if the key names none."""
+    found = _TABLE.match(key, len(folder)) if key.startswith(folder) else None
+    return TableName(*map(unquote, found.groups())) if found else None
 
 
 def owner_folder(prefix: str, client: str) -> str:
     """Return the part of the key that the markers of one client's owners share, with its slash."""
-    return f"{_client_folder(prefix, client)}_owner/"
+    return f"{client_folder(prefix, client)}_owner/"
 
 
 def owner_key(prefix: str, client: str, number: int) -> str:
@@ -105,11 +118,6 @@ def generation_of_key(key: str) -> int | None:
     """Return the generation that such a key names; None if it names none."""
     found = _NAME.search(key)
     return int(found[3]) if found else None
-
-
-def _client_folder(prefix: str, client: str) -> str:
-    names = f"client={key_segment(client)}/"
-    return f"{prefix}/{names}" if prefix else names
 
 
 def _moment(moment: datetime) -> str:

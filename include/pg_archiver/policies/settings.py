@@ -33,6 +33,17 @@ def parse_table(text: str) -> TableName:
     return TableName(*split_name(text, "schema.table"))
 
 
+def write_table(table: TableName) -> str:
+    """Return a table's name as `parse_table` reads it."""
+    return ".".join(_write_part(part) for part in (table.schema, table.name))
+
+
+def _write_part(part: str) -> str:
+    if "." not in part and '"' not in part:
+        return part
+    return '"' + part.replace('"', '""') + '"'
+
+
 def split_name(text: str, form: str) -> tuple[str, str]:
     """Return the two parts of a name, unquoted; `form` is how such a name is to be written.
 

@@ -129,6 +129,11 @@ class Policies:
         """The Airflow connections of all instances, sorted, each once."""
         return tuple(sorted({client.conn_id for client in self.clients}))
 
+    @property
+    def archived_conn_ids(self) -> tuple[str, ...]:
+        """Those of the instances with clients or with jobs, from which either archives, sorted, each once."""
+        return tuple(sorted({*self.conn_ids, *self.jobs}))
+
 
 def load(path: Path) -> Policies:
     """Read and check the policy file.
