@@ -60,6 +60,10 @@ class TableRefused(Refused):
     """The table is missing, or rows cannot be deleted safely from a table of its shape."""
 
 
+class TableMissing(TableRefused):
+    """There is no such schema, table or column; a job may say that this is no fault."""
+
+
 class DatabaseRefused(Refused):
     """The server refuses the user, password, database or statement."""
 

@@ -194,5 +194,8 @@ def read_jobs(
         if reason := allowed.say_why_refused(job, ""):
             raise PolicyError(f"{where}, {reason}")
         if job.action in TABLE_ACTIONS:
-            allowed.make_table_job(job, "", from_file=True)
+            try:
+                allowed.make_table_job(job, "", from_file=True)
+            except PolicyError as error:
+                raise PolicyError(f"{where}, {error}") from None
     return jobs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pg_archiver.domain.tables import Column, Member, RowIdentity, TableName, TableShape
 from pg_archiver.domain.windows import TimestampKind, Window
-from pg_archiver.errors import TableRefused
+from pg_archiver.errors import TableMissing, TableRefused
 from pg_archiver.postgres.foreign_keys import describe_children, find_keys_to_wait_for
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.subscribers import note_subscribers
@@ -89,11 +89,11 @@ def require_table(session: Session, table: TableName) -> Row:
     found = find_table(session, table)
     if found is None:
         if not session.fetch_one("postgres/catalog/schema", schema=table.schema).found:
-            raise TableRefused(
+            raise TableMissing(
                 f"database {session.name} has no schema {table.schema!r}. Fix: correct 'table' in the policy file "
                 "(names are taken exactly as written, capitals too)"
             )
-        raise TableRefused(
+        raise TableMissing(
             f"schema {table.schema!r} of database {session.name} has no table {table.name!r}. Fix: correct 'table' in "
             "the policy file (names are taken exactly as written, capitals too)"
         )
@@ -129,7 +129,7 @@ def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
 def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str) -> TimestampKind:
     types = {column.name: column.base_type for column in columns}
     if timestamp_column not in types:
-        raise TableRefused(
+        raise TableMissing(
             f"{table} has no column {timestamp_column!r}. Fix: correct 'timestamp_column' in the policy file (its "
             f"columns: {', '.join(sorted(types)[:20])})"
         )
