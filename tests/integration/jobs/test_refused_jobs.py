@@ -20,8 +20,8 @@ WRITES = "INSERT INTO app.done VALUES (job_id, config);"
     ("columns", "said"),
     [
         (
-            {"action": "archive", "proc_schema": None, "proc_name": None},
-            "'archive' of jobs is not built in this version",
+            {"action": "function", "function_name": "any", "proc_schema": None, "proc_name": None},
+            "'function' of jobs is not built in this version",
         ),
         ({"database_name": "elsewhere"}, "database_name is 'elsewhere', which is none of databases"),
         ({"proc_schema": "other"}, "other.job is not among the procedures that the policy file allows"),

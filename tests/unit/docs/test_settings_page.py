@@ -7,12 +7,16 @@ from pathlib import Path
 
 from pg_archiver.policies.jobs import COLUMNS, Job
 from pg_archiver.policies.jobs_settings import JobsSettings
+from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.table_jobs import OF_FILE
 from pg_archiver.policies.yaml_file import Client
 
 PAGE = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
 # How the page calls what the policy file writes by another name, or explains in its example alone.
 OF_CLIENTS = {"name", "tables", "database", "jobs", "own_jobs"}
+# What a client's settings come to is no setting.
+NO_SETTING = {"settings"}
 
 
 JOBS = PAGE.partition("\n## Jobs\n")[2].partition("\n## ")[0]
@@ -26,10 +30,12 @@ def rows(page: str = PAGE.replace(JOBS, "")) -> set[str]:
 
 
 def test_every_setting_of_jobs_is_explained_and_no_other() -> None:
-    of_section, of_job = (rows(part) for part in JOBS.split("| setting of a job |"))
-    assert of_section == set(JobsSettings.model_fields)
+    of_section, rest = JOBS.split("| setting of a job |")
+    of_job, of_table = rest.split("### Jobs that archive or delete")
+    assert rows(of_section) == set(JobsSettings.model_fields)
+    assert rows(of_table) | set(ObjectSettings.model_fields) == OF_FILE
     # A job of the file works on its client's database; rows alone may name another.
-    assert of_job == set(Job.model_fields) - {"database"}
+    assert rows(of_job) == set(Job.model_fields) - {"database"}
 
 
 def test_a_setting_of_jobs_stands_beside_its_column() -> None:
@@ -47,7 +53,7 @@ def test_every_setting_of_a_table_is_explained() -> None:
 def test_every_setting_of_a_server_is_explained() -> None:
     of_servers = {"pool_slots", "disk", "maintenance_conn_id", "one_session_proxy", "aws_conn_id"}
     assert of_servers <= rows()
-    assert set(Client.__dataclass_fields__) - rows() - OF_CLIENTS == {"conn_id"}
+    assert set(Client.__dataclass_fields__) - rows() - OF_CLIENTS - NO_SETTING == {"conn_id"}
 
 
 def test_nothing_is_explained_that_is_no_setting() -> None:
