@@ -46,7 +46,7 @@ BEGIN
         WHEN add_retention_policy.timestamp_column <> ALL (named.times)
             THEN ARRAY['timestamp_column', 'is no column of a timestamp or date', 'name one, as the catalog writes it']
         WHEN drop_after IS NULL OR NOT isfinite(drop_after)
-            THEN ARRAY['drop_after', 'is missing', 'give days, such as interval ''30 days''']
+            THEN ARRAY['drop_after', 'is missing, or endless', 'give days, such as interval ''30 days''']
         WHEN extract(YEAR FROM drop_after) <> 0 OR extract(MONTH FROM drop_after) <> 0 OR days <> trunc(days)
             THEN ARRAY['drop_after', 'is no whole number of days', 'give days, such as interval ''30 days''']
         WHEN days NOT BETWEEN 0 AND 36500
