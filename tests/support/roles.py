@@ -14,8 +14,15 @@ from pg_archiver.postgres.statements import FOLDER
 from tests.support.place import Place
 
 SCRIPTS = FOLDER / "roles"
-# test_maintenance_roles.py, test_role_scripts.py and test_job_roles.py try those of other roles.
-_OF_OTHER_ROLES = {"maintenance", "ledger_reader", "procedures", "job_writers", "statistics_reader"}
+# test_maintenance_roles.py, test_role_scripts.py, test_job_roles.py and test_policy_roles.py try those of other roles.
+_OF_OTHER_ROLES = {
+    "maintenance",
+    "ledger_reader",
+    "procedures",
+    "job_writers",
+    "data_retention_policy",
+    "statistics_reader",
+}
 _GRANT = re.compile(r"^ *GRANT ([A-Z, ]+(?: \(:\"\w+\"\))?) ON ([A-Z]+ [^\s]+) TO", re.MULTILINE)
 
 

@@ -13,8 +13,9 @@ from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped
 from pg_archiver.jobs.call import Routine, check_config, find_procedure
 from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, refuse_shared_tables, require_procedure
+from pg_archiver.jobs.policy_table import mirror_policies
 from pg_archiver.jobs.recovery import Recovery
-from pg_archiver.jobs.source import Claim, JobConnections, JobsSource
+from pg_archiver.jobs.source import POLICIES, Claim, JobConnections, JobsSource
 from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState, JobStateRow, StateChange
 from pg_archiver.ledger.migrations import JobTables
 from pg_archiver.postgres.procedures_session import ProceduresSession
@@ -132,7 +133,9 @@ class _Look:
         self._source = source
         self._connections = connections
         self._selection = selection
+        self._session = session
         self._table = JobsTable(session)
+        self._policies_unknown = False
         databases = session.fetch_all("jobs/choose/databases")
         self._existing = [row.name for row in databases]
         self._usable = [row.name for row in databases if row.usable]
@@ -169,11 +172,11 @@ class _Look:
         self._table.write_states(changes)
         spoken_of = {one.key for one in found}
         self._table.drop_states([state.key for state in states if state.key not in spoken_of])
-        claims = self._take(run_id, most)
+        claims = self._take(run_id, most, rows)
         return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
 
     def _mirror(self) -> None:
-        """Bring the jobs of the policy file into the table."""
+        """Bring the jobs of the policy file, and of a table of policies, into the table."""
         whole = self._source.instance.is_whole
         if not whole:
             self._notes.append(
@@ -187,6 +190,9 @@ class _Look:
                     "one of them another name",
                 )
             )
+        policies = mirror_policies(self._source, self._session)
+        self._source, self._policies_unknown = policies.source, policies.unknown
+        self._problems += [Problem(self._source.database, told) for told in policies.problems]
 
     def _recover(
         self, states: Sequence[JobStateRow], names: Mapping[int, str], run_id: str, has_ended: Callable[[str], bool]
@@ -290,14 +296,17 @@ class _Look:
             return one.refuse(reason, now)
         return one.accept(self._source, found[name].note, now)
 
-    def _take(self, run_id: str, most: int) -> list[Claim]:
+    def _take(self, run_id: str, most: int, rows: Sequence[JobRow]) -> list[Claim]:
         """Take what is due for this run, with what it had taken before its task was broken off and tried again."""
         if most <= 0:
             return []
         chosen = self._selection
-        choice = Choice(
-            chosen.jobs or None, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now
-        )
+        jobs: Sequence[str] | None = chosen.jobs or None
+        if self._policies_unknown:
+            # Whether these still hold is not known, so they stay due.
+            known = [row.job_name for row in rows if row.source != POLICIES]
+            jobs = known if jobs is None else [name for name in known if name in jobs]
+        choice = Choice(jobs, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now)
         return [
             self._claim(taken.key, taken.job_name, taken.action, taken.caused_by, taken.definition, run_id)
             for taken in self._table.claim_due(run_id, most, choice)
@@ -315,4 +324,7 @@ class _Look:
         )
 
     def _tell(self, key: JobKey, row: JobRow, reason: str) -> None:
+        if row.source == POLICIES and self._source.policies_trouble:
+            # Told once, of their table.
+            return
         self._problems.append(Problem(f"{key.database} / {row.job_name}", reason))

@@ -12,7 +12,7 @@ from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import JobRefused, PolicyError
 from pg_archiver.jobs.call import refuse_unlisted
-from pg_archiver.jobs.source import JobsSource
+from pg_archiver.jobs.source import POLICIES, JobsSource
 from pg_archiver.jobs.timing import REHEARSED_FIRST, find_earliest, is_unrehearsed, plan_first, plan_look
 from pg_archiver.ledger.jobs import JobKey, JobRow, JobState, JobStateRow, StateChange
 from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Job
@@ -105,6 +105,13 @@ def refuse_by_rules(source: JobsSource, row: JobRow, job: Job) -> str | None:
             f"job {row.job_name!r}: rows of archiver.jobs in database {source.database} do not count. Nothing was run. "
             "Fix: set own_jobs: true at its client in the policy file, or list the job there"
         )
+    if row.source == POLICIES and source.policy_table is None:
+        return (
+            f"job {row.job_name!r}: it comes from a table of policies, and policies_from names none. Nothing was run. "
+            "Fix: none is needed, the next look takes it away"
+        )
+    if row.source == POLICIES and source.policies_trouble:
+        return f"job {row.job_name!r}: {source.policies_trouble}"
     if reason := source.instance.say_why_refused(job, source.database):
         return reason
     for routine in (job.procedure, job.check):

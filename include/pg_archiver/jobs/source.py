@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from pg_archiver.domain.tables import TableName
 from pg_archiver.ledger.jobs import JobKey
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs
@@ -18,6 +19,9 @@ from pg_archiver.postgres.session import Session
 if TYPE_CHECKING:
     # What chooses jobs needs nothing of S3, whose library takes memory.
     from pg_archiver.s3.bucket import Bucket
+
+# Where rows of `archiver.jobs` come from that are a table of policies, which policies_from names.
+POLICIES = "policies"
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,25 @@ class JobConnections:
 
 @dataclass(frozen=True)
 class JobsSource:
-    """One database that holds jobs, one of `instance.sources`, and what the reviewed file lets them do."""
+    """One database that holds jobs, one of `instance.sources`, and what the reviewed file lets them do.
+
+    `policies_trouble` is why its table of policies cannot be used, None if it can, or was not looked at.
+    """
 
     instance: InstanceJobs
     database: str
+    policies_trouble: str | None = None
 
     @property
     def reads_rows(self) -> bool:
         """Whether rows that people write into this database count, not only the jobs of the file."""
         return self.database in self.instance.own_jobs or self.database == self.instance.settings.database
+
+    @property
+    def policy_table(self) -> TableName | None:
+        """The table of this database whose rows are mirrored as jobs, None if there is none."""
+        settings = self.instance.settings
+        return settings.policy_table if self.database == settings.database else None
 
     @property
     def file_jobs(self) -> tuple[Job, ...]:

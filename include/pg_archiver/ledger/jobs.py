@@ -175,22 +175,23 @@ class JobsTable:
         rows = self._session.fetch_all("ledger/jobs/list_states", job_id=key.job_id)
         return next((state for state in map(_make_state, rows) if state.key == key), None)
 
-    def mirror(self, jobs: Sequence[Mapping[str, Any]], *, whole: bool = True) -> list[str]:
-        """Bring the rows of source 'file' to these: those that are gone from the file go, with their statistics.
+    def mirror(self, jobs: Sequence[Mapping[str, Any]], *, source: str = "file", whole: bool = True) -> list[str]:
+        """Bring the rows of a source to these: those that are gone from it go, with their statistics.
 
         Args:
             jobs: definitions by the names of the table's columns, lengths of time as `Interval`.
+            source: where they come from, 'file' or 'policies'.
             whole: whether these are all; if not, a job that is missing may not be gone, and stays.
 
         Returns:
-            The names that rows of the table have taken; these rows stay, and the file's jobs of those names are not
-            there.
+            The names that rows of other sources have taken; these stay, and jobs of those names are not there.
         """
         rows = [
             {name: str(value) if isinstance(value, Interval) else value for name, value in job.items()} for job in jobs
         ]
         text = json.dumps(rows, default=datetime.isoformat)
-        return [row.job_name for row in self._session.fetch_all("ledger/jobs/mirror", jobs=text, whole=whole)]
+        taken = self._session.fetch_all("ledger/jobs/mirror", jobs=text, source=source, whole=whole)
+        return [row.job_name for row in taken]
 
     def write_states(self, changes: Sequence[StateChange]) -> int:
         """Write what a plan has worked out; return for how many.

@@ -18,7 +18,7 @@ from pg_archiver.postgres.statements import FOLDER
 SCHEMA = "archiver"
 LEDGER, JOBS = "ledger", "jobs"
 _OF_LEDGER = ("migrations", "windows", "job_runs")
-_OF_JOBS = ("jobs", "job_state", "job_changes")
+_OF_JOBS = ("jobs", "job_state", "job_changes", "policy_owners")
 
 
 def list_migrations(stream: str = LEDGER) -> list[tuple[int, Path]]:

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from pg_archiver.domain.procedures import ProcedureName
+from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import PolicyError
 from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Action, Job, read_action
 from pg_archiver.policies.retention import KEEP_EVERYTHING
-from pg_archiver.policies.settings import as_tuple, split_name
-from pg_archiver.policies.table_jobs import TableJob, Tenant, make_table_job
+from pg_archiver.policies.settings import as_tuple, parse_table, split_name
+from pg_archiver.policies.table_jobs import OWN_SCHEMA, TableJob, Tenant, make_table_job
 
 
 def _actions(value: object) -> object:
@@ -33,6 +34,7 @@ class JobsSettings(BaseModel):
 
     database: Annotated[str, Field(min_length=1, max_length=63)] | None = None
     databases: _Patterns | None = None
+    policies_from: Annotated[str, Field(min_length=1)] | None = None
     actions: _Actions = (Action.ARCHIVE,)
     approve: _Actions = (Action.DELETE,)
     procedures: _Patterns = ()
@@ -47,6 +49,24 @@ class JobsSettings(BaseModel):
         for pattern in value:
             split_name(pattern, "schema.name, such as app.*")
         return value
+
+    @field_validator("policies_from")
+    @classmethod
+    def _table_of_users(cls, value: str | None) -> str | None:
+        if value is not None and parse_table(value).schema == OWN_SCHEMA:
+            raise ValueError("it belongs to this program, and its rows are jobs already. Take policies_from away")
+        return value
+
+    @model_validator(mode="after")
+    def _control_database_of_policies(self) -> Self:
+        if self.policies_from is not None and self.database is None:
+            raise ValueError("policies_from is set, but database is not. Name the database in which that table is")
+        return self
+
+    @property
+    def policy_table(self) -> TableName | None:
+        """The table of the control database whose rows are mirrored as jobs."""
+        return None if self.policies_from is None else parse_table(self.policies_from)
 
     @model_validator(mode="after")
     def _own_login_for_procedures(self) -> Self:

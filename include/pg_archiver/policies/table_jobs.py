@@ -35,7 +35,7 @@ OF_ROWS = frozenset(
 OF_FILE = OF_ROWS | ObjectSettings.model_fields.keys() | {"bucket", "prefix", "compression"}
 # What holds for every job's table where the file says it for all tables. N is the job's own.
 _INHERITED = OF_FILE - {"table", "keep_days", "children", "missing_ok", "rows_per_second"}
-_OWN_SCHEMA = "archiver"
+OWN_SCHEMA = "archiver"
 _SCHEMAS_OF_SERVER = ("information_schema", "pg_")
 
 
@@ -186,8 +186,8 @@ def make_table_job(
 
 
 def _refuse_table(table: TableName, database: str, tenants: tuple[Tenant, ...], where: str) -> None:
-    if table.schema == _OWN_SCHEMA or table.schema.startswith(_SCHEMAS_OF_SERVER):
-        owner = "this program" if table.schema == _OWN_SCHEMA else "the server"
+    if table.schema == OWN_SCHEMA or table.schema.startswith(_SCHEMAS_OF_SERVER):
+        owner = "this program" if table.schema == OWN_SCHEMA else "the server"
         raise PolicyError(
             f"{where}: table {table} belongs to {owner} itself. Nothing was done. Fix: name a table of the database's "
             "users"

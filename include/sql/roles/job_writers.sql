@@ -1,5 +1,6 @@
 -- In each database whose jobs people may write: the control database of an instance, or a client's own. A role gets into
--- the group that may write archiver.jobs, and call add_job, alter_job, delete_job and run_job there.
+-- the group that may write archiver.jobs, retention policies among them, and call add_job, alter_job, delete_job, run_job,
+-- add_retention_policy and remove_retention_policy there.
 -- psql -v role=NAME -v archive=NAME [-v group=NAME], where `archive` is the archive's own role, to which the tables belong.
 -- The group is archiver_job_writers unless another is named; it is made if it is missing. It is one for the whole
 -- server: whoever is in it writes jobs in every database where this script has run and to which he may connect, so name
@@ -50,11 +51,14 @@ SET LOCAL ROLE :"archive";
 \else
     GRANT USAGE ON SCHEMA archiver TO :"group";
 \endif
-GRANT SELECT, INSERT, UPDATE, DELETE ON archiver.jobs, archiver.postprocessing_jobs TO :"group";
+GRANT SELECT, INSERT, UPDATE, DELETE
+ON archiver.jobs, archiver.data_retention_policy, archiver.postprocessing_jobs TO :"group";
+GRANT SELECT ON archiver.policy_owners TO :"group";
 GRANT SELECT, INSERT ON archiver.postprocessing_jobs_stats TO :"group";
 GRANT SELECT ON archiver.job_stats, archiver.job_errors, archiver.job_history TO :"group";
 GRANT EXECUTE ON ROUTINE
-    archiver.add_job, archiver.alter_job, archiver.change_job, archiver.delete_job, archiver.run_job
+    archiver.add_job, archiver.alter_job, archiver.change_job, archiver.delete_job, archiver.run_job,
+    archiver.add_retention_policy, archiver.remove_retention_policy, archiver.name_table, archiver.name_retention_job
 TO :"group";
 RESET ROLE;
 \if :to_join

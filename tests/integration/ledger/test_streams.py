@@ -19,7 +19,7 @@ CASES = Path(__file__).parents[2] / "cases"
 # What a program of the release before asks, and writes down.
 FORMER_READ = "SELECT number FROM archiver.migrations"
 FORMER_WRITE = "INSERT INTO archiver.migrations (number, name) VALUES (%s, %s)"
-JOBS_TABLES = ["job_changes", "job_state", "jobs"]
+JOBS_TABLES = ["job_changes", "job_state", "jobs", "policy_owners"]
 
 
 def numbers(place: Place, stream: str) -> list[int]:

@@ -1,6 +1,6 @@
--- The jobs of the policy file, as rows. What has not changed is not written, so that nobody is told of it. A name that a
--- row of the table has taken stays that row's: who asks learns which names the file has as well. What is missing goes only
--- if all of the file could be read.
+-- The jobs of one source that people do not write here, as rows: the policy file's, or those of a table of policies. What
+-- has not changed is not written, so that nobody is told of it. A name that a row of another source has taken stays that
+-- row's: who asks learns which names this one has as well. What is missing goes only if all of the source could be read.
 WITH wanted AS (
     SELECT *
     FROM jsonb_to_recordset(%(jobs)s::jsonb) AS job (
@@ -13,7 +13,7 @@ WITH wanted AS (
 ),
 gone AS (
     DELETE FROM archiver.jobs
-    WHERE %(whole)s AND source = 'file' AND job_name NOT IN (SELECT job_name FROM wanted)
+    WHERE %(whole)s AND source = %(source)s AND job_name NOT IN (SELECT job_name FROM wanted)
 ),
 written AS (
     INSERT INTO archiver.jobs AS job (
@@ -22,7 +22,7 @@ written AS (
         run_window, max_runtime, max_retries, retry_period, scheduled
     )
     SELECT
-        'file', job_name, application_name, action, database_name, proc_schema, proc_name, check_schema, check_name,
+        %(source)s::text, job_name, application_name, action, database_name, proc_schema, proc_name, check_schema, check_name,
         function_name, config, cron_schedule, schedule_interval, timezone, fixed_schedule, initial_start, only_if_idle,
         run_window, max_runtime, max_retries, retry_period, scheduled
     FROM wanted
@@ -31,7 +31,7 @@ written AS (
         WHERE
             same.job_name = wanted.job_name
             AND (
-                same.source <> 'file'
+                same.source <> %(source)s
                 OR ROW(
                     same.application_name, same.action, same.database_name, same.proc_schema, same.proc_name,
                     same.check_schema, same.check_name, same.function_name, same.config, same.cron_schedule,
@@ -69,10 +69,10 @@ written AS (
         max_retries = excluded.max_retries,
         retry_period = excluded.retry_period,
         scheduled = excluded.scheduled
-    WHERE job.source = 'file'
+    WHERE job.source = %(source)s
 )
 SELECT taken.job_name
 FROM archiver.jobs AS taken
 JOIN wanted USING (job_name)
-WHERE taken.source <> 'file'
+WHERE taken.source <> %(source)s
 ORDER BY taken.job_name

@@ -16,7 +16,8 @@ JOIN (
     ('job_runs', ARRAY['id', 'job_id', 'database_name', 'source', 'action', 'started_at', 'crashed', 'folded_at']),
     ('jobs', ARRAY['job_id', 'job_name', 'source', 'action', 'config', 'schedule_interval', 'owner', 'next_start']),
     ('job_state', ARRAY['job_id', 'database_name', 'definition', 'state', 'next_start', 'last_folded']),
-    ('job_changes', ARRAY['id', 'job_id', 'who', 'old', 'new'])
+    ('job_changes', ARRAY['id', 'job_id', 'who', 'old', 'new']),
+    ('policy_owners', ARRAY['role', 'database_name'])
 ) AS expected (name, columns) ON expected.name = class.relname
 WHERE
     space.nspname = 'archiver'
