@@ -57,15 +57,17 @@ def list_stored_tables(bucket: Bucket, prefix: str, client: str) -> Iterator[Arc
         if table is None or not key.startswith(own):
             after = key
             continue
-        manifest = _find_manifest(bucket, own)
-        yield ArchivedTable(table, manifest and manifest.timestamp_column, manifest and manifest.timezone, bucket.name)
+        column, timezone = _find_time(bucket, own)
+        yield ArchivedTable(table, column, timezone, bucket.name)
         # Past the table's folder: of all characters that may follow its name, "0" is the one after the slash.
         after = f"{own[:-1]}0"
 
 
-def _find_manifest(bucket: Bucket, folder: str) -> Manifest | None:
+def _find_time(bucket: Bucket, folder: str) -> tuple[str | None, str | None]:
+    """Return the timestamp column and its zone by the first manifest that can be read."""
     for key in islice(bucket.list_keys(folder), _MOST_KEYS):
         if key.endswith(_MANIFEST):
             with suppress(CheckFailed), bucket.open(key) as answer:
-                return Manifest.parse(answer.body.read(), f"s3://{bucket.name}/{key}")
-    return None
+                manifest = Manifest.parse(answer.body.read(), f"s3://{bucket.name}/{key}")
+                return manifest.timestamp_column, manifest.timezone
+    return None, None
