@@ -12,6 +12,7 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.serialization.serialized_objects import DagSerialization
 
+from pg_archiver.airflow.pools import list_pools
 from pg_archiver.airflow.restore import choose_table, make_restore_order
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.work import OnConflict
@@ -19,7 +20,7 @@ from pg_archiver.errors import SettingError
 from pg_archiver.policies.yaml_file import Policies, load
 
 DAGS = Path(__file__).parents[2] / "dags"
-POLICIES = {
+POLICIES: dict[str, Any] = {
     "defaults": {"bucket": "archive"},
     "instances": [
         {"conn_id": "rds_main", "clients": [{"name": "acme"}, {"name": "broken", "keep_dayz": 3}]},
@@ -85,6 +86,21 @@ def test_without_any_client_there_is_a_form_still(tmp_path: Path, monkeypatch: p
     assert set(bag.dags["restore"].params) == set(FORM)
 
 
+def test_databases_that_no_client_stands_for_may_be_named_and_have_their_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "policies.yaml"
+    instance = {"conn_id": "rds_jobs", "jobs": {"database": "postgres", "databases": ["*"]}, "clients": []}
+    path.write_text(yaml.safe_dump(POLICIES | {"instances": [*POLICIES["instances"], instance]}), encoding="utf-8")
+    monkeypatch.setenv("ARCHIVER_POLICIES", str(path))
+    dag = DagBag(str(DAGS), bundle_name="dags-folder").dags["restore"]
+    client = dag.params.get_param("client")
+    assert "enum" not in client.schema
+    assert client.schema["examples"] == ["acme", "globex"]
+    assert dag.get_task("restore_rds_jobs").pool in list_pools(load(path))
+    DagSerialization.to_dict(dag)
+
+
 def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
     context = filled(client="globex", table="a.b", into='"odd.schema".copy', on_conflict="newest", dry_run=True)
     assert make_restore_order(*choose_table(policies, context), context).text_columns == ()
@@ -105,7 +121,6 @@ def test_what_is_filled_in_becomes_the_order(policies: Policies) -> None:
     [
         ({"client": "nobody"}, r"client is 'nobody': .* has no such client \(acme, globex\)"),
         ({"client": "broken"}, "keep_dayz: no such setting"),
-        ({"table": "a.b"}, "does not list for client 'acme'. It lists analytics.events"),
         ({"table": "events"}, "parameter table: 'events' is not schema.table"),
         ({"into": "copy"}, "parameter into: 'copy' is not schema.table"),
         ({"start": "yesterday"}, "parameter start is 'yesterday'"),

@@ -14,7 +14,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow import verify as verify_tasks
-from pg_archiver.airflow.verify import choose_tables, run_verify
+from pg_archiver.airflow.verify import OTHERS, choose_tables, run_verify
 from pg_archiver.errors import CheckFailed, SettingError, StorageInterrupted, Unfinished
 from pg_archiver.policies.yaml_file import Policies, load
 from pg_archiver.verify.rebuild_ledger import Rebuilt
@@ -61,11 +61,19 @@ def test_the_dag(policies: Policies) -> None:
 
 
 def test_the_form_chooses_the_tables(policies: Policies) -> None:
-    assert choose_tables(policies, filled()) == [[one] for one in ALL]
-    assert choose_tables(policies, filled(client="a")) == [[["a", "s.one"]], [["a", "s.two"]]]
+    of_a = [[["a", "s.one"]], [["a", "s.two"], ["a", OTHERS]]]
+    assert choose_tables(policies, filled()) == [*of_a, [["b", "analytics.events"], ["b", OTHERS]]]
+    assert choose_tables(policies, filled(client="a")) == of_a
     assert choose_tables(policies, filled(client="a", table="s.two")) == [[["a", "s.two"]]]
-    with pytest.raises(SettingError, match=r"no table s.one of client b"):
-        choose_tables(policies, filled(client="b", table="s.one"))
+    assert choose_tables(policies, filled(table="s.two")) == [[["a", "s.two"]]]
+    # Whether it was archived once is for its database to tell.
+    assert choose_tables(policies, filled(client="b", table="s.one")) == [[["b", "s.one"]]]
+    with pytest.raises(SettingError, match=r"parameter table names 's.three'"):
+        choose_tables(policies, filled(table="s.three"))
+    with pytest.raises(SettingError, match=r"parameter table: 'three' is not schema.table. .*Nothing was read"):
+        choose_tables(policies, filled(client="a", table="three"))
+    with pytest.raises(SettingError, match=r"client is 'c': .* has no such client \(a, b\)"):
+        choose_tables(policies, filled(client="c"))
     with pytest.raises(
         SettingError, match="names 'tabel', which is not a parameter of DAG verify; did you mean 'table'"
     ):
@@ -74,7 +82,23 @@ def test_the_form_chooses_the_tables(policies: Policies) -> None:
 
 def test_more_tables_than_airflow_maps_share_tasks(policies: Policies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_tasks, "MOST_MAPPED_WINDOWS", 2)
-    assert choose_tables(policies, filled()) == [ALL[:2], ALL[2:]]
+    assert choose_tables(policies, filled()) == [[*ALL[:2], ["a", OTHERS]], [*ALL[2:], ["b", OTHERS]]]
+
+
+def test_databases_that_no_client_stands_for_have_a_task_for_each_instance(tmp_path: Path) -> None:
+    path = tmp_path / "policies.yaml"
+    instance = {"conn_id": "rds.main", "jobs": {"database": "postgres"}, "clients": [{"name": "b"}]}
+    path.write_text(yaml.safe_dump({"defaults": {"bucket": "archive"}, "instances": [instance]}), encoding="utf-8")
+    policies = load(path)
+    every = ["rds%2Emain.*", OTHERS]
+    assert choose_tables(policies, filled()) == [[["b", "analytics.events"], ["b", OTHERS]], [every]]
+    assert choose_tables(policies, filled(client=every[0])) == [[every]]
+    assert choose_tables(policies, filled(client="rds%2Emain.app")) == [[["rds%2Emain.app", OTHERS]]]
+    assert choose_tables(policies, filled(client="rds%2Emain.app", table="a.b")) == [[["rds%2Emain.app", "a.b"]]]
+    assert choose_tables(policies, filled(client="b")) == [[["b", "analytics.events"], ["b", OTHERS]]]
+    for name, table in ((every[0], "a.b"), ("rds_other.app", None)):
+        with pytest.raises(SettingError, match="has no such client"):
+            choose_tables(policies, filled(client=name, table=table))
 
 
 def test_one_table_s_trouble_does_not_keep_the_next_from_its_turn(

@@ -47,7 +47,7 @@ def choose_tables(policies: Policies, context: Mapping[str, Any]) -> list[list[S
     parameters = read_parameters(context)
     name, table = (str(parameters[one] or "") for one in ("client", "table"))
     if name and (table or all(one.name != name for one in policies.clients)):
-        if find_instance(policies, name) is None:
+        if table or find_instance(policies, name) is None:
             find_any_client(policies, name)
         groups = [[[name, _check_table(table) or OTHERS]]]
     elif table:
