@@ -87,6 +87,9 @@ versions of a row, only the newest is. If nothing of the span was archived, the 
 
 **It inserts rows.** Try `dry_run` first: it reports what would be restored.
 
+The table need not be listed: what a job archived, or what was taken out of the policy file, is found by the ledger and
+in the bucket. A database that no client stands for is called by its connection and its name, as `rds_main.shop`.
+
 ### Into
 Empty means the table itself. The archive leaves restored rows there until the hold ends; the log says when. A new
 table has the archive's columns and key, and nothing that could refuse a row. The log gives the statements that add the
@@ -130,7 +133,8 @@ the ledger. If a table's archive is not whole, its task fails and names the obje
 changes nothing.
 
 Once a week over all tables, once it is unpaused; or by hand over one client or one table. It is paused when it is new.
-Pause it if reading the whole archive costs too much.
+Pause it if reading the whole archive costs too much. The last task of each client looks for tables that the policy file
+does not list, such as those of jobs; one task of each instance with jobs does so for databases of no client.
 
 ### Rebuild the ledger
 For a client database that was lost, or restored from a backup: adds the generations that only the manifests know to

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pg_archiver.errors import (
     CheckFailed,
@@ -172,11 +173,17 @@ def test_it_ends_between_two_batches_of_a_window(filled: Place) -> None:
 @pytest.mark.parametrize("error", [Stopped("told to end"), Interrupted("the database of the job is away")], ids=str)
 @pytest.mark.parametrize("asked", [0, 3, 9, 12])
 def test_what_the_question_raises_ends_it(filled: Place, error: Exception, asked: int) -> None:
-    job = ArchiveJob.of(filled)
+    job, answers, times = ArchiveJob.of(filled), after(asked, error=error), list[int]()
+
+    def stopping() -> str | None:
+        times.append(1)
+        return answers()
+
     with pytest.raises(type(error), match=str(error)):
-        job.archive(stopping=after(asked, error=error))
+        job.archive(stopping=stopping)
     assert job.counted() == DUE + 1 - left(filled)
     assert left(filled) > 1
+    assert len(times) == asked + 1, "nobody is asked again"
 
 
 def test_one_thread_asks_at_a_time_and_none_once_it_has_ended(filled: Place) -> None:
@@ -289,6 +296,17 @@ def test_a_rehearsal_and_a_run_are_refused_for_the_same(filled: Place) -> None:
         with pytest.raises(StorageRefused, match="no-such-bucket"):
             act(bucket=bucket)
     assert left(filled) == DUE + 1
+
+
+def test_a_rehearsal_tries_to_write(filled: Place) -> None:
+    def refuse(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateMultipartUpload")
+
+    job = ArchiveJob.of(filled)
+    assert "would be archived" in job.rehearse()
+    filled.client.meta.events.register("before-call.s3.CreateMultipartUpload", refuse)
+    with pytest.raises(StorageRefused):
+        job.rehearse()
 
 
 def test_nothing_is_asked_of_the_database_where_everything_is_kept(filled: Place) -> None:
