@@ -1,4 +1,4 @@
-"""Rows of a table of retention policies, as a worker's own document writes them, and as people may write them wrongly."""
+"""Rows of a table of retention policies, as a worker's own document writes them, and names that are hard to write."""
 
 from __future__ import annotations
 

@@ -118,6 +118,8 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
         "same_key": SameValues("target", "exported", ()),
     },
     "archive/drop_partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
+    # A view that has their columns.
+    "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
     "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "maintenance/inspect/free_space": {"function": TableName("public", "pg_freespace")},
     "maintenance/inspect/index_density": {"function": TableName("public", "pgstatindex")},

@@ -98,9 +98,9 @@ def test_a_second_row_of_a_table_is_a_unique_violation_that_says_what_to_do(jobs
     number = add(jobs)
     statement, values = insertion(PRODUCTS)
     said = 'there is a job "retention postgres.public.products" already. Nothing was saved. Fix: UPDATE that row'
-    for again in (refusal(jobs.place, statement, *values),):
-        assert isinstance(again, errors.UniqueViolation)
-        assert said in str(again)
+    again = refusal(jobs.place, statement, *values)
+    assert isinstance(again, errors.UniqueViolation)
+    assert said in str(again)
     add(jobs, database_name="db1")
     moved = refusal(jobs.place, f"UPDATE {VIEW} SET database_name = 'postgres' WHERE database_name = 'db1'")
     assert isinstance(moved, errors.UniqueViolation)
@@ -140,7 +140,7 @@ def test_rows_are_copied_in(jobs: Jobs) -> None:
 def test_each_column_can_be_changed_and_what_else_the_job_says_stays(jobs: Jobs) -> None:
     number = add(jobs)
     more = {"missing_ok": False, "window_hours": 24}
-    run_as(jobs.place, "UPDATE archiver.jobs SET config = config || %s, max_retries = 3", Json(more))
+    run_as(jobs.place, "UPDATE archiver.jobs SET config = config || %s::jsonb, max_retries = 3", Json(more))
     assert listed(jobs, "settings") == [(more,)]
     changes: dict[str, Any] = {
         "database_name": "db1",
@@ -160,7 +160,7 @@ def test_each_column_can_be_changed_and_what_else_the_job_says_stays(jobs: Jobs)
     assert (name, retries) == ("retention db1.app.orders", 3)
     assert config == {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "batch_size": 5, **more}
     # What a writer may not say elsewhere he may not say here: the settings are judged with the file's.
-    run_as(jobs.place, f"UPDATE {VIEW} SET batch_size = NULL, settings = '{{\"keep_days\": 1, \"missing_ok\": true}}'")
+    run_as(jobs.place, f'UPDATE {VIEW} SET batch_size = NULL, settings = \'{{"keep_days": 1, "missing_ok": true}}\'')
     assert written(jobs, number, "config") == (
         {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "missing_ok": True},
     )
@@ -250,7 +250,9 @@ def test_jobs_that_were_written_in_another_way_are_shown_as_far_as_they_can_be(j
     ]
     assert {row[0] for row in listed(jobs, "database_name")} == {jobs.place.database}
     # They keep their names and intervals; what they lack has to be said first.
-    assert "schema_name" in str(refusal(jobs.place, f"UPDATE {VIEW} SET retention_days = 4 WHERE table_name = 'products'"))
+    assert "schema_name" in str(
+        refusal(jobs.place, f"UPDATE {VIEW} SET retention_days = 4 WHERE table_name = 'products'")
+    )
     run_as(jobs.place, f"UPDATE {VIEW} SET retention_days = 8 WHERE table_name = 'b.c'")
     run_as(jobs.place, f"UPDATE {VIEW} SET retention_days = 8, cron_schedule = '@daily' WHERE table_name = 'others'")
     assert jobs.place.sql(
@@ -276,7 +278,9 @@ def test_a_policy_shows_how_its_job_stands(jobs: Jobs) -> None:
     jobs.table.write_states([StateChange(keys[1], DIGEST, JobState.IDLE, "all is well")])
     assert listed(jobs, "id, state, reason") == [(number, "Exhausted", "because")]
     jobs.table.write_states([StateChange(keys[0], DIGEST, JobState.IDLE)])
-    run_as(jobs.place, "UPDATE archiver.job_state SET running_since = now(), state = 'running' WHERE database_name = 'db2'")
+    run_as(
+        jobs.place, "UPDATE archiver.job_state SET running_since = now(), state = 'running' WHERE database_name = 'db2'"
+    )
     assert listed(jobs, "state, last_run IS NOT NULL") == [("Running", True)]
     run_as(jobs.place, "UPDATE archiver.job_state SET state = 'idle', running_since = NULL, last_start = '2026-01-01'")
     run_as(jobs.place, "UPDATE archiver.jobs SET scheduled = false")
@@ -302,6 +306,11 @@ def test_policies_of_another_source_are_shown_and_stay_as_they_are(jobs: Jobs) -
     assert jobs.table.mirror([mirrored], source="policies") == []
     assert listed(jobs, "id") == [(1000,), (1001,)]
     # Each source keeps its own rows, and takes none of another's.
-    assert jobs.table.mirror([mirrored]) == ["of a table"]
-    assert jobs.table.mirror([of_file], source="policies") == ["of the file"]
-    assert [row.job_name for row in jobs.table.list_jobs()] == []
+    assert jobs.table.mirror([of_file, mirrored]) == ["of a table"]
+    assert jobs.table.mirror([of_file, mirrored], source="policies") == ["of the file"]
+    assert [(row.job_name, row.source) for row in jobs.table.list_jobs()] == [
+        ("of the file", "file"),
+        ("of a table", "policies"),
+    ]
+    jobs.table.mirror([], source="policies")
+    assert listed(jobs, "id") == [(1000,)]

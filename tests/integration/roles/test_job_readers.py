@@ -63,6 +63,8 @@ BEYOND = [
     "DELETE FROM archiver.windows",
     "SELECT * FROM archiver.windows",
     "UPDATE archiver.migrations SET name = 'x'",
+    "INSERT INTO archiver.policy_owners VALUES (current_user, '*')",
+    "DELETE FROM archiver.policy_owners",
     "CREATE TABLE archiver.mine (x int)",
     "DELETE FROM analytics.events",
     "SELECT setval('archiver.jobs_job_id_seq', 1)",
@@ -76,6 +78,11 @@ WRITES = [
     ADD.replace("%s", "'x'"),
     "SELECT archiver.add_job('pg_catalog.now', '1 hour')",
     "CALL archiver.run_job(1000)",
+    "INSERT INTO archiver.data_retention_policy (table_name) VALUES ('t')",
+    "UPDATE archiver.data_retention_policy SET retention_days = 0",
+    "DELETE FROM archiver.data_retention_policy",
+    "SELECT archiver.add_retention_policy('archiver.jobs', interval '1 day')",
+    "SELECT archiver.remove_retention_policy('archiver.jobs')",
     "SELECT archiver.change_job(1, null, null, null, null, null, null, null, true, null, null, null, null, null)",
 ]
 
