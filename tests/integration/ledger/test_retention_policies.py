@@ -160,7 +160,7 @@ def test_each_column_can_be_changed_and_what_else_the_job_says_stays(jobs: Jobs)
     assert (name, retries) == ("retention db1.app.orders", 3)
     assert config == {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "batch_size": 5, **more}
     # What a writer may not say elsewhere he may not say here: the settings are judged with the file's.
-    run_as(jobs.place, f"UPDATE {VIEW} SET batch_size = NULL, settings = '{{\"keep_days\": 1, \"missing_ok\": true}}'")
+    run_as(jobs.place, f'UPDATE {VIEW} SET batch_size = NULL, settings = \'{{"keep_days": 1, "missing_ok": true}}\'')
     assert written(jobs, number, "config") == (
         {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "missing_ok": True},
     )
@@ -250,7 +250,9 @@ def test_jobs_that_were_written_in_another_way_are_shown_as_far_as_they_can_be(j
     ]
     assert {row[0] for row in listed(jobs, "database_name")} == {jobs.place.database}
     # They keep their names and intervals; what they lack has to be said first.
-    assert "schema_name" in str(refusal(jobs.place, f"UPDATE {VIEW} SET retention_days = 4 WHERE table_name = 'products'"))
+    assert "schema_name" in str(
+        refusal(jobs.place, f"UPDATE {VIEW} SET retention_days = 4 WHERE table_name = 'products'")
+    )
     run_as(jobs.place, f"UPDATE {VIEW} SET retention_days = 8 WHERE table_name = 'b.c'")
     run_as(jobs.place, f"UPDATE {VIEW} SET retention_days = 8, cron_schedule = '@daily' WHERE table_name = 'others'")
     assert jobs.place.sql(
@@ -276,7 +278,9 @@ def test_a_policy_shows_how_its_job_stands(jobs: Jobs) -> None:
     jobs.table.write_states([StateChange(keys[1], DIGEST, JobState.IDLE, "all is well")])
     assert listed(jobs, "id, state, reason") == [(number, "Exhausted", "because")]
     jobs.table.write_states([StateChange(keys[0], DIGEST, JobState.IDLE)])
-    run_as(jobs.place, "UPDATE archiver.job_state SET running_since = now(), state = 'running' WHERE database_name = 'db2'")
+    run_as(
+        jobs.place, "UPDATE archiver.job_state SET running_since = now(), state = 'running' WHERE database_name = 'db2'"
+    )
     assert listed(jobs, "state, last_run IS NOT NULL") == [("Running", True)]
     run_as(jobs.place, "UPDATE archiver.job_state SET state = 'idle', running_since = NULL, last_start = '2026-01-01'")
     run_as(jobs.place, "UPDATE archiver.jobs SET scheduled = false")
