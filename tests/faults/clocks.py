@@ -82,7 +82,7 @@ class _Clocks:
             rows: list[Any] = all_(self, statement, names, **values)
             return (
                 [row._replace(now=row.now + wrong["server"]) for row in rows]
-                if statement == "archive/plan/clock"
+                if statement == "postgres/session/clock"
                 else rows
             )
 

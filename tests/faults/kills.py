@@ -135,7 +135,7 @@ def choices(met: list[str], shape: Shape = "plain") -> list[Kill]:
     """
     begin = {"plain": 0, "children": _last_index(met, NEXT_TABLE)}.get(shape)
     if begin is None:
-        begin = met.index("before archive/drop_partition/partition_state")
+        begin = met.index("before partitions/partition_state")
     found = []
     for point in dict.fromkeys(met[begin:]):
         times = met.count(point)

@@ -32,7 +32,7 @@ _STATEMENTS = {
     "archive/delete/lock_table": BEFORE_LOCK,
     "archive/delete/batch": IN_BATCH,
     "archive/drop_partition/compare": IN_COMPARISON,
-    "archive/drop_partition/drop": BEFORE_DROP,
+    "partitions/drop": BEFORE_DROP,
 }
 
 HOURS = (50, 51)

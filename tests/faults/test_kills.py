@@ -40,13 +40,13 @@ SAMPLE = (
 DROPS: dict[Shape, tuple[str, ...]] = {
     "partitioned": (
         "after ledger/partition_drops/begin",
-        "after archive/drop_partition/detach_concurrently",
-        "after archive/drop_partition/drop",
+        "after partitions/detach_concurrently",
+        "after partitions/drop",
         "after ledger/partition_drops/end",
         "before ledger/windows/mark_deleted",
     ),
     "defaulted": (
-        "after archive/drop_partition/detach",
+        "after partitions/detach",
         "after ledger/partition_drops/end",
         "before ledger/windows/mark_deleted",
     ),

@@ -103,4 +103,4 @@ def only(batches: list[Batch]) -> Partition:
 
 def in_the_middle(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Something that happens after the partition was detached, and before it is compared and dropped."""
-    before_statement(monkeypatch, "archive/drop_partition/lock_partition", act)
+    before_statement(monkeypatch, "partitions/lock_partition", act)

@@ -107,17 +107,17 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore/create_table": {"columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("date"))]},
     "restore/convert": {"type": TypeName("date")},
     "restore/farthest_value": {"column": "id"},
-    "archive/drop_partition/move": {
+    "partitions/move": {
         "columns": ["id", "at"],
         "table": APART,
         "same_key": SameValues("target", "exported", ()),
     },
-    "archive/drop_partition/move_all": {
+    "partitions/move_all": {
         "columns": ["id", "at"],
         "table": APART,
         "same_key": SameValues("target", "exported", ()),
     },
-    "archive/drop_partition/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
+    "partitions/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
     # A view that has their columns.
     "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
     "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
@@ -264,8 +264,8 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
 }
 # What the server takes only outside of a transaction, and how it answers here: done, or not called for.
 ALONE = {
-    "archive/drop_partition/detach_concurrently": None,
-    "archive/drop_partition/detach_finalize": "55000",
+    "partitions/detach_concurrently": None,
+    "partitions/detach_finalize": "55000",
     "maintenance/index/create": None,
     "maintenance/index/drop": None,
     "maintenance/reclaim/vacuum_full": None,

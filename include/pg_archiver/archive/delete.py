@@ -23,7 +23,6 @@ from pg_archiver.archive.exported_rows import (
     refuse_replaced,
 )
 from pg_archiver.archive.same_table import OLDER, find_part_change, find_table_change
-from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
@@ -33,10 +32,12 @@ from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import CountDeleted, WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.postgres.catalog import describe_table, find_delete_triggers
+from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
+from pg_archiver.postgres.trigger_deletes import TriggerDeletes
+from pg_archiver.runtime.failures import Failures
 from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.s3.bucket import Bucket
 
@@ -246,7 +247,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
         if reason := find_table_change(session, work.shape, work.manifest):
             raise _OtherTableError(reason)
         keys = find_keys_to_wait_for(session, order.table, work.shape.oid, order.children)
-        triggers = find_delete_triggers(session, work.shape.oid)
+        triggers = TriggerDeletes.look(session, order.table, work.shape.oid)
         names: Names = {
             "table": order.table,
             "column": order.timestamp_column,
@@ -256,49 +257,18 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
         values = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             session.fetch_one("archive/delete/lock_parents", names, **values)
-        before = _count_deleted(work, triggers)
         session.use_database_search_path(builtins_first=False)
         names = {**names, "unreferenced": NotReferenced("target", keys)}
         try:
             result = session.fetch_one("archive/delete/batch", names, **values)
         except TriggerRefused as refusal:
-            raise TriggerRefused(f"{refusal}. {_describe_meddling(triggers)}") from None
+            raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
         if reason := find_part_change(session, work.shape.oid, work.manifest):
             raise _OtherTableError(reason)
-        if triggers and (others := _count_deleted(work, triggers) - before - int(result.deleted)):
-            raise TriggerRefused(
-                f"{others} rows of {order.table} were deleted besides those that the archive deleted. Nothing of this "
-                f"batch was deleted. {_describe_meddling(triggers)}"
-            )
+        triggers.refuse_others(int(result.deleted))
         work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Deferred triggers run at the commit, and count on theirs.
         session.use_database_search_path(builtins_first=False)
     return int(result.deleted)
-
-
-def _count_deleted(work: _WindowDelete, triggers: Sequence[str]) -> int:
-    """Return how many rows of the table this session has deleted recently, whoever asked for it; 0 if no trigger can.
-
-    Triggers may not delete rows of this very table. A row that its own trigger deletes while it keeps the archive from
-    doing so looks as if it had stayed; others were archived by nobody, or will look as if a user had deleted them. No
-    restore would bring any of them back.
-    """
-    if not triggers:
-        return 0
-    found = work.session.fetch_one("postgres/catalog/deleted_rows", oid=work.shape.oid)
-    if not found.counted:
-        raise TriggerRefused(
-            f"whether the triggers of {work.order.table} delete rows of it themselves cannot be seen, since "
-            "track_counts is off. Nothing of this batch was deleted. Fix: set track_counts to on, or disable "
-            f"{', '.join(triggers)}"
-        )
-    return int(found.rows)
-
-
-def _describe_meddling(triggers: Sequence[str]) -> str:
-    return (
-        "A trigger on deletes may not delete or change other rows of the same table, or the row itself and then keep "
-        f"it. Fix: let it return OLD, or disable the one that does it ({', '.join(triggers)})"
-    )

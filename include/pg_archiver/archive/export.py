@@ -14,7 +14,6 @@ from pg_archiver.archive.exported_rows import ELSEWHERE, note_abandoned
 from pg_archiver.archive.make_manifest import describe_server, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
-from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
@@ -33,6 +32,7 @@ from pg_archiver.postgres.catalog import describe_table, identity_columns, list_
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.runtime.background import BackgroundWorker
+from pg_archiver.runtime.failures import Failures
 from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.s3.bucket import Bucket
 

@@ -15,7 +15,7 @@ from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import CountDeleted, WindowLedger, manifest_of
 from pg_archiver.postgres.catalog import describe_table
-from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.subscribers import find_subscribers
 from pg_archiver.s3.bucket import Bucket
 
@@ -39,22 +39,30 @@ class Coverage:
     parts: Parts
     keys: ExportedRows
 
-    def is_covered(self, table: TableName) -> bool:
-        """Return whether every row of the partition is on the lists right now."""
-        return self.compare(table) is not None
+    @property
+    def listed_rows(self) -> int:
+        """How many rows the lists name."""
+        return sum(row.rows or 0 for row in self.rows)
 
     def compare(self, table: TableName) -> Positions | None:
         """Return the numbers of the lines to which no row belongs; None if a row belongs to no line.
 
         A rewritten partition, or one with another set of columns, is one whose rows are in no object.
         """
-        found = self.session.fetch_one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
+        found = self._look(table)
         changed = self.find_change()
         if not changed and not found.uncovered:
             return Positions.parse(found.missing)
         reason = changed or f"{found.uncovered} row(s) came or changed since the export"
         log.warning("%s is not dropped whole: %s; its rows are deleted in batches", self.partition, reason)
         return None
+
+    def find_missing(self, table: TableName) -> Positions:
+        """Return the numbers of the lines to which no row belongs, whatever else there is."""
+        return Positions.parse(self._look(table).missing)
+
+    def _look(self, table: TableName) -> Row:
+        return self.session.fetch_one("archive/drop_partition/compare", {"partition": table, **self.keys.matching})
 
     def find_change(self) -> str | None:
         """Return why its rows cannot be compared with the lists, though these are good.

@@ -16,7 +16,6 @@ from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.archive.export import export
 from pg_archiver.archive.remove import remove
 from pg_archiver.archive.store import store
-from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch, WorkOrder
@@ -25,6 +24,7 @@ from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.ledger.window_ledger import CountDeleted
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.background import BackgroundWorker
+from pg_archiver.runtime.failures import Failures
 from pg_archiver.s3.bucket import Bucket
 
 # How many exported windows may wait to be read back, and how many of these for their rows to go: the steps take

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
-from pg_archiver.archive.rows_that_stay import Staying, find_odd_timestamps, find_waiting
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables, due_span, refuse_backward
 from pg_archiver.archive.tried import Tried
-from pg_archiver.archive.whole_partitions import find_whole_partitions
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import (
     GRID_ORIGIN,
@@ -24,12 +22,14 @@ from pg_archiver.domain.windows import (
     due_windows,
 )
 from pg_archiver.domain.work import Batch, WorkOrder
-from pg_archiver.ledger.partition_drops import PartitionDropLog
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.partitions.whole_partitions import Found, choose_partitions
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.clocks import read_clock
+from pg_archiver.postgres.rows_that_stay import Staying, find_odd_timestamps, find_waiting
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Name, Names, NotReferenced
 from pg_archiver.s3.bucket import Bucket
@@ -161,13 +161,13 @@ def plan(
     tried = tried or Tried()
     passed_over = _PassedOver(holds, half, tried)
     windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over)
-    partitions, hindrances = _find_partitions(session, shape, order, carried_span(due, left), policy, holds)
-    partitions = [one for one in partitions if not tried.has_partition(one.oid)]
+    found = _choose_partitions(session, shape, order, carried_span(due, left), policy, holds)
+    partitions = [one for one in found.partitions if not tried.has_partition(one.oid)]
     cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
     waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
-    notes = shape.notes + _words(staying) + hindrances + _hold_notes(holds) + _words(waiting)
+    notes = shape.notes + _words(staying) + found.notes + _hold_notes(holds) + _words(waiting)
     result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting)
     _tell(result)
     return result
@@ -202,9 +202,9 @@ def foresee(
     complete = False
     while not complete and len(runs) < MOST_RUNS:
         carried, later = carry(left, most, half)
-        partitions, hindrances = _find_partitions(session, shape, order, carried_span(due, later), policy, holds)
-        found |= dict.fromkeys(hindrances)
-        whole = [one for one in partitions if one.oid not in dropped]
+        chosen = _choose_partitions(session, shape, order, carried_span(due, later), policy, holds)
+        found |= dict.fromkeys(chosen.notes)
+        whole = [one for one in chosen.partitions if one.oid not in dropped]
         cut = cut_into_batches(carried, whole, policy, others.archived, half)
         run = tuple(choose(cut, policy.max_mapped_windows, half))
         runs += [run] if run else []
@@ -222,7 +222,7 @@ def _find_what_is_due(
     session: Session, shape: TableShape, ledger: WindowLedger, policy: TablePolicy, keep: KeepDays, limits: Limits
 ) -> tuple[datetime, Window | None, tuple[Staying, ...]]:
     """Return the cutoff, the span that is due, and what no window will ever hold."""
-    now = min(datetime.now(UTC), session.fetch_one("archive/plan/clock").now)
+    now = read_clock(session)
     before = cutoff(limits.run_time, now, keep.days)
     due = due_span(limits, before, shape.timestamp_kind, policy.timezone)
     archived = ledger.has_archived()
@@ -267,27 +267,13 @@ def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:
     return ledger.list_half_exported(due) if ledger.exists() else frozenset()
 
 
-def _find_partitions(
+def _choose_partitions(
     session: Session, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
-) -> tuple[list[Partition], tuple[str, ...]]:
-    """Return the partitions that this run may drop whole: all windows of them are in this run, or half dropped ones.
-
-    One that is half dropped and no longer due, because N rose, say, is only to be brought back.
-    """
-    drops = PartitionDropLog(session, order)
-    half = list(drops.list_unfinished().values()) if drops.exists() else []
-    # Rows that wait for their children stay, so such a partition is never whole.
-    if not policy.drop_partitions or policy.children:
-        return [replace(one, back=True) for one in half], ()
-    begun = [replace(one, back=not _is_within(one.span, carried)) for one in half]
-    found = find_whole_partitions(session, shape, carried, policy.window_hours)
-    free = [one for one in found.partitions if not any(hold.span.overlaps(one.span) for hold in holds)]
-    known = {one.oid for one in begun}
-    return begun + [one for one in free if one.oid not in known], found.notes
-
-
-def _is_within(span: Window, whole: Window) -> bool:
-    return whole.start <= span.start and span.end <= whole.end
+) -> Found:
+    """Return the partitions that this run may drop whole: all windows of them are in this run, or half dropped ones."""
+    return choose_partitions(
+        session, shape, order, carried, holds, wanted=policy.drop_partitions, hours=policy.window_hours
+    )
 
 
 def _choose_statement(shape: TableShape) -> tuple[str, Names]:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from itertools import zip_longest
 
 from pg_archiver.archive.exported_rows import ELSEWHERE
-from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, KeyTaken
@@ -23,6 +22,7 @@ from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.objects.object_reader import ReadBackQueue
 from pg_archiver.postgres.session import Session
+from pg_archiver.runtime.failures import Failures
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)

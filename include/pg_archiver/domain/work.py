@@ -6,10 +6,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.windows import DueWindow, Window
+
+
+class TableOrder(Protocol):
+    """Which table of which client a run works on, whatever it does there."""
+
+    @property
+    def client(self) -> str:
+        """The client, as the ledger calls it."""
+        ...
+
+    @property
+    def table(self) -> TableName:
+        """The table."""
+        ...
+
+    @property
+    def timestamp_column(self) -> str:
+        """The column that says how old a row is."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        ...
+
+    @property
+    def children(self) -> tuple[TableName, ...]:
+        """The tables that point to it, and whose rows go first."""
+        ...
 
 
 @dataclass(frozen=True)

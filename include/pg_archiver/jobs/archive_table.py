@@ -20,6 +20,7 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped, Unfinished
 from pg_archiver.policies.table_jobs import TableJob
 from pg_archiver.policies.work_orders import make_order
+from pg_archiver.postgres.rows_that_stay import refuse_never_leaving
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
 
@@ -68,7 +69,7 @@ def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: st
     if hindrance := find_hindrance(session, bucket, order):
         raise JobRefused(hindrance)
     bucket.check(order.prefix, writing=True, thorough=True)
-    _refuse_staying(found)
+    refuse_never_leaving(found.staying)
     return _tell_plan(found)
 
 
@@ -156,7 +157,7 @@ class _ArchiveRun:
             return TableResult(0, 0, "nothing was archived", self.watch.reason)
         found = self._plan()
         if not found.batches:
-            _refuse_staying(found)
+            refuse_never_leaving(found.staying)
             return TableResult(0, 0, _tell_plan(found), None)
         with open_pipeline(self.open_session, self.bucket, self.order, self.watch, self._count) as pipeline:
             self._archive(pipeline, found)
@@ -165,7 +166,7 @@ class _ArchiveRun:
         if stuck:
             named = "; ".join(stuck[:_MOST_NAMED])
             raise Unfinished(f"rows of {say_count(len(stuck), 'window')} do not leave: {named}. No row is lost by that")
-        _refuse_staying(found)
+        refuse_never_leaving(found.staying)
         return TableResult(self.counted, totals.object_bytes, self._tell(totals, found), self.watch.reason)
 
     def _archive(self, pipeline: Pipeline, found: Plan) -> None:
@@ -220,12 +221,6 @@ class _ArchiveRun:
 
 def _limit_to(moment: datetime) -> Limits:
     return Limits(run_time=moment, start=None, end=None)
-
-
-def _refuse_staying(found: Plan) -> None:
-    """Fail if nothing of the table, or of what is due, can ever leave: that must not look like nothing to do."""
-    if never := [one.words for one in found.staying if one.never]:
-        raise Unfinished("; ".join(never))
 
 
 def _tell_everything(job: TableJob) -> str:

@@ -26,7 +26,8 @@ from pg_archiver.policies.table_jobs import TableJob
 from pg_archiver.postgres.calls import CallError
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session
-from pg_archiver.purge.purge import PurgeOrder, purge, rehearse
+from pg_archiver.purge.due import PurgeOrder
+from pg_archiver.purge.purge import purge, rehearse
 
 # Variables are asked for by way of Airflow's API server, so not before each batch.
 ASKED_EVERY_SECONDS = 10.0
@@ -168,11 +169,13 @@ class TableWork:
     def _purge_order(self) -> PurgeOrder:
         policy = self.table.policy
         return PurgeOrder(
+            client=self.table.client,
             table=self.table.table,
             timestamp_column=policy.timestamp_column,
             timezone=policy.timezone,
             batch_size=policy.batch_size,
             keep=self.table.keep,
+            run_id=self._run_id,
             drop_partitions=policy.drop_partitions,
             children=policy.child_names,
             rows_per_second=self.table.rows_per_second,

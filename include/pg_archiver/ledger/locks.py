@@ -6,7 +6,7 @@ import json
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import Window
-from pg_archiver.domain.work import WorkOrder
+from pg_archiver.domain.work import TableOrder
 
 
 def window_lock(table: TableName, cell: Window) -> str:
@@ -24,15 +24,15 @@ def detach_lock(parent: TableName) -> str:
     return json.dumps(["archiver", parent.schema, parent.name, "detach"])
 
 
-def rewrite_lock(order: WorkOrder) -> str:
-    """Return the name of the lock that the archive shares while it reads or deletes a window of this table.
+def rewrite_lock(order: TableOrder) -> str:
+    """Return the name of the lock that whoever deletes rows of this table, or reads them before that, shares.
 
     Whoever rewrites the table holds it alone: what was exported before a rewrite has to be exported again after it.
     """
     return f"archiver rewrite {order.client}/{order.table}"
 
 
-def maintenance_lock(order: WorkOrder) -> str:
+def maintenance_lock(order: TableOrder) -> str:
     """Return the name of the lock that whoever maintains this table holds."""
     return f"archiver maintenance {order.client}/{order.table}"
 

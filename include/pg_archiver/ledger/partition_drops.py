@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.windows import Window
-from pg_archiver.domain.work import WorkOrder
+from pg_archiver.domain.work import TableOrder
 from pg_archiver.errors import Superseded
 from pg_archiver.postgres.session import Row, Session
 
@@ -27,7 +27,7 @@ class Dropped:
 class PartitionDropLog:
     """The drops of one table's partitions, in the ledger: begun before the detach, ended with the drop."""
 
-    def __init__(self, session: Session, order: WorkOrder) -> None:
+    def __init__(self, session: Session, order: TableOrder) -> None:
         """Read and write through this connection, for this client and table."""
         self._session = session
         self._order = order

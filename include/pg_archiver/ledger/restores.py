@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import Window
-from pg_archiver.domain.work import RestoreOrder, WorkOrder
+from pg_archiver.domain.work import RestoreOrder, TableOrder
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import table_folder
 from pg_archiver.postgres.session import Session
@@ -43,7 +43,7 @@ class Before:
 class RestoreLog:
     """The restores of one table of one client."""
 
-    def __init__(self, session: Session, order: WorkOrder) -> None:
+    def __init__(self, session: Session, order: TableOrder) -> None:
         """Read and write through this connection, for this client and table."""
         self._session = session
         self._order = order

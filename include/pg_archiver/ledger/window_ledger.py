@@ -244,7 +244,7 @@ class WindowLedger(LedgerTables):
 
     def read_clock(self) -> datetime:
         """Return the server's clock."""
-        moment: datetime = self._session.fetch_one("archive/plan/clock").now
+        moment: datetime = self._session.fetch_one("postgres/session/clock").now
         return moment
 
     def rebuild(self, manifest: Manifest, upto: int, kept: Positions) -> int:

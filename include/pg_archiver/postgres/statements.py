@@ -19,6 +19,7 @@ from string import Formatter
 from psycopg import sql
 
 from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
+from pg_archiver.domain.windows import TimestampKind
 
 FOLDER = Path(__file__).parents[2] / "sql"
 _TYPE_PART = r'(?:"(?:[^"\x00]|"")+"|\w[\w$]*)'
@@ -28,6 +29,12 @@ _TYPE = re.compile(
 # `{folder/fragments/name}` in a statement stands for the text of that file.
 _FRAGMENT = re.compile(r"\{([a-z_]+(?:/[a-z_]+)*/fragments/[a-z_]+)\}")
 _DEFINES = re.compile(r"(?:--[^\n]*\n|\s)*(?:CREATE|ALTER|DROP|REINDEX)\b")
+# Column time of a `timestamptz` is UTC; a date is its midnight.
+_COLUMN_TIME = {
+    TimestampKind.TIMESTAMPTZ: "pg_catalog.timezone('UTC', {})",
+    TimestampKind.TIMESTAMP: "{}",
+    TimestampKind.DATE: "{}::pg_catalog.timestamp",
+}
 _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
 
@@ -103,6 +110,15 @@ class Literal:
 
 
 @dataclass(frozen=True)
+class ColumnTime:
+    """The values of a timestamp column of the relation of this alias, naive: as the ledger holds spans."""
+
+    alias: str
+    column: str
+    kind: TimestampKind
+
+
+@dataclass(frozen=True)
 class NotReferenced:
     """The condition that none of these foreign keys points to a row of the relation that goes by this alias.
 
@@ -113,7 +129,19 @@ class NotReferenced:
     by: tuple[ForeignKey, ...]
 
 
-Name = str | TableName | QualifiedColumn | SameValues | TypeName | Typed | Converted | Inexact | Literal | NotReferenced
+Name = (
+    str
+    | TableName
+    | QualifiedColumn
+    | SameValues
+    | TypeName
+    | Typed
+    | Converted
+    | Inexact
+    | Literal
+    | ColumnTime
+    | NotReferenced
+)
 Names = Mapping[str, Name | Sequence[Name]]
 
 
@@ -189,6 +217,8 @@ def _quote(name: Name | Sequence[Name]) -> sql.Composable:
             quoted = _compose_inexact(converted)
         case Literal(text):
             quoted = sql.Literal(text.replace("%", "%%"))
+        case ColumnTime(alias, column, kind):
+            quoted = sql.SQL(_COLUMN_TIME[kind]).format(_identifier(alias, column))
         case NotReferenced(alias, keys):
             conditions = [_compose_not_referenced(alias, key) for key in keys]
             quoted = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")

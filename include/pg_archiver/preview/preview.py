@@ -151,4 +151,4 @@ def _disk_space(session: Session, order: WorkOrder, outlook: Outlook, rows_of: M
 
 
 def _size(session: Session, partition: Partition) -> int:
-    return int(session.fetch_one("archive/drop_partition/partition_bytes", oid=partition.oid).bytes or 0)
+    return int(session.fetch_one("partitions/partition_bytes", oid=partition.oid).bytes or 0)

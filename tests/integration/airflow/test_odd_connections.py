@@ -23,7 +23,7 @@ def connected(place: Place, monkeypatch: pytest.MonkeyPatch, extra: dict[str, An
     ours = work_on(place, **client).client
     with connections.open_session(ours, "test", writes=True, maintenance=bool(client)) as session:
         with session.transaction():
-            rows = session.fetch_all("archive/plan/clock")
+            rows = session.fetch_all("postgres/session/clock")
         return len(rows)
 
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from pg_archiver.archive import detaching
 from pg_archiver.archive.drop_partition import drop
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, LockWait
+from pg_archiver.partitions import detaching
 from tests.support.concurrency import at_once, in_background, until, wait_for_blocked
 from tests.support.hooks import acting_before
 from tests.support.partitions import (
@@ -87,7 +87,7 @@ def test_a_detach_that_a_reader_holds_up_is_ended_by_the_next_try(
         # He comes when it was found that nobody was there.
         coming = acting_before(
             place,
-            "archive/drop_partition/detach_concurrently",
+            "partitions/detach_concurrently",
             lambda: reader.execute("SELECT count(*) FROM analytics.events"),
         )
         with coming as database, pytest.raises(LockWait, match="half detached, and its rows are out of sight"):

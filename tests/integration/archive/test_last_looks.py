@@ -60,7 +60,7 @@ def test_a_stranger_that_takes_the_partitions_name_just_before_the_lock_is_not_d
         place.sql(f"ALTER TABLE {name_of(5)} RENAME TO mine; CREATE TABLE {name_of(5)} (LIKE analytics.events)")
 
     with (
-        acting_before(place, "archive/drop_partition/lock_partition", exchange) as database,
+        acting_before(place, "partitions/lock_partition", exchange) as database,
         pytest.raises(DatabaseInterrupted, match="was renamed or dropped by somebody else just now"),
     ):
         drop(database, place.store, place.order, partition)

@@ -39,7 +39,7 @@ def detached(place: Place, request: pytest.FixtureRequest) -> Place:
     place.sql(LATE.format(name_of(5), day(5)))
     partition = only(checked(place))
     with (
-        acting_before(place, "archive/drop_partition/lock_partition", lambda: place.sql(END_SESSION)) as database,
+        acting_before(place, "partitions/lock_partition", lambda: place.sql(END_SESSION)) as database,
         pytest.raises(DatabaseInterrupted),
     ):
         drop(database, place.store, place.order, partition)
@@ -106,7 +106,7 @@ def test_a_process_that_dies_in_the_middle_of_it_has_done_nothing(detached: Plac
     place = detached
     take_place(place)
     partition = begun(place)
-    for moment in ("archive/drop_partition/move", "archive/drop_partition/drop", "ledger/partition_drops/end"):
+    for moment in ("partitions/move", "partitions/drop", "ledger/partition_drops/end"):
         with (
             acting_before(place, moment, lambda: place.sql(END_SESSION)) as database,
             pytest.raises(DatabaseInterrupted),
@@ -214,7 +214,7 @@ def test_a_detach_that_died_half_way_holds_up_no_other(place: Place) -> None:
             reader.execute("SELECT count(*) FROM analytics.events")
 
         def die_half_way() -> None:
-            with acting_before(place, "archive/drop_partition/detach_concurrently", read) as database:
+            with acting_before(place, "partitions/detach_concurrently", read) as database:
                 drop(database, place.store, place.order, first)
 
         with in_background(die_half_way) as result:

@@ -243,6 +243,6 @@ def test_a_server_whose_clock_is_asked_bounds_the_cutoff(place: Place) -> None:
             KeepDays(2, "the test"),
             Limits(datetime.max.replace(tzinfo=UTC), None, None),
         )
-        now = session.fetch_one("archive/plan/clock").now
+        now = session.fetch_one("postgres/session/clock").now
     assert found.cutoff is not None
     assert found.cutoff <= now - timedelta(days=2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pg_archiver.archive.plan import Plan, plan
-from pg_archiver.archive.rows_that_stay import Staying
 from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
+from pg_archiver.postgres.rows_that_stay import Staying
 from tests.support.children import CLICKS, parent_of
 from tests.support.place import EVENTS, NOW, Place, hours_ago
 

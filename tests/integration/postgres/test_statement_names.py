@@ -19,7 +19,7 @@ def test_names_that_are_missing_unknown_or_too_many_are_refused() -> None:
     with pytest.raises(StatementError, match="wants"):
         compose("archive/delete/lock_table", {"table": TABLE, "column": "x"})
     with pytest.raises(StatementError, match="wants"):
-        compose("archive/plan/clock", {"table": TABLE})
+        compose("postgres/session/clock", {"table": TABLE})
     with pytest.raises(StatementError, match="no statement"):
         compose("delete/everything", {})
 
@@ -49,7 +49,10 @@ def test_no_name_can_break_out_of_its_quotes(place: Place, name: str) -> None:
     place.sql(f"CREATE TABLE {sql.Identifier(name, name).as_string()} ({sql.Identifier(name).as_string()} timestamp)")
     with place.session() as session:
         odd = session.fetch_one(
-            "archive/plan/odd_timestamps", {"table": table, "column": name}, earliest=hours_ago(2), latest=hours_ago(1)
+            "postgres/rows_that_stay/odd_timestamps",
+            {"table": table, "column": name},
+            earliest=hours_ago(2),
+            latest=hours_ago(1),
         )
         assert (odd.missing, odd.too_old, odd.in_the_future) == (0, 0, 0)
         session.execute("archive/delete/create_keys", {"names": ["version"], "columns": [name], "table": table})

@@ -5,7 +5,6 @@ They are inserted into the table, each compared with what it was, or none of the
 
 from __future__ import annotations
 
-from pg_archiver.archive.exported_rows import ExportedRows
 from pg_archiver.domain.tables import TableName, TableShape
 from pg_archiver.errors import DatabaseRefused, TableRefused
 from pg_archiver.postgres.catalog import list_columns
@@ -13,8 +12,10 @@ from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names
 
 
-def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, keys: ExportedRows | None) -> int:
-    """Insert the partition's rows into the table, but for those on the lists if there are any; return how many.
+def put_back(session: Session, shape: TableShape, partition: TableName, oid: int, listed: Names | None) -> int:
+    """Insert the partition's rows into the table, but for those that are listed; return how many.
+
+    Listed are the rows of the temporary table `archiver_keys`, and `listed` says how rows are compared with them.
 
     Runs in a transaction that holds the partition under ACCESS EXCLUSIVE. Nothing of the users' making may act on the
     rows on their way.
@@ -42,10 +43,10 @@ def put_back(session: Session, shape: TableShape, partition: TableName, oid: int
     }
     try:
         session.use_database_search_path(builtins_first=False)
-        if keys:
-            found = session.fetch_one("archive/drop_partition/move", {**names, **keys.matching})
+        if listed:
+            found = session.fetch_one("partitions/move", {**names, **listed})
         else:
-            found = session.fetch_one("archive/drop_partition/move_all", names)
+            found = session.fetch_one("partitions/move_all", names)
         session.use_builtin_search_path()
     except DatabaseRefused as refusal:
         raise TableRefused(f"{refusal}; so rows of {partition} cannot be put back into {shape.table}") from None

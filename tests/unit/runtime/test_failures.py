@@ -10,8 +10,6 @@ from typing import cast
 
 import pytest
 
-from pg_archiver.archive import window_failures as failures_module
-from pg_archiver.archive.window_failures import Failures
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.errors import (
     ArchiverError,
@@ -30,6 +28,8 @@ from pg_archiver.errors import (
     Unfinished,
 )
 from pg_archiver.postgres.session import Session
+from pg_archiver.runtime import failures as failures_module
+from pg_archiver.runtime.failures import Failures
 
 START = datetime(2026, 1, 1)  # noqa: DTZ001 (column time)
 

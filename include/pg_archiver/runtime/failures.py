@@ -1,4 +1,4 @@
-"""What failed of several windows, so that one bad window keeps no other one from its turn.
+"""What failed of several windows or partitions, so that a bad one keeps no other one from its turn.
 
 The step continues with the windows that are left, and fails at its end with what each of them said. It continues only
 while that makes sense: not when the connection is gone, or what failed concerns the whole table or bucket.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import DueWindow
@@ -29,7 +30,6 @@ from pg_archiver.errors import (
     TableRefused,
     Unfinished,
 )
-from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,15 @@ _MOST_LONG = 3
 _MOST_TOLD = 10
 
 
+class Connection(Protocol):
+    """What every window needs, and without which none can continue."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended, or was lost."""
+        ...
+
+
 @dataclass
 class Turn:
     """One window's turn: whether it succeeded."""
@@ -52,8 +61,8 @@ class Turn:
 class Failures:
     """The failures of one step over several windows."""
 
-    def __init__(self, session: Session) -> None:
-        """Start without failures; `database` is the connection without which no window can continue."""
+    def __init__(self, session: Connection) -> None:
+        """Start without failures."""
         self._session = session
         self._failures: list[ArchiverError] = []
         self._long = 0

@@ -43,7 +43,7 @@ class Whereabouts:
 
 def find_whereabouts(session: Session, partition: Partition) -> Whereabouts | None:
     """Return where it is now; None if nothing has its oid."""
-    rows = session.fetch_all("archive/drop_partition/partition_state", oid=partition.oid)
+    rows = session.fetch_all("partitions/partition_state", oid=partition.oid)
     if not rows:
         return None
     return Whereabouts(TableName(rows[0].schema, rows[0].name), rows[0].attached, rows[0].pending)
@@ -72,7 +72,7 @@ def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Pa
     """End the detach of another partition that one of our runs began: before that, none can be detached."""
     ours = {one.oid: one.table for one in drops.list_unfinished().values()}
     parent = partition.parent
-    for other in session.fetch_all("archive/drop_partition/pending_detach", schema=parent.schema, table=parent.name):
+    for other in session.fetch_all("partitions/pending_detach", schema=parent.schema, table=parent.name):
         table = TableName(other.schema, other.name)
         if other.oid == partition.oid:
             continue
@@ -80,7 +80,7 @@ def _end_other_detaches(session: Session, drops: PartitionDropLog, partition: Pa
             raise DatabaseInterrupted(f"{table} is being detached from {parent} by somebody else. {partition} waits")
         log.info("ending the detach of %s first", table)
         with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
-            session.execute("archive/drop_partition/detach_finalize", {"parent": parent, "partition": table})
+            session.execute("partitions/detach_finalize", {"parent": parent, "partition": table})
 
 
 def detach(session: Session, drops: PartitionDropLog, partition: Partition, table: TableName, begun: int) -> None:
@@ -91,9 +91,7 @@ def detach(session: Session, drops: PartitionDropLog, partition: Partition, tabl
             _end_other_detaches(session, drops, partition)
             _refuse_under_long_readers(session, partition)
             with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
-                session.execute(
-                    "archive/drop_partition/detach_concurrently", {"parent": partition.parent, "partition": table}
-                )
+                session.execute("partitions/detach_concurrently", {"parent": partition.parent, "partition": table})
     except Refused as refusal:
         now = find_whereabouts(session, partition)
         if now and now.attached:
@@ -107,8 +105,8 @@ def detach(session: Session, drops: PartitionDropLog, partition: Partition, tabl
             raise
         raise LockWait(
             f"{partition} is half detached, and its rows are out of sight until the transactions that still see it "
-            f"have ended ({wait}). The next try ends the detach, and attaches the partition again if a row of it is "
-            "in no checked object"
+            f"have ended ({wait}). The next try ends the detach, and attaches the partition again if a row of it has "
+            "to stay"
         ) from None
 
 
@@ -117,9 +115,7 @@ def finalize(session: Session, partition: Partition) -> None:
     here = find_whereabouts(session, partition)
     if here and here.pending:
         with session.timeouts(lock=DETACH_LOCK_TIMEOUT):
-            session.execute(
-                "archive/drop_partition/detach_finalize", {"parent": partition.parent, "partition": here.table}
-            )
+            session.execute("partitions/detach_finalize", {"parent": partition.parent, "partition": here.table})
 
 
 def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
@@ -132,7 +128,7 @@ def _refuse_under_long_readers(session: Session, partition: Partition) -> None:
     first: set[str] | None = None
     while True:
         found = session.fetch_all(
-            "archive/drop_partition/lock_holders", schema=partition.parent.schema, table=partition.parent.name
+            "partitions/lock_holders", schema=partition.parent.schema, table=partition.parent.name
         )
         first = {row.transaction for row in found} if first is None else first
         left = [row for row in found if row.transaction in first]

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from pg_archiver.domain.tables import ForeignKey, TableName, TableShape
 from pg_archiver.domain.windows import EARLIEST, Window, in_column_time
+from pg_archiver.errors import Unfinished
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 
@@ -52,7 +53,7 @@ def find_odd_timestamps(
     latest = in_column_time(now + _FAR_FUTURE, shape.timestamp_kind, timezone)
     column = shape.timestamp_column
     names: Names = {"table": shape.table, "column": column}
-    odd = session.fetch_one("archive/plan/odd_timestamps", names, earliest=EARLIEST, latest=latest)
+    odd = session.fetch_one("postgres/rows_that_stay/odd_timestamps", names, earliest=EARLIEST, latest=latest)
     kept = (
         ("no_timestamp", odd.missing, "no timestamp"),
         ("timestamp_too_old", odd.too_old, "a timestamp before the year 2, or -infinity,"),
@@ -95,7 +96,9 @@ def find_waiting(
         "unreferenced": NotReferenced("target", shape.waits_for),
         "unreferenced_by_lasting": NotReferenced("target", lasting),
     }
-    oldest = session.fetch_one("archive/plan/waiting_rows", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT)
+    oldest = session.fetch_one(
+        "postgres/rows_that_stay/waiting_rows", names, start=due.start, end=due.end, limit=_MOST_LOOKED_AT
+    )
     waiting = oldest.looked_at - oldest.free
     if not waiting:
         return []
@@ -114,6 +117,16 @@ def find_waiting(
             "set it to NULL in old rows"
         )
     return [Staying("waits_for_ever", for_ever, words, never)]
+
+
+def refuse_never_leaving(staying: Sequence[Staying]) -> None:
+    """Fail if nothing of the table, or of what is due, can ever leave: that must not look like nothing to do.
+
+    Raises:
+        Unfinished: so it is.
+    """
+    if never := [one.words for one in staying if one.never]:
+        raise Unfinished("; ".join(never))
 
 
 def _is_lasting(key: ForeignKey, table: TableName, kept_for_ever: Sequence[TableName]) -> bool:

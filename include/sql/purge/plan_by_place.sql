@@ -1,0 +1,9 @@
+-- Leaves the planner one sensible way from a list of places: for each straight to the row. The list is sorted in memory.
+SELECT
+    set_config('enable_hashjoin', 'off', false) AS hash_join,
+    set_config('enable_mergejoin', 'off', false) AS merge_join,
+    set_config('enable_seqscan', 'on', false) AS sequential_scan,
+    set_config('enable_bitmapscan', 'on', false) AS bitmap_scan,
+    set_config('enable_sort', 'on', false) AS sort,
+    set_config('work_mem', '64MB', false) AS memory,
+    set_config('jit', 'off', false) AS jit
