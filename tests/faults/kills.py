@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from tests.faults.account import Account, Verdict
+from tests.faults.archive_jobs import settle_job
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
 from tests.faults.comparing import compared
@@ -76,12 +77,15 @@ class Worker:
         kill: Kill | None = None,
         instant: float | None = None,
         restore: Mapping[str, Any] | None = None,
+        *,
+        job: bool = False,
     ) -> dict[str, Any]:
-        """One archive in a child, or the restore that these settings describe.
+        """One archive in a child, as a job if asked, or the restore that these settings describe.
 
         With neither kill nor instant it ends by itself, and tells the points it met.
         """
-        return self.send(_order(place) | {"restore": None if restore is None else dict(restore)}, kill, instant)
+        work = {"restore": None if restore is None else dict(restore), "job": job}
+        return self.send(_order(place) | work, kill, instant)
 
     def send(self, work: Mapping[str, Any], kill: Kill | None = None, instant: float | None = None) -> dict[str, Any]:
         """Any work in a child, which ends as in `run`."""
@@ -119,9 +123,10 @@ def _order(place: Place) -> dict[str, Any]:
     }
 
 
-def points(worker: Worker, place: Place, shape: Shape = "plain") -> list[str]:
+def points(worker: Worker, place: Place, shape: Shape = "plain", *, job: bool = False) -> list[str]:
     """Every point that a whole archive comes by, in order."""
-    answer = worker.run(prepared(place, f"recorded_{shape}", shape, keyed=True, compression="gzip"))
+    name = f"recorded_{'job_' if job else ''}{shape}"
+    answer = worker.run(prepared(place, name, shape, keyed=True, compression="gzip"), job=job)
     assert answer["status"] == 0, answer
     met: list[str] = answer["points"]
     return met
@@ -150,8 +155,18 @@ def _last_index(met: list[str], point: str) -> int:
     return len(met) - 1 - met[::-1].index(point)
 
 
-def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, instant: float | None = None) -> Verdict:
+def tried(
+    worker: Worker,
+    place: Place,
+    name: str,
+    kill: Kill | None = None,
+    instant: float | None = None,
+    *,
+    job: bool = False,
+) -> Verdict:
     """Kills one archive of a new table, lets users change rows or not, runs plainly again and checks everything.
+
+    As a job it also compares how many rows all its runs have counted.
 
     Raises:
         NotReached: the archive ended before it was to be killed.
@@ -161,12 +176,13 @@ def tried(worker: Worker, place: Place, name: str, kill: Kill | None = None, ins
     shape = kill.shape if kill else choice.choice(SHAPES)
     table = prepared(place, name, shape, keyed=keyed, compression=compression)
     account = Account(table)
-    refuse_survivor(worker.run(table, kill, instant), kill)
+    refuse_survivor(worker.run(table, kill, instant, job=job), kill)
     account.witness.look(table)
     if users_go_on and (shape != "partitioned" or is_whole(table, name)):
         change_by_users(table)
+    verdict = settle_job(table) if job else Verdict()
     Run.of(table).settle()
-    verdict = sum((Account(child).check() for child in family(table)[1:]), account.check())
+    verdict += sum((Account(child).check() for child in family(table)[1:]), account.check())
     return verdict + compared(*family(table))
 
 

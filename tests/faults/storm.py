@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
 import psycopg
 import pytest
 from psycopg import errors
 
-from pg_archiver.errors import Interrupted, Refused
+from pg_archiver.errors import Interrupted, Refused, Unfinished
 from pg_archiver.postgres.session import Session
 from tests.faults.account import Account, Verdict
+from tests.faults.archive_jobs import settle_job
 from tests.faults.archiving import Run
 from tests.faults.chance import seeded
 from tests.faults.comparing import compared
 from tests.faults.place import Place
 from tests.faults.recorder import family, with_children, with_table
 from tests.faults.writers import ChildWriter, Stream, Writer
+from tests.support.archive_jobs import ArchiveJob
 
 WRITERS = 3
 ARCHIVERS = 2
@@ -36,7 +41,8 @@ class Storm:
 
     `during`, if given, is called again and again until the writers are done. `unlocked` takes away the lock that keeps
     two runs off the same window, as if every session had lost it: the lock spares work and guards nothing. With
-    `children` another table's rows belong to those of this one, are written as well, and have to leave first.
+    `children` another table's rows belong to those of this one, are written as well, and have to leave first. With
+    `jobs` the archives are jobs, which end early now and then and count what they did.
     """
 
     place: Place
@@ -47,6 +53,7 @@ class Storm:
     during: Callable[[], object] | None = None
     unlocked: bool = False
     children: bool = False
+    jobs: bool = False
     events: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> Verdict:
@@ -77,8 +84,9 @@ class Storm:
             work.result()
         self.events["operations that met a row"] = stream.met
         self.events["transactions rolled back"] = stream.rolled_back
+        counted = settle_job(table) if self.jobs else Verdict()
         self.events["reruns"] = Run.of(table).settle()
-        return sum((one.check() for one in of_children), account.check()) + compared(*family(table))
+        return counted + sum((one.check() for one in of_children), account.check()) + compared(*family(table))
 
     def _archive(self, table: Place, stream: Stream, number: int) -> None:
         choice = seeded(f"{self.seed} archiver {number}")
@@ -89,6 +97,9 @@ class Storm:
                 compression=choice.choice(["gzip", "zstd"]),
             )
             try:
+                if self.jobs:
+                    self._archive_as_job(order, choice)
+                    continue
                 for child in Run.of(order).children():
                     self.events["children deleted"] += child.archive()
                 deleted = Run.of(order).archive(lambda: time.sleep(choice.random() * 0.2))
@@ -97,9 +108,18 @@ class Storm:
             except Interrupted as error:
                 self.events[type(error).__name__] += 1
             except Refused as error:
-                if not (self.unlocked and _TWO_BEGINNINGS in str(error)):
+                stuck = self.jobs and isinstance(error, Unfinished)
+                if not stuck and not (self.unlocked and _TWO_BEGINNINGS in str(error)):
                     raise
-                self.events["overtaken"] += 1
+                self.events["stuck" if stuck else "overtaken"] += 1
+
+    def _archive_as_job(self, order: Place, choice: random.Random) -> None:
+        """A run of each job, of which some are to end after so many questions."""
+        for run in (*Run.of(order).children(), Run.of(order)):
+            job = ArchiveJob.of(run, max_mapped_windows=choice.choice([1, 100]))
+            found = job.archive(stopping=partial(_end_after, count(), choice.choice([3, 10, 30, 1000, 1000])))
+            self.events["rows deleted"] += found.rows
+            self.events["ended early" if found.left else "whole runs"] += 1
 
     def _rewrite(self, table: Place, stream: Stream) -> None:
         """VACUUM frees places for other rows; the others move all rows at once."""
@@ -134,3 +154,7 @@ class Storm:
             problems = account.witness.look(account.place)
             assert not problems, problems
             idle.wait(1.0)
+
+
+def _end_after(asked: Iterator[int], most: int) -> str | None:
+    return "enough" if next(asked) >= most else None

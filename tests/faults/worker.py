@@ -29,6 +29,7 @@ from pg_archiver.s3.bucket import Bucket
 from pg_archiver.s3.part_sizes import PartSizes
 from tests.faults.archiving import Run
 from tests.faults.points import instrument
+from tests.support.archive_jobs import ArchiveJob
 
 _LONGEST_SECONDS = 60.0
 _POLL_SECONDS = 0.002
@@ -62,7 +63,10 @@ def _child(order: dict[str, Any]) -> None:
     if order["restore"] is None:
         for one in (*run.children(), run):
             reach(NEXT_TABLE)
-            one.archive()
+            if order["job"]:
+                ArchiveJob.of(one).archive()
+            else:
+                one.archive()
     else:
         run.restore(**order["restore"]).refuse_failures()
     Path(order["notes"]).write_text(json.dumps(names))

@@ -31,17 +31,12 @@ class Reached(Protocol):
     def database(self) -> str: ...
 
     @property
-    def bucket(self) -> str: ...
-
-    @property
     def order(self) -> WorkOrder: ...
 
     @property
     def store(self) -> Bucket: ...
 
     def connect(self) -> psycopg.Connection[Any]: ...
-
-    def sql(self, statement: str, *values: object) -> list[Any]: ...
 
 
 def never() -> None:
@@ -62,7 +57,8 @@ class ArchiveJob:
         given = {
             "table": write_table(order.table),
             "timestamp_column": order.timestamp_column,
-            "bucket": place.bucket,
+            "bucket": order.bucket,
+            "prefix": order.prefix,
             "batch_size": order.batch_size,
             "compression": order.compression,
             "children": tuple(map(write_table, order.children)),
@@ -77,7 +73,8 @@ class ArchiveJob:
         """A run in the record of runs."""
         with self.open_session("begin") as session:
             LedgerTables(session).migrate()
-            start = RunStart("old rows", "table", "archive", "schedule", self.place.database, 1, self.place.database)
+            database = self.place.database
+            start = RunStart(str(self.table.table), "table", "archive", "schedule", database, 1, database)
             return JobRunLog(session).begin(start)
 
     def archive(
@@ -104,8 +101,12 @@ class ArchiveJob:
             return rehearse_archive(session, bucket or self.place.store, self.table, "jobs__rds_main/run 1")
 
     def counted(self) -> int:
-        """How many rows all runs have counted."""
-        return int(self.place.sql("SELECT coalesce(sum(rows), 0) FROM archiver.job_runs")[0][0])
+        """How many rows of the table all runs have counted."""
+        with self.place.connect() as connection:
+            statement = "SELECT coalesce(sum(rows), 0) FROM archiver.job_runs WHERE job_name = %s"
+            found = connection.execute(statement, [str(self.table.table)]).fetchone()
+        assert found
+        return int(found[0])
 
     def open_session(self, step: str) -> AbstractContextManager[Session]:
         self.opened.append(step)

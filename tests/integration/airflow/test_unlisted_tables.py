@@ -62,7 +62,7 @@ class Archived:
         )
         found = cls(place, client, Policies("the test", clients, {}, jobs={"rds_main": instance}))
         order = replace(place.order, client=client, prefix=job.get("prefix", "a"))
-        assert ArchiveJob.of(replace(place, order=order), prefix=order.prefix).archive().rows == DUE
+        assert ArchiveJob.of(replace(place, order=order)).archive().rows == DUE
         assert found.left() == 1
         return found
 
