@@ -210,6 +210,7 @@ def test_a_next_start_that_is_asked_for_holds_at_once_and_once(jobs: Jobs) -> No
     later = jobs.table.now() + HOUR
     run_as(jobs.place, "SELECT archiver.alter_job(%s, next_start => %s)", key.job_id, later)
     assert jobs.state(key, "next_start, definition, due_by") == (later, DIGEST, "manual")
+    assert jobs.state(key, "asked_at > clock_timestamp() - interval '1 minute'") == (True,)
     assert jobs.table.claim_due("run", 5) == []
     assert jobs.place.sql("SELECT count(*) FROM archiver.job_changes WHERE old IS NOT NULL") == [(0,)]
 
@@ -219,6 +220,7 @@ def test_a_next_start_for_a_job_that_was_not_planned_yet_is_kept_by_the_plan(job
     asked = jobs.table.now() - HOUR
     run_as(jobs.place, "UPDATE archiver.jobs SET next_start = %s", asked)
     assert jobs.table.claim_due("run", 5) == []
+    assert jobs.state(key, "asked_at IS NOT NULL") == (True,)
     jobs.plan(key, next_start=jobs.table.now() + HOUR)
     (claimed,) = jobs.table.claim_due("run", 5)
     assert (claimed.next_start, claimed.caused_by) == (asked, "manual")

@@ -160,7 +160,8 @@ def test_each_column_can_be_changed_and_what_else_the_job_says_stays(jobs: Jobs)
     assert (name, retries) == ("retention db1.app.orders", 3)
     assert config == {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "batch_size": 5, **more}
     # What a writer may not say elsewhere he may not say here: the settings are judged with the file's.
-    run_as(jobs.place, f'UPDATE {VIEW} SET batch_size = NULL, settings = \'{{"keep_days": 1, "missing_ok": true}}\'')
+    settings = Json({"keep_days": 1, "batch_size": 1, "table": "a.b", "missing_ok": True})
+    run_as(jobs.place, f"UPDATE {VIEW} SET batch_size = NULL, settings = %s", settings)
     assert written(jobs, number, "config") == (
         {"table": "app.orders", "keep_days": -1, "timestamp_column": "at", "missing_ok": True},
     )
