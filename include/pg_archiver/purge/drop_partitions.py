@@ -53,9 +53,7 @@ class DueRows(Contents):
         """Ask once more for what may have come since the choice: holds of restores, and subscribers."""
         held = bool(RestoreLog(self.session, self.order).list_holds(self.partition.span))
         if held or find_subscribers(self.session, self.due.shape.oid):
-            log.warning(
-                "%s is not dropped: %s", self.partition, "a restore holds rows of it" if held else "subscribers"
-            )
+            log.warning("%s is not dropped: %s", self.partition, "a restore holds rows of it" if held else "subscribers")
             return False
         return True
 
