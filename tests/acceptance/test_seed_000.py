@@ -18,6 +18,7 @@ from dev.waiting import wait_until
 from tests.acceptance.clusters import RUN_SECONDS, Cluster
 from tests.acceptance.conftest import Tenants
 from tests.acceptance.settings import RETAINED, RETAINING
+from tests.support.policies import INSERTS
 
 pytestmark = pytest.mark.more
 
@@ -29,17 +30,6 @@ PRODUCTS = f"""
     SELECT 'product "' || day || E'", of\\nZürich', now() - make_interval(days => day) - interval '1 hour'
     FROM generate_series(0, {ROWS - 1}) AS day
 """
-# As the service's own document writes them.
-INSERTS = """
-INSERT INTO public.data_retention_policy (database_name, schema_name, table_name, retention_days, timestamp_column_name, batch_size, cron_schedule)
-VALUES ('postgres', 'public', 'products', 30, 'inserted_at', 1000, '0 0 * * *');
-
-INSERT INTO public.data_retention_policy (database_name, schema_name, table_name, retention_days, timestamp_column_name, batch_size, cron_schedule)
-VALUES ('db1', 'public', 'products', 30, 'inserted_at', 1000, '0 0 * * *');
-
-INSERT INTO public.data_retention_policy (database_name, schema_name, table_name, retention_days, timestamp_column_name, batch_size, cron_schedule)
-VALUES ('db2', 'public', 'products', 30, 'inserted_at', 1000, '0 0 * * *');
-"""  # noqa: E501 (verbatim)
 POLICIES = "SELECT id, database_name, state, reason FROM public.data_retention_policy ORDER BY id"
 LEFT = "SELECT count(*), coalesce(min(inserted_at) >= now() - interval '30 days', true) FROM public.products"
 STATS = """

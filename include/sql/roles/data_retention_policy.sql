@@ -95,7 +95,7 @@ GRANT UPDATE (
     job_name, action, database_name, config, cron_schedule, schedule_interval, scheduled, next_start
 ) ON archiver.jobs TO :"group";
 GRANT DELETE ON archiver.jobs TO :"group";
-GRANT SELECT ON archiver.policy_owners, archiver.job_stats, archiver.job_errors, archiver.job_history TO :"group";
+GRANT SELECT ON archiver.job_stats, archiver.job_errors, archiver.job_history TO :"group";
 GRANT EXECUTE ON ROUTINE
     archiver.add_retention_policy, archiver.remove_retention_policy, archiver.name_table, archiver.name_retention_job,
     archiver.run_job

@@ -53,7 +53,6 @@ SET LOCAL ROLE :"archive";
 \endif
 GRANT SELECT, INSERT, UPDATE, DELETE
 ON archiver.jobs, archiver.data_retention_policy, archiver.postprocessing_jobs TO :"group";
-GRANT SELECT ON archiver.policy_owners TO :"group";
 GRANT SELECT, INSERT ON archiver.postprocessing_jobs_stats TO :"group";
 GRANT SELECT ON archiver.job_stats, archiver.job_errors, archiver.job_history TO :"group";
 GRANT EXECUTE ON ROUTINE

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
+from dev.s3 import S3Server
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import DatabaseRefused, PolicyError
 from pg_archiver.jobs.choose import JobsPlan
@@ -34,8 +35,7 @@ class Policies:
     @classmethod
     def made(cls, jobs: JobPlace, table: str = TABLE) -> Policies:
         actions = {"actions": (Action.ARCHIVE,), "approve": (), "grace_minutes": 0}
-        place = replace(jobs, bucket=jobs.bucket or Bucket(None, "nowhere"))
-        made = cls(place.with_settings(policies_from=PUBLIC, **actions))
+        made = cls(jobs.with_settings(policies_from=PUBLIC, **actions))
         made.plan()
         made.sql(table)
         made.sql(f"GRANT SELECT ON {PUBLIC} TO {sql.Identifier(jobs.archive).as_string()}")
@@ -64,8 +64,14 @@ class Policies:
 
 
 @pytest.fixture
-def policies(jobs: JobPlace) -> Policies:
-    return Policies.made(jobs)
+def control(jobs: JobPlace, moto: S3Server) -> JobPlace:
+    """A control database whose jobs have a bucket to archive to, in which they put nothing here."""
+    return replace(jobs, bucket=Bucket(moto.client(), "unused"))
+
+
+@pytest.fixture
+def policies(control: JobPlace) -> Policies:
+    return Policies.made(control)
 
 
 def test_each_row_is_a_job_and_the_table_stays_as_it_is(policies: Policies) -> None:
@@ -141,7 +147,7 @@ def test_rows_of_a_policy_are_rehearsed_and_then_archived(tables: TableJobs) -> 
 def test_a_row_that_a_job_cannot_be_is_told_and_the_others_are_jobs(policies: Policies) -> None:
     policies.sql(f"ALTER TABLE {PUBLIC} ALTER COLUMN table_name DROP NOT NULL, ALTER batch_size DROP NOT NULL")
     policies.sql(f"ALTER TABLE {PUBLIC} ALTER COLUMN database_name DROP NOT NULL")
-    bad = [
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"table_name": None}, "table_name is NULL"),
         ({"database_name": None}, "database_name is NULL"),
         ({"table_name": "no batch", "batch_size": None}, "batch_size is NULL"),
@@ -178,7 +184,7 @@ def test_two_rows_of_a_table_are_both_refused_and_named(policies: Policies) -> N
 
 
 def test_what_a_row_says_that_no_job_may_is_refused_as_that_jobs_trouble(policies: Policies) -> None:
-    bad = {
+    bad: dict[str, dict[str, Any]] = {
         "days": {"retention_days": -5},
         "batch": {"batch_size": 0},
         "cron": {"cron_schedule": "every night"},
@@ -292,18 +298,18 @@ def test_functions_of_a_view_are_not_run_with_the_archivers_rights(policies: Pol
     assert policies.sql("SELECT * FROM public.seen") == []
 
 
-def test_the_partitions_of_a_table_are_read_too(jobs: JobPlace) -> None:
+def test_the_partitions_of_a_table_are_read_too(control: JobPlace) -> None:
     text = TABLE.replace("id serial PRIMARY KEY", "id int DEFAULT 1").rstrip().removesuffix(")")
-    policies = Policies.made(jobs, f"{text}) PARTITION BY LIST (database_name)")
+    policies = Policies.made(control, f"{text}) PARTITION BY LIST (database_name)")
     policies.sql(f"CREATE TABLE public.rest PARTITION OF {PUBLIC} DEFAULT")
     policies.add()
     assert len(policies.read().jobs) == 1
 
 
-def test_other_kinds_of_text_and_numbers_are_read(jobs: JobPlace) -> None:
+def test_other_kinds_of_text_and_numbers_are_read(control: JobPlace) -> None:
     text = TABLE.replace("table_name text", "table_name varchar(80)").replace("schema_name text", "schema_name name")
     text = text.replace("retention_days int", "retention_days bigint").replace("batch_size int", "batch_size smallint")
-    policies = Policies.made(jobs, f"CREATE DOMAIN public.cron AS text CHECK (VALUE <> ''); {text}")
+    policies = Policies.made(control, f"CREATE DOMAIN public.cron AS text CHECK (VALUE <> ''); {text}")
     policies.sql(f"ALTER TABLE {PUBLIC} ALTER cron_schedule TYPE public.cron, DROP COLUMN id, DROP COLUMN updated_at")
     policies.add(retention_days=2**40)
     (job,) = policies.read().jobs
