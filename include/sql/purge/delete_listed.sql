@@ -5,7 +5,9 @@
 WITH {purge/fragments/held},
 gone AS (
     DELETE FROM {table} AS target
-    USING pg_catalog.unnest(%(parts)s::pg_catalog.oid[], %(places)s::pg_catalog.tid[]) AS listed (part, place)
+    USING ROWS FROM (
+        pg_catalog.unnest(%(parts)s::pg_catalog.oid[]), pg_catalog.unnest(%(places)s::pg_catalog.tid[])
+    ) AS listed (part, place)
     WHERE
         target.tableoid OPERATOR(pg_catalog.=) listed.part
         AND target.ctid OPERATOR(pg_catalog.=) listed.place
