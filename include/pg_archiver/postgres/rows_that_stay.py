@@ -14,7 +14,7 @@ from pg_archiver.domain.tables import ForeignKey, TableName, TableShape
 from pg_archiver.domain.windows import EARLIEST, Window, in_column_time
 from pg_archiver.errors import Unfinished
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names, NotReferenced
+from pg_archiver.postgres.statements import ColumnTime, Names, NotReferenced
 
 _FAR_FUTURE = timedelta(days=1)
 # Of how many of the oldest due rows is looked whether they wait for their children.
@@ -93,6 +93,7 @@ def find_waiting(
     names: Names = {
         "table": shape.table,
         "column": shape.timestamp_column,
+        "moment": ColumnTime("target", shape.timestamp_column, shape.timestamp_kind),
         "unreferenced": NotReferenced("target", shape.waits_for),
         "unreferenced_by_lasting": NotReferenced("target", lasting),
     }

@@ -8,4 +8,4 @@ SELECT
     (SELECT count(*) FROM oldest) AS looked_at,
     (SELECT count(*) FROM oldest AS target WHERE {unreferenced}) AS free,
     (SELECT count(*) FROM oldest AS target WHERE {unreferenced_by_lasting}) AS free_of_lasting,
-    (SELECT min({column}) FROM oldest) AS first
+    (SELECT min({moment}) FROM oldest AS target) AS first
