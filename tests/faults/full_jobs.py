@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import partial
 
 from tests.faults.account import Verdict
+from tests.faults.chance import seeded
 from tests.faults.job_kills import choices, points, prepared, tried
-from tests.faults.kills import Kill, Worker
+from tests.faults.kills import SHAPES, Kill, Worker
+from tests.faults.kills import choices as archive_choices
+from tests.faults.kills import points as archive_points
+from tests.faults.kills import tried as archive_tried
 from tests.faults.place import Place
+from tests.faults.storm import Storm
 from tests.faults.table_job_kills import TableTrial
 from tests.faults.table_job_kills import choices as table_choices
 from tests.faults.tally import Tally, kill_at_random, say
@@ -16,9 +21,11 @@ from tests.support.table_jobs import TableJobs
 
 RANDOM_KILLS = 100
 RANDOM_TABLE_KILLS = 50
+POINTS_A_SHAPE = 25
+OPERATIONS = 3_000
 
 
-def try_jobs(tally: Tally, place: Place, _: Worker) -> None:
+def try_jobs(tally: Tally, place: Place, archiving: Worker) -> None:
     with JobPlace.made(place.server, "killed_jobs") as jobs, Worker.started("tests.faults.job_worker") as worker:
         prepared(jobs)
 
@@ -33,6 +40,29 @@ def try_jobs(tally: Tally, place: Place, _: Worker) -> None:
         say(f"SIGKILL of jobs at {RANDOM_KILLS} random instants")
         kill_at_random(tally, "job", RANDOM_KILLS, lambda number, instant: checked(f"instant {number}", None, instant))
     try_table_jobs(tally, place)
+    try_archive_jobs(tally, place, archiving)
+
+
+def try_archive_jobs(tally: Tally, place: Place, worker: Worker) -> None:
+    """With the account of what users write meanwhile, which finds each row in the table or in an object."""
+    for shape in SHAPES:
+        met = archive_choices(archive_points(worker, place, shape, job=True), shape)
+        chosen = seeded(f"jobs {shape}").sample(met, min(len(met), POINTS_A_SHAPE))
+        say(f"SIGKILL of jobs that archive a {shape} table at {len(chosen)} of {len(met)} points")
+        for number, kill in enumerate(chosen):
+            tried_one = partial(archive_tried, worker, place, f"job_{shape}{number}", kill, job=True)
+            tally.add(f"job that archives killed {kill}", tried_one)
+    say(f"SIGKILL of jobs that archive at {RANDOM_TABLE_KILLS} random instants, beside users")
+
+    def at_random(number: int, instant: float) -> Verdict:
+        return archive_tried(worker, place, f"job_at{number}", None, instant, job=True)
+
+    kill_at_random(tally, "job that archives", RANDOM_TABLE_KILLS, at_random)
+    say(f"{2 * OPERATIONS} operations of writers beside jobs that archive and rewrites")
+    for children in (False, True):
+        name = f"storm_of_jobs_{children}".lower()
+        storm = Storm(place, name, name, OPERATIONS, keyed=children, children=children, jobs=True)
+        tally.add(f"storm over jobs{' of a table and its children' if children else ''}", storm.run, always=True)
 
 
 def try_table_jobs(tally: Tally, place: Place) -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pg_archiver.objects.object_keys import owner_folder
 from tests.faults.account import Account, Verdict
 from tests.faults.archive_jobs import settle_job
 from tests.faults.archiving import Run
@@ -203,8 +204,10 @@ class NotReached(Exception):
 
 
 def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str = "gzip") -> Place:
-    """A new table with a few windows, in a database that has no ledger yet."""
+    """A new table with a few windows, in a database that has no ledger yet, and for whose archive none has acted."""
     place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
+    for key in list(place.store.list_keys(owner_folder(place.order.prefix, place.order.client))):
+        place.client.delete_object(Bucket=place.bucket, Key=key)
     order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
     if shape == "plain":
         table = with_table(place, name, keyed=keyed, **order)

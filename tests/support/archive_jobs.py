@@ -83,7 +83,7 @@ class ArchiveJob:
         stopping: Callable[[], str | None] = never,
         bucket: Bucket | None = None,
         count: Count | None = None,
-        run_id: str | None = None,
+        adopt: str | None = None,
     ) -> TableResult:
         """What a run does, by itself or as the run of this number."""
         number = self.begin() if run is None else run
@@ -91,9 +91,10 @@ class ArchiveJob:
             self.open_session,
             bucket or self.place.store,
             self.table,
-            run_id or f"jobs__rds_main/run {number}",
+            f"jobs__rds_main/run {number}",
             stopping,
             count or partial(add_rows, number),
+            adopt,
         )
 
     def rehearse(self, bucket: Bucket | None = None) -> str:

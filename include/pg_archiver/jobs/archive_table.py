@@ -45,7 +45,7 @@ class TableResult:
     left: str | None
 
 
-def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: str) -> str:
+def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: str, adopt: str | None = None) -> str:
     """Return what `archive_table` would do, in one line. Nothing that stays is written anywhere.
 
     Whether objects can be written is tried by an upload that is aborted.
@@ -55,6 +55,7 @@ def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: st
         bucket: where the objects would go.
         job: the table.
         run_id: the run, as in `archive_table`.
+        adopt: as in `archive_table`.
 
     Raises:
         TableRefused: the table is missing, or rows cannot be deleted from it safely.
@@ -66,7 +67,7 @@ def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: st
         return _tell_everything(job)
     order = make_order(job.client, job.policy, run_id, dry_run=True)
     found = plan(session, bucket, order, job.policy, job.keep, _limit_to(datetime.now(UTC)))
-    if hindrance := find_hindrance(session, bucket, order):
+    if hindrance := find_hindrance(session, bucket, order, adopt):
         raise JobRefused(hindrance)
     bucket.check(order.prefix, writing=True, thorough=True)
     refuse_never_leaving(found.staying)
@@ -80,6 +81,7 @@ def archive_table(
     run_id: str,
     stopping: Callable[[], str | None],
     count: Callable[[Session, int], None],
+    adopt: str | None = None,
 ) -> TableResult:
     """Archive what is due of the table, as of now, oldest first; each window at most once.
 
@@ -92,6 +94,8 @@ def archive_table(
             one thread at a time, for why the work is to end there; None if it goes on. What it raises ends it, too.
         count: called in each transaction in which rows leave, on its session, with their number. What it raises
             keeps them.
+        adopt: why this database acts for the archive from now on, if another one did, in a person's words. It counts if
+            something is due.
 
     Raises:
         OwnedElsewhere: another database acts for this archive; nothing was archived.
@@ -103,7 +107,7 @@ def archive_table(
     if job.keep.everything:
         return TableResult(0, 0, _tell_everything(job), None)
     order = make_order(job.client, job.policy, run_id, dry_run=False)
-    return _ArchiveRun(open_session, bucket, job, order, _Watch(stopping), count).run()
+    return _ArchiveRun(open_session, bucket, job, order, _Watch(stopping), count, adopt).run()
 
 
 class _Watch:
@@ -146,6 +150,7 @@ class _ArchiveRun:
     order: WorkOrder
     watch: _Watch
     count: Callable[[Session, int], None]
+    adopt: str | None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     tried: Tried = field(default_factory=Tried)
     counted: int = 0
@@ -202,7 +207,7 @@ class _ArchiveRun:
                 _limit_to(self.began),
                 tried=self.tried,
             )
-            take_over(session, self.bucket, self.order, found)
+            take_over(session, self.bucket, self.order, found, self.adopt)
         return found
 
     def _count(self, session: Session, rows: int) -> None:

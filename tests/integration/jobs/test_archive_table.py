@@ -259,6 +259,7 @@ def test_another_database_that_acts_for_the_archive_is_not_joined(filled: Place)
     with pytest.raises(OwnedElsewhere, match="adopt"):
         job.archive()
     assert left(filled) == 2
+    assert job.archive(adopt="it was brought back from a backup").rows == 1
 
 
 def test_a_connection_that_breaks_ends_the_run_and_the_next_one_goes_on(filled: Place) -> None:
