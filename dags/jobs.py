@@ -103,21 +103,25 @@ def build_jobs_dag(instance: InstanceJobs, policies: Policies) -> DAG:
             return found.as_dict()
 
         claims = choose()
-        run.expand(claim=claims) >> report(claims)
+        ran = run.expand(claim=claims)
+        ran >> report(claims)
         if set(instance.settings.approve) & set(instance.settings.actions):
-            add_approvals(policies, instance, claims)
+            add_approvals(policies, instance, ran)
     return dag
 
 
-def add_approvals(policies: Policies, instance: InstanceJobs, claims: Any) -> None:
-    """Add the tasks that start a run of `approve_jobs` for each job that waits for a person."""
+def add_approvals(policies: Policies, instance: InstanceJobs, ran: Any) -> None:
+    """Add the tasks that start a run of `approve_jobs` for each job that waits for a person.
 
-    @task
+    After the jobs, whatever became of them: one that is rehearsed in this run waits for a person from then on.
+    """
+
+    @task(trigger_rule="all_done")
     def list_requests(**context: Any) -> list[dict[str, Any]]:
         return find_requests(InstanceRun(policies, instance, context))
 
     requests = list_requests()
-    claims >> requests
+    ran >> requests
     TriggerDagRunOperator.partial(
         task_id="ask", trigger_dag_id=APPROVE_DAG, skip_when_already_exists=True
     ).expand_kwargs(requests)
