@@ -173,7 +173,11 @@ POLICIES = {
             ],
         },
         {"conn_id": SECOND_CLUSTER, "jobs": _jobs(SECOND_PROCEDURES), "clients": [_client(MEASURED)]},
-        {"conn_id": APPROVING, "jobs": _jobs(PROCEDURES, approve=["call"]), "clients": [_client(APPROVED)]},
+        {
+            "conn_id": APPROVING,
+            "jobs": _jobs(PROCEDURES, actions=["call", "delete"], approve=["call", "delete"]),
+            "clients": [_client(APPROVED)],
+        },
         {"conn_id": RETAINING, "jobs": _RETENTION, "clients": []},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},

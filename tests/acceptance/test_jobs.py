@@ -28,6 +28,16 @@ SLOW = """
         PERFORM pg_sleep((config->>'seconds')::double precision);
     END $$
 """
+OLD_ROWS = """
+    CREATE TABLE app.old (id integer PRIMARY KEY, at timestamptz NOT NULL);
+    INSERT INTO app.old SELECT n, now() - make_interval(days => n * 10) FROM generate_series(1, 7) AS n
+"""
+# Of these seven, two are not older than 25 days.
+ADD_DELETE = """
+    INSERT INTO archiver.jobs (job_name, action, config, cron_schedule)
+    VALUES ('old rows', 'delete', '{"table": "app.old", "timestamp_column": "at", "keep_days": 25}', '0 0 1 1 *')
+    RETURNING job_id
+"""
 ENDS = "SELECT succeeded, crashed FROM archiver.job_runs WHERE job_id = %s ORDER BY id"
 COUNTS = """
     SELECT total_runs, total_successes, total_failures, total_crashes FROM archiver.job_stats WHERE job_id = %s
@@ -77,6 +87,21 @@ def test_a_job_runs_once_a_person_approved_it_and_never_if_it_was_rejected(
     one.wait_for(job, expected)
     ((reason,),) = one.sql("SELECT reason FROM archiver.job_stats WHERE job_id = %s", job)
     assert (reason is None) == (answer == "Approve")
+
+
+def test_a_job_that_deletes_is_rehearsed_then_asked_about_and_then_acts(clusters: dict[str, Cluster]) -> None:
+    one = clusters[APPROVED]
+    one.api.wait_for_run(one.dag_id, one.api.trigger(one.dag_id), RUN_SECONDS)
+    one.sql(OLD_ROWS)
+    known = {run["dag_run_id"] for run in one.api.runs(APPROVE_DAG)}
+    ((job,),) = one.sql(ADD_DELETE)
+    run = wait_until_asked(one, known)
+    assert one.sql("SELECT count(*) FROM app.old") == [(7,)]
+    one.api.answer(APPROVE_DAG, run, "ask", -1, "Approve")
+    assert one.api.wait_for_run(APPROVE_DAG, run, RUN_SECONDS) == "success"
+    one.call(job)
+    wait_until(lambda: one.sql(COUNTS, job) == [(1, 1, 0, 0)], "the old rows to go", RUN_SECONDS, 0.5)
+    assert one.sql("SELECT count(*) FROM app.old") == [(2,)]
 
 
 @pytest.mark.usefixtures("clusters")
