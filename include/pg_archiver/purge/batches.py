@@ -188,7 +188,9 @@ class _Turn:
         """
         if self._since is None:
             table = self._order.table
-            self._held.enter_context(self._session.advisory_lock(rewrite_lock(self._order), f"table {table}", shared=True))
+            self._held.enter_context(
+                self._session.advisory_lock(rewrite_lock(self._order), f"table {table}", shared=True)
+            )
             self._since = time.monotonic()
 
     def rest(self, seconds: float) -> None:

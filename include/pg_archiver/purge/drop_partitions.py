@@ -53,7 +53,9 @@ class DueRows(Contents):
         """Ask once more for what may have come since the choice: holds of restores, and subscribers."""
         held = bool(RestoreLog(self.session, self.order).list_holds(self.partition.span))
         if held or find_subscribers(self.session, self.due.shape.oid):
-            log.warning("%s is not dropped: %s", self.partition, "a restore holds rows of it" if held else "subscribers")
+            log.warning(
+                "%s is not dropped: %s", self.partition, "a restore holds rows of it" if held else "subscribers"
+            )
             return False
         return True
 
@@ -109,7 +111,7 @@ class DueRows(Contents):
 
 
 def find_partitions(session: Session, order: PurgeOrder, due: Due) -> Found:
-    """Return the partitions that may be dropped whole, those half dropped among them, and notes on those that may not."""
+    """Return the partitions that may be dropped whole, half dropped ones too, and notes on those that may not."""
     return choose_partitions(session, due.shape, order, due.span, due.holds, wanted=order.drop_partitions)
 
 

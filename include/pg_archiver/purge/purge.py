@@ -127,8 +127,8 @@ def _tell_what_stays(
     if rows:
         more = " or more" if rows == _MOST_LEFT_COUNTED else ""
         told.append(
-            f"{say_count(rows, 'row')}{more} that are due stay for the next run: others had them locked or changed them, "
-            "a trigger kept them, or they came late"
+            f"{say_count(rows, 'row')}{more} that are due stay for the next run: others had them locked or changed "
+            "them, a trigger kept them, or they came late"
         )
     return told
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from pg_archiver.archive.plan import Plan, plan
 from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.domain.tables import TableName
@@ -100,6 +102,14 @@ def test_a_table_of_which_no_row_has_a_usable_timestamp(place: Place) -> None:
     ]
     place.events(hours_ago(1))
     assert not any(one.never for one in staying(place))
+
+
+@pytest.mark.parametrize("column", ["timestamptz", "date"])
+def test_a_chain_is_seen_whatever_kind_of_time_its_rows_have(place: Place, column: str) -> None:
+    place = chained(place)
+    place.sql(f"ALTER TABLE analytics.events ALTER triggered_at TYPE {column}")
+    (found,) = staying(place)
+    assert (found.cause, found.never) == ("waits_for_ever", True)
 
 
 def test_an_answer_that_came_a_little_later_leaves_a_little_later(place: Place) -> None:

@@ -30,7 +30,8 @@ SPAN = "SELECT min(at) AT TIME ZONE 'UTC', max(at) AT TIME ZONE 'UTC' FROM publi
 def held(purges: Purges, until: timedelta = timedelta(days=1)) -> Purges:
     """Of the old rows those from 10 to 19 are held."""
     purges.migrate()
-    purges.hold(*purges.place.sql(SPAN)[0], until)
+    start, end = purges.place.sql(SPAN)[0]
+    purges.hold(start, end, until)
     return purges
 
 
