@@ -55,6 +55,11 @@ class CallResult:
     wait_seconds: float = 0.0
     error: BaseException | None = None
 
+    @property
+    def raised(self) -> Exception | None:
+        """The error that the function itself raised, if a caller may raise it again."""
+        return self.error if isinstance(self.error, Exception) and not isinstance(self.error, _UnfitError) else None
+
     def failed(self, failure: Failure) -> CallResult:
         """Return the result with a failure that was found out after the call."""
         return replace(self, ending=Ending.FAILED, failure=failure)

@@ -111,7 +111,7 @@ class _Standing:
         with self._lock:
             self._users += 1
             # Somebody may have put another stream there meanwhile: that one is passed on to from now on.
-            if sys.stdout is not self._stream:
+            if self._stream is None or cast(object, sys.stdout) is not self._stream:
                 self._stream = _Stdout(sys.stdout)
                 sys.stdout = cast(TextIO, self._stream)
         try:
@@ -120,7 +120,7 @@ class _Standing:
             with self._lock:
                 self._users -= 1
                 if not self._users and self._stream is not None:
-                    if sys.stdout is self._stream:
+                    if cast(object, sys.stdout) is self._stream:
                         sys.stdout = self._stream.before
                     self._stream = None
 

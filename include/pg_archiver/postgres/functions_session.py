@@ -29,7 +29,8 @@ from pg_archiver.postgres.users_session import UsersSession
 Connection = psycopg.Connection[Any]
 # A server cuts a transaction in which nothing comes for so much longer than a function may take.
 IDLE_MORE = timedelta(seconds=10)
-_ENDED = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
+# What the server says where a savepoint is gone, or the whole transaction.
+SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class FunctionsSession(UsersSession):
     """One connection to a client database for functions of users and for the events that they run for."""
 
     _again = ""
+    _in_batch = False
 
     @property
     def connection(self) -> Connection:
@@ -89,12 +91,15 @@ class FunctionsSession(UsersSession):
         transaction = self._connection.transaction()
         with self._translate_errors():
             transaction.__enter__()
+        self._in_batch = True
         try:
             self._pin_ours()
             yield
         except BaseException:
             self._leave(lambda: transaction.__exit__(*sys.exc_info()))
             raise
+        finally:
+            self._in_batch = False
         if self._connection.closed:
             raise self._lost()
         try:
@@ -109,6 +114,25 @@ class FunctionsSession(UsersSession):
         """Let a function begin, with the settings of the database and a statement of it taking no longer than this."""
         self._run_together([self._again, *self._beginning(longest)])
 
+    def check_event(self) -> None:
+        """Look at what a function has left behind, and undo what it has set in the driver.
+
+        Raises:
+            TransactionFailedError: nothing of it can be kept; it is to be undone.
+            TransactionEndedError: there is no transaction any more in which it could be kept.
+            DatabaseInterrupted: the connection is gone.
+        """
+        status = self._connection.info.transaction_status
+        self._reset_driver()
+        if status is TransactionStatus.INERROR:
+            raise TransactionFailedError
+        if status is not TransactionStatus.INTRANS:
+            raise TransactionEndedError
+
+    def run_together(self, statements: Iterable[Statement]) -> None:
+        """Run statements of ours in one round trip."""
+        self._run_together([*map(self._bind, statements)])
+
     def keep_event(self, then: Iterable[Statement], following: timedelta | None = None) -> None:
         """Keep what the function did, and run these statements in the same round trip; begin another event after it.
 
@@ -117,10 +141,8 @@ class FunctionsSession(UsersSession):
             following: how long a statement of the next function may take, if one begins.
 
         Raises:
-            TransactionFailedError: nothing of it can be kept. It is still to be undone.
             TransactionEndedError: there is no transaction any more in which it could be kept.
         """
-        self._refuse_unfit()
         self._run_together(
             [
                 compose("postgres/functions/release", {}),
@@ -137,7 +159,7 @@ class FunctionsSession(UsersSession):
             TransactionEndedError: there is no transaction any more to which it could be taken back.
         """
         with suppress(TransactionFailedError):
-            self._refuse_unfit()
+            self.check_event()
         self._run_together(
             [
                 compose("postgres/functions/roll_back", {}),
@@ -183,21 +205,9 @@ class FunctionsSession(UsersSession):
         connection.cursor_factory = psycopg.Cursor
         connection.server_cursor_factory = psycopg.ServerCursor
         connection.prepare_threshold = None
-        if connection.info.transaction_status is TransactionStatus.IDLE:
+        if connection.info.transaction_status is TransactionStatus.IDLE and not self._in_batch:
             connection.autocommit = True
             connection.isolation_level = connection.read_only = connection.deferrable = None
-
-    def _refuse_unfit(self) -> None:
-        """Refuse to go on in a transaction that is none any more, or takes nothing."""
-        status = self._connection.info.transaction_status
-        if self._connection.closed:
-            raise self._lost()
-        if status is TransactionStatus.INERROR:
-            self._reset_driver()
-            raise TransactionFailedError
-        if status is not TransactionStatus.INTRANS:
-            raise TransactionEndedError
-        self._reset_driver()
 
     def _leave(self, end: Callable[[], object]) -> None:
         """End the transaction; close the connection where that does not help."""
@@ -241,7 +251,7 @@ class FunctionsSession(UsersSession):
             with self._translate_errors(), psycopg.ClientCursor(self._connection) as cursor:
                 try:
                     cursor.execute(self._join(*parts).encode())
-                except _ENDED:
+                except SAVEPOINT_GONE:
                     raise TransactionEndedError from None
         finally:
             self._leaving = False
