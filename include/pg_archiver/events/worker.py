@@ -24,7 +24,6 @@ from pg_archiver.events.settling import Tally
 from pg_archiver.events.shift import Shift
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.postgres.functions_session import FunctionsSession
-from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -41,15 +40,13 @@ class WorkConnections:
 
     Attributes:
         open_functions: opens the session in which functions run, by the login of functions.
-        open_notes: opens another one, for the notes of workers.
-        make_queue: makes the queue by the one.
-        make_notes: makes the notes by the other.
+        make_queue: makes the queue by it.
+        open_notes: opens the notes of workers, by a session of their own.
     """
 
     open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
-    open_notes: Callable[[], AbstractContextManager[Session]]
     make_queue: Callable[[FunctionsSession], EventQueue]
-    make_notes: Callable[[Session], Notes]
+    open_notes: Callable[[], AbstractContextManager[Notes]]
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,7 @@ class Worker:
 
     def _work(self, deadline: float) -> str:
         connections = self._connections
-        with connections.open_functions() as session, connections.open_notes() as other:
-            notes = connections.make_notes(other)
+        with connections.open_functions() as session, connections.open_notes() as notes:
             notes.register(session.process)
             shift = Shift(
                 session, connections.make_queue(session), notes, self._functions, self._limits, self._stop, deadline

@@ -35,10 +35,15 @@ SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransa
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement file without names, and its values."""
+    """A statement and its values, to be run together with others."""
 
-    name: str
+    text: sql.SQL | sql.Composed
     values: Mapping[str, object]
+
+    @classmethod
+    def of(cls, statement: str, /, **values: object) -> Statement:
+        """Return the statement of this file, which has no names in it."""
+        return cls(compose(statement, {}), values)
 
 
 class TransactionFailedError(Exception):
@@ -238,7 +243,7 @@ class FunctionsSession(UsersSession):
 
     def _bind(self, statement: Statement) -> str:
         """Return the text of a statement with its values in it."""
-        return psycopg.ClientCursor(self._connection).mogrify(compose(statement.name, {}), statement.values)
+        return psycopg.ClientCursor(self._connection).mogrify(statement.text, statement.values)
 
     def _run_together(self, parts: Iterable[sql.Composable | str]) -> None:
         """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
