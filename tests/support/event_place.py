@@ -28,7 +28,10 @@ SINK = """
     )
 """
 # What most functions of the tests do.
-WRITES = "db.execute('INSERT INTO sink (event_id, topic, attempt) VALUES (%s, %s, %s)', [event.id, event.topic, event.attempt])"
+WRITES = """
+told = [event.id, event.topic, event.attempt]
+db.execute("INSERT INTO sink (event_id, topic, attempt) VALUES (%s, %s, %s)", told)
+"""
 AT_ONCE = WorkLimits(linger_seconds=0.0)
 
 
@@ -109,7 +112,7 @@ class EventPlace:
         return self.sql(f"SELECT {columns} FROM q.dead ORDER BY id")
 
     def log(self, columns: str = "event_id, succeeded") -> list[Any]:
-        return self.sql(f"SELECT {columns} FROM q.log ORDER BY at")
+        return self.sql(f"SELECT {columns} FROM (SELECT * FROM q.log ORDER BY at) AS log")
 
     def make_due(self) -> None:
         """Lets no event wait for its time any more."""

@@ -35,6 +35,7 @@ TABLES = """
         at timestamptz DEFAULT clock_timestamp()
     )
 """
+_JSON = ("key", "payload", "config")
 _COLUMNS = """
     id, function, topic, operation, "table", channel, key, payload, config, is_ordered, is_own, max_attempts,
     max_runtime, merged, attempts, crashes, queued_at, priority, available_at
@@ -44,7 +45,7 @@ _CLAIM = f"""
         SELECT * FROM q.events AS event
         WHERE available_at <= clock_timestamp() AND function = ANY(%(functions)s)
             AND mod(abs(hashtext(topic)), %(lanes)s) = %(lane)s
-            AND (priority, available_at, id) > (%(priority)s, %(available_at)s, %(id)s)
+            AND (priority, available_at, id) > (%(priority)s::int, %(available_at)s, %(id)s)
             AND NOT EXISTS (
                 SELECT FROM q.blocked WHERE blocked.topic = event.topic AND is_ordered AND event_id <> event.id
                     AND EXISTS (SELECT FROM q.events AS blocker WHERE blocker.id = event_id)
@@ -130,7 +131,7 @@ class PlainQueue:
             "lane": order.lane,
             "lanes": order.lanes,
             "functions": list(order.functions),
-            "priority": after.priority if after else -1,
+            "priority": after.priority if after else -32769,
             "available_at": after.available_at if after else "-infinity",
             "id": after.id if after else 0,
         }
@@ -214,7 +215,7 @@ class PlainNotes:
 def put(connection: psycopg.Connection[Any], function: str, **columns: Any) -> int:
     """Puts an event into the queue and returns its number."""
     row = {"function": function, **columns}
-    values = [Jsonb(value) if isinstance(value, dict | list) else value for value in row.values()]
+    values = [Jsonb(value) if name in _JSON else value for name, value in row.items()]
     statement = sql.SQL("INSERT INTO q.events ({}) VALUES ({}) RETURNING id").format(
         sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(sql.Placeholder() * len(row))
     )

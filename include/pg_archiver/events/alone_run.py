@@ -40,6 +40,6 @@ def run_alone(session: FunctionsSession, function: EventFunction, event: QueuedE
     except TransactionFailedError:
         return result.failed(LEFT_OPEN) if result.ending is Ending.DONE else result
     except TransactionEndedError:
-        session.connection.close()
+        session.abandon()
         return result.failed(CLOSED) if result.ending is Ending.DONE else result
     return result

@@ -134,8 +134,6 @@ class Shift:
             self._take_apart(run.settled, refused)
         except BatchEndedError as ended:
             self._settler.take_tally()
-            if self._session.closed:
-                raise
             self._write(ended.group, ended.result)
         else:
             if own is not None:
@@ -177,8 +175,6 @@ class Shift:
             # It was broken off. It comes again, and no attempt is counted.
             return
         group = Group(event.function, (event,))
-        if self._session.closed:
-            raise BatchEndedError(group, result)
         self._write(group, result)
         self._queue.release(event)
 
@@ -188,12 +184,18 @@ class Shift:
             self._singly = len(events) + 1
             log.info("a batch of %d events could not be committed (%s); each is tried alone", len(events), refused.told)
             return
-        failure = Failure(str(refused), refused.told)
+        result = CallResult(Ending.FAILED, 0.0, "", Failure(str(refused), refused.told))
         for event in events:
-            self._write(Group(event.function, (event,)), CallResult(Ending.FAILED, 0.0, "", failure))
+            self._write(Group(event.function, (event,)), result)
 
     def _write(self, group: Group, result: CallResult) -> None:
-        """Write what becomes of events whose functions are not in a transaction, or no longer."""
+        """Write what becomes of events whose functions are not in a transaction, or no longer.
+
+        Raises:
+            BatchEndedError: it is yet to be written, by another session.
+        """
+        if self._session.closed:
+            raise BatchEndedError(group, result)
         with self._session.batch():
             self._session.run_together(self._settler.settle(group.events, result))
         self.tally.add(self._settler.take_tally())

@@ -71,9 +71,7 @@ def run_event(
     if not events or (len(events) > 1 and not registered.batch):
         raise FunctionFailedError(f"{len(events)} events for function {registered.name!r}. Fix: give it one")
     if transaction == "own" and not db.autocommit:
-        raise FunctionFailedError(
-            "the connection is not in autocommit, as a worker's is. Fix: db.autocommit = True"
-        )
+        raise FunctionFailedError("the connection is not in autocommit, as a worker's is. Fix: db.autocommit = True")
     results: list[CallResult] = []
 
     def call() -> bool:

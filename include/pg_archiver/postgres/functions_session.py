@@ -7,6 +7,8 @@ driver's own methods is refused by the driver, and one in SQL takes the savepoin
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -21,7 +23,7 @@ from psycopg.rows import tuple_row
 
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres.base_session import format_milliseconds
-from pg_archiver.postgres.server_words import tell_failure
+from pg_archiver.postgres.server_words import tell_drivers_error
 from pg_archiver.postgres.statements import Literal, compose
 from pg_archiver.postgres.users_session import UsersSession
 
@@ -29,6 +31,7 @@ from pg_archiver.postgres.users_session import UsersSession
 Connection = psycopg.Connection[Any]
 # A server cuts a transaction in which nothing comes for so much longer than a function may take.
 IDLE_MORE = timedelta(seconds=10)
+_AT_REST = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
 # What the server says where a savepoint is gone, or the whole transaction.
 SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
 
@@ -60,7 +63,7 @@ class CommitRefusedError(Exception):
     def __init__(self, error: psycopg.Error) -> None:
         """Take the server's error: its words may hold a row, what is told of it does not."""
         super().__init__(str(error))
-        self.told = tell_failure(error)
+        self.told = str(tell_drivers_error(error))
 
 
 class FunctionsSession(UsersSession):
@@ -110,9 +113,9 @@ class FunctionsSession(UsersSession):
         try:
             transaction.__exit__(None, None, None)
         except psycopg.Error as error:
-            self._leave(lambda: None)
             if self._connection.closed:
                 raise self._lost() from None
+            self._leave(lambda: None)
             raise CommitRefusedError(error) from None
 
     def begin_event(self, longest: timedelta) -> None:
@@ -127,6 +130,8 @@ class FunctionsSession(UsersSession):
             TransactionEndedError: there is no transaction any more in which it could be kept.
             DatabaseInterrupted: the connection is gone.
         """
+        if self._connection.closed and not self._connection.broken:
+            raise TransactionEndedError
         status = self._connection.info.transaction_status
         self._reset_driver()
         if status is TransactionStatus.INERROR:
@@ -186,6 +191,8 @@ class FunctionsSession(UsersSession):
             TransactionFailedError: it left a transaction open, which is rolled back.
             TransactionEndedError: it left the connection such that nothing can be done with it.
         """
+        if self._connection.closed and not self._connection.broken:
+            raise TransactionEndedError
         left = self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
         if left:
             with self._translate_errors():
@@ -215,11 +222,19 @@ class FunctionsSession(UsersSession):
             connection.isolation_level = connection.read_only = connection.deferrable = None
 
     def _leave(self, end: Callable[[], object]) -> None:
-        """End the transaction; close the connection where that does not help."""
-        with suppress(psycopg.Error):
-            end()
+        """End the transaction; give the connection up where that cannot be done, or does not help."""
+        if self._connection.info.transaction_status in _AT_REST:
+            with suppress(psycopg.Error):
+                end()
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
-            self._connection.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connection, whatever it is doing: a thread that a function has left behind may wait in it."""
+        if not self._connection.closed:
+            with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
 
     def _lost(self) -> DatabaseInterrupted:
         return DatabaseInterrupted(
