@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent, indent
 from typing import Any
@@ -21,6 +25,7 @@ from pg_archiver.postgres.functions_session import FunctionsSession
 from pg_archiver.runtime.stopping import Stop
 from tests.support.plain_queue import TABLES, PlainNotes, PlainQueue, put
 
+ROOT = Path(__file__).parents[2]
 HEAD = "import os, sys, time\nimport psycopg\nfrom pg_archiver.events import Discard, Event, Snooze, event_function\n"
 SINK = """
     CREATE TABLE sink (
@@ -99,6 +104,28 @@ class EventPlace:
         """Works until nothing is left."""
         return self.worker(replace(limits, **changes)).run()
 
+    def start(self, limits: WorkLimits = AT_ONCE, **changes: Any) -> subprocess.Popen[str]:
+        """Starts a worker as a process of its own."""
+        order = {
+            "dsn": self.server.dsn(self.database),
+            "folder": str(self.folder),
+            "limits": asdict(replace(limits, **changes)),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.support.event_worker", json.dumps(order)],
+            cwd=ROOT,
+            env={"PATH": os.defpath, "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, limits: WorkLimits = AT_ONCE, **changes: Any) -> tuple[int, str, str]:
+        """Lets a process work to its end; returns how it ended, what it did, and its log."""
+        with self.start(limits, **changes) as process:
+            out, log = process.communicate(timeout=60)
+        return process.returncode, out, log
+
     @property
     def sink(self) -> list[int]:
         """The events that were written, in the order in which that was."""
@@ -106,7 +133,7 @@ class EventPlace:
 
     def waiting(self, columns: str = "id") -> list[Any]:
         """The events that are in the queue."""
-        return self.sql(f"SELECT {columns} FROM q.events ORDER BY id")
+        return self.sql(f"SELECT {columns} FROM (SELECT * FROM q.events ORDER BY id) AS event")
 
     def dead(self, columns: str = "id, reason") -> list[Any]:
         return self.sql(f"SELECT {columns} FROM q.dead ORDER BY id")

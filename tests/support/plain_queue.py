@@ -91,6 +91,10 @@ _CRASHES = """
     )
     SELECT id, crashes FROM crashed
 """
+_POISON = """
+    WITH gone AS (DELETE FROM q.events WHERE crashes >= 3 RETURNING *)
+    INSERT INTO q.dead SELECT gone.*, 'its worker died 3 times with it' FROM gone
+"""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,9 @@ class PlainNotes:
         self._connection.execute("DELETE FROM q.workers WHERE process = %s", [self._process])
 
     def count_crashes(self) -> int:
-        return len(self._connection.execute(_CRASHES.encode()).fetchall())
+        crashed = len(self._connection.execute(_CRASHES.encode()).fetchall())
+        self._connection.execute(_POISON.encode())
+        return crashed
 
     def linger(self) -> None:
         self.lingers = True

@@ -101,6 +101,7 @@ class BatchRun:
 
     def _end(self, group: Group, result: CallResult) -> Group | None:
         """Keep or undo what a function did; return the group that has begun after it, if there is time for one."""
+        self._session.refuse_lost()
         try:
             if result.ending is Ending.DONE:
                 try:

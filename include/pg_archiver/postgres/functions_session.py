@@ -139,6 +139,15 @@ class FunctionsSession(UsersSession):
         if status is not TransactionStatus.INTRANS:
             raise TransactionEndedError
 
+    def refuse_lost(self) -> None:
+        """Refuse to go on where the server has ended the connection.
+
+        Raises:
+            DatabaseInterrupted: it has.
+        """
+        if self._connection.broken:
+            raise self._lost()
+
     def run_together(self, statements: Iterable[Statement]) -> None:
         """Run statements of ours in one round trip."""
         self._run_together([*map(self._bind, statements)])
