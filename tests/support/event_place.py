@@ -19,6 +19,7 @@ from psycopg import sql
 from dev.postgres import PostgresServer
 from pg_archiver.events.loading import Functions, load_functions
 from pg_archiver.events.waiting import WorkLimits
+from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.events.worker import WorkConnections, Worker, WorkResult
 from pg_archiver.postgres.base_session import SessionLimits
 from pg_archiver.postgres.functions_session import FunctionsSession
@@ -97,8 +98,8 @@ class EventPlace:
     def connections(self) -> WorkConnections:
         return WorkConnections(self.session, PlainQueue, self.notes)
 
-    def worker(self, limits: WorkLimits = AT_ONCE) -> Worker:
-        return Worker(self.connections, self.functions(), limits, self.stop)
+    def worker(self, limits: WorkLimits = AT_ONCE, watchdog: Watchdog | None = None) -> Worker:
+        return Worker(self.connections, self.functions(), limits, self.stop, watchdog)
 
     def work(self, limits: WorkLimits = AT_ONCE, **changes: Any) -> WorkResult:
         """Works until nothing is left."""

@@ -13,6 +13,7 @@ from pg_archiver.events.calling import CallResult, Ending, call_function
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.functions import EventFunction
 from pg_archiver.events.queue import QueuedEvent
+from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.postgres.functions_session import (
     FunctionsSession,
     TransactionEndedError,
@@ -31,10 +32,11 @@ CLOSED = Failure.said(
 )
 
 
-def run_alone(session: FunctionsSession, function: EventFunction, event: QueuedEvent) -> CallResult:
+def run_alone(session: FunctionsSession, function: EventFunction, event: QueuedEvent, watchdog: Watchdog) -> CallResult:
     """Run the function of an event that is held; the session may be closed after it."""
-    session.begin_alone(event.max_runtime or _LONGEST)
-    result = call_function(function, [make_event(event)], session.connection)
+    longest = event.max_runtime or _LONGEST
+    session.begin_alone(longest)
+    result = call_function(function, [make_event(event)], session.connection, watchdog.limit(longest))
     try:
         session.end_alone()
     except TransactionFailedError:

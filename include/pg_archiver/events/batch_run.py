@@ -16,6 +16,7 @@ from pg_archiver.events.functions import EventFunction
 from pg_archiver.events.grouping import Group, group_events
 from pg_archiver.events.queue import QueuedEvent
 from pg_archiver.events.settling import Settler
+from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.postgres.functions_session import (
     FunctionsSession,
     Statement,
@@ -58,6 +59,7 @@ class BatchRun:
         settler: Settler,
         find: Callable[[str], EventFunction],
         stop: Stop,
+        watchdog: Watchdog,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         """Prepare.
@@ -67,12 +69,14 @@ class BatchRun:
             settler: says what becomes of an event.
             find: finds a function by its name.
             stop: whether no further event is to begin.
+            watchdog: ends functions that take too long.
             commit_seconds: after so long no further event begins either.
         """
         self._session = session
         self._settler = settler
         self._find = find
         self._stop = stop
+        self._watchdog = watchdog
         self._deadline = time.monotonic() + commit_seconds
         self._blocked: set[str] = set()
         self._groups: deque[Group] = deque()
@@ -91,7 +95,8 @@ class BatchRun:
         group: Group | None = first
         while group is not None:
             function, given = self._find(group.function), [make_event(event) for event in group.events]
-            result = call_function(function, given, self._session.connection)
+            limit = self._watchdog.limit(_longest(group))
+            result = call_function(function, given, self._session.connection, limit)
             group = self._end(group, result)
 
     @property

@@ -7,7 +7,7 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -18,12 +18,13 @@ from pg_archiver.events.event import Discard, Event, Snooze
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.functions import EventFunction
 from pg_archiver.events.output import capture
+from pg_archiver.events.watchdog import FunctionTimeoutError
 from pg_archiver.postgres.functions_session import Connection
 
 # How a process ends that a function has forked and that came back from it: it has none of our work to do.
 _FORKED = 70
 # What a function may raise that is its own failure; anything else asks the process to end.
-_OF_FUNCTIONS = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
+_OF_FUNCTIONS = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError, FunctionTimeoutError)
 
 
 class Ending(StrEnum):
@@ -65,7 +66,12 @@ class CallResult:
         return replace(self, ending=Ending.FAILED, failure=failure)
 
 
-def call_function(function: EventFunction, events: Sequence[Event[Any]], connection: Connection) -> CallResult:
+def call_function(
+    function: EventFunction,
+    events: Sequence[Event[Any]],
+    connection: Connection,
+    limit: AbstractContextManager[None] | None = None,
+) -> CallResult:
     """Call a function for one event, or for a list of them if it takes lists.
 
     Whatever it does wrong is an answer; what it did in the database is for the caller to keep or to undo.
@@ -74,12 +80,15 @@ def call_function(function: EventFunction, events: Sequence[Event[Any]], connect
         function: the function.
         events: what it is called for; their keys are mappings.
         connection: what it gets.
+        limit: raises FunctionTimeoutError in it when its time is over.
     """
     started = time.monotonic()
     with capture() as output, _guard_process():
         error: BaseException | None = None
         try:
-            _refuse_unrun(_call(function, events, connection))
+            with limit or nullcontext():
+                returned = _call(function, events, connection)
+            _refuse_unrun(returned)
         except _OF_FUNCTIONS as raised:
             error = raised
     seconds, printed = time.monotonic() - started, str(output)
@@ -91,6 +100,9 @@ def call_function(function: EventFunction, events: Sequence[Event[Any]], connect
         case Discard():
             failure = Failure(f"discarded: {error.reason}", "discarded")
             return CallResult(Ending.DISCARDED, seconds, printed, failure, error=error)
+        case FunctionTimeoutError():
+            words = f"the function took too long: {seconds:.0f} s. Fix: set max_runtime of its job, or make it faster"
+            return CallResult(Ending.FAILED, seconds, printed, Failure.said(words), error=error)
         case _UnfitError():
             return CallResult(Ending.FAILED, seconds, printed, error.failure, error=error)
         case _:

@@ -17,6 +17,7 @@ from pg_archiver.events.loading import Functions
 from pg_archiver.events.queue import ClaimOrder, EventQueue, Notes, QueuedEvent
 from pg_archiver.events.settling import Settler, Tally
 from pg_archiver.events.waiting import Waiting, WorkLimits
+from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.postgres.functions_session import CommitRefusedError, FunctionsSession
 from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.runtime.stopping import Stop
@@ -42,6 +43,7 @@ class Shift:
         functions: Functions,
         limits: WorkLimits,
         stop: Stop,
+        watchdog: Watchdog,
         deadline: float,
     ) -> None:
         """Prepare.
@@ -53,6 +55,7 @@ class Shift:
             functions: what the folder of functions has.
             limits: when it ends.
             stop: whether it is to end.
+            watchdog: ends functions that take too long.
             deadline: when it ends, by the monotonic clock.
         """
         self._session = session
@@ -62,6 +65,7 @@ class Shift:
         self._names = sorted(functions.by_name)
         self._limits = limits
         self._stop = stop
+        self._watchdog = watchdog
         self._deadline = deadline
         self._settler = Settler(queue, random.Random())  # noqa: S311 (nothing here is a secret)
         self._after: dict[int, QueuedEvent] = {}
@@ -116,7 +120,7 @@ class Shift:
         """Claim events and run them; return whether there were any that could be run."""
         started, own = time.monotonic(), None
         self._singly = max(0, self._singly - 1)
-        run = BatchRun(self._session, self._settler, self._functions.find, self._stop)
+        run = BatchRun(self._session, self._settler, self._functions.find, self._stop, self._watchdog)
         try:
             with self._session.batch():
                 batch = cut_batch(self._claim())
@@ -170,7 +174,7 @@ class Shift:
         """Run an event whose function commits by itself."""
         self._note_in_hand([event])
         function = self._functions.find(event.function)
-        result = run_alone(self._session, function, event)
+        result = run_alone(self._session, function, event, self._watchdog)
         if result.ending is Ending.FAILED and self._stop.over:
             # It was broken off. It comes again, and no attempt is counted.
             return

@@ -23,6 +23,7 @@ from pg_archiver.events.queue import EventQueue, Notes
 from pg_archiver.events.settling import Tally
 from pg_archiver.events.shift import Shift
 from pg_archiver.events.waiting import WorkLimits
+from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.postgres.functions_session import FunctionsSession
 from pg_archiver.runtime.stopping import Stop
 
@@ -66,19 +67,28 @@ class WorkResult:
 class Worker:
     """One worker of one queue."""
 
-    def __init__(self, connections: WorkConnections, functions: Functions, limits: WorkLimits, stop: Stop) -> None:
+    def __init__(
+        self,
+        connections: WorkConnections,
+        functions: Functions,
+        limits: WorkLimits,
+        stop: Stop,
+        watchdog: Watchdog | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
             connections: how it reaches its database.
             functions: what the folder of functions has.
             limits: which part of the queue is its own, and when it ends.
-            stop: when it says so, the worker ends after its batch.
+            stop: when it says so, the worker ends after its event.
+            watchdog: ends functions that take too long.
         """
         self._connections = connections
         self._functions = functions
         self._limits = limits
         self._stop = stop
+        self._watchdog = watchdog or Watchdog()
         self._tally = Tally()
         self._crashes = 0
         self._unsettled: tuple[Group, CallResult] | None = None
@@ -94,7 +104,7 @@ class Worker:
         """
         started = time.monotonic()
         deadline = started + self._limits.max_seconds if self._limits.max_seconds is not None else float("inf")
-        with capturing():
+        with capturing(), self._watchdog.watching():
             while True:
                 try:
                     why = self._work(deadline)
@@ -111,7 +121,14 @@ class Worker:
         with connections.open_functions() as session, connections.open_notes() as notes:
             notes.register(session.process)
             shift = Shift(
-                session, connections.make_queue(session), notes, self._functions, self._limits, self._stop, deadline
+                session,
+                connections.make_queue(session),
+                notes,
+                self._functions,
+                self._limits,
+                self._stop,
+                self._watchdog,
+                deadline,
             )
             try:
                 unsettled, self._unsettled = self._unsettled, None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from tests.support.event_place import WRITES, EventPlace
+from pg_archiver.events.watchdog import Watchdog
+from tests.support.event_place import AT_ONCE, WRITES, EventPlace
 
 SECRET = "secretjohndoe4711"
 # What a function does, what its log says of it, and what is told of it elsewhere.
@@ -229,3 +231,22 @@ def test_the_stdout_of_the_process_is_as_it_was(events: EventPlace) -> None:
     after, sys.stdout = sys.stdout, before
     assert after in {before, after}
     assert os.getpid()
+
+
+def test_a_function_that_never_ends_fails_and_the_next_runs(events: EventPlace) -> None:
+    events.define("hangs", f"{WRITES}\ntime.sleep(3600)")
+    events.define("loops", f"{WRITES}\nwhile True:\n    pass")
+    events.define("waits", f"{WRITES}\ndb.execute('SELECT pg_sleep(3600)')")
+    limit = {"max_runtime": "0.5 seconds"}
+    numbers = [events.put(name, topic=name, **limit) for name in ("hangs", "loops", "waits")]
+    own = events.put("hangs", topic="own", is_own=True, **limit)
+    done = events.put("writes", topic="last")
+    events.worker(AT_ONCE, Watchdog(timedelta(seconds=0.2))).run()
+    assert sorted(events.sink) == [own, done]
+    waiting = events.waiting("id, attempts, split_part(last_error, ':', 1)")
+    assert waiting == [
+        (numbers[0], 1, "the function took too long"),
+        (numbers[1], 1, "the function took too long"),
+        (numbers[2], 1, "psycopg.errors.QueryCanceled"),
+        (own, 1, "the function took too long"),
+    ]
