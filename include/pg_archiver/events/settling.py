@@ -96,7 +96,7 @@ class Settler:
             return
         self._lines[known] = now
         log.warning(
-            "event %d: function %r failed, attempt %d of %d%s: %s. Its own words are in the database",
+            "event %d: function %s failed, attempt %d of %d%s: %s. Its own words are in the database",
             event.id,
             event.function,
             attempt,

@@ -86,7 +86,7 @@ def test_a_function_that_fails_comes_again_and_leaves_nothing_of_its_work(
     assert error.splitlines() == [f"ValueError: {SECRET}", "  fails.py, line 12, in fails"]
     assert 0 < waits < 3.1
     assert str(result).startswith("events: 1 done, 1 failed; ")
-    assert "function 'fails' failed, attempt 1 of 10: ValueError in fails.py, line 12." in caplog.text
+    assert "function fails failed, attempt 1 of 10: ValueError in fails.py, line 12." in caplog.text
     assert events.log("event_id, succeeded, output")[0] == (number, False, f"{SECRET} printed\n")
     assert SECRET not in caplog.text
 
