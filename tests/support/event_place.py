@@ -83,7 +83,7 @@ class EventPlace:
         with FunctionsSession.connect(
             lambda: psycopg.connect(**self.server.dsn(self.database)),
             self.database,
-            "archiver events",
+            "archiver events 100%",
             limits=SessionLimits(),
             stop=self.stop,
         ) as session:

@@ -24,7 +24,7 @@ from psycopg.rows import tuple_row
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.postgres.base_session import format_milliseconds
 from pg_archiver.postgres.server_words import tell_drivers_error
-from pg_archiver.postgres.statements import Literal, compose
+from pg_archiver.postgres.statements import Literal, compose, read_statement
 from pg_archiver.postgres.users_session import UsersSession
 
 # What a function gets.
@@ -71,6 +71,10 @@ class FunctionsSession(UsersSession):
 
     _again = ""
     _in_batch = False
+    # As text, since they are sent with every event.
+    _savepoint, _release, _roll_back = (
+        read_statement(f"postgres/functions/{name}") for name in ("savepoint", "release", "roll_back")
+    )
 
     @property
     def connection(self) -> Connection:
@@ -164,7 +168,7 @@ class FunctionsSession(UsersSession):
         """
         self._run_together(
             [
-                compose("postgres/functions/release", {}),
+                self._release,
                 self._again,
                 *map(self._bind, then),
                 *self._beginning(following),
@@ -181,8 +185,8 @@ class FunctionsSession(UsersSession):
             self.check_event()
         self._run_together(
             [
-                compose("postgres/functions/roll_back", {}),
-                compose("postgres/functions/release", {}),
+                self._roll_back,
+                self._release,
                 *map(self._bind, then),
                 *self._beginning(following),
             ]
@@ -251,11 +255,11 @@ class FunctionsSession(UsersSession):
             "What was not committed is rolled back, and its events come again"
         )
 
-    def _beginning(self, longest: timedelta | None) -> list[sql.Composable]:
+    def _beginning(self, longest: timedelta | None) -> list[sql.Composed | str]:
         """Return the statements with which an event begins; none if none does."""
-        return [] if longest is None else [*self._limits_of(longest), compose("postgres/functions/savepoint", {})]
+        return [] if longest is None else [*self._limits_of(longest), self._savepoint]
 
-    def _limits_of(self, longest: timedelta) -> list[sql.Composable]:
+    def _limits_of(self, longest: timedelta) -> list[sql.Composed]:
         """Return the statements for a function that may take another time than the session's statements."""
         if longest == self._limits.statement:
             return []
@@ -269,7 +273,7 @@ class FunctionsSession(UsersSession):
         """Return the text of a statement with its values in it."""
         return psycopg.ClientCursor(self._connection).mogrify(statement.text, statement.values)
 
-    def _run_together(self, parts: Iterable[sql.Composable | str]) -> None:
+    def _run_together(self, parts: Iterable[sql.Composed | str]) -> None:
         """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
 
         Raises:
@@ -285,6 +289,6 @@ class FunctionsSession(UsersSession):
         finally:
             self._leaving = False
 
-    def _join(self, *parts: sql.Composable | str) -> str:
-        texts = (part if isinstance(part, str) else part.as_string(self._connection) for part in parts)
-        return ";\n".join(texts)
+    def _join(self, *parts: sql.Composed | str) -> str:
+        """Return one text, of which the driver is not to read a `%` any more."""
+        return ";\n".join(part if isinstance(part, str) else self._bind(Statement(part, {})) for part in parts)

@@ -206,7 +206,7 @@ def test_what_a_function_sets_is_undone_before_the_next(events: EventPlace, what
     assert len(tells) == 2
     assert tells[0] == tells[1]
     assert tells[0].startswith('"$user", public ')
-    assert "archiver events" in tells[0]
+    assert " archiver events 100% " in tells[0]
     assert events.sink == [numbers[0], numbers[2]]
     assert events.waiting() == ([(numbers[1],)] if raises else [])
     events.sql("DROP ROLE other")
