@@ -20,7 +20,8 @@ TABLES = """
     CREATE TABLE q.events (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         function text NOT NULL, topic text NOT NULL DEFAULT '', operation text NOT NULL DEFAULT 'INSERT',
-        "table" text, channel text, key jsonb NOT NULL DEFAULT '{}', payload jsonb, config jsonb NOT NULL DEFAULT '{}',
+        "table" text, channel text, key jsonb NOT NULL DEFAULT '{}', old_key jsonb,
+        payload jsonb, truncated boolean NOT NULL DEFAULT false, config jsonb NOT NULL DEFAULT '{}',
         is_ordered boolean NOT NULL DEFAULT true, is_own boolean NOT NULL DEFAULT false,
         max_attempts int NOT NULL DEFAULT 10, max_runtime interval NOT NULL DEFAULT '0', merged int NOT NULL DEFAULT 0,
         priority smallint NOT NULL DEFAULT 1, available_at timestamptz NOT NULL DEFAULT now(),
@@ -35,9 +36,9 @@ TABLES = """
         at timestamptz DEFAULT clock_timestamp()
     )
 """
-_JSON = ("key", "payload", "config")
+_JSON = ("key", "old_key", "payload", "config")
 _COLUMNS = """
-    id, function, topic, operation, "table", channel, key, payload, config, is_ordered, is_own, max_attempts,
+    id, function, topic, operation, "table", channel, key, old_key, payload, truncated, config, is_ordered, is_own, max_attempts,
     max_runtime, merged, attempts, crashes, queued_at, priority, available_at
 """
 _CLAIM = f"""
@@ -108,7 +109,9 @@ class Queued:
     table: str | None
     channel: str | None
     key: Mapping[str, Any]
+    old_key: Mapping[str, Any] | None
     payload: Any
+    truncated: bool
     config: Mapping[str, Any]
     is_ordered: bool
     is_own: bool

@@ -138,8 +138,10 @@ def _call(function: EventFunction, events: Sequence[Event[Any]], connection: Con
 def _with_model(function: EventFunction, event: Event[Any]) -> Event[Any]:
     if function.model is None or isinstance(event.key, function.model):
         return event
+    make = function.model.model_validate
     try:
-        return replace(event, key=function.model.model_validate(dict(event.key)))
+        old_key = None if event.old_key is None else make(dict(event.old_key))
+        return replace(event, key=make(dict(event.key)), old_key=old_key)
     except ValidationError as error:
         told = f"the key does not fit {function.model.__name__}, the model of {function.name!r}. It was not called"
         raise _UnfitError(Failure(f"{told}: {error}", told)) from None

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal
 
 from typing_extensions import TypeVar
 
-Operation = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE", "MESSAGE", "SCHEDULE"]
+Operation = Literal["INSERT", "UPDATE", "DELETE", "TRUNCATE", "SEND", "SCHEDULE"]
 KeyT = TypeVar("KeyT", default=Mapping[str, Any])
 LONGEST_SNOOZE_SECONDS = 366 * 86_400.0
 
@@ -24,7 +24,9 @@ class Event(Generic[KeyT]):
             the schedule of the function's job was due.
         table: the table, as `schema.table`; None for a message and a schedule.
         key: the values of the key columns; an instance of the function's `model` if it names one. A message has none.
+        old_key: what the key was before an update that changed it; None if it did not.
         payload: the columns that the binding names, or the message; None if there are none.
+        truncated: whether the payload was too large to be queued, and is left out.
         topic: whatever is of one topic runs one after the other, unless the binding lets it run beside each other.
         config: the config of the function's job.
         channel: the channel of a message.
@@ -37,7 +39,9 @@ class Event(Generic[KeyT]):
     operation: Operation = "INSERT"
     table: str | None = None
     key: KeyT = field(default_factory=dict)  # type: ignore[assignment]  # a test that has a model gives it
+    old_key: KeyT | None = None
     payload: Any = None
+    truncated: bool = False
     topic: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     channel: str | None = None

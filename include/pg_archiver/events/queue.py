@@ -46,8 +46,16 @@ class QueuedEvent(Protocol):
         """The values of the key columns."""
 
     @property
+    def old_key(self) -> Mapping[str, Any] | None:
+        """What they were before, if an update changed them."""
+
+    @property
     def payload(self) -> Any:
         """What else it carries."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether that was too large, and is left out."""
 
     @property
     def queued_at(self) -> datetime:

@@ -46,11 +46,11 @@ def test_a_function_gets_what_the_queue_has(events: EventPlace) -> None:
         attempts=3,
         merged=4,
     )
-    message = events.put("tells", operation="MESSAGE", channel="/q/test", payload="words")
+    message = events.put("tells", operation="SEND", channel="/q/test", payload="words")
     events.work()
     assert [json.loads(row[0]) for row in events.sql("SELECT data FROM sink ORDER BY position")] == [
         ["DELETE", "app.input", None, "7", {"id": 7, "name": "a"}, {"old": [1, None]}, {"days": 2}, 4, 4, True, number],
-        ["MESSAGE", None, "/q/test", "", {}, "words", {}, 1, 0, True, message],
+        ["SEND", None, "/q/test", "", {}, "words", {}, 1, 0, True, message],
     ]
 
 
@@ -60,12 +60,15 @@ def test_a_key_is_made_into_the_model_of_its_function(events: EventPlace) -> Non
         "from pg_archiver.events import Event, event_function\n\n\n"
         "class Key(BaseModel):\n    id: int\n    day: date\n\n\n"
         '@event_function("keyed", model=Key)\ndef keyed(event: Event[Key], db):\n'
-        '    db.execute("INSERT INTO sink (event_id, data) VALUES (%s, %s)", [event.id, event.key.day.year])\n'
+        "    years = [key.day.year for key in (event.key, event.old_key) if key]\n"
+        '    db.execute("INSERT INTO sink (event_id, data) VALUES (%s, %s)", [event.id, str(years)])\n'
     )
-    fits = events.put("keyed", key={"id": 7, "day": "2026-01-02"}, topic="a")
+    key = {"id": 7, "day": "2026-01-02"}
+    fits = events.put("keyed", key=key, old_key={**key, "day": "2025-01-02"}, topic="a")
+    plain = events.put("keyed", key=key, topic="a")
     odd = events.put("keyed", key={"id": SECRET, "day": "2026-01-02"}, topic="b")
     events.work()
-    assert events.sql("SELECT event_id, data FROM sink") == [(fits, "2026")]
+    assert events.sql("SELECT event_id, data FROM sink") == [(fits, "[2026, 2025]"), (plain, "[2026]")]
     ((number, attempts, error),) = events.waiting("id, attempts, last_error")
     assert (number, attempts) == (odd, 1)
     assert error.startswith("the key does not fit Key, the model of 'keyed'. It was not called: ")

@@ -29,7 +29,9 @@ class Queued:
     table: str | None = None
     channel: str | None = None
     key: dict[str, Any] = field(default_factory=dict)
+    old_key: dict[str, Any] | None = None
     payload: Any = None
+    truncated: bool = False
     queued_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     attempts: int = 0
     merged: int = 0
