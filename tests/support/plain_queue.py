@@ -38,8 +38,8 @@ TABLES = """
 """
 _JSON = ("key", "old_key", "payload", "config")
 _COLUMNS = """
-    id, function, topic, operation, "table", channel, key, old_key, payload, truncated, config, is_ordered, is_own, max_attempts,
-    max_runtime, merged, attempts, crashes, queued_at, priority, available_at
+    id, function, topic, operation, "table", channel, key, old_key, payload, truncated, config, is_ordered, is_own,
+    max_attempts, max_runtime, merged, attempts, crashes, queued_at, priority, available_at
 """
 _CLAIM = f"""
     WITH front AS MATERIALIZED (
