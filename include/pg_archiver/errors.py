@@ -14,6 +14,7 @@
     │   │   └── Damaged
     │   ├── MaintenanceRefused
     │   ├── JobRefused
+    │   ├── FunctionRefused
     │   ├── StorageRefused           S3
     │   ├── OwnedElsewhere
     │   ├── CheckFailed              what was read back
@@ -105,6 +106,10 @@ class JobRefused(Refused):
         """Take the whole message, and the words that may hold a row."""
         super().__init__(message)
         self.users_words = users_words
+
+
+class FunctionRefused(Refused):
+    """A function of the folder of functions cannot be registered or found, so its events wait."""
 
 
 class StorageRefused(Refused):

@@ -56,6 +56,7 @@ MAKE_KEYS = ["archive/delete/drop_keys", "archive/delete/create_keys", "archive/
 MAKE_STAGED = ["restore/drop_staged", "restore/create_staged"]
 MAKE_SEEN = ["restore/drop_seen", "restore/create_seen", "restore/index_seen"]
 MAKE_TARGET = ["restore/create_table"]
+MAKE_SAVEPOINT = ["postgres/functions/savepoint"]
 MAKE_OBJECTS = ["restore/drop_objects", "restore/create_objects", "restore/create_shapes"]
 CONVERTED = Converted("at", TypeName("timestamp without time zone"), TypeName("date"), "Europe/Berlin")
 NAMES: Mapping[str, Name | Sequence[Name]] = {
@@ -120,6 +121,7 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "partitions/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
     # A view that has their columns.
     "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
+    "postgres/functions/set": {"setting": "statement_timeout", "value": Literal("1s")},
     "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "maintenance/inspect/free_space": {"function": TableName("public", "pg_freespace")},
     "maintenance/inspect/index_density": {"function": TableName("public", "pgstatindex")},
@@ -305,6 +307,7 @@ def preparations(statement: str) -> list[str]:
         "archiver_seen": MAKE_SEEN,
         "{target} ADD": MAKE_TARGET,
         "archiver_objects": MAKE_OBJECTS,
+        "SAVEPOINT archiver_event": MAKE_SAVEPOINT,
     }
     found = [makers for mark, makers in needed.items() if mark in text_of(statement)]
     return [maker for makers in found for maker in makers if maker != statement]

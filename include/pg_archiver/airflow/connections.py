@@ -22,7 +22,7 @@ from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import SettingError
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.yaml_file import Client, Policies, load
-from pg_archiver.postgres.base_session import SessionLimits
+from pg_archiver.postgres.base_session import KEEPALIVES, SessionLimits
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
 from pg_archiver.s3.bucket import CLIENT, Bucket
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
 _S3_TRIES = 5
 _S3_CONNECT_SECONDS = 10
 _S3_READ_SECONDS = 60
-# A connection that has gone dead is noticed after two minutes, not after the two hours or more of the system's own
-# settings, and routers that forget a silent connection after some minutes see something go by. In seconds, but for the
-# last one. What the Airflow connection's extra says of these counts more.
-KEEPALIVES = {
-    "keepalives": 1,
-    "keepalives_idle": 60,
-    "keepalives_interval": 10,
-    "keepalives_count": 6,
-    "tcp_user_timeout": 120_000,
-}
 # What the extra of a connection may say to the driver and the provider instead of the server.
 _DRIVERS_OWN = {"cursor", "autocommit", "prepare_threshold", "context", "row_factory", "cursor_factory"}
 

@@ -29,6 +29,16 @@ ALIVE = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",
 }
+# A connection that has gone dead is noticed after two minutes, not after the two hours or more of the system's own
+# settings, and routers that forget a silent connection after some minutes see something go by. In seconds, but for the
+# last one. What a connection itself says of these counts more.
+KEEPALIVES = {
+    "keepalives": 1,
+    "keepalives_idle": 60,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 120_000,
+}
 _CANCEL_SECONDS = 1.0
 # Statements on the ledger, some of which run after user-defined code.
 _OF_LEDGER = ("ledger/",)

@@ -6,31 +6,16 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
-from pg_archiver.postgres.base_session import format_milliseconds
 from pg_archiver.postgres.calls import Call, CallEnd
-from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, compose
+from pg_archiver.postgres.users_session import UsersSession
 
 # How long the server may take to end a call that was cancelled, or whose time is over.
 PATIENCE_SECONDS = 30.0
 
 
-class ProceduresSession(Session):
-    """One connection to a client database in which code of its users runs, and nothing of this program writes.
-
-    The search path, the time zone and everything else is as the database and the login have it, but for the limits.
-    So every name in a statement of ours is qualified.
-    """
-
-    def _pin(self) -> None:
-        self.fetch_one(
-            "postgres/session/pin_limits",
-            lock_timeout=format_milliseconds(self._limits.lock),
-            statement_timeout=format_milliseconds(self._limits.statement),
-            idle_timeout=format_milliseconds(self._limits.idle),
-            check_interval=self._check_interval,
-        )
-        self._called_users = False
+class ProceduresSession(UsersSession):
+    """One connection to a client database for calls of its users' routines; nothing of this program writes in it."""
 
     def name_application(self, name: str) -> None:
         """Let `pg_stat_activity` show this as `application_name` from now on."""

@@ -53,6 +53,8 @@ _QUOTED = re.compile(
     r"(?:[^\"«»„“”\n]*PL/[^\"«»„“”\n]*[\"«»„“”]\s?(?P<name>[^\W\d][\w$]*)\s?[\"«»“”]"
     r"|[^\"«»„“”\n]*SQL[^\"«»„“”\n]*[\"«»„“”]\s?(?P<sql>[^\W\d][\w$]*)\s?[\"«»“”][^\"«»„“”\n]+)"
 )
+# What the driver has against a commit or a rollback within `Connection.transaction()`.
+_IN_TRANSACTION = "forbidden within a Transaction context"
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _COPY_PLACE = re.compile(r"^COPY .*?, line (\d+), column (.*?): ", re.DOTALL | re.MULTILINE)
 _COPY = re.compile(r"^COPY ", re.MULTILINE)
@@ -92,6 +94,18 @@ def tell_failure(error: psycopg.Error) -> str:
         name = "an error of its own making"
     function = _function(error)
     return f"{state} {name} in {function[0]}{function[1]}" if function else f"{state} {name}"
+
+
+def tell_drivers_error(error: BaseException) -> str | None:
+    """Return what a function of users ended with, if it is an error of the database or of the driver; None else."""
+    if not isinstance(error, psycopg.Error):
+        return None
+    if _IN_TRANSACTION in str(error):
+        return (
+            "commit() or rollback(), though its work is committed with the end of its event. Fix: take it out, or let "
+            "the binding say transaction => 'own'"
+        )
+    return tell_failure(error) if error.sqlstate else f"psycopg's {type(error).__name__}"
 
 
 def is_of_users(error: psycopg.Error, *, in_copy: bool = False) -> bool:

@@ -1,0 +1,159 @@
+"""A worker: it opens its sessions, works by them, and opens them again where one was lost.
+
+Any number of workers may be at work on one queue. What one has in hand is locked by its session, so it is free again
+when that ends, however it ends; nothing here goes by a clock. A worker that loses its connection counts as dead: what
+it had in hand runs alone once, since that may have been the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.events.batch_run import BatchEndedError
+from pg_archiver.events.calling import CallResult
+from pg_archiver.events.grouping import Group
+from pg_archiver.events.loading import Functions
+from pg_archiver.events.output import capturing
+from pg_archiver.events.queue import EventQueue, Notes
+from pg_archiver.events.settling import Tally
+from pg_archiver.events.shift import Shift
+from pg_archiver.events.waiting import WorkLimits
+from pg_archiver.events.watchdog import Watchdog
+from pg_archiver.postgres.functions_session import FunctionsSession
+from pg_archiver.runtime.stopping import Stop
+
+log = logging.getLogger(__name__)
+
+# So often in a row a connection may be lost before any event was run to its end.
+_MOST_LOSSES = 3
+_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 1.0, 60.0
+_SLICE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class WorkConnections:
+    """How a worker reaches its database.
+
+    Attributes:
+        open_functions: opens the session in which functions run, by the login of functions.
+        make_queue: makes the queue by it.
+        open_notes: opens the notes of workers, by a session of their own.
+    """
+
+    open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
+    make_queue: Callable[[FunctionsSession], EventQueue]
+    open_notes: Callable[[], AbstractContextManager[Notes]]
+
+
+@dataclass(frozen=True)
+class WorkResult:
+    """What a worker has done: how many events ended how, how many had been left by workers that died, why it ended."""
+
+    tally: Tally
+    crashes: int
+    seconds: float
+    why: str
+
+    def __str__(self) -> str:
+        told = f"; {self.crashes} left by workers that died" if self.crashes else ""
+        return f"events: {self.tally}{told}; {self.why} after {self.seconds:.1f} s"
+
+
+class Worker:
+    """One worker of one queue."""
+
+    def __init__(
+        self,
+        connections: WorkConnections,
+        functions: Functions,
+        limits: WorkLimits,
+        stop: Stop,
+        watchdog: Watchdog | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            connections: how it reaches its database.
+            functions: what the folder of functions has.
+            limits: which part of the queue is its own, and when it ends.
+            stop: when it says so, the worker ends after its event.
+            watchdog: ends functions that take too long.
+        """
+        self._connections = connections
+        self._functions = functions
+        self._limits = limits
+        self._stop = stop
+        self._watchdog = watchdog or Watchdog()
+        self._tally = Tally()
+        self._crashes = 0
+        self._unsettled: tuple[Group, CallResult] | None = None
+        self._losses = 0
+
+    def run(self) -> WorkResult:
+        """Work until nothing is left, the time is over or the process is told to end.
+
+        Raises:
+            DatabaseInterrupted: the connection was lost again and again; where the worker is to wait for events it goes
+                on trying instead.
+            DatabaseRefused: the login may not work on this queue, or there is none.
+        """
+        started = time.monotonic()
+        deadline = started + self._limits.max_seconds if self._limits.max_seconds is not None else float("inf")
+        with capturing(), self._watchdog.watching():
+            while True:
+                try:
+                    why = self._work(deadline)
+                except DatabaseInterrupted as error:
+                    if not self._try_again(error, deadline):
+                        raise
+                except BatchEndedError as ended:
+                    self._unsettled = (ended.group, ended.result)
+                else:
+                    return WorkResult(self._tally, self._crashes, time.monotonic() - started, why)
+
+    def _work(self, deadline: float) -> str:
+        connections = self._connections
+        with connections.open_functions() as session, connections.open_notes() as notes:
+            notes.register(session.process)
+            shift = Shift(
+                session,
+                connections.make_queue(session),
+                notes,
+                self._functions,
+                self._limits,
+                self._stop,
+                self._watchdog,
+                deadline,
+            )
+            try:
+                unsettled, self._unsettled = self._unsettled, None
+                why = shift.run(unsettled)
+                notes.leave()
+            except BatchEndedError:
+                # Its process lives, and knows which event did it.
+                notes.leave()
+                raise
+            finally:
+                self._tally.add(shift.tally)
+                self._crashes += shift.crashes
+                self._losses = 0 if shift.tally.all else self._losses
+        return why
+
+    def _try_again(self, error: DatabaseInterrupted, deadline: float) -> bool:
+        """Wait before the sessions are opened again; return False where they are not to be."""
+        self._losses += 1
+        if self._stop() or time.monotonic() >= deadline:
+            return False
+        if self._losses > _MOST_LOSSES and not self._limits.waits:
+            return False
+        log.warning("%s. The worker connects again", error)
+        seconds = min(_FIRST_RETRY_SECONDS * 2 ** (self._losses - 1), _LONGEST_RETRY_SECONDS)
+        end = min(time.monotonic() + seconds, deadline)
+        while not self._stop() and time.monotonic() < end:
+            time.sleep(_SLICE_SECONDS)
+        return True

@@ -1,0 +1,294 @@
+"""The session in which functions of users run for events: many in one transaction, each in a savepoint of its own.
+
+A function gets the connection itself, so it may set anything, swallow an error, end the transaction or close the
+connection. What it has set is undone before the next one; the rest is found out when it has ended. `COMMIT` by the
+driver's own methods is refused by the driver, and one in SQL takes the savepoint with it, which shows.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import errors, sql
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.postgres.base_session import format_milliseconds
+from pg_archiver.postgres.server_words import tell_drivers_error
+from pg_archiver.postgres.statements import Literal, compose, read_statement
+from pg_archiver.postgres.users_session import UsersSession
+
+# What a function gets.
+Connection = psycopg.Connection[Any]
+# A server cuts a transaction in which nothing comes for so much longer than a function may take.
+IDLE_MORE = timedelta(seconds=10)
+_AT_REST = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+# What the server says where a savepoint is gone, or the whole transaction.
+SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement and its values, to be run together with others."""
+
+    text: sql.SQL | sql.Composed
+    values: Mapping[str, object]
+
+    @classmethod
+    def of(cls, statement: str, /, **values: object) -> Statement:
+        """Return the statement of this file, which has no names in it."""
+        return cls(compose(statement, {}), values)
+
+
+class TransactionFailedError(Exception):
+    """The function swallowed an error of the database, after which the server takes nothing; it can be undone."""
+
+
+class TransactionEndedError(Exception):
+    """The function ended the transaction that it runs in, or left the connection such that nothing can be done."""
+
+
+class CommitRefusedError(Exception):
+    """What the server has against the commit of a batch; nothing of the batch stays."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        """Take the server's error: its words may hold a row, what is told of it does not."""
+        super().__init__(str(error))
+        self.told = str(tell_drivers_error(error))
+
+
+class FunctionsSession(UsersSession):
+    """One connection to a client database for functions of users and for the events that they run for."""
+
+    _again = ""
+    _in_batch = False
+    # As text, since they are sent with every event.
+    _savepoint, _release, _roll_back = (
+        read_statement(f"postgres/functions/{name}") for name in ("savepoint", "release", "roll_back")
+    )
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that a function gets."""
+        return self._connection
+
+    def _settle(self, application: str, writes: bool, another: Callable[[], Connection] | None) -> None:
+        super()._settle(application, writes, another)
+        # What was set in this session so far is what RESET ALL is to leave.
+        own = self.fetch_all("postgres/functions/own_settings")
+        self._again = self._join(
+            compose("postgres/functions/reset_authorization", {}),
+            compose("postgres/functions/reset", {}),
+            *(compose("postgres/functions/set", {"setting": row.name, "value": Literal(row.value)}) for row in own),
+        )
+
+    @contextmanager
+    def batch(self) -> Generator[None]:
+        """Run the block in a transaction, with our own settings until the first event begins; commit at its end.
+
+        Raises:
+            CommitRefusedError: the server refuses the commit, as where a constraint that is checked late is violated.
+            DatabaseInterrupted: the connection was lost; whether that was before the commit is not known.
+        """
+        self._reset_driver()
+        transaction = self._connection.transaction()
+        with self._translate_errors():
+            transaction.__enter__()
+        self._in_batch = True
+        try:
+            self._pin_ours()
+            yield
+        except BaseException:
+            self._leave(lambda: transaction.__exit__(*sys.exc_info()))
+            raise
+        finally:
+            self._in_batch = False
+        if self._connection.closed:
+            raise self._lost()
+        try:
+            transaction.__exit__(None, None, None)
+        except psycopg.Error as error:
+            if self._connection.closed:
+                raise self._lost() from None
+            self._leave(lambda: None)
+            raise CommitRefusedError(error) from None
+
+    def begin_event(self, longest: timedelta) -> None:
+        """Let a function begin, with the settings of the database and a statement of it taking no longer than this."""
+        self._run_together([self._again, *self._beginning(longest)])
+
+    def check_event(self) -> None:
+        """Look at what a function has left behind, and undo what it has set in the driver.
+
+        Raises:
+            TransactionFailedError: nothing of it can be kept; it is to be undone.
+            TransactionEndedError: there is no transaction any more in which it could be kept.
+            DatabaseInterrupted: the connection is gone.
+        """
+        if self._connection.closed and not self._connection.broken:
+            raise TransactionEndedError
+        status = self._connection.info.transaction_status
+        self._reset_driver()
+        if status is TransactionStatus.INERROR:
+            raise TransactionFailedError
+        if status is not TransactionStatus.INTRANS:
+            raise TransactionEndedError
+
+    def refuse_lost(self) -> None:
+        """Refuse to go on where the server has ended the connection.
+
+        Raises:
+            DatabaseInterrupted: it has.
+        """
+        if self._connection.broken:
+            raise self._lost()
+
+    def run_together(self, statements: Iterable[Statement]) -> None:
+        """Run statements of ours in one round trip."""
+        self._run_together([*map(self._bind, statements)])
+
+    def keep_event(self, then: Iterable[Statement], following: timedelta | None = None) -> None:
+        """Keep what the function did, and run these statements in the same round trip; begin another event after it.
+
+        Args:
+            then: what is to be in the same transaction.
+            following: how long a statement of the next function may take, if one begins.
+
+        Raises:
+            TransactionEndedError: there is no transaction any more in which it could be kept.
+        """
+        self._run_together(
+            [
+                self._release,
+                self._again,
+                *map(self._bind, then),
+                *self._beginning(following),
+            ]
+        )
+
+    def undo_event(self, then: Iterable[Statement] = (), following: timedelta | None = None) -> None:
+        """Take back what the function did, settings too; the rest as in `keep_event`.
+
+        Raises:
+            TransactionEndedError: there is no transaction any more to which it could be taken back.
+        """
+        with suppress(TransactionFailedError):
+            self.check_event()
+        self._run_together(
+            [
+                self._roll_back,
+                self._release,
+                *map(self._bind, then),
+                *self._beginning(following),
+            ]
+        )
+
+    def begin_alone(self, longest: timedelta) -> None:
+        """Let a function begin that commits by itself: outside of any transaction."""
+        self._reset_driver()
+        self._run_together([self._again, *self._limits_of(longest)])
+
+    def end_alone(self) -> None:
+        """Undo what such a function has set.
+
+        Raises:
+            TransactionFailedError: it left a transaction open, which is rolled back.
+            TransactionEndedError: it left the connection such that nothing can be done with it.
+        """
+        if self._connection.closed and not self._connection.broken:
+            raise TransactionEndedError
+        left = self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+        if left:
+            with self._translate_errors():
+                self._connection.rollback()
+        elif self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            raise TransactionEndedError
+        self._reset_driver()
+        self._run_together([self._again])
+        if left:
+            raise TransactionFailedError
+
+    def _pin_ours(self) -> None:
+        """Set what our own statements rely on; `_again` takes it back."""
+        super(UsersSession, self)._pin()
+
+    def _reset_driver(self) -> None:
+        """Undo what a function may have set in the driver."""
+        connection = self._connection
+        if connection.closed:
+            raise self._lost()
+        connection.row_factory = tuple_row
+        connection.cursor_factory = psycopg.Cursor
+        connection.server_cursor_factory = psycopg.ServerCursor
+        connection.prepare_threshold = None
+        if connection.info.transaction_status is TransactionStatus.IDLE and not self._in_batch:
+            connection.autocommit = True
+            connection.isolation_level = connection.read_only = connection.deferrable = None
+
+    def _leave(self, end: Callable[[], object]) -> None:
+        """End the transaction; give the connection up where that cannot be done, or does not help."""
+        if self._connection.info.transaction_status in _AT_REST:
+            with suppress(psycopg.Error):
+                end()
+        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connection, whatever it is doing: a thread that a function has left behind may wait in it."""
+        if not self._connection.closed:
+            with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+    def _lost(self) -> DatabaseInterrupted:
+        return DatabaseInterrupted(
+            f"database {self.name}: the connection in which functions run is closed, by the server or by one of them. "
+            "What was not committed is rolled back, and its events come again"
+        )
+
+    def _beginning(self, longest: timedelta | None) -> list[sql.Composed | str]:
+        """Return the statements with which an event begins; none if none does."""
+        return [] if longest is None else [*self._limits_of(longest), self._savepoint]
+
+    def _limits_of(self, longest: timedelta) -> list[sql.Composed]:
+        """Return the statements for a function that may take another time than the session's statements."""
+        if longest == self._limits.statement:
+            return []
+        wanted = {"statement_timeout": longest, "idle_in_transaction_session_timeout": longest + IDLE_MORE}
+        return [
+            compose("postgres/functions/set", {"setting": name, "value": Literal(format_milliseconds(limit))})
+            for name, limit in wanted.items()
+        ]
+
+    def _bind(self, statement: Statement) -> str:
+        """Return the text of a statement with its values in it."""
+        return psycopg.ClientCursor(self._connection).mogrify(statement.text, statement.values)
+
+    def _run_together(self, parts: Iterable[sql.Composed | str]) -> None:
+        """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
+
+        Raises:
+            TransactionEndedError: the savepoint that they name is gone.
+        """
+        self._leaving = True
+        try:
+            with self._translate_errors(), psycopg.ClientCursor(self._connection) as cursor:
+                try:
+                    cursor.execute(self._join(*parts).encode())
+                except SAVEPOINT_GONE:
+                    raise TransactionEndedError from None
+        finally:
+            self._leaving = False
+
+    def _join(self, *parts: sql.Composed | str) -> str:
+        """Return one text, of which the driver is not to read a `%` any more."""
+        return ";\n".join(part if isinstance(part, str) else self._bind(Statement(part, {})) for part in parts)

@@ -1,0 +1,2 @@
+-- Takes back what the function did, settings too.
+ROLLBACK TO SAVEPOINT archiver_event

@@ -1,0 +1,233 @@
+"""A queue of a few plain tables, for tests of the loop above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from pg_archiver.events.queue import ClaimOrder, QueuedEvent, Settlement
+from pg_archiver.postgres.functions_session import FunctionsSession, Statement
+
+TABLES = """
+    CREATE SCHEMA q;
+    CREATE TABLE q.events (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        function text NOT NULL, topic text NOT NULL DEFAULT '', operation text NOT NULL DEFAULT 'INSERT',
+        "table" text, channel text, key jsonb NOT NULL DEFAULT '{}', old_key jsonb,
+        payload jsonb, truncated boolean NOT NULL DEFAULT false, config jsonb NOT NULL DEFAULT '{}',
+        is_ordered boolean NOT NULL DEFAULT true, is_own boolean NOT NULL DEFAULT false,
+        max_attempts int NOT NULL DEFAULT 10, max_runtime interval NOT NULL DEFAULT '0', merged int NOT NULL DEFAULT 0,
+        priority smallint NOT NULL DEFAULT 1, available_at timestamptz NOT NULL DEFAULT now(),
+        attempts int NOT NULL DEFAULT 0, crashes int NOT NULL DEFAULT 0,
+        queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), last_error text
+    );
+    CREATE TABLE q.dead (LIKE q.events, reason text);
+    CREATE TABLE q.blocked (topic text PRIMARY KEY, until timestamptz NOT NULL, event_id bigint NOT NULL);
+    CREATE TABLE q.workers (process int, backend_start timestamptz, in_hand bigint[] NOT NULL DEFAULT '{}');
+    CREATE TABLE q.log (
+        event_id bigint, attempt int, succeeded boolean, message text, output text, seconds real,
+        at timestamptz DEFAULT clock_timestamp()
+    )
+"""
+_JSON = ("key", "old_key", "payload", "config")
+_COLUMNS = """
+    id, function, topic, operation, "table", channel, key, old_key, payload, truncated, config, is_ordered, is_own,
+    max_attempts, max_runtime, merged, attempts, crashes, queued_at, priority, available_at
+"""
+_CLAIM = f"""
+    WITH front AS MATERIALIZED (
+        SELECT * FROM q.events AS event
+        WHERE available_at <= clock_timestamp() AND function = ANY(%(functions)s)
+            AND mod(abs(hashtext(topic)), %(lanes)s) = %(lane)s
+            AND (priority, available_at, id) > (%(priority)s::int, %(available_at)s, %(id)s)
+            AND NOT EXISTS (
+                SELECT FROM q.blocked WHERE blocked.topic = event.topic AND is_ordered AND event_id <> event.id
+                    AND EXISTS (SELECT FROM q.events AS blocker WHERE blocker.id = event_id)
+            )
+        ORDER BY priority, available_at, id LIMIT %(most)s FOR UPDATE SKIP LOCKED
+    )
+    SELECT {_COLUMNS} FROM front
+    WHERE NOT is_ordered OR NOT EXISTS (
+        SELECT FROM q.events AS earlier WHERE earlier.topic = front.topic AND earlier.is_ordered
+            AND earlier.id < front.id AND earlier.id NOT IN (SELECT id FROM front)
+    )
+    ORDER BY priority, available_at, id
+"""
+_COMPLETE = """
+    WITH gone AS (DELETE FROM q.events WHERE id = %(id)s),
+        free AS (DELETE FROM q.blocked WHERE event_id = %(id)s)
+    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, %(succeeded)s, %(message)s, %(output)s, %(seconds)s)
+"""
+_FAIL = """
+    WITH later AS (
+        UPDATE q.events SET attempts = attempts + %(used)s, last_error = %(message)s,
+            available_at = clock_timestamp() + %(wait)s
+        WHERE id = %(id)s RETURNING id, topic, is_ordered, available_at
+    ), block AS (
+        INSERT INTO q.blocked SELECT topic, available_at, id FROM later WHERE is_ordered
+        ON CONFLICT (topic) DO UPDATE SET until = excluded.until, event_id = excluded.event_id
+    )
+    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, false, %(message)s, %(output)s, %(seconds)s)
+"""
+_BURY = """
+    WITH gone AS (DELETE FROM q.events WHERE id = %(id)s RETURNING *),
+        free AS (DELETE FROM q.blocked WHERE event_id = %(id)s),
+        buried AS (INSERT INTO q.dead SELECT gone.*, %(message)s FROM gone)
+    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, false, %(message)s, %(output)s, %(seconds)s)
+"""
+_CRASHES = """
+    WITH gone AS (
+        DELETE FROM q.workers AS worker WHERE NOT EXISTS (
+            SELECT FROM pg_stat_activity WHERE pid = worker.process AND backend_start = worker.backend_start
+        ) RETURNING in_hand
+    ), crashed AS (
+        UPDATE q.events SET crashes = crashes + 1 WHERE id IN (SELECT unnest(in_hand) FROM gone) RETURNING *
+    )
+    SELECT id, crashes FROM crashed
+"""
+_POISON = """
+    WITH gone AS (DELETE FROM q.events WHERE crashes >= 3 RETURNING *)
+    INSERT INTO q.dead SELECT gone.*, 'its worker died 3 times with it' FROM gone
+"""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """One event, as its row says."""
+
+    id: int
+    function: str
+    topic: str
+    operation: str
+    table: str | None
+    channel: str | None
+    key: Mapping[str, Any]
+    old_key: Mapping[str, Any] | None
+    payload: Any
+    truncated: bool
+    config: Mapping[str, Any]
+    is_ordered: bool
+    is_own: bool
+    max_attempts: int
+    max_runtime: timedelta
+    merged: int
+    attempts: int
+    crashes: int
+    queued_at: datetime
+    priority: int
+    available_at: datetime
+
+
+class PlainQueue:
+    """The tables as a queue."""
+
+    def __init__(self, session: FunctionsSession) -> None:
+        self._connection = session.connection
+
+    def claim(self, order: ClaimOrder) -> Sequence[QueuedEvent]:
+        after = cast(Queued | None, order.after)
+        values = {
+            "most": order.most,
+            "lane": order.lane,
+            "lanes": order.lanes,
+            "functions": list(order.functions),
+            "priority": after.priority if after else -32769,
+            "available_at": after.available_at if after else "-infinity",
+            "id": after.id if after else 0,
+        }
+        with self._connection.cursor(row_factory=class_row(Queued)) as cursor:
+            return cursor.execute(_CLAIM.encode(), values).fetchall()
+
+    def hold(self, event: QueuedEvent) -> bool:
+        (row,) = self._connection.execute("SELECT pg_try_advisory_lock(4711, %s)", [event.id])
+        return bool(row[0])
+
+    def release(self, event: QueuedEvent) -> None:
+        self._connection.execute("SELECT pg_advisory_unlock(4711, %s)", [event.id])
+
+    def complete(self, event: QueuedEvent, settlement: Settlement) -> Statement:
+        return _statement(_COMPLETE, event, settlement)
+
+    def fail(self, event: QueuedEvent, settlement: Settlement) -> Statement:
+        return _statement(_FAIL, event, settlement)
+
+    def bury(self, event: QueuedEvent, settlement: Settlement) -> Statement:
+        return _statement(_BURY, event, settlement)
+
+
+def _statement(text: str, event: QueuedEvent, settlement: Settlement) -> Statement:
+    values = {
+        "id": event.id,
+        "attempt": event.attempts + 1,
+        "succeeded": settlement.message is None,
+        "message": settlement.message,
+        "output": settlement.output,
+        "seconds": settlement.seconds,
+        "wait": settlement.wait,
+        "used": int(settlement.counts),
+    }
+    return Statement(sql.SQL(text), values)
+
+
+class PlainNotes:
+    """The tables' notes of workers."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+        self._process = 0
+        self.lingers = False
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("LISTEN q")
+
+    def register(self, process: int) -> None:
+        self._process = process
+        self._connection.execute(
+            "INSERT INTO q.workers SELECT pid, backend_start FROM pg_stat_activity WHERE pid = %s", [process]
+        )
+
+    def note(self, events: Sequence[QueuedEvent]) -> None:
+        self._connection.execute(
+            "UPDATE q.workers SET in_hand = %s WHERE process = %s", [[event.id for event in events], self._process]
+        )
+
+    def leave(self) -> None:
+        self._connection.execute("DELETE FROM q.workers WHERE process = %s", [self._process])
+
+    def count_crashes(self) -> int:
+        crashed = len(self._connection.execute(_CRASHES.encode()).fetchall())
+        self._connection.execute(_POISON.encode())
+        return crashed
+
+    def linger(self) -> None:
+        self.lingers = True
+
+    def end_lingering(self) -> None:
+        self.lingers = False
+
+    def wait(self, seconds: float) -> bool:
+        return bool(list(self._connection.notifies(timeout=seconds, stop_after=1)))
+
+    def seconds_to_next(self) -> float | None:
+        ((seconds,),) = self._connection.execute(
+            "SELECT extract(epoch FROM min(available_at) - clock_timestamp())::float FROM q.events"
+        )
+        return None if seconds is None else max(0.0, float(seconds))
+
+
+def put(connection: psycopg.Connection[Any], function: str, **columns: Any) -> int:
+    """Puts an event into the queue and returns its number."""
+    row = {"function": function, **columns}
+    values = [Jsonb(value) if name in _JSON else value for name, value in row.items()]
+    statement = sql.SQL("INSERT INTO q.events ({}) VALUES ({}) RETURNING id").format(
+        sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(sql.Placeholder() * len(row))
+    )
+    ((number,),) = connection.execute(statement, values)
+    connection.execute("NOTIFY q")
+    return int(number)
