@@ -60,7 +60,7 @@ def measured(place: Place, scale: Scale) -> dict[str, Any]:
     databases.make()
     looks = choosing.look_at_policies(databases, place.folder, scale.policies, scale.repeats)
     print(f"looks at policies: {looks}", flush=True)
-    purges = purging.measure(place, scale.rows, scale.repeats)
+    purges = purging.measure(place.postgres, scale.rows, scale.repeats)
     print(f"purges: {purges}", flush=True)
     return {
         "choose_policies_s": statistics.median(one["seconds"] for one in looks),

@@ -124,6 +124,12 @@ class Purges:
         dropped = [row[0] for row in self.place.sql("SELECT rows FROM archiver.partitions WHERE state = 'dropped'")]
         assert [rows for rows in self.counts() if rows > most and rows not in dropped] == []
 
+    def is_indexed(self) -> bool:
+        """Whether rows go by the index, straight away."""
+        triggers = "SELECT 1 FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal"
+        indexed = "SELECT 1 FROM pg_index WHERE indrelid = %s::regclass AND NOT indisprimary"
+        return not self.place.sql(triggers, self.relation) and bool(self.place.sql(indexed, self.relation))
+
     def hold(self, start: object, end: object, until: timedelta = timedelta(days=1)) -> None:
         """Holds a span, as a restore does."""
         name = (self.table.schema, self.table.name)

@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from pg_archiver.domain.tables import TableShape
-from pg_archiver.errors import LockWait, TriggerRefused
+from pg_archiver.errors import DatabaseRefused, LockWait, TriggerRefused
 from pg_archiver.postgres.catalog import describe_table, find_delete_triggers, find_table
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Row, Session
@@ -51,7 +51,7 @@ class TableInHand:
     session: Session
     order: PurgeOrder
     shape: TableShape
-    state: Row | None
+    state: str | None
     may_lock: bool
     count: Callable[[int], None]
 
@@ -74,10 +74,10 @@ class TableInHand:
         """Whether an index leads to the oldest rows, and one statement suffices to delete them."""
         return bool(
             self.state
-            and self.state.parts == [self.shape.oid]
             and self.shape.timestamp_index
             and self.may_lock
             and not self.shape.waits_for
+            and not self.session.fetch_one("purge/has_parts", oid=self.shape.oid).found
             and not find_delete_triggers(self.session, self.shape.oid)
         )
 
@@ -87,11 +87,27 @@ class TableInHand:
         Raises:
             TableChangedError: nothing was deleted.
         """
+        try:
+            return self._delete_oldest(first, end, limit)
+        except DatabaseRefused:
+            # It may be another table by now, or be refused by a trigger that has come.
+            if not self.session.closed:
+                self._refuse_change()
+            raise
+
+    def _delete_oldest(self, first: date, end: date, limit: int) -> Row:
         with rows_that_are_pointed_to(self.order.table), self.session.transaction():
-            self._lock()
             batch = self.session.fetch_one(
-                "purge/delete_oldest", self._names, first=first, end=end, limit=limit, **self._subject
+                "purge/delete_oldest",
+                self._names,
+                first=first,
+                end=end,
+                limit=limit,
+                state=self.state,
+                **self._identity,
             )
+            if not batch.unchanged:
+                raise TableChangedError
             self._count(batch.deleted)
         return batch
 
@@ -167,16 +183,21 @@ class TableInHand:
         if self.state is None or _read_state(self.session, self.order, self.shape.oid) != self.state:
             raise TableChangedError
 
+    @property
+    def _identity(self) -> dict[str, object]:
+        return {"oid": self.shape.oid, "column": self.order.timestamp_column, **self._subject}
+
     def _count(self, rows: int) -> None:
         if rows:
             self.count(rows)
 
 
-def _read_state(session: Session, order: PurgeOrder, oid: int) -> Row:
-    return session.fetch_one(
+def _read_state(session: Session, order: PurgeOrder, oid: int) -> str:
+    found = session.fetch_one(
         "purge/table_state",
         oid=oid,
         schema=order.table.schema,
         name=order.table.name,
         column=order.timestamp_column,
     )
+    return str(found.digest)

@@ -1,4 +1,5 @@
 -- Leaves the planner one sensible way from a list of places: for each straight to the row. The list is sorted in memory.
+-- The rest is as in plan_by_index.sql.
 SELECT
     set_config('enable_hashjoin', 'off', false) AS hash_join,
     set_config('enable_mergejoin', 'off', false) AS merge_join,
@@ -6,4 +7,5 @@ SELECT
     set_config('enable_bitmapscan', 'on', false) AS bitmap_scan,
     set_config('enable_sort', 'on', false) AS sort,
     set_config('work_mem', '64MB', false) AS memory,
-    set_config('jit', 'off', false) AS jit
+    set_config('jit', 'off', false) AS jit,
+    set_config('synchronous_commit', 'off', false) AS synchronous_commit

@@ -146,12 +146,46 @@ def test_a_foreign_key_that_comes_between_two_batches_stops_the_run(purges: Purg
     assert place.sql("SELECT count(*) FROM public.replies") == [(ROWS - 12,)]
 
 
-def test_no_foreign_key_comes_between_the_look_and_the_delete(place: Place) -> None:
+REPLIES = "CREATE TABLE public.replies AS SELECT id AS note FROM public.notes WHERE id % 2 = 0"
+KEY = "ALTER TABLE public.replies ADD FOREIGN KEY (note) REFERENCES public.notes ON DELETE CASCADE"
+
+
+def test_a_foreign_key_that_comes_just_before_a_batch_is_seen(purges: Purges) -> None:
+    place = purges.place
+    place.sql(REPLIES)
+    statement = "purge/delete_oldest" if purges.is_indexed() else "purge/lock_table"
+    with (
+        acting_before(place, statement, lambda: place.sql(KEY)) as session,
+        pytest.raises(TableRefused, match=r"public\.replies \(ON DELETE CASCADE\)"),
+    ):
+        purges.purge(never, session)
+    assert place.sql("SELECT count(*) FROM public.replies") == [(OLD,)]
+    assert purges.rows() == ROWS
+
+
+def test_no_foreign_key_comes_between_the_look_of_a_batch_and_its_end(place: Place) -> None:
     purges = plain(place)
-    place.sql("CREATE TABLE public.replies AS SELECT id AS note FROM public.notes WHERE id % 2 = 0")
-    key = Beside(place, "ALTER TABLE public.replies ADD FOREIGN KEY (note) REFERENCES public.notes ON DELETE CASCADE")
-    with acting_before(place, "purge/delete_oldest", key.begin) as session:
+    purges.migrate()
+    place.sql(REPLIES)
+    key = Beside(place, KEY)
+    slow_holds(place)
+    with waiting_for_holds(place, lambda: purges.purge(batch_size=OLD)) as purging:
+        key.begin()
+    assert purging.result().rows == OLD
+    refuse_key(place, key)
+
+
+def test_no_foreign_key_comes_between_the_look_at_a_list_and_the_delete(place: Place) -> None:
+    purges = without_index(place)
+    place.sql(REPLIES)
+    key = Beside(place, KEY)
+    with acting_before(place, "purge/lock_listed", key.begin) as session:
         assert purges.purge(never, session, batch_size=OLD).rows == OLD
+    refuse_key(place, key)
+
+
+def refuse_key(place: Place, key: Beside) -> None:
+    """Whoever wanted the key waited, and learns that the rows are gone; no reply was lost by it."""
     assert key.waited
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         key.end()
@@ -238,9 +272,9 @@ def test_a_table_that_somebody_has_locked_keeps_its_rows(place: Place) -> None:
     assert purges.rows() == ROWS
 
 
-@pytest.mark.parametrize("statement", ["purge/lock_table", "purge/table_state", "purge/delete_oldest"])
-def test_a_session_that_ends_has_lost_only_its_batch(place: Place, statement: str) -> None:
-    purges = plain(place)
+def test_a_session_that_ends_has_lost_only_its_batch(purges: Purges) -> None:
+    place = purges.place
+    statement = "purge/delete_oldest" if purges.is_indexed() else "purge/delete_listed"
 
     def cut() -> str | None:
         if len(purges.counts()) == 1:

@@ -303,7 +303,7 @@ def test_a_partition_that_a_reader_holds_for_long_is_left_to_the_next_run_and_th
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detaching, "READER_SECONDS", 0.3)
-    purges = of_days(place, 6, 5, 1)
+    purges = of_days(place, 6, 5)
     place.sql(
         "CREATE TABLE analytics.half PARTITION OF analytics.events"
         f" FOR VALUES FROM ('{hours_ago(60)}') TO ('{hours_ago(36)}')"
@@ -317,7 +317,7 @@ def test_a_partition_that_a_reader_holds_for_long_is_left_to_the_next_run_and_th
         assert name_of(5) in str(caught.value)
     # The rows beside them went.
     assert purges.counts() == [1]
-    assert purges.rows() == 3 * ROWS + 1
+    assert purges.rows() == 2 * ROWS + 1
     assert purges.purge().partitions == 2
 
 
