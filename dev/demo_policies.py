@@ -22,9 +22,10 @@ _SQL = Path(__file__).parent / "demo_policies.sql"
 _TIMEOUT_SECONDS = 300.0
 _INSERT = """
     INSERT INTO archiver.data_retention_policy (
-        database_name, schema_name, table_name, retention_days, timestamp_column_name, batch_size, cron_schedule, action
+        database_name, schema_name, table_name, retention_days, timestamp_column_name, batch_size, cron_schedule,
+        action, settings
     )
-    VALUES (current_database(), 'app', %s, %s, %s, 1000, '0 3 * * *', %s) RETURNING id
+    VALUES (current_database(), 'app', %s, %s, %s, 1000, '0 3 * * *', %s, '{"window_hours": 24}') RETURNING id
 """
 _STATE = "SELECT rehearsed_at IS NOT NULL, state FROM archiver.job_state WHERE job_id = %s"
 _STATS = "SELECT total_successes, total_failures, total_rows FROM archiver.job_stats WHERE job_id = %s"
