@@ -10,8 +10,10 @@ from datetime import timedelta
 from psycopg import sql
 
 from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
+from pg_archiver.domain.windows import TimestampKind
 from pg_archiver.postgres.statements import (
     FOLDER,
+    ColumnTime,
     Converted,
     Inexact,
     Literal,
@@ -80,6 +82,7 @@ NAMES: Mapping[str, Name | Sequence[Name]] = {
     "seen_key": [QualifiedColumn("seen", "id")],
     "live_key": [QualifiedColumn("live", "id")],
     "target": TableName(TABLE.schema, "a new {table}"),
+    "moment": ColumnTime("target", COLUMN, TimestampKind.TIMESTAMP),
     "unreferenced": NotReferenced("target", (POINTING, POINTING)),
     "unreferenced_by_lasting": NotReferenced("target", (POINTING,)),
     "type": TypeName("timestamp(3) with time zone"),
@@ -249,11 +252,20 @@ VALUES: Mapping[str, object] = {
     "type": "timestamp(3) with time zone",
     "value": 5,
     "part": 1259,
+    "skip": 0,
+    "batch_size": 2,
     **VALUES_OF_JOBS,
 }
+PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last": hours_ago(1)}
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "ledger/jobs/mirror": {"jobs": "[]"},
+    "purge/delete_listed": PLACES,
+    "purge/delete_oldest": {**PLACES, "state": "1259"},
+    "purge/list_oldest": PLACES,
+    "purge/lock_listed": PLACES,
+    "purge/count_due": PLACES,
+    "purge/count_partition": PLACES,
     "restore/drop_before": {"positions": ["{[1,2)}"]},
     "archive/export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
     "archive/export/rows_between": {"after": "(0,0)", "upto": "(9,9)"},
