@@ -10,7 +10,7 @@ from pg_archiver.domain.tables import TableName, TableShape
 from pg_archiver.domain.windows import EARLIEST, Window, cutoff, in_column_time
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.clocks import read_clock
 from pg_archiver.postgres.rows_that_stay import Staying, find_odd_timestamps
 from pg_archiver.postgres.session import Session
@@ -49,7 +49,7 @@ class PurgeOrder:
 class Due:
     """What is due of a table as of one moment, and stays so while a run works it off.
 
-    `span` is in column time; `staying` are old rows that are never due.
+    `span` is in column time; `staying` are old rows that are never due, `notes` what else a person should know.
     """
 
     shape: TableShape
@@ -57,6 +57,7 @@ class Due:
     span: Window
     holds: tuple[Hold, ...]
     staying: tuple[Staying, ...]
+    notes: tuple[str, ...]
 
     def list_free(self, taken: Iterable[Window] = ()) -> list[Window]:
         """Return the span without what restores hold, and without these parts of it, oldest first."""
@@ -75,7 +76,19 @@ def find_due(session: Session, order: PurgeOrder) -> Due:
     span = Window(EARLIEST, in_column_time(before, shape.timestamp_kind, order.timezone))
     # Only where there is nothing else could none of them ever leave; others may have been deleted long ago.
     staying = find_odd_timestamps(session, shape, now, order.timezone, archived_before=True)
-    return Due(shape, before, span, tuple(RestoreLog(session, order).list_holds(span)), tuple(staying))
+    holds = tuple(RestoreLog(session, order).list_holds(span))
+    return Due(shape, before, span, holds, tuple(staying), (*shape.notes, *_note_on_locks(session, order)))
+
+
+def _note_on_locks(session: Session, order: PurgeOrder) -> list[str]:
+    found = find_table(session, order.table)
+    if found and found.may_lock:
+        return []
+    return [
+        f"the role of the Airflow connection may not lock rows of {order.table}, so it waits for each that others have "
+        "locked, and leaves its batch to the next run if that takes long. GRANT UPDATE on one of its columns, and such "
+        "rows are passed over"
+    ]
 
 
 def subtract(span: Window, parts: Sequence[Window]) -> list[Window]:

@@ -150,7 +150,7 @@ def _count(session: Session, order: PurgeOrder, due: Due, spans: Sequence[Window
 
 
 def _tell_notes(due: Due, others: Sequence[str]) -> list[str]:
-    notes = [*due.shape.notes, *(one.words for one in due.staying), *others]
+    notes = [*due.notes, *(one.words for one in due.staying), *others]
     if due.holds:
         first = min(due.holds, key=lambda hold: hold.until)
         notes.append(f"restored rows stay for now, in {len(due.holds)} span(s); the first hold to end: {first}")

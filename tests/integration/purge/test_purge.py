@@ -9,12 +9,13 @@ import pytest
 from psycopg import sql
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import TableMissing, TableRefused
+from pg_archiver.errors import RightMissing, TableMissing, TableRefused
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import parse_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge import due as due_module
 from pg_archiver.purge.purge import purge, rehearse
+from tests.support.partitions import partitioned
 from tests.support.place import Place
 from tests.support.purges import COUNTED, KEEP, OLD, ROWS, Purges, after, never
 
@@ -302,3 +303,24 @@ def test_its_own_counts_are_those_of_a_counting_trigger(place: Place) -> None:
     seen: list[Any] = place.sql("SELECT transaction, sum(rows) FROM public.seen GROUP BY 1 HAVING sum(rows) > 0")
     assert sorted(seen) == sorted(place.sql("SELECT transaction, rows FROM public.counted"))
     assert max(rows for _, rows in seen) == 6
+
+
+def test_rows_that_cannot_be_counted_stay(purges: Purges) -> None:
+    def refuse(rows: int) -> None:
+        raise RightMissing(f"{rows} rows may not be counted")
+
+    with purges.place.session() as session, pytest.raises(RightMissing):
+        purge(session, purges.order(), never, refuse)
+    assert purges.rows() == ROWS
+
+
+def test_rows_of_a_partition_that_cannot_be_counted_stay(place: Place) -> None:
+    partitioned(place, 6, 5)
+    purges = Purges.of(place, "analytics.events", "triggered_at", "SELECT 1")
+
+    def refuse(rows: int) -> None:
+        raise RightMissing(f"{rows} rows may not be counted")
+
+    with place.session() as session, pytest.raises(RightMissing):
+        purge(session, purges.order(), never, refuse)
+    assert purges.rows() == 16
