@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.events.batch_run import BatchEndedError
-from pg_archiver.events.calling import CallResult
-from pg_archiver.events.grouping import Group
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.output import capturing
 from pg_archiver.events.queue import EventQueue, Notes
@@ -91,7 +89,7 @@ class Worker:
         self._watchdog = watchdog or Watchdog()
         self._tally = Tally()
         self._crashes = 0
-        self._unsettled: tuple[Group, CallResult] | None = None
+        self._unsettled: BatchEndedError | None = None
         self._losses = 0
 
     def run(self) -> WorkResult:
@@ -112,7 +110,7 @@ class Worker:
                     if not self._try_again(error, deadline):
                         raise
                 except BatchEndedError as ended:
-                    self._unsettled = (ended.group, ended.result)
+                    self._unsettled = ended
                 else:
                     return WorkResult(self._tally, self._crashes, time.monotonic() - started, why)
 
