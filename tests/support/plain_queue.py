@@ -97,7 +97,7 @@ _CRASHES = """
     ), crashed AS (
         UPDATE q.events SET crashes = crashes + 1 WHERE id IN (SELECT unnest(in_hand) FROM gone) RETURNING *
     )
-    SELECT id, crashes FROM crashed
+    SELECT count(*)::int FROM gone
 """
 _POISON = """
     WITH gone AS (DELETE FROM q.events WHERE crashes >= 3 RETURNING *)
@@ -189,17 +189,15 @@ class PlainQueue:
 class PlainNotes:
     """The tables' notes of workers."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], process: int) -> None:
         self._connection = connection
-        self._process = 0
-        self.lingers = False
+        self._process = process
         connection.execute("SET synchronous_commit = off")
         connection.execute("LISTEN q")
 
-    def register(self, process: int) -> None:
-        self._process = process
+    def register(self) -> None:
         self._connection.execute(
-            "INSERT INTO q.workers SELECT pid, backend_start FROM pg_stat_activity WHERE pid = %s", [process]
+            "INSERT INTO q.workers SELECT pid, backend_start FROM pg_stat_activity WHERE pid = %s", [self._process]
         )
 
     def note(self, events: Sequence[QueuedEvent]) -> None:
@@ -211,15 +209,18 @@ class PlainNotes:
         self._connection.execute("DELETE FROM q.workers WHERE process = %s", [self._process])
 
     def count_crashes(self) -> int:
-        crashed = len(self._connection.execute(_CRASHES.encode()).fetchall())
+        ((crashed,),) = self._connection.execute(_CRASHES.encode()).fetchall()
         self._connection.execute(_POISON.encode())
-        return crashed
+        return int(crashed)
 
-    def linger(self) -> None:
-        self.lingers = True
+    def take_in(self) -> None:
+        """Everything is in it."""
 
-    def end_lingering(self) -> None:
-        self.lingers = False
+    def begin_work(self) -> None:
+        """Everybody is sent for."""
+
+    def end_work(self) -> None:
+        """Everybody is."""
 
     def wait(self, seconds: float) -> bool:
         return bool(list(self._connection.notifies(timeout=seconds, stop_after=1)))

@@ -154,8 +154,8 @@ class EventQueue(Protocol):
 class Notes(Protocol):
     """What workers note for each other, by a session of its own, so that it is seen while functions run."""
 
-    def register(self, process: int) -> None:
-        """Note that a worker is there, whose functions run in this server process."""
+    def register(self) -> None:
+        """Note that a worker is there, which lives as long as the session in which its functions run."""
 
     def note(self, events: Sequence[QueuedEvent]) -> None:
         """Note what it has in hand from now on."""
@@ -164,16 +164,19 @@ class Notes(Protocol):
         """Note that it ends, with nothing in hand."""
 
     def count_crashes(self) -> int:
-        """Count what workers had in hand whose sessions are gone; return how many events."""
+        """Count what workers had in hand whose sessions are gone; return how many workers that were."""
 
-    def linger(self) -> None:
-        """Let nobody be woken for what comes: this worker looks again within a moment."""
+    def take_in(self) -> None:
+        """Take what was noted by triggers into the queue, and what has waited long enough."""
 
-    def end_lingering(self) -> None:
-        """Let workers be woken again."""
+    def begin_work(self) -> None:
+        """Let nobody be sent for: this worker looks by itself every moment."""
+
+    def end_work(self) -> None:
+        """Let workers be sent for again."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until somebody is woken; return whether somebody was."""
+        """Wait so long, or until a worker is sent for; return whether one was."""
 
     def seconds_to_next(self) -> float | None:
-        """Return in how many seconds the next event is due, None if there is none."""
+        """Return in how many seconds the next event is due that waits, None if none does."""

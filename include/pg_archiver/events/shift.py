@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # that was taken, and from the front again so often.
 _SECONDS_FROM_FRONT = 1.0
 _SECONDS_BETWEEN_CRASHES = 10.0
+_SECONDS_BETWEEN_INTAKES = 0.1
 # How much the last batch counts in the time that an event takes.
 _WEIGHT = 0.3
 
@@ -70,7 +71,7 @@ class Shift:
         self._settler = Settler(queue)
         self._after: dict[int, QueuedEvent] = {}
         self._front = time.monotonic()
-        self._looked = float("-inf")
+        self._looked = self._taken_in = float("-inf")
         self._singly = 0
         self._seconds_of_one = COMMIT_SECONDS / MOST_EVENTS
         self._in_hand = False
@@ -98,9 +99,11 @@ class Shift:
             if time.monotonic() >= self._deadline:
                 return "its time is over"
             self._count_crashes()
+            self._take_in()
             if self._run_batch():
                 waiting.note_work()
             else:
+                self._taken_in = float("-inf")
                 self._note_in_hand([])
                 if not waiting.wait():
                     return "nothing is left"
@@ -113,8 +116,14 @@ class Shift:
             return
         if crashed := self._notes.count_crashes():
             self.crashes += crashed
-            log.warning("%d events were in the hands of workers that died. Each is run alone now", crashed)
+            log.warning("%d workers have died. What they had in hand is run alone now", crashed)
         self._looked = time.monotonic()
+
+    def _take_in(self) -> None:
+        """Let new events into the queue, now and then while there are others."""
+        if time.monotonic() - self._taken_in >= _SECONDS_BETWEEN_INTAKES:
+            self._notes.take_in()
+            self._taken_in = time.monotonic()
 
     def _run_batch(self) -> bool:
         """Claim events and run them; return whether there were any that could be run."""

@@ -40,12 +40,12 @@ class WorkConnections:
     Attributes:
         open_functions: opens the session in which functions run, by the login of functions.
         make_queue: makes the queue by it.
-        open_notes: opens the notes of workers, by a session of their own.
+        open_notes: opens the notes of the worker that has this session, by a session of their own.
     """
 
     open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
     make_queue: Callable[[FunctionsSession], EventQueue]
-    open_notes: Callable[[], AbstractContextManager[Notes]]
+    open_notes: Callable[[FunctionsSession], AbstractContextManager[Notes]]
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Worker:
 
     def _work(self, deadline: float) -> str:
         connections = self._connections
-        with connections.open_functions() as session, connections.open_notes() as notes:
-            notes.register(session.process)
+        with connections.open_functions() as session, connections.open_notes(session) as notes:
+            notes.register()
             shift = Shift(
                 session,
                 connections.make_queue(session),
