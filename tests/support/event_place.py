@@ -90,9 +90,9 @@ class EventPlace:
             yield session
 
     @contextmanager
-    def notes(self) -> Generator[PlainNotes]:
+    def notes(self, session: FunctionsSession) -> Generator[PlainNotes]:
         with psycopg.connect(**self.server.dsn(self.database), autocommit=True) as connection:
-            yield PlainNotes(connection)
+            yield PlainNotes(connection, session.process)
 
     @property
     def connections(self) -> WorkConnections:

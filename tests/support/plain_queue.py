@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from pg_archiver.events.queue import ClaimOrder, QueuedEvent, Settlement
+from pg_archiver.events.queue import ClaimOrder, EventRun, QueuedEvent
 from pg_archiver.postgres.functions_session import FunctionsSession, Statement
 
 TABLES = """
@@ -61,26 +61,33 @@ _CLAIM = f"""
     ORDER BY priority, available_at, id
 """
 _COMPLETE = """
-    WITH gone AS (DELETE FROM q.events WHERE id = %(id)s),
-        free AS (DELETE FROM q.blocked WHERE event_id = %(id)s)
-    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, %(succeeded)s, %(message)s, %(output)s, %(seconds)s)
+    WITH gone AS (DELETE FROM q.events WHERE id = ANY(%(ids)s)),
+        free AS (DELETE FROM q.blocked WHERE event_id = ANY(%(ids)s))
+    INSERT INTO q.log
+    SELECT * FROM unnest(%(ids)s::bigint[], %(attempts)s::int[], %(succeeded)s::boolean[], %(messages)s::text[],
+        %(outputs)s::text[], %(seconds)s::real[])
+"""
+_PUT_OFF = """
+    WITH later AS (
+        UPDATE q.events SET available_at = clock_timestamp() + %(wait)s WHERE id = %(id)s
+        RETURNING id, topic, is_ordered, available_at
+    )
+    INSERT INTO q.blocked SELECT topic, available_at, id FROM later WHERE is_ordered
+    ON CONFLICT (topic) DO UPDATE SET until = excluded.until, event_id = excluded.event_id
 """
 _FAIL = """
     WITH later AS (
-        UPDATE q.events SET attempts = attempts + %(used)s, last_error = %(message)s,
-            available_at = clock_timestamp() + %(wait)s
-        WHERE id = %(id)s RETURNING id, topic, is_ordered, available_at
+        UPDATE q.events SET attempts = attempts + 1, last_error = %(message)s,
+            available_at = clock_timestamp() + exp(least(attempts + 1, 10)) * interval '1 second'
+        WHERE id = %(id)s RETURNING *
     ), block AS (
         INSERT INTO q.blocked SELECT topic, available_at, id FROM later WHERE is_ordered
         ON CONFLICT (topic) DO UPDATE SET until = excluded.until, event_id = excluded.event_id
     )
-    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, false, %(message)s, %(output)s, %(seconds)s)
-"""
-_BURY = """
-    WITH gone AS (DELETE FROM q.events WHERE id = %(id)s RETURNING *),
-        free AS (DELETE FROM q.blocked WHERE event_id = %(id)s),
-        buried AS (INSERT INTO q.dead SELECT gone.*, %(message)s FROM gone)
-    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, false, %(message)s, %(output)s, %(seconds)s)
+    INSERT INTO q.log VALUES (%(id)s, %(attempt)s, false, %(message)s, %(output)s, %(seconds)s);
+    WITH gone AS (DELETE FROM q.events WHERE id = %(id)s AND attempts >= max_attempts RETURNING *),
+        free AS (DELETE FROM q.blocked WHERE event_id IN (SELECT id FROM gone))
+    INSERT INTO q.dead SELECT gone.*, %(message)s FROM gone
 """
 _CRASHES = """
     WITH gone AS (
@@ -90,7 +97,7 @@ _CRASHES = """
     ), crashed AS (
         UPDATE q.events SET crashes = crashes + 1 WHERE id IN (SELECT unnest(in_hand) FROM gone) RETURNING *
     )
-    SELECT id, crashes FROM crashed
+    SELECT count(*)::int FROM gone
 """
 _POISON = """
     WITH gone AS (DELETE FROM q.events WHERE crashes >= 3 RETURNING *)
@@ -143,53 +150,54 @@ class PlainQueue:
             "id": after.id if after else 0,
         }
         with self._connection.cursor(row_factory=class_row(Queued)) as cursor:
-            return cursor.execute(_CLAIM.encode(), values).fetchall()
+            found = cursor.execute(_CLAIM.encode(), values).fetchall()
+        # One that another session holds is passed over, with what is behind it.
+        return [] if found and found[0].is_own and not self._holds(found[0]) else found
 
-    def hold(self, event: QueuedEvent) -> bool:
+    def _holds(self, event: QueuedEvent) -> bool:
         (row,) = self._connection.execute("SELECT pg_try_advisory_lock(4711, %s)", [event.id])
         return bool(row[0])
 
     def release(self, event: QueuedEvent) -> None:
         self._connection.execute("SELECT pg_advisory_unlock(4711, %s)", [event.id])
 
-    def complete(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        return _statement(_COMPLETE, event, settlement)
+    def complete(self, runs: Sequence[EventRun]) -> Statement:
+        values = {
+            "ids": [run.event.id for run in runs],
+            "attempts": [run.event.attempts + 1 for run in runs],
+            "succeeded": [run.message is None for run in runs],
+            "messages": [run.message for run in runs],
+            "outputs": [run.output for run in runs],
+            "seconds": [run.seconds for run in runs],
+        }
+        return Statement(sql.SQL(_COMPLETE), values)
 
-    def fail(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        return _statement(_FAIL, event, settlement)
+    def fail(self, run: EventRun) -> Statement:
+        values = {
+            "id": run.event.id,
+            "attempt": run.event.attempts + 1,
+            "message": run.message,
+            "output": run.output,
+            "seconds": run.seconds,
+        }
+        return Statement(sql.SQL(_FAIL), values)
 
-    def bury(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        return _statement(_BURY, event, settlement)
-
-
-def _statement(text: str, event: QueuedEvent, settlement: Settlement) -> Statement:
-    values = {
-        "id": event.id,
-        "attempt": event.attempts + 1,
-        "succeeded": settlement.message is None,
-        "message": settlement.message,
-        "output": settlement.output,
-        "seconds": settlement.seconds,
-        "wait": settlement.wait,
-        "used": int(settlement.counts),
-    }
-    return Statement(sql.SQL(text), values)
+    def put_off(self, event: QueuedEvent, wait: timedelta) -> Statement:
+        return Statement(sql.SQL(_PUT_OFF), {"id": event.id, "wait": wait})
 
 
 class PlainNotes:
     """The tables' notes of workers."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], process: int) -> None:
         self._connection = connection
-        self._process = 0
-        self.lingers = False
+        self._process = process
         connection.execute("SET synchronous_commit = off")
         connection.execute("LISTEN q")
 
-    def register(self, process: int) -> None:
-        self._process = process
+    def register(self) -> None:
         self._connection.execute(
-            "INSERT INTO q.workers SELECT pid, backend_start FROM pg_stat_activity WHERE pid = %s", [process]
+            "INSERT INTO q.workers SELECT pid, backend_start FROM pg_stat_activity WHERE pid = %s", [self._process]
         )
 
     def note(self, events: Sequence[QueuedEvent]) -> None:
@@ -201,15 +209,18 @@ class PlainNotes:
         self._connection.execute("DELETE FROM q.workers WHERE process = %s", [self._process])
 
     def count_crashes(self) -> int:
-        crashed = len(self._connection.execute(_CRASHES.encode()).fetchall())
+        ((crashed,),) = self._connection.execute(_CRASHES.encode()).fetchall()
         self._connection.execute(_POISON.encode())
-        return crashed
+        return int(crashed)
 
-    def linger(self) -> None:
-        self.lingers = True
+    def take_in(self) -> None:
+        """Everything is in it."""
 
-    def end_lingering(self) -> None:
-        self.lingers = False
+    def begin_work(self) -> None:
+        """Everybody is sent for."""
+
+    def end_work(self) -> None:
+        """Everybody is."""
 
     def wait(self, seconds: float) -> bool:
         return bool(list(self._connection.notifies(timeout=seconds, stop_after=1)))

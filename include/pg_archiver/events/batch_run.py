@@ -14,7 +14,7 @@ from pg_archiver.events.event import Event, Operation
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.functions import EventFunction
 from pg_archiver.events.grouping import Group, group_events
-from pg_archiver.events.queue import QueuedEvent
+from pg_archiver.events.queue import EventRun, QueuedEvent
 from pg_archiver.events.settling import Settler
 from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.postgres.functions_session import (
@@ -41,13 +41,24 @@ ENDED = Failure.said(
 
 
 class BatchEndedError(Exception):
-    """A function ended the transaction of its batch. Its events have failed; what became of the others is not known."""
+    """A function ended the transaction of its batch, or the connection; its events have failed.
 
-    def __init__(self, group: Group, result: CallResult) -> None:
-        """Take the events of the function, and what came of the call."""
+    Attributes:
+        group: these events.
+        result: what came of the call.
+        gone: those that were done before in that transaction; they are done if it was committed.
+        transaction: its name.
+    """
+
+    def __init__(
+        self, group: Group, result: CallResult, gone: Sequence[EventRun] = (), transaction: str | None = None
+    ) -> None:
+        """Take all of them."""
         super().__init__()
         self.group = group
         self.result = result
+        self.gone = gone
+        self.transaction = transaction
 
 
 class BatchRun:
@@ -81,6 +92,8 @@ class BatchRun:
         self._blocked: set[str] = set()
         self._groups: deque[Group] = deque()
         self._settled: list[QueuedEvent] = []
+        self._gone: list[EventRun] = []
+        self._transaction: str | None = None
 
     def run(self, events: Sequence[QueuedEvent]) -> None:
         """Run as many of these as there is time for, and one at least; the others are left as they are.
@@ -90,6 +103,7 @@ class BatchRun:
             DatabaseInterrupted: the connection was lost.
         """
         self._groups.extend(group_events(events, lambda name: self._find(name).batch))
+        self._transaction = self._session.name_transaction()
         first = self._groups.popleft()
         self._session.begin_event(_longest(first))
         group: Group | None = first
@@ -107,35 +121,41 @@ class BatchRun:
     def _end(self, group: Group, result: CallResult) -> Group | None:
         """Keep or undo what a function did; return the group that has begun after it, if there is time for one."""
         self._session.refuse_lost()
+        before = tuple(self._gone)
         try:
             if result.ending is Ending.DONE:
                 try:
                     self._session.check_event()
                 except TransactionFailedError:
                     result = result.failed(SWALLOWED)
-            if result.ending is Ending.FAILED and self._stop.over:
-                # It was broken off. It comes again as if it had not begun.
-                self._session.undo_event()
-                return None
             statements = self._settle(group, result)
             following = self._take_next()
+            if following is None:
+                # What is done goes by one statement; in the same transaction, so neither is there without the other.
+                statements += self._settler.write_gone(self._gone)
             end = self._session.keep_event if result.ending is Ending.DONE else self._session.undo_event
             end(statements, _longest(following) if following else None)
         except TransactionEndedError:
-            raise BatchEndedError(group, result if result.error else result.failed(ENDED)) from None
+            failed = result if result.error else result.failed(ENDED)
+            raise BatchEndedError(group, failed, before, self._transaction) from None
         return following
 
     def _settle(self, group: Group, result: CallResult) -> list[Statement]:
-        """Return what is to be written of these events; of a list that failed each is called alone first."""
+        """Return what is to be written of these events at once; of a list that failed each is called alone first."""
+        if result.ending is Ending.FAILED and self._stop.over:
+            # It was broken off. It comes again as if it had not begun.
+            return []
         if result.ending is Ending.FAILED and len(group.events) > 1:
             self._groups.extendleft(reversed(group.split()))
             # However long that takes: else the whole list would come again.
             self._deadline = math.inf
             return []
-        if result.ending in (Ending.FAILED, Ending.SNOOZED):
-            self._blocked.update(event.topic for event in group.events if event.is_ordered)
         self._settled.extend(group.events)
-        return self._settler.settle(group.events, result)
+        if result.ending in (Ending.DONE, Ending.DISCARDED):
+            self._gone += self._settler.note_gone(group.events, result)
+            return []
+        self._blocked.update(event.topic for event in group.events if event.is_ordered)
+        return self._settler.write_later(group.events, result)
 
     def _take_next(self) -> Group | None:
         while self._groups and not self._stop() and time.monotonic() < self._deadline:

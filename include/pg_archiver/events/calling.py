@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +43,7 @@ class CallResult:
 
     Attributes:
         ending: how it ended; only what is `DONE` is kept.
+        started_at: when it began, by this machine's clock.
         seconds: how long it took.
         output: what it printed, 8 KB at most. It may hold rows.
         failure: why it failed, or was discarded.
@@ -50,6 +52,7 @@ class CallResult:
     """
 
     ending: Ending
+    started_at: datetime
     seconds: float
     output: str
     failure: Failure | None = None
@@ -82,7 +85,7 @@ def call_function(
         connection: what it gets.
         limit: raises FunctionTimeoutError in it when its time is over.
     """
-    started = time.monotonic()
+    started_at, started = datetime.now(UTC), time.monotonic()
     with capture() as output, _guard_process():
         error: BaseException | None = None
         try:
@@ -91,23 +94,22 @@ def call_function(
             _refuse_unrun(returned)
         except _OF_FUNCTIONS as raised:
             error = raised
-    seconds, printed = time.monotonic() - started, str(output)
+    seconds = time.monotonic() - started
+    result = CallResult(Ending.DONE, started_at, seconds, str(output), error=error)
     match error:
         case None:
-            return CallResult(Ending.DONE, seconds, printed)
+            return result
         case Snooze():
-            return CallResult(Ending.SNOOZED, seconds, printed, None, error.seconds, error)
+            return replace(result, ending=Ending.SNOOZED, wait_seconds=error.seconds)
         case Discard():
-            failure = Failure(f"discarded: {error.reason}", "discarded")
-            return CallResult(Ending.DISCARDED, seconds, printed, failure, error=error)
+            return replace(result, ending=Ending.DISCARDED, failure=Failure(f"discarded: {error.reason}", "discarded"))
         case FunctionTimeoutError():
             words = f"the function took too long: {seconds:.0f} s. Fix: set max_runtime of its job, or make it faster"
-            return CallResult(Ending.FAILED, seconds, printed, Failure.said(words), error=error)
+            return result.failed(Failure.said(words))
         case _UnfitError():
-            return CallResult(Ending.FAILED, seconds, printed, error.failure, error=error)
+            return result.failed(error.failure)
         case _:
-            failure = Failure.of(error, function.file.parent)
-            return CallResult(Ending.FAILED, seconds, printed, failure, error=error)
+            return result.failed(Failure.of(error, function.file.parent))
 
 
 class _UnfitError(Exception):

@@ -110,22 +110,22 @@ class ClaimOrder:
 
 
 @dataclass(frozen=True)
-class Settlement:
-    """How an event's run ended, for its log and its next attempt.
+class EventRun:
+    """How the function ran for one event, for its log.
 
     Attributes:
+        event: the event.
+        started_at: when it began.
         seconds: how long it took.
         output: what it printed, or "".
         message: why it failed or was discarded; None if it succeeded.
-        wait: how long it waits for its next attempt; None if there is none.
-        counts: whether an attempt was used up.
     """
 
+    event: QueuedEvent
+    started_at: datetime
     seconds: float
     output: str = ""
     message: str | None = None
-    wait: timedelta | None = None
-    counts: bool = True
 
 
 class EventQueue(Protocol):
@@ -134,30 +134,28 @@ class EventQueue(Protocol):
     def claim(self, order: ClaimOrder) -> Sequence[QueuedEvent]:
         """Lock events that may run now, and return them in the order in which they are to run.
 
-        Of a topic whose events run in order there is none while an earlier one is not among them.
+        Of a topic whose events run in order there is none while an earlier one is not among them. One whose function
+        commits by itself is held beyond the transaction, until `release`.
         """
-
-    def hold(self, event: QueuedEvent) -> bool:
-        """Hold an event beyond the transaction, until `release`; return False where another session does."""
 
     def release(self, event: QueuedEvent) -> None:
         """Give up an event that is held."""
 
-    def complete(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        """Return the statement that removes an event which succeeded, or was discarded, and logs it."""
+    def complete(self, runs: Sequence[EventRun]) -> Statement:
+        """Return the statement that removes events which succeeded, or were discarded, and logs them."""
 
-    def fail(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        """Return the statement that puts an event off, holds back its topic if that is ordered, and logs it."""
+    def fail(self, run: EventRun) -> Statement:
+        """Return the statement that puts an event off, or among the dead after its last attempt, and logs it."""
 
-    def bury(self, event: QueuedEvent, settlement: Settlement) -> Statement:
-        """Return the statement that puts an event among the dead, frees its topic, and logs it."""
+    def put_off(self, event: QueuedEvent, wait: timedelta) -> Statement:
+        """Return the statement that lets an event wait, and its topic with it, without an attempt being used up."""
 
 
 class Notes(Protocol):
     """What workers note for each other, by a session of its own, so that it is seen while functions run."""
 
-    def register(self, process: int) -> None:
-        """Note that a worker is there, whose functions run in this server process."""
+    def register(self) -> None:
+        """Note that a worker is there, which lives as long as the session in which its functions run."""
 
     def note(self, events: Sequence[QueuedEvent]) -> None:
         """Note what it has in hand from now on."""
@@ -166,16 +164,19 @@ class Notes(Protocol):
         """Note that it ends, with nothing in hand."""
 
     def count_crashes(self) -> int:
-        """Count what workers had in hand whose sessions are gone; return how many events."""
+        """Count what workers had in hand whose sessions are gone; return how many workers that were."""
 
-    def linger(self) -> None:
-        """Let nobody be woken for what comes: this worker looks again within a moment."""
+    def take_in(self) -> None:
+        """Take what was noted by triggers into the queue, and what has waited long enough."""
 
-    def end_lingering(self) -> None:
-        """Let workers be woken again."""
+    def begin_work(self) -> None:
+        """Let nobody be sent for: this worker looks by itself every moment."""
+
+    def end_work(self) -> None:
+        """Let workers be sent for again."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, or until somebody is woken; return whether somebody was."""
+        """Wait so long, or until a worker is sent for; return whether one was."""
 
     def seconds_to_next(self) -> float | None:
-        """Return in how many seconds the next event is due, None if there is none."""
+        """Return in how many seconds the next event is due that waits, None if none does."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from pg_archiver.events.attempts import wait_before
 from pg_archiver.events.calling import CallResult, Ending
-from pg_archiver.events.queue import EventQueue, QueuedEvent, Settlement
+from pg_archiver.events.queue import EventQueue, EventRun, QueuedEvent
 from pg_archiver.postgres.functions_session import Statement
 
 log = logging.getLogger(__name__)
@@ -46,50 +44,51 @@ class Tally:
 class Settler:
     """Settles events; what it counts holds once their batch is committed."""
 
-    def __init__(self, queue: EventQueue, chance: random.Random) -> None:
-        """Settle events of this queue; `chance` keeps those that failed together from coming again together."""
+    def __init__(self, queue: EventQueue) -> None:
+        """Settle events of this queue."""
         self._queue = queue
-        self._chance = chance
         self._lines: dict[tuple[str, str], float] = {}
-        self.tally = Tally()
+        self._tally = Tally()
 
     def take_tally(self) -> Tally:
         """Return what was counted since this was asked, and begin anew."""
-        tally, self.tally = self.tally, Tally()
+        tally, self._tally = self._tally, Tally()
         return tally
 
-    def settle(self, events: Sequence[QueuedEvent], result: CallResult) -> list[Statement]:
-        """Return the statements that write what becomes of the events of one call."""
-        self.tally.endings[result.ending] += len(events)
-        statements = []
-        for number, event in enumerate(events):
-            # Printed once, and noted once.
-            output = "" if number else result.output
-            statements.append(self._settle(event, result, result.seconds / len(events), output))
-        return statements
-
-    def _settle(self, event: QueuedEvent, result: CallResult, seconds: float, output: str) -> Statement:
+    def note_gone(self, events: Sequence[QueuedEvent], result: CallResult) -> list[EventRun]:
+        """Return what is to be written of events of one call that are done or discarded, by `write_gone`."""
         message = result.failure.message if result.failure else None
-        match result.ending:
-            case Ending.DONE | Ending.DISCARDED:
-                return self._queue.complete(event, Settlement(seconds, output, message))
-            case Ending.SNOOZED:
-                wait = timedelta(seconds=result.wait_seconds)
-                return self._queue.fail(event, Settlement(seconds, output, None, wait, counts=False))
-            case Ending.FAILED:
-                return self._settle_failed(event, result, Settlement(seconds, output, message))
+        return self._describe(events, result, message)
 
-    def _settle_failed(self, event: QueuedEvent, result: CallResult, settlement: Settlement) -> Statement:
+    def write_gone(self, runs: Sequence[EventRun]) -> list[Statement]:
+        """Return the statement, if there is anything to write, that removes events."""
+        for run in runs:
+            self._tally.endings[Ending.DONE if run.message is None else Ending.DISCARDED] += 1
+        return [self._queue.complete(runs)] if runs else []
+
+    def write_later(self, events: Sequence[QueuedEvent], result: CallResult) -> list[Statement]:
+        """Return the statements for events of one call that failed or are snoozed."""
+        self._tally.endings[result.ending] += len(events)
+        if result.ending is Ending.SNOOZED:
+            wait = timedelta(seconds=result.wait_seconds)
+            return [self._queue.put_off(event, wait) for event in events]
+        for event in events:
+            self._tell(event, result)
+        message = result.failure.message if result.failure else "no reason"
+        return [self._queue.fail(run) for run in self._describe(events, result, message)]
+
+    def _describe(self, events: Sequence[QueuedEvent], result: CallResult, message: str | None) -> list[EventRun]:
+        each = result.seconds / len(events)
+        return [
+            # Printed once, and noted once.
+            EventRun(event, result.started_at, each, "" if number else result.output, message)
+            for number, event in enumerate(events)
+        ]
+
+    def _tell(self, event: QueuedEvent, result: CallResult) -> None:
         attempt = event.attempts + 1
         is_last = attempt >= event.max_attempts
-        self._tell(event, result, attempt, is_last=is_last)
-        if is_last:
-            self.tally.dead += 1
-            return self._queue.bury(event, settlement)
-        wait = wait_before(attempt, self._chance)
-        return self._queue.fail(event, Settlement(settlement.seconds, settlement.output, settlement.message, wait))
-
-    def _tell(self, event: QueuedEvent, result: CallResult, attempt: int, *, is_last: bool) -> None:
+        self._tally.dead += is_last
         told = result.failure.told if result.failure else "no reason"
         now, known = time.monotonic(), (event.function, told)
         if not is_last and now - self._lines.get(known, -_SECONDS_BETWEEN_LINES) < _SECONDS_BETWEEN_LINES:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from pg_archiver.events.alone_run import run_alone
 from pg_archiver.events.batch_run import COMMIT_SECONDS, MOST_EVENTS, BatchEndedError, BatchRun
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 # that was taken, and from the front again so often.
 _SECONDS_FROM_FRONT = 1.0
 _SECONDS_BETWEEN_CRASHES = 10.0
+_SECONDS_BETWEEN_INTAKES = 0.1
 # How much the last batch counts in the time that an event takes.
 _WEIGHT = 0.3
 
@@ -67,10 +68,10 @@ class Shift:
         self._stop = stop
         self._watchdog = watchdog
         self._deadline = deadline
-        self._settler = Settler(queue, random.Random())  # noqa: S311 (nothing here is a secret)
+        self._settler = Settler(queue)
         self._after: dict[int, QueuedEvent] = {}
         self._front = time.monotonic()
-        self._looked = float("-inf")
+        self._looked = self._taken_in = float("-inf")
         self._singly = 0
         self._seconds_of_one = COMMIT_SECONDS / MOST_EVENTS
         self._in_hand = False
@@ -78,7 +79,7 @@ class Shift:
         self.tally = Tally()
         self.crashes = 0
 
-    def run(self, unsettled: tuple[Group, CallResult] | None = None) -> str:
+    def run(self, unsettled: BatchEndedError | None = None) -> str:
         """Work until nothing is left, and return why it ended.
 
         Args:
@@ -89,7 +90,7 @@ class Shift:
             DatabaseInterrupted: a connection was lost.
         """
         if unsettled is not None:
-            self._write(*unsettled)
+            self._write(unsettled)
         waiting = Waiting(self._notes, self._limits, self._stop, self._deadline)
         interval = LogInterval()
         while True:
@@ -98,9 +99,11 @@ class Shift:
             if time.monotonic() >= self._deadline:
                 return "its time is over"
             self._count_crashes()
+            self._take_in()
             if self._run_batch():
                 waiting.note_work()
             else:
+                self._taken_in = float("-inf")
                 self._note_in_hand([])
                 if not waiting.wait():
                     return "nothing is left"
@@ -113,8 +116,14 @@ class Shift:
             return
         if crashed := self._notes.count_crashes():
             self.crashes += crashed
-            log.warning("%d events were in the hands of workers that died. Each is run alone now", crashed)
+            log.warning("%d workers have died. What they had in hand is run alone now", crashed)
         self._looked = time.monotonic()
+
+    def _take_in(self) -> None:
+        """Let new events into the queue, now and then while there are others."""
+        if time.monotonic() - self._taken_in >= _SECONDS_BETWEEN_INTAKES:
+            self._notes.take_in()
+            self._taken_in = time.monotonic()
 
     def _run_batch(self) -> bool:
         """Claim events and run them; return whether there were any that could be run."""
@@ -127,9 +136,7 @@ class Shift:
                 if not batch:
                     return False
                 if batch[0].is_own:
-                    self._after[self._lane] = own = batch[0]
-                    if not self._queue.hold(own):
-                        return False
+                    own = batch[0]
                 else:
                     self._note_in_hand(batch)
                     run.run(batch)
@@ -138,7 +145,7 @@ class Shift:
             self._take_apart(run.settled, refused)
         except BatchEndedError as ended:
             self._settler.take_tally()
-            self._write(ended.group, ended.result)
+            self._write(ended)
         else:
             if own is not None:
                 self._run_own(own)
@@ -178,8 +185,7 @@ class Shift:
         if result.ending is Ending.FAILED and self._stop.over:
             # It was broken off. It comes again, and no attempt is counted.
             return
-        group = Group(event.function, (event,))
-        self._write(group, result)
+        self._write(BatchEndedError(Group(event.function, (event,)), result))
         self._queue.release(event)
 
     def _take_apart(self, events: Sequence[QueuedEvent], refused: CommitRefusedError) -> None:
@@ -188,20 +194,27 @@ class Shift:
             self._singly = len(events) + 1
             log.info("a batch of %d events could not be committed (%s); each is tried alone", len(events), refused.told)
             return
-        result = CallResult(Ending.FAILED, 0.0, "", Failure(str(refused), refused.told))
+        result = CallResult(Ending.FAILED, datetime.now(UTC), 0.0, "", Failure(str(refused), refused.told))
         for event in events:
-            self._write(Group(event.function, (event,)), result)
+            self._write(BatchEndedError(Group(event.function, (event,)), result))
 
-    def _write(self, group: Group, result: CallResult) -> None:
+    def _write(self, ended: BatchEndedError) -> None:
         """Write what becomes of events whose functions are not in a transaction, or no longer.
 
         Raises:
             BatchEndedError: it is yet to be written, by another session.
         """
         if self._session.closed:
-            raise BatchEndedError(group, result)
+            raise ended
+        events, result = ended.group.events, ended.result
+        gone = ended.gone if ended.transaction and self._session.was_committed(ended.transaction) else ()
         with self._session.batch():
-            self._session.run_together(self._settler.settle(group.events, result))
+            if result.ending in (Ending.DONE, Ending.DISCARDED):
+                gone = [*gone, *self._settler.note_gone(events, result)]
+                later = []
+            else:
+                later = self._settler.write_later(events, result)
+            self._session.run_together([*self._settler.write_gone(gone), *later])
         self.tally.add(self._settler.take_tally())
 
     def _note_in_hand(self, events: Sequence[QueuedEvent]) -> None:

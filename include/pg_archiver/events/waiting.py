@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pg_archiver.events.queue import Notes
 from pg_archiver.runtime.stopping import Stop
 
-# While it lingers nobody is notified, so it looks by itself.
+# While it looks by itself nobody is sent for.
 _SECONDS_BETWEEN_LOOKS = 0.1
+# Workers are sent for once a second at most, so one that is about to sleep looks once more after it.
+_FIRST_SLEEP_SECONDS = 1.2
 # A notice may be lost, and a stop is to be seen soon.
 _LONGEST_SLEEP_SECONDS = 30.0
 _SLICE_SECONDS = 0.2
@@ -38,40 +40,47 @@ class Waiting:
     """The times at which nothing was found."""
 
     def __init__(self, notes: Notes, limits: WorkLimits, stop: Stop, deadline: float) -> None:
-        """Begin as if something had been found just now; `deadline` is when work ends, by the monotonic clock."""
+        """Begin to work, as if something had been found just now; `deadline` is its end by the monotonic clock."""
         self._notes = notes
         self._limits = limits
         self._stop = stop
         self._deadline = deadline
         self._last = time.monotonic()
-        self._lingers = False
+        self._is_at_work = True
+        self._sleeps = 0
+        notes.begin_work()
 
     def note_work(self) -> None:
         """Note that something was found."""
         self._last = time.monotonic()
+        if not self._is_at_work:
+            self._notes.begin_work()
+            self._is_at_work = True
 
     def wait(self) -> bool:
         """Wait until it is worth while to look again; return False if it is over."""
         now = time.monotonic()
         if now < self._last + self._limits.linger_seconds:
-            if not self._lingers:
-                self._notes.linger()
-                self._lingers = True
             self._sleep(_SECONDS_BETWEEN_LOOKS, now)
             return True
-        if self._lingers:
-            # Who put something into the queue a moment ago may have woken nobody: look once more.
-            self._notes.end_lingering()
-            self._lingers = False
+        if self._is_at_work:
+            # Whoever put something into the queue a moment ago sent for nobody: look once more.
+            self._notes.end_work()
+            self._is_at_work = False
+            self._sleeps = 0
             return True
         if not self._limits.waits:
             return False
         next_due = self._notes.seconds_to_next()
-        self._sleep(_LONGEST_SLEEP_SECONDS if next_due is None else min(next_due, _LONGEST_SLEEP_SECONDS), now)
+        longest = _LONGEST_SLEEP_SECONDS if self._sleeps else _FIRST_SLEEP_SECONDS
+        self._sleep(longest if next_due is None else min(next_due, longest), now)
+        self._sleeps += 1
         return True
 
     def _sleep(self, seconds: float, now: float) -> None:
+        """Sleep so long, or until somebody is sent for."""
         end = min(now + seconds, self._deadline)
         while not self._stop() and (left := end - time.monotonic()) > 0:
             if self._notes.wait(min(left, _SLICE_SECONDS)):
+                self._sleeps = -1
                 return

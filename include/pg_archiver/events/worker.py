@@ -15,8 +15,6 @@ from dataclasses import dataclass
 
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.events.batch_run import BatchEndedError
-from pg_archiver.events.calling import CallResult
-from pg_archiver.events.grouping import Group
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.output import capturing
 from pg_archiver.events.queue import EventQueue, Notes
@@ -42,12 +40,12 @@ class WorkConnections:
     Attributes:
         open_functions: opens the session in which functions run, by the login of functions.
         make_queue: makes the queue by it.
-        open_notes: opens the notes of workers, by a session of their own.
+        open_notes: opens the notes of the worker that has this session, by a session of their own.
     """
 
     open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
     make_queue: Callable[[FunctionsSession], EventQueue]
-    open_notes: Callable[[], AbstractContextManager[Notes]]
+    open_notes: Callable[[FunctionsSession], AbstractContextManager[Notes]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class Worker:
         self._watchdog = watchdog or Watchdog()
         self._tally = Tally()
         self._crashes = 0
-        self._unsettled: tuple[Group, CallResult] | None = None
+        self._unsettled: BatchEndedError | None = None
         self._losses = 0
 
     def run(self) -> WorkResult:
@@ -112,14 +110,14 @@ class Worker:
                     if not self._try_again(error, deadline):
                         raise
                 except BatchEndedError as ended:
-                    self._unsettled = (ended.group, ended.result)
+                    self._unsettled = ended
                 else:
                     return WorkResult(self._tally, self._crashes, time.monotonic() - started, why)
 
     def _work(self, deadline: float) -> str:
         connections = self._connections
-        with connections.open_functions() as session, connections.open_notes() as notes:
-            notes.register(session.process)
+        with connections.open_functions() as session, connections.open_notes(session) as notes:
+            notes.register()
             shift = Shift(
                 session,
                 connections.make_queue(session),

@@ -152,6 +152,15 @@ class FunctionsSession(UsersSession):
         if self._connection.broken:
             raise self._lost()
 
+    def name_transaction(self) -> str:
+        """Return a name of this transaction, by which `was_committed` knows it."""
+        return str(self.fetch_one("postgres/functions/transaction").name)
+
+    def was_committed(self, transaction: str) -> bool:
+        """Return whether a transaction that has ended, or whose connection has, was committed."""
+        row = self.fetch_one("postgres/functions/transaction_status", name=transaction)
+        return bool(row.status == "committed")
+
     def run_together(self, statements: Iterable[Statement]) -> None:
         """Run statements of ours in one round trip."""
         self._run_together([*map(self._bind, statements)])

@@ -31,8 +31,8 @@ def test_a_function_that_kills_its_worker_is_dead_after_three_and_others_run(eve
 def test_what_was_in_the_hands_of_a_dead_worker_runs_alone(events: EventPlace) -> None:
     events.define("marks", f"{WRITES}\nprint(db.execute('SELECT pg_current_xact_id()').fetchone()[0])")
     events.define("kills", "os._exit(9)")
-    numbers = [events.put("marks", topic=f"{number}") for number in range(3)]
     bad = events.put("kills", topic="bad")
+    numbers = [events.put("marks", topic=f"{number}") for number in range(3)]
     assert events.run()[0] == 9
     events.sql("DELETE FROM q.events WHERE id = %s", bad)
     events.work()
@@ -52,7 +52,7 @@ def test_a_lost_connection_loses_nothing_and_does_nothing_twice(
     assert events.dead("id") == [(bad,)]
     assert result.tally.all == 10
     assert "The worker connects again" in caplog.text
-    assert "events were in the hands of workers that died. Each is run alone now" in caplog.text
+    assert "1 workers have died. What they had in hand is run alone now" in caplog.text
     assert "failed" not in caplog.text
 
 

@@ -1,0 +1,2 @@
+-- Notices of this channel are heard from now on.
+LISTEN {channel}
