@@ -161,7 +161,7 @@ class Batches:
 
 def _choose_way(table: TableInHand, first: date, end: date) -> _ByIndex | _ByList:
     by_index = table.goes_by_index
-    table.session.fetch_all("purge/plan_by_index" if by_index else "purge/plan_by_place")
+    table.session.fetch_all("purge/plan_by_index" if by_index else "purge/plan_by_list")
     return (_ByIndex if by_index else _ByList)(table, first, end)
 
 

@@ -137,6 +137,7 @@ class TableInHand:
         values = {"parts": listed.parts, "places": listed.places, "first": listed.first, "last": listed.last}
         with rows_that_are_pointed_to(self.order.table), session.transaction():
             self._lock()
+            session.fetch_all("purge/plan_by_place")
             if self.may_lock:
                 locked = session.fetch_one("purge/lock_listed", names, end=end, **values, **self._subject)
                 if not locked.rows:

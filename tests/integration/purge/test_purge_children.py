@@ -6,11 +6,11 @@ import psycopg
 import pytest
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import TableRefused, Unfinished
+from pg_archiver.errors import DatabaseInterrupted, TableRefused, Unfinished
 from tests.support.concurrency import Beside, in_background, until
 from tests.support.hooks import acting_before
 from tests.support.place import Place
-from tests.support.purges import OLD, ROWS, Purges, never, plain
+from tests.support.purges import END_SESSION, OLD, ROWS, Purges, never, plain
 
 ACTIONS = ["CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION", "RESTRICT"]
 CHILDREN = (TableName("public", "replies"),)
@@ -127,3 +127,20 @@ def test_the_children_themselves_go_by_their_own_job_first(place: Place) -> None
     assert replies(place) == [4]
     assert purges.purge(children=CHILDREN).rows == OLD - 1
     assert ids(place) == [4]
+
+
+def test_children_without_an_index_are_read_once_for_a_list(place: Place) -> None:
+    purges = family(place, "NO ACTION")
+    place.sql(
+        "DROP INDEX public.replies_note_idx; INSERT INTO public.replies SELECT NULL FROM generate_series(1, 2000)"
+    )
+    place.sql("ANALYZE public.notes, public.replies")
+    scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'replies'"
+    place.sql("SELECT pg_stat_force_next_flush()")
+    ((before,),) = place.sql(scans)
+    assert purges.rehearse(children=CHILDREN).startswith("20 rows would be deleted")
+    with acting_before(place, "purge/lock_listed", lambda: place.sql(END_SESSION)) as session:
+        with pytest.raises(DatabaseInterrupted):
+            purges.purge(never, session, children=CHILDREN)
+    place.sql("SELECT pg_stat_force_next_flush()")
+    assert place.sql(scans)[0][0] - before < OLD
