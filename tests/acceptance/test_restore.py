@@ -83,7 +83,7 @@ def test_a_span_of_which_nothing_was_archived_is_skipped_and_says_what_there_is(
 def test_a_table_that_the_policy_does_not_list_fails_with_the_reason(tenants: Tenants, returned: Tenant) -> None:
     run_id, state = run(tenants, "restore", **form(returned, table="analytics.nothing"))
     assert state == "failed"
-    assert "It lists analytics.events" in tenants.api.task_error("restore", run_id, "choose")
+    assert "Listed are analytics.events" in tenants.api.task_error("restore", run_id, "choose")
 
 
 def test_a_hole_in_the_archive_fails_the_run_that_looks_for_it(tenants: Tenants, returned: Tenant) -> None:
@@ -95,7 +95,7 @@ def test_a_hole_in_the_archive_fails_the_run_that_looks_for_it(tenants: Tenants,
     assert state == "failed"
     assert key in tenants.api.task_error("verify", run_id, "verify", map_index=0)
     (one,) = [one for one in tenants.api.task_instances("verify", run_id) if one["task_id"] == "verify"]
-    assert (one["state"], one["rendered_map_index"]) == ("failed", "returned analytics.events")
+    assert (one["state"], one["rendered_map_index"]) == ("failed", "returned analytics.events, returned *")
     with pytest.raises(AirflowApiError):
         tenants.api.create_backfill("verify", utc_now(), utc_now(), max_active_runs=1)
 

@@ -260,6 +260,7 @@ PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last
 # Where a value of the same name is another one.
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "ledger/jobs/mirror": {"jobs": "[]"},
+    "postgres/functions/transaction_status": {"name": "3"},
     "purge/delete_listed": PLACES,
     "purge/delete_oldest": {**PLACES, "state": "1259"},
     "purge/list_oldest": PLACES,

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
-from pg_archiver.archive import plan as plan_step
 from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.postgres import clocks
 from tests.support.place import EVENTS, Place, hours_ago
 
 DAY = timedelta(days=1)
@@ -23,7 +23,7 @@ def shifted(monkeypatch: pytest.MonkeyPatch, shift: timedelta) -> None:
             moment = REAL_NOW(tz) + shift
             return cls.fromtimestamp(moment.timestamp(), tz=tz)
 
-    monkeypatch.setattr(plan_step, "datetime", Clock)
+    monkeypatch.setattr(clocks, "datetime", Clock)
 
 
 def left(place: Place, run_time: datetime) -> list[int]:
