@@ -107,6 +107,7 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "restore/create_staged": {
         "columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("timestamp without time zone"))]
     },
+    "postgres/listen/listen_on": {"channel": "archiver_test"},
     "restore/create_seen": {"key": [Typed("id", TypeName("integer"))]},
     "restore/create_table": {"columns": [Typed("id", TypeName("integer")), Typed(COLUMN, TypeName("date"))]},
     "restore/convert": {"type": TypeName("date")},

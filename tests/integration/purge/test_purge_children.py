@@ -139,8 +139,10 @@ def test_children_without_an_index_are_read_once_for_a_list(place: Place) -> Non
     place.sql("SELECT pg_stat_force_next_flush()")
     ((before,),) = place.sql(scans)
     assert purges.rehearse(children=CHILDREN).startswith("20 rows would be deleted")
-    with acting_before(place, "purge/lock_listed", lambda: place.sql(END_SESSION)) as session:
-        with pytest.raises(DatabaseInterrupted):
-            purges.purge(never, session, children=CHILDREN)
+    with (
+        acting_before(place, "purge/lock_listed", lambda: place.sql(END_SESSION)) as session,
+        pytest.raises(DatabaseInterrupted),
+    ):
+        purges.purge(never, session, children=CHILDREN)
     place.sql("SELECT pg_stat_force_next_flush()")
     assert place.sql(scans)[0][0] - before < OLD
