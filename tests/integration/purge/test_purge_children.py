@@ -131,16 +131,17 @@ def test_the_children_themselves_go_by_their_own_job_first(place: Place) -> None
 
 def test_children_without_an_index_are_read_once_for_a_list(place: Place) -> None:
     purges = family(place, "NO ACTION")
-    place.sql(
-        "DROP INDEX public.replies_note_idx; INSERT INTO public.replies SELECT NULL FROM generate_series(1, 2000)"
-    )
+    place.sql("DROP INDEX public.replies_note_idx")
+    place.sql("INSERT INTO public.replies SELECT NULL FROM generate_series(1, 2000)")
     place.sql("ANALYZE public.notes, public.replies")
     scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'replies'"
     place.sql("SELECT pg_stat_force_next_flush()")
     ((before,),) = place.sql(scans)
     assert purges.rehearse(children=CHILDREN).startswith("20 rows would be deleted")
-    with acting_before(place, "purge/lock_listed", lambda: place.sql(END_SESSION)) as session:
-        with pytest.raises(DatabaseInterrupted):
-            purges.purge(never, session, children=CHILDREN)
+    with (
+        acting_before(place, "purge/lock_listed", lambda: place.sql(END_SESSION)) as session,
+        pytest.raises(DatabaseInterrupted),
+    ):
+        purges.purge(never, session, children=CHILDREN)
     place.sql("SELECT pg_stat_force_next_flush()")
     assert place.sql(scans)[0][0] - before < OLD
