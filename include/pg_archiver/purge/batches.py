@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 
-from pg_archiver.domain.windows import Window, bounds
+from pg_archiver.domain.windows import TimestampKind, Window, bounds
 from pg_archiver.ledger.locks import rewrite_lock
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.due import PurgeOrder
@@ -103,6 +103,7 @@ class Batches:
 
     session: Session
     order: PurgeOrder
+    kind: TimestampKind
     stopping: Callable[[], str | None]
     count: Callable[[int], None]
     rows: int = 0
@@ -122,7 +123,7 @@ class Batches:
             DatabaseInterrupted: a lock or a statement took too long.
         """
         with _Turn(self.session, self.order) as turn:
-            table = TableInHand.look(self.session, self.order, self.count)
+            table = self._look()
             if self._delete_spans(turn, table, spans) > 1 and self.left is None:
                 self._delete_spans(turn, table, spans)
 
@@ -130,7 +131,7 @@ class Batches:
         """Return in how many batches rows went."""
         batches = 0
         for span in spans:
-            first, end = bounds(span, table.shape.timestamp_kind)
+            first, end = bounds(span, self.kind)
             way = _choose_way(table, first, end)
             while way.more and not self._must_end():
                 turn.take()
@@ -138,7 +139,7 @@ class Batches:
                     deleted = way.delete_batch(self._limit)
                 except TableChangedError:
                     log.info("%s was changed meanwhile, and is looked at again", self.order.table)
-                    table = TableInHand.look(self.session, self.order, self.count)
+                    table = self._look()
                     way = _choose_way(table, way.first, end)
                     continue
                 self.rows += deleted
@@ -149,6 +150,13 @@ class Batches:
                     log.info("%s: %d rows deleted", self.order.table, self.rows)
                 turn.rest(self._pace.count(deleted))
         return batches
+
+    def _look(self) -> TableInHand:
+        """Look at the table; what is due is known for one kind of time alone."""
+        table = TableInHand.look(self.session, self.order, self.count)
+        if table.shape.timestamp_kind is not self.kind:
+            self.left = f"column {self.order.timestamp_column!r} has another type now; the rest is for the next run"
+        return table
 
     @property
     def _limit(self) -> int:

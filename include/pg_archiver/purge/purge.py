@@ -101,7 +101,7 @@ def purge(
     found = find_partitions(session, order, due)
     drops = PartitionDrops(session, order, due, stopping, count)
     drops.drop(found.partitions)
-    batches = Batches(session, order, stopping, count, left=drops.left)
+    batches = Batches(session, order, due.shape.timestamp_kind, stopping, count, left=drops.left)
     batches.delete(due.list_free(drops.kept))
     rows = batches.rows + sum(one.rows for one in drops.dropped)
     notes = _tell_notes(due, found.notes)

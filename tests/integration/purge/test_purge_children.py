@@ -131,9 +131,8 @@ def test_the_children_themselves_go_by_their_own_job_first(place: Place) -> None
 
 def test_children_without_an_index_are_read_once_for_a_list(place: Place) -> None:
     purges = family(place, "NO ACTION")
-    place.sql(
-        "DROP INDEX public.replies_note_idx; INSERT INTO public.replies SELECT NULL FROM generate_series(1, 2000)"
-    )
+    place.sql("DROP INDEX public.replies_note_idx")
+    place.sql("INSERT INTO public.replies SELECT NULL FROM generate_series(1, 2000)")
     place.sql("ANALYZE public.notes, public.replies")
     scans = "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'replies'"
     place.sql("SELECT pg_stat_force_next_flush()")

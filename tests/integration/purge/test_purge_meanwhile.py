@@ -287,3 +287,18 @@ def test_a_session_that_ends_has_lost_only_its_batch(purges: Purges) -> None:
         purges.purge(cut, session)
     assert (purges.counts(), purges.rows()) == ([6], ROWS - 6)
     assert purges.purge().rows == OLD - 6
+
+
+def test_where_the_kind_of_its_time_changes_nothing_more_goes_in_that_run(purges: Purges) -> None:
+    """As the run knows it, the cutoff would be another moment."""
+    changed = [False]
+
+    def ask() -> str | None:
+        if len(purges.counts()) == 1 and not changed[0]:
+            changed[0] = True
+            purges.place.sql("ALTER TABLE public.notes ALTER at TYPE timestamp")
+        return None
+
+    result = purges.purge(ask)
+    assert (result.rows, result.left) == (6, "column 'at' has another type now; the rest is for the next run")
+    assert purges.purge().rows == OLD - 6
