@@ -20,4 +20,4 @@ FROM (
     ) AS oldest
 ) AS numbered
 GROUP BY numbered.number / %(batch_size)s
-ORDER BY numbered.number / %(batch_size)s
+ORDER BY min(numbered.number)
