@@ -1,1 +1,0 @@
-SELECT archiver.end_worker(%(worker_id)s) AS found

@@ -1,1 +1,0 @@
-SELECT archiver.join_worker(%(worker_id)s)

@@ -1,1 +1,0 @@
-SELECT died, dead FROM archiver.recover_workers()
