@@ -59,6 +59,7 @@ ADD = """
     INSERT INTO archiver.postprocessing_jobs (application_name, proc_name, config) VALUES (%s, %s, %s) RETURNING job_id
 """
 ERRORS = "SELECT sqlerrcode, err_message FROM archiver.job_errors WHERE job_id = %s"
+ENDS_OF_A_RUN = {"success", "failed"}
 RUNS_OF_FILE = "SELECT coalesce(sum(total_runs), 0) FROM archiver.job_stats WHERE job_name = 'every few seconds'"
 STATS = """
     SELECT last_run_status, job_status, total_runs, total_successes, total_failures, last_successful_finish IS NOT NULL
@@ -122,13 +123,18 @@ class Cluster:
     def runs(self) -> list[dict[str, Any]]:
         return self.api.runs(self.dag_id)
 
-    def wait_until_quiet(self) -> None:
-        wait_until(
-            lambda: all(run["state"] in {"success", "failed"} for run in self.runs()),
-            f"the runs of {self.dag_id} to end",
-            RUN_SECONDS,
-            0.5,
-        )
+    def ended_states(self) -> set[str]:
+        return {run["state"] for run in self.runs()} & ENDS_OF_A_RUN
+
+    def wait_for_its_runs(self) -> None:
+        """Wait until the runs that there are now have ended. Others may have begun meanwhile."""
+        open_now = {run["dag_run_id"] for run in self.runs() if run["state"] not in ENDS_OF_A_RUN}
+
+        def have_ended() -> bool:
+            states = {run["dag_run_id"]: run["state"] for run in self.runs()}
+            return all(states[run] in ENDS_OF_A_RUN for run in open_now)
+
+        wait_until(have_ended, f"the runs of {self.dag_id} to end", RUN_SECONDS, 0.5)
 
     def logs(self) -> str:
         """All that Airflow has written about the tasks of the DAG's runs."""

@@ -134,7 +134,7 @@ def test_what_was_due_while_a_part_was_dead_runs_once_it_is_back(
     one = clusters[MEASURED]
     job = one.add("app.works", application=part)
     one.wait_until_planned(job)
-    one.wait_until_quiet()
+    one.wait_for_its_runs()
     tenants.stack.airflow.kill(part)
     one.call(job)
     time.sleep(1)
@@ -176,12 +176,12 @@ def test_a_call_that_a_person_ends_in_the_ui_is_cancelled_on_the_server(clusters
         one.sql(SLOW)
     job = one.add("app.slow", '{"seconds": 601}')
     one.wait_until_planned(job)
-    one.wait_until_quiet()
+    one.wait_for_its_runs()
     one.call(job)
     wait_until(
         lambda: one.sql("SELECT count(*) FROM app.calls WHERE job_id = %s", job) == [(1,)], "a call", RUN_SECONDS
     )
-    (run,) = (run["dag_run_id"] for run in one.runs() if run["state"] == "running")
+    ((run,),) = one.sql("SELECT airflow_run_id FROM archiver.job_runs WHERE job_id = %s", job)
     one.api.fail_task(one.dag_id, run, "run", 0)
     wait_until(lambda: one.sql(AT_WORK, LOGIN) == [(0,)], "the call to end", 60)
     wait_until(lambda: one.sql(COUNTS, job)[0][0] == 1, "its end to be counted", RUN_SECONDS, 0.5)
@@ -193,12 +193,12 @@ def test_a_change_a_second_makes_few_runs_and_no_version_of_the_dag(clusters: di
     one = clusters[MEASURED]
     job = one.add("app.works", application="changing")
     one.wait_until_planned(job)
-    one.wait_until_quiet()
+    one.wait_for_its_runs()
     runs, versions, began = len(one.runs()), one.api.versions(one.dag_id), time.monotonic()
     for second in range(CHANGING_SECONDS):
         one.sql("UPDATE archiver.jobs SET config = %s WHERE job_id = %s", f'{{"second": {second}}}', job)
         time.sleep(1)
-    one.wait_until_quiet()
+    one.wait_for_its_runs()
     # However long a busy machine takes for as many changes.
     most = int(time.monotonic() - began) // WAKE_SECONDS + 1
     assert len(one.runs()) - runs <= most < CHANGING_SECONDS

@@ -56,12 +56,12 @@ def test_procedures_of_two_databases_of_two_clusters_run_and_are_counted(cluster
     assert code == "22012"
     assert "division by zero" in message
     for one in clusters.values():
-        one.wait_until_quiet()
+        one.wait_for_its_runs()
     assert "22012" in processed.logs()
     assert CONTENT not in processed.logs() + measured.logs()
     ((output,),) = measured.sql("SELECT output FROM archiver.job_runs WHERE job_id = %s", works)
     assert CONTENT in output
-    assert {run["state"] for run in processed.runs()} == {"success", "failed"}
+    assert processed.ended_states() == {"success", "failed"}
 
     # The statistics go on.
     measured.call(works)
@@ -122,7 +122,7 @@ def test_while_the_variable_is_set_nothing_starts_and_then_it_does(clusters: dic
         one.call(job)
         run = one.api.trigger(one.dag_id)
         assert one.api.wait_for_run(one.dag_id, run, RUN_SECONDS) == "success"
-        one.wait_until_quiet()
+        one.wait_for_its_runs()
         assert one.stats(job) == (None, "Scheduled", 0, 0, 0, False)
         one.api.set_variable(variable, "yes")
         run = one.api.trigger(one.dag_id)
@@ -137,7 +137,7 @@ def test_the_sweep_wakes_what_nobody_was_woken_for(clusters: dict[str, Cluster])
     one = clusters[MEASURED]
     job = one.add("app.works", application="swept")
     one.wait_until_planned(job)
-    one.wait_until_quiet()
+    one.wait_for_its_runs()
     # A paused DAG has no watcher, and what is due meanwhile is nobody's news.
     one.api.pause(one.dag_id)
     one.call(job)
