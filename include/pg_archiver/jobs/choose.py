@@ -172,7 +172,10 @@ class _Look:
         self._table.write_states(changes)
         spoken_of = {one.key for one in found}
         self._table.drop_states([state.key for state in states if state.key not in spoken_of])
-        claims = self._take(run_id, most, rows)
+        # What is taken comes with its definitions once more, and of thousands of jobs these are megabytes.
+        known = [row.job_name for row in rows if row.source != POLICIES]
+        del rows, states, found, changes
+        claims = self._take(run_id, most, known)
         return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
 
     def _mirror(self) -> None:
@@ -296,15 +299,17 @@ class _Look:
             return one.refuse(reason, now)
         return one.accept(self._source, found[name].note, now)
 
-    def _take(self, run_id: str, most: int, rows: Sequence[JobRow]) -> list[Claim]:
-        """Take what is due for this run, with what it had taken before its task was broken off and tried again."""
+    def _take(self, run_id: str, most: int, known: Sequence[str]) -> list[Claim]:
+        """Take what is due for this run, with what it had taken before its task was broken off and tried again.
+
+        `known` are the jobs of which it is known that they still hold, where that of policies is not known.
+        """
         if most <= 0:
             return []
         chosen = self._selection
         jobs: Sequence[str] | None = chosen.jobs or None
         if self._policies_unknown:
-            # Whether these still hold is not known, so they stay due.
-            known = [row.job_name for row in rows if row.source != POLICIES]
+            # The others stay due.
             jobs = known if jobs is None else [name for name in known if name in jobs]
         choice = Choice(jobs, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now)
         return [

@@ -126,10 +126,15 @@ class PinnedSession:
 
     def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Run a statement and return its rows."""
+        return self._fetch(statement, names, values)
+
+    def _fetch(
+        self, statement: str, names: Names | None, values: dict[str, object], *, prepare: bool = False
+    ) -> list[Row]:
         self._begin(statement)
         with self._translate_errors(), self._guard_definitions(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
-            cursor.execute(compose(statement, names or {}), values)
+            cursor.execute(compose(statement, names or {}), values, prepare=prepare)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
     def fetch_one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
@@ -138,7 +143,16 @@ class PinnedSession:
         Raises:
             DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
         """
-        rows = self.fetch_all(statement, names, **values)
+        return self._the_only(statement, self._fetch(statement, names, values))
+
+    def fetch_one_again(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
+        """Do as `fetch_one`, and let the server plan the statement once in this session.
+
+        For a statement that runs very often, and whose columns have the same types whatever becomes of the tables.
+        """
+        return self._the_only(statement, self._fetch(statement, names, values, prepare=True))
+
+    def _the_only(self, statement: str, rows: list[Row]) -> Row:
         if len(rows) != 1:
             raise DatabaseInterrupted(
                 f"database {self.name}: what was there a moment ago is gone ({statement}). Run the task again"

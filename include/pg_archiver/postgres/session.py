@@ -24,6 +24,8 @@ OLDEST_VERSION = 140_000
 _COPY_BATCH_BYTES = 1 << 18
 LOCK_WAIT_SECONDS = 120.0
 LOCK_POLL_SECONDS = 0.5
+# A number so high that no statement is prepared because it ran often, while one that asks for it is.
+_NEVER_BY_ITSELF = 1 << 30
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
 # A line of COPY's output, as the driver hands it over.
@@ -124,7 +126,7 @@ class Session(PinnedSession):
             connection = connect()
         try:
             connection.autocommit = True
-            connection.prepare_threshold = None
+            connection.prepare_threshold = _NEVER_BY_ITSELF
             session = cls(connection, name, hosts, limits, stop)
             with session.stop.breaking_off(session.cancel):
                 session._settle(application, writes, connect if one_session_proxy else None)

@@ -97,7 +97,7 @@ class TableInHand:
 
     def _delete_oldest(self, first: date, end: date, limit: int) -> Row:
         with rows_that_are_pointed_to(self.order.table), self.session.transaction():
-            batch = self.session.fetch_one(
+            batch = self.session.fetch_one_again(
                 "purge/delete_oldest",
                 self._names,
                 first=first,
