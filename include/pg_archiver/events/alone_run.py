@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pg_archiver.events.batch_run import make_event
 from pg_archiver.events.calling import CallResult, Ending, call_function
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.functions import EventFunction
-from pg_archiver.events.queue import QueuedEvent
+from pg_archiver.events.making import make_event
 from pg_archiver.events.watchdog import Watchdog
+from pg_archiver.ledger.event_queue import ClaimedEvent
 from pg_archiver.postgres.functions_session import (
     FunctionsSession,
     TransactionEndedError,
     TransactionFailedError,
 )
 
-# Unless its job says otherwise.
-_LONGEST = timedelta(hours=4)
 LEFT_OPEN = Failure.said(
     "the function left a transaction open, which was rolled back. Fix: end it in the function, as "
     "`with db.transaction():` does"
@@ -32,11 +30,16 @@ CLOSED = Failure.said(
 )
 
 
-def run_alone(session: FunctionsSession, function: EventFunction, event: QueuedEvent, watchdog: Watchdog) -> CallResult:
-    """Run the function of an event that is held; the session may be closed after it."""
-    longest = event.max_runtime or _LONGEST
+def run_alone(
+    session: FunctionsSession,
+    function: EventFunction,
+    event: ClaimedEvent,
+    watchdog: Watchdog,
+    longest: timedelta,
+) -> CallResult:
+    """Run the function of an event that is held, for so long at most; the session may be closed after it."""
     session.begin_alone(longest)
-    result = call_function(function, [make_event(event)], session.connection, watchdog.limit(longest))
+    result = call_function(function, lambda: [make_event(event)], session.connection, watchdog.limit(longest))
     try:
         session.end_alone()
     except TransactionFailedError:

@@ -71,7 +71,7 @@ class CallResult:
 
 def call_function(
     function: EventFunction,
-    events: Sequence[Event[Any]],
+    make_events: Callable[[], Sequence[Event[Any]]],
     connection: Connection,
     limit: AbstractContextManager[None] | None = None,
 ) -> CallResult:
@@ -81,7 +81,7 @@ def call_function(
 
     Args:
         function: the function.
-        events: what it is called for; their keys are mappings.
+        make_events: makes what it is called for; what it raises is a failure too.
         connection: what it gets.
         limit: raises FunctionTimeoutError in it when its time is over.
     """
@@ -90,7 +90,7 @@ def call_function(
         error: BaseException | None = None
         try:
             with limit or nullcontext():
-                returned = _call(function, events, connection)
+                returned = _call(function, make_events(), connection)
             _refuse_unrun(returned)
         except _OF_FUNCTIONS as raised:
             error = raised
@@ -104,8 +104,12 @@ def call_function(
         case Discard():
             return replace(result, ending=Ending.DISCARDED, failure=Failure(f"discarded: {error.reason}", "discarded"))
         case FunctionTimeoutError():
-            words = f"the function took too long: {seconds:.0f} s. Fix: set max_runtime of its job, or make it faster"
-            return result.failed(Failure.said(words))
+            return result.failed(
+                Failure.said(
+                    f"the function took too long: {seconds:.0f} s. Fix: make it faster, or let the binding say "
+                    "transaction => 'own', with which it may take hours"
+                )
+            )
         case _UnfitError():
             return result.failed(error.failure)
         case _:

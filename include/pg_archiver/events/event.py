@@ -31,9 +31,9 @@ class Event(Generic[KeyT]):
         config: the config of the function's job.
         channel: the channel of a message.
         attempt: 1 for the first, and one more after each failure.
-        merged: how many earlier events of the same key it stands for beside its own, where the binding coalesces.
+        merged: how many events of the same key are one here; more than 1 only where the binding merges.
         queued_at: when it was put into the queue, by the database's clock.
-        id: its number in the queue: the same at each attempt, and never used for another event of this database.
+        id: its number, or that of the last of those that are one here: the same at each attempt, and no other's.
     """
 
     operation: Operation = "INSERT"
@@ -46,7 +46,7 @@ class Event(Generic[KeyT]):
     config: Mapping[str, Any] = field(default_factory=dict)
     channel: str | None = None
     attempt: int = 1
-    merged: int = 0
+    merged: int = 1
     queued_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     id: int = 1
 

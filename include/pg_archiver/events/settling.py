@@ -7,11 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from pg_archiver.events.calling import CallResult, Ending
-from pg_archiver.events.queue import EventQueue, EventRun, QueuedEvent
-from pg_archiver.postgres.functions_session import Statement
+from pg_archiver.ledger.event_queue import ClaimedEvent, EventQueue, Failure, Run
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +40,12 @@ class Tally:
 
 
 class Settler:
-    """Settles events; what it counts holds once their batch is committed."""
+    """Settles events, in the transaction in which it is asked; what it counts holds once that is committed."""
 
-    def __init__(self, queue: EventQueue) -> None:
-        """Settle events of this queue."""
+    def __init__(self, queue: EventQueue, worker: str) -> None:
+        """Settle events of this queue; the log names the worker."""
         self._queue = queue
+        self._worker = worker
         self._lines: dict[tuple[str, str], float] = {}
         self._tally = Tally()
 
@@ -55,51 +54,45 @@ class Settler:
         tally, self._tally = self._tally, Tally()
         return tally
 
-    def note_gone(self, events: Sequence[QueuedEvent], result: CallResult) -> list[EventRun]:
-        """Return what is to be written of events of one call that are done or discarded, by `write_gone`."""
-        message = result.failure.message if result.failure else None
-        return self._describe(events, result, message)
-
-    def write_gone(self, runs: Sequence[EventRun]) -> list[Statement]:
-        """Return the statement, if there is anything to write, that removes events."""
+    def write_gone(self, runs: Sequence[Run]) -> None:
+        """Remove events that are done or discarded, as `describe_runs` has them."""
+        if runs:
+            self._queue.complete(runs, self._worker)
         for run in runs:
             self._tally.endings[Ending.DONE if run.message is None else Ending.DISCARDED] += 1
-        return [self._queue.complete(runs)] if runs else []
 
-    def write_later(self, events: Sequence[QueuedEvent], result: CallResult) -> list[Statement]:
-        """Return the statements for events of one call that failed or are snoozed."""
+    def write_later(self, events: Sequence[ClaimedEvent], result: CallResult) -> None:
+        """Put events off that failed or are snoozed."""
         self._tally.endings[result.ending] += len(events)
-        if result.ending is Ending.SNOOZED:
-            wait = timedelta(seconds=result.wait_seconds)
-            return [self._queue.put_off(event, wait) for event in events]
-        for event in events:
-            self._tell(event, result)
-        message = result.failure.message if result.failure else "no reason"
-        return [self._queue.fail(run) for run in self._describe(events, result, message)]
+        for run in describe_runs(events, result):
+            if result.ending is Ending.SNOOZED:
+                self._queue.put_off(run.event, result.wait_seconds)
+            else:
+                is_dead = self._queue.fail(run, self._worker) is Failure.DEAD
+                self._tally.dead += is_dead
+                self._tell(run.event, result, is_dead=is_dead)
 
-    def _describe(self, events: Sequence[QueuedEvent], result: CallResult, message: str | None) -> list[EventRun]:
-        each = result.seconds / len(events)
-        return [
-            # Printed once, and noted once.
-            EventRun(event, result.started_at, each, "" if number else result.output, message)
-            for number, event in enumerate(events)
-        ]
-
-    def _tell(self, event: QueuedEvent, result: CallResult) -> None:
-        attempt = event.attempts + 1
-        is_last = attempt >= event.max_attempts
-        self._tally.dead += is_last
+    def _tell(self, event: ClaimedEvent, result: CallResult, *, is_dead: bool) -> None:
         told = result.failure.told if result.failure else "no reason"
-        now, known = time.monotonic(), (event.function, told)
-        if not is_last and now - self._lines.get(known, -_SECONDS_BETWEEN_LINES) < _SECONDS_BETWEEN_LINES:
+        now, known = time.monotonic(), (event.function_name, told)
+        if not is_dead and now - self._lines.get(known, -_SECONDS_BETWEEN_LINES) < _SECONDS_BETWEEN_LINES:
             return
         self._lines[known] = now
         log.warning(
             "event %d: function %s failed, attempt %d of %d%s: %s. Its own words are in the database",
             event.id,
-            event.function,
-            attempt,
+            event.function_name,
+            event.attempts + 1,
             event.max_attempts,
-            ", so the event is dead" if is_last else "",
+            ", so the event is dead" if is_dead else "",
             told,
         )
+
+
+def describe_runs(events: Sequence[ClaimedEvent], result: CallResult) -> list[Run]:
+    """Return what is to be written of the events of one call; what it printed is noted with the first of them."""
+    each, message = result.seconds * 1000 / len(events), result.failure.message if result.failure else None
+    return [
+        Run(event, result.started_at, each, message, None if number else result.output or None)
+        for number, event in enumerate(events)
+    ]

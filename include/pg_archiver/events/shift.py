@@ -5,29 +5,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from pg_archiver.events.alone_run import run_alone
-from pg_archiver.events.batch_run import COMMIT_SECONDS, MOST_EVENTS, BatchEndedError, BatchRun
+from pg_archiver.events.batch_run import COMMIT_SECONDS, BatchEndedError, BatchRun
 from pg_archiver.events.calling import CallResult, Ending
 from pg_archiver.events.failures import Failure
-from pg_archiver.events.grouping import Group, cut_batch
+from pg_archiver.events.grouping import Group
 from pg_archiver.events.loading import Functions
-from pg_archiver.events.queue import ClaimOrder, EventQueue, Notes, QueuedEvent
-from pg_archiver.events.settling import Settler, Tally
+from pg_archiver.events.settling import Settler, Tally, describe_runs
 from pg_archiver.events.waiting import Waiting, WorkLimits
 from pg_archiver.events.watchdog import Watchdog
+from pg_archiver.ledger.event_queue import MOST_CLAIMED, ClaimedEvent, EventQueue, LaneScan
 from pg_archiver.postgres.functions_session import CommitRefusedError, FunctionsSession
+from pg_archiver.postgres.notices_session import NoticesSession
 from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.runtime.stopping import Stop
 
 log = logging.getLogger(__name__)
 
-# Rows that went leave dead entries in the index, which an old snapshot keeps there: a claim goes on after the last row
-# that was taken, and from the front again so often.
-_SECONDS_FROM_FRONT = 1.0
 _SECONDS_BETWEEN_CRASHES = 10.0
+# New events come in so often while there are others; each time nothing is left besides.
 _SECONDS_BETWEEN_INTAKES = 0.1
 # How much the last batch counts in the time that an event takes.
 _WEIGHT = 0.3
@@ -39,8 +37,8 @@ class Shift:
     def __init__(
         self,
         session: FunctionsSession,
-        queue: EventQueue,
-        notes: Notes,
+        notes: NoticesSession,
+        worker: tuple[int, str],
         functions: Functions,
         limits: WorkLimits,
         stop: Stop,
@@ -51,8 +49,8 @@ class Shift:
 
         Args:
             session: in which functions run.
-            queue: the queue by that session.
-            notes: the notes of workers, by a session of its own.
+            notes: for what is to be seen by others while they run.
+            worker: its number, and its name for the log of events.
             functions: what the folder of functions has.
             limits: when it ends.
             stop: whether it is to end.
@@ -60,22 +58,25 @@ class Shift:
             deadline: when it ends, by the monotonic clock.
         """
         self._session = session
-        self._queue = queue
-        self._notes = notes
+        self._queue, self._notes = EventQueue(session), EventQueue(notes)
+        self._worker = worker[0]
         self._functions = functions
-        self._names = sorted(functions.by_name)
         self._limits = limits
         self._stop = stop
         self._watchdog = watchdog
         self._deadline = deadline
-        self._settler = Settler(queue)
-        self._after: dict[int, QueuedEvent] = {}
-        self._front = time.monotonic()
+        self._waiting = Waiting(notes, limits, stop, deadline)
+        self._settler = Settler(self._queue, worker[1])
+        # Its own lane, and those that it helps where that is empty.
+        names = sorted(functions.by_name)
+        self._scans = [
+            LaneScan((limits.lane + step) % limits.lanes, limits.lanes, names) for step in range(limits.lanes)
+        ]
+        self._is_at_front = True
         self._looked = self._taken_in = float("-inf")
         self._singly = 0
-        self._seconds_of_one = COMMIT_SECONDS / MOST_EVENTS
+        self._seconds_of_one = COMMIT_SECONDS / MOST_CLAIMED
         self._in_hand = False
-        self._lane = limits.lane
         self.tally = Tally()
         self.crashes = 0
 
@@ -91,32 +92,39 @@ class Shift:
         """
         if unsettled is not None:
             self._write(unsettled)
-        waiting = Waiting(self._notes, self._limits, self._stop, self._deadline)
         interval = LogInterval()
-        while True:
-            if self._stop():
-                return "it was told to end"
-            if time.monotonic() >= self._deadline:
-                return "its time is over"
-            self._count_crashes()
-            self._take_in()
-            if self._run_batch():
-                waiting.note_work()
-            else:
-                self._taken_in = float("-inf")
-                self._note_in_hand([])
-                if not waiting.wait():
+        with self._waiting.at_work():
+            while True:
+                if self._stop():
+                    return "it was told to end"
+                if time.monotonic() >= self._deadline:
+                    return "its time is over"
+                self._count_crashes()
+                self._take_in()
+                if self._run_batch():
+                    self._waiting.note_work()
+                elif not self._wait():
                     return "nothing is left"
-            if interval.due():
-                log.info("events so far: %s", self.tally)
+                if interval.due():
+                    log.info("events so far: %s", self.tally)
+
+    def _wait(self) -> bool:
+        self._note_in_hand([])
+        self._taken_in = float("-inf")
+        return self._waiting.wait()
 
     def _count_crashes(self) -> None:
         """Look whether workers have died, now and then."""
         if time.monotonic() - self._looked < _SECONDS_BETWEEN_CRASHES:
             return
-        if crashed := self._notes.count_crashes():
-            self.crashes += crashed
-            log.warning("%d workers have died. What they had in hand is run alone now", crashed)
+        recovered = self._notes.recover_workers()
+        if recovered.workers:
+            self.crashes += recovered.workers
+            log.warning(
+                "%d workers have died. What they had in hand is run alone now, but for %d events that are dead",
+                recovered.workers,
+                recovered.dead_events,
+            )
         self._looked = time.monotonic()
 
     def _take_in(self) -> None:
@@ -126,20 +134,27 @@ class Shift:
             self._taken_in = time.monotonic()
 
     def _run_batch(self) -> bool:
-        """Claim events and run them; return whether there were any that could be run."""
+        """Claim events and run them; return whether there were any."""
         started, own = time.monotonic(), None
         self._singly = max(0, self._singly - 1)
-        run = BatchRun(self._session, self._settler, self._functions.find, self._stop, self._watchdog)
+        run = BatchRun(
+            self._session,
+            self._settler,
+            self._functions.find,
+            self._stop,
+            self._watchdog,
+            self._limits.longest_in_batch,
+        )
         try:
             with self._session.batch():
-                batch = cut_batch(self._claim())
-                if not batch:
+                scan, events = self._claim()
+                if not events:
                     return False
-                if batch[0].is_own:
-                    own = batch[0]
+                self._note_in_hand(events)
+                if events[0].own_transaction:
+                    own = events[0]
                 else:
-                    self._note_in_hand(batch)
-                    run.run(batch)
+                    run.run(events)
         except CommitRefusedError as refused:
             self._settler.take_tally()
             self._take_apart(run.settled, refused)
@@ -149,54 +164,55 @@ class Shift:
         else:
             if own is not None:
                 self._run_own(own)
-            elif run.settled:
-                self._note_pace(batch, run, time.monotonic() - started)
+            else:
+                self._note_pace(len(run.settled), time.monotonic() - started)
+                scan.note_done(run.gone)
         self.tally.add(self._settler.take_tally())
         return True
 
-    def _claim(self) -> Sequence[QueuedEvent]:
-        """Lock the next events of this lane, or of the next one that has any."""
-        if time.monotonic() - self._front >= _SECONDS_FROM_FRONT:
-            self._after.clear()
-            self._front = time.monotonic()
-        most = 1 if self._singly else min(MOST_EVENTS, max(1, round(COMMIT_SECONDS / self._seconds_of_one)))
-        for step in range(self._limits.lanes):
-            self._lane = (self._limits.lane + step) % self._limits.lanes
-            order = ClaimOrder(most, self._lane, self._limits.lanes, self._names, self._after.pop(self._lane, None))
-            found = self._queue.claim(order)
-            if not found and order.after is not None:
-                found = self._queue.claim(replace(order, after=None))
-            if found:
-                return found
-        return ()
+    def _claim(self) -> tuple[LaneScan, Sequence[ClaimedEvent]]:
+        """Lock the next events of this lane, or of the next one that has any; None from the front on is the end."""
+        most = 1 if self._singly else min(MOST_CLAIMED, max(1, round(COMMIT_SECONDS / self._seconds_of_one)))
+        while True:
+            for scan in self._scans:
+                claim = self._queue.claim(scan, most)
+                while not claim.events and not claim.is_end:
+                    claim = self._queue.claim(scan, most)
+                if claim.events:
+                    self._is_at_front = False
+                    return scan, claim.events
+            if self._is_at_front:
+                return self._scans[0], ()
+            for scan in self._scans:
+                scan.begin_at_front()
+            self._is_at_front = True
 
-    def _note_pace(self, batch: Sequence[QueuedEvent], run: BatchRun, seconds: float) -> None:
-        """Note where the next claim goes on, and how many events it should ask for."""
-        if len(run.settled) == len(batch):
-            self._after[self._lane] = batch[-1]
-        measured = seconds / len(run.settled)
-        self._seconds_of_one += _WEIGHT * (measured - self._seconds_of_one)
+    def _note_pace(self, events: int, seconds: float) -> None:
+        """Note how many events the next claim should ask for."""
+        if events:
+            self._seconds_of_one += _WEIGHT * (seconds / events - self._seconds_of_one)
 
-    def _run_own(self, event: QueuedEvent) -> None:
+    def _run_own(self, event: ClaimedEvent) -> None:
         """Run an event whose function commits by itself."""
-        self._note_in_hand([event])
-        function = self._functions.find(event.function)
-        result = run_alone(self._session, function, event, self._watchdog)
-        if result.ending is Ending.FAILED and self._stop.over:
-            # It was broken off. It comes again, and no attempt is counted.
-            return
-        self._write(BatchEndedError(Group(event.function, (event,)), result))
-        self._queue.release(event)
+        function = self._functions.find(event.function_name)
+        result = run_alone(self._session, function, event, self._watchdog, self._limits.longest_alone)
+        # One that was broken off comes again, and no attempt is counted.
+        if result.ending is not Ending.FAILED or not self._stop.over:
+            self._write(BatchEndedError(Group.of(event), result))
+        if not self._session.closed:
+            self._queue.release(event)
 
-    def _take_apart(self, events: Sequence[QueuedEvent], refused: CommitRefusedError) -> None:
+    def _take_apart(self, events: Sequence[ClaimedEvent], refused: CommitRefusedError) -> None:
         """Let each event of a batch whose commit is refused be a batch of its own; one that is has failed."""
+        for scan in self._scans:
+            scan.begin_at_front()
         if len(events) > 1:
             self._singly = len(events) + 1
             log.info("a batch of %d events could not be committed (%s); each is tried alone", len(events), refused.told)
             return
         result = CallResult(Ending.FAILED, datetime.now(UTC), 0.0, "", Failure(str(refused), refused.told))
         for event in events:
-            self._write(BatchEndedError(Group(event.function, (event,)), result))
+            self._write(BatchEndedError(Group.of(event), result))
 
     def _write(self, ended: BatchEndedError) -> None:
         """Write what becomes of events whose functions are not in a transaction, or no longer.
@@ -207,17 +223,15 @@ class Shift:
         if self._session.closed:
             raise ended
         events, result = ended.group.events, ended.result
-        gone = ended.gone if ended.transaction and self._session.was_committed(ended.transaction) else ()
+        gone = list(ended.gone) if ended.transaction and self._session.was_committed(ended.transaction) else []
+        is_gone = result.ending in (Ending.DONE, Ending.DISCARDED)
         with self._session.batch():
-            if result.ending in (Ending.DONE, Ending.DISCARDED):
-                gone = [*gone, *self._settler.note_gone(events, result)]
-                later = []
-            else:
-                later = self._settler.write_later(events, result)
-            self._session.run_together([*self._settler.write_gone(gone), *later])
+            self._settler.write_gone([*gone, *(describe_runs(events, result) if is_gone else ())])
+            if not is_gone:
+                self._settler.write_later(events, result)
         self.tally.add(self._settler.take_tally())
 
-    def _note_in_hand(self, events: Sequence[QueuedEvent]) -> None:
+    def _note_in_hand(self, events: Sequence[ClaimedEvent]) -> None:
         if events or self._in_hand:
-            self._notes.note(events)
+            self._notes.note_in_hand(self._worker, events)
             self._in_hand = bool(events)

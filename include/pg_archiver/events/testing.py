@@ -75,7 +75,7 @@ def run_event(
     results: list[CallResult] = []
 
     def call() -> bool:
-        results.append(call_function(registered, events, db))
+        results.append(call_function(registered, lambda: events, db))
         return results[0].ending is Ending.DONE
 
     is_own = transaction == "own"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
-from pg_archiver.events.queue import Notes
+from pg_archiver.ledger.locks import events_at_work_lock
+from pg_archiver.postgres.notices_session import NoticesSession
 from pg_archiver.runtime.stopping import Stop
 
-# While it looks by itself nobody is sent for.
+# While it is at work nobody is sent for, so it looks by itself.
 _SECONDS_BETWEEN_LOOKS = 0.1
-# Workers are sent for once a second at most, so one that is about to sleep looks once more after it.
-_FIRST_SLEEP_SECONDS = 1.2
-# A notice may be lost, and a stop is to be seen soon.
-_LONGEST_SLEEP_SECONDS = 30.0
+# Workers are sent for once a second at most, and not at all for what has waited long enough: who sleeps looks as often.
+_LONGEST_SLEEP_SECONDS = 1.0
+# A stop is to be seen soon.
 _SLICE_SECONDS = 0.2
 
 
@@ -26,7 +29,9 @@ class WorkLimits:
         lanes: the number of lanes: topics are divided between them.
         linger_seconds: how long it goes on looking after the last event.
         max_seconds: how long it works at most; None is without end.
-        waits: after that it sleeps until it is woken, instead of ending.
+        waits: after that it sleeps until it is sent for, instead of ending.
+        longest_in_batch: how long a function may take whose work commits with its event.
+        longest_alone: how long one may take that commits by itself.
     """
 
     lane: int = 0
@@ -34,53 +39,59 @@ class WorkLimits:
     linger_seconds: float = 5.0
     max_seconds: float | None = None
     waits: bool = False
+    longest_in_batch: timedelta = timedelta(seconds=60)
+    longest_alone: timedelta = timedelta(hours=4)
 
 
 class Waiting:
     """The times at which nothing was found."""
 
-    def __init__(self, notes: Notes, limits: WorkLimits, stop: Stop, deadline: float) -> None:
-        """Begin to work, as if something had been found just now; `deadline` is its end by the monotonic clock."""
-        self._notes = notes
+    def __init__(self, session: NoticesSession, limits: WorkLimits, stop: Stop, deadline: float) -> None:
+        """Begin as if something had been found just now; `deadline` is the end by the monotonic clock."""
+        self._session = session
         self._limits = limits
         self._stop = stop
         self._deadline = deadline
         self._last = time.monotonic()
-        self._is_at_work = True
-        self._sleeps = 0
-        notes.begin_work()
+        self._lock = ExitStack()
+        self._is_at_work = False
+
+    @contextmanager
+    def at_work(self) -> Generator[None]:
+        """Be at work in this block, but for the times at which this sleeps: nobody is sent for meanwhile."""
+        with self._lock:
+            self._begin_work()
+            yield
 
     def note_work(self) -> None:
         """Note that something was found."""
         self._last = time.monotonic()
-        if not self._is_at_work:
-            self._notes.begin_work()
-            self._is_at_work = True
+        self._begin_work()
 
     def wait(self) -> bool:
         """Wait until it is worth while to look again; return False if it is over."""
         now = time.monotonic()
         if now < self._last + self._limits.linger_seconds:
-            self._sleep(_SECONDS_BETWEEN_LOOKS, now)
+            self._sleep(now + _SECONDS_BETWEEN_LOOKS)
             return True
         if self._is_at_work:
             # Whoever put something into the queue a moment ago sent for nobody: look once more.
-            self._notes.end_work()
+            self._lock.close()
             self._is_at_work = False
-            self._sleeps = 0
             return True
-        if not self._limits.waits:
-            return False
-        next_due = self._notes.seconds_to_next()
-        longest = _LONGEST_SLEEP_SECONDS if self._sleeps else _FIRST_SLEEP_SECONDS
-        self._sleep(longest if next_due is None else min(next_due, longest), now)
-        self._sleeps += 1
-        return True
+        if self._limits.waits:
+            self._sleep(now + _LONGEST_SLEEP_SECONDS)
+        return self._limits.waits
 
-    def _sleep(self, seconds: float, now: float) -> None:
-        """Sleep so long, or until somebody is sent for."""
-        end = min(now + seconds, self._deadline)
+    def _begin_work(self) -> None:
+        if not self._is_at_work:
+            name = events_at_work_lock()
+            self._lock.enter_context(self._session.advisory_lock(name, "the queue of events", shared=True))
+            self._is_at_work = True
+
+    def _sleep(self, end: float) -> None:
+        """Sleep until then, or until a worker is sent for."""
+        end = min(end, self._deadline)
         while not self._stop() and (left := end - time.monotonic()) > 0:
-            if self._notes.wait(min(left, _SLICE_SECONDS)):
-                self._sleeps = -1
+            if self._session.wait_for_notice(min(left, _SLICE_SECONDS)):
                 return

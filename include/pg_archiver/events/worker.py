@@ -8,25 +8,30 @@ it had in hand runs alone once, since that may have been the reason.
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from pg_archiver.errors import DatabaseInterrupted
+from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
 from pg_archiver.events.batch_run import BatchEndedError
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.output import capturing
-from pg_archiver.events.queue import EventQueue, Notes
 from pg_archiver.events.settling import Tally
 from pg_archiver.events.shift import Shift
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.events.watchdog import Watchdog
+from pg_archiver.ledger.event_queue import EventQueue
+from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.postgres.functions_session import FunctionsSession
+from pg_archiver.postgres.notices_session import NoticesSession
 from pg_archiver.runtime.stopping import Stop
 
 log = logging.getLogger(__name__)
 
+# On which the triggers send for a worker.
+_CHANNEL = "archiver_events"
 # So often in a row a connection may be lost before any event was run to its end.
 _MOST_LOSSES = 3
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 1.0, 60.0
@@ -35,22 +40,22 @@ _SLICE_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class WorkConnections:
-    """How a worker reaches its database.
+    """How a worker reaches its database, by the login of functions.
 
     Attributes:
-        open_functions: opens the session in which functions run, by the login of functions.
-        make_queue: makes the queue by it.
-        open_notes: opens the notes of the worker that has this session, by a session of their own.
+        open_functions: opens the session in which functions run.
+        open_notes: opens another one, for what is to be seen by others while they run.
+        airflow_run_id: the Airflow run that works, for the queue's status.
     """
 
     open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
-    make_queue: Callable[[FunctionsSession], EventQueue]
-    open_notes: Callable[[FunctionsSession], AbstractContextManager[Notes]]
+    open_notes: Callable[[], AbstractContextManager[NoticesSession]]
+    airflow_run_id: str | None = None
 
 
 @dataclass(frozen=True)
 class WorkResult:
-    """What a worker has done: how many events ended how, how many had been left by workers that died, why it ended."""
+    """What a worker has done: how many events ended how, how many workers had died, and why it ended."""
 
     tally: Tally
     crashes: int
@@ -58,7 +63,7 @@ class WorkResult:
     why: str
 
     def __str__(self) -> str:
-        told = f"; {self.crashes} left by workers that died" if self.crashes else ""
+        told = f"; {self.crashes} workers had died" if self.crashes else ""
         return f"events: {self.tally}{told}; {self.why} after {self.seconds:.1f} s"
 
 
@@ -115,13 +120,19 @@ class Worker:
                     return WorkResult(self._tally, self._crashes, time.monotonic() - started, why)
 
     def _work(self, deadline: float) -> str:
-        connections = self._connections
-        with connections.open_functions() as session, connections.open_notes(session) as notes:
-            notes.register()
+        with self._connections.open_functions() as session, self._connections.open_notes() as notes:
+            if not EventTables(notes).exists():
+                raise DatabaseRefused(
+                    f"database {notes.name} has no queue of events, so there is nothing to work on. Fix: name the "
+                    "database in which archiver.watch was called"
+                )
+            notes.listen(_CHANNEL)
+            host = socket.gethostname()
+            number = EventQueue(session).begin_worker(host, self._connections.airflow_run_id, self._limits.lane)
             shift = Shift(
                 session,
-                connections.make_queue(session),
                 notes,
+                (number, f"{host} {number}"),
                 self._functions,
                 self._limits,
                 self._stop,
@@ -131,15 +142,15 @@ class Worker:
             try:
                 unsettled, self._unsettled = self._unsettled, None
                 why = shift.run(unsettled)
-                notes.leave()
             except BatchEndedError:
                 # Its process lives, and knows which event did it.
-                notes.leave()
+                EventQueue(notes).end_worker(number)
                 raise
             finally:
                 self._tally.add(shift.tally)
                 self._crashes += shift.crashes
                 self._losses = 0 if shift.tally.all else self._losses
+            EventQueue(session).end_worker(number)
         return why
 
     def _try_again(self, error: DatabaseInterrupted, deadline: float) -> bool:

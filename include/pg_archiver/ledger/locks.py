@@ -49,3 +49,11 @@ def control_lock(source_database: str, job_id: int) -> str:
 def execute_lock(source_database: str, job_id: int) -> str:
     """Return the name of the lock, in the database where a job acts, of the session that executes its procedure."""
     return f"archiver job execute {source_database} {job_id}"
+
+
+def events_at_work_lock() -> str:
+    """Return the name of the lock that workers of events share while they look by themselves, so that nobody is told.
+
+    `sql/events/migrations/0004_capture.sql` knows it too.
+    """
+    return "archiver events at work"

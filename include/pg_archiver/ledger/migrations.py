@@ -1,7 +1,7 @@
 """The tables in schema `archiver`: whether they are there, and how they are brought up to this version.
 
 What is kept in a database is made where it is used, so there is more than one stream of migrations, each numbered by
-itself: the ledger, and the jobs, which stand on it.
+itself: the ledger, the jobs, which stand on it, and the events, which stand on the jobs.
 """
 
 from __future__ import annotations
@@ -16,9 +16,20 @@ from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import FOLDER
 
 SCHEMA = "archiver"
-LEDGER, JOBS = "ledger", "jobs"
+LEDGER, JOBS, EVENTS = "ledger", "jobs", "events"
 _OF_LEDGER = ("migrations", "windows", "job_runs")
 _OF_JOBS = ("jobs", "job_state", "job_changes", "policy_owners")
+_OF_EVENTS = (
+    "bindings",
+    "capture",
+    "incoming_events",
+    "events",
+    "dead_events",
+    "blocked_topics",
+    "workers",
+    "event_log",
+    "intake",
+)
 
 
 def list_migrations(stream: str = LEDGER) -> list[tuple[int, Path]]:
@@ -168,4 +179,29 @@ class JobTables(_Tables):
             DatabaseRefused: as for the ledger.
         """
         LedgerTables(self._session).migrate()
+        super().migrate()
+
+
+class EventTables(_Tables):
+    """The tables of the events in one client database: what is watched there, and the queue."""
+
+    _stream = EVENTS
+    _names = (*_OF_LEDGER, *_OF_JOBS, *_OF_EVENTS)
+
+    def exists(self) -> bool:
+        """Return whether this database has events."""
+        refuse_foreign(self._session, self._names)
+        return bool(self._session.fetch_one("ledger/schema/schema_exists").events)
+
+    def is_current(self) -> bool:
+        """Return whether there are events' tables, of this version or a later one."""
+        return self.exists() and not self._find_missing()
+
+    def migrate(self) -> None:
+        """Bring the jobs' tables up to this version, which the events' stand on, and then these.
+
+        Raises:
+            DatabaseRefused: as for the ledger.
+        """
+        JobTables(self._session).migrate()
         super().migrate()

@@ -55,6 +55,13 @@ _ON_THE_WAY_OUT = (
     "ledger/jobs/list_jobs",
     "ledger/jobs/clock",
     "ledger/jobs/fold",
+    # How events ended that were worked on.
+    "events/queue/complete",
+    "events/queue/fail",
+    "events/queue/put_off",
+    "events/queue/release",
+    "events/queue/note_in_hand",
+    "events/queue/end_worker",
 )
 # Along which names are found that the server itself ships, and nothing else.
 _OWN_PATH = "pg_catalog, pg_temp"

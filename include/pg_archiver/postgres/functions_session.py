@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from pg_archiver.errors import DatabaseInterrupted
-from pg_archiver.postgres.base_session import format_milliseconds
+from pg_archiver.postgres.base_session import SessionLimits, format_milliseconds
 from pg_archiver.postgres.server_words import tell_drivers_error
 from pg_archiver.postgres.statements import Literal, compose, read_statement
 from pg_archiver.postgres.users_session import UsersSession
@@ -36,17 +35,9 @@ _AT_REST = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus
 SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
 
 
-@dataclass(frozen=True)
-class Statement:
-    """A statement and its values, to be run together with others."""
-
-    text: sql.SQL | sql.Composed
-    values: Mapping[str, object]
-
-    @classmethod
-    def of(cls, statement: str, /, **values: object) -> Statement:
-        """Return the statement of this file, which has no names in it."""
-        return cls(compose(statement, {}), values)
+def limit_functions(longest: timedelta) -> SessionLimits:
+    """Return the limits of a session in which functions may take so long."""
+    return SessionLimits(statement=longest, setting="which functions of events have", idle=longest + IDLE_MORE)
 
 
 class TransactionFailedError(Exception):
@@ -161,45 +152,27 @@ class FunctionsSession(UsersSession):
         row = self.fetch_one("postgres/functions/transaction_status", name=transaction)
         return bool(row.status == "committed")
 
-    def run_together(self, statements: Iterable[Statement]) -> None:
-        """Run statements of ours in one round trip."""
-        self._run_together([*map(self._bind, statements)])
-
-    def keep_event(self, then: Iterable[Statement], following: timedelta | None = None) -> None:
-        """Keep what the function did, and run these statements in the same round trip; begin another event after it.
+    def keep_event(self, following: timedelta | None = None) -> None:
+        """Keep what the function did, undo what it has set, and begin another event in the same round trip.
 
         Args:
-            then: what is to be in the same transaction.
-            following: how long a statement of the next function may take, if one begins.
+            following: how long a statement of the next function may take, None if none begins.
 
         Raises:
             TransactionEndedError: there is no transaction any more in which it could be kept.
         """
-        self._run_together(
-            [
-                self._release,
-                self._again,
-                *map(self._bind, then),
-                *self._beginning(following),
-            ]
-        )
+        beginning = [] if following is None else self._beginning(following)
+        self._run_together([self._release, self._again, *beginning])
 
-    def undo_event(self, then: Iterable[Statement] = (), following: timedelta | None = None) -> None:
-        """Take back what the function did, settings too; the rest as in `keep_event`.
+    def undo_event(self) -> None:
+        """Take back what the function did, and what it has set.
 
         Raises:
             TransactionEndedError: there is no transaction any more to which it could be taken back.
         """
         with suppress(TransactionFailedError):
             self.check_event()
-        self._run_together(
-            [
-                self._roll_back,
-                self._release,
-                *map(self._bind, then),
-                *self._beginning(following),
-            ]
-        )
+        self._run_together([self._roll_back, self._release])
 
     def begin_alone(self, longest: timedelta) -> None:
         """Let a function begin that commits by itself: outside of any transaction."""
@@ -264,9 +237,9 @@ class FunctionsSession(UsersSession):
             "What was not committed is rolled back, and its events come again"
         )
 
-    def _beginning(self, longest: timedelta | None) -> list[sql.Composed | str]:
-        """Return the statements with which an event begins; none if none does."""
-        return [] if longest is None else [*self._limits_of(longest), self._savepoint]
+    def _beginning(self, longest: timedelta) -> list[sql.Composed | str]:
+        """Return the statements with which an event begins."""
+        return [*self._limits_of(longest), self._savepoint]
 
     def _limits_of(self, longest: timedelta) -> list[sql.Composed]:
         """Return the statements for a function that may take another time than the session's statements."""
@@ -277,10 +250,6 @@ class FunctionsSession(UsersSession):
             compose("postgres/functions/set", {"setting": name, "value": Literal(format_milliseconds(limit))})
             for name, limit in wanted.items()
         ]
-
-    def _bind(self, statement: Statement) -> str:
-        """Return the text of a statement with its values in it."""
-        return psycopg.ClientCursor(self._connection).mogrify(statement.text, statement.values)
 
     def _run_together(self, parts: Iterable[sql.Composed | str]) -> None:
         """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
@@ -300,4 +269,5 @@ class FunctionsSession(UsersSession):
 
     def _join(self, *parts: sql.Composed | str) -> str:
         """Return one text, of which the driver is not to read a `%` any more."""
-        return ";\n".join(part if isinstance(part, str) else self._bind(Statement(part, {})) for part in parts)
+        cursor = psycopg.ClientCursor(self._connection)
+        return ";\n".join(part if isinstance(part, str) else cursor.mogrify(part, {}) for part in parts)

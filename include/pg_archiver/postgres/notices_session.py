@@ -1,20 +1,22 @@
-"""A session that can wait until it is notified."""
+"""The session of a worker's notes: it hears when a worker of events is sent for."""
 
 from __future__ import annotations
 
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names
 
 
 class NoticesSession(Session):
-    """One connection to a client database, which listens."""
+    """One connection to a client database that waits for notices."""
 
-    def listen(self, channel: str) -> None:
-        """Listen on this channel from now on."""
-        names: Names = {"channel": channel}
-        self.execute("postgres/listen/listen_on", names)
+    def listen_for_events(self) -> None:
+        """Hear from now on when a worker of events is sent for."""
+        self.fetch_all("postgres/listen/listen_for_events")
 
-    def wait_for_notice(self, seconds: float) -> bool:
-        """Wait so long, or until the first notice; return whether there was one."""
+    def wait(self, seconds: float) -> bool:
+        """Wait so long, or until the first notice; return whether there was one.
+
+        Raises:
+            DatabaseInterrupted: the connection was lost.
+        """
         with self._translate_errors():
             return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))

@@ -8,6 +8,8 @@ SELECT
     bool_or(trigger.tgtype & 16 <> 0) AS on_update
 FROM family
 JOIN pg_catalog.pg_trigger AS trigger ON trigger.tgrelid = family.oid
-WHERE NOT trigger.tgisinternal AND trigger.tgenabled NOT IN ('D', 'R') AND trigger.tgtype & 20 <> 0
+WHERE
+    NOT trigger.tgisinternal AND trigger.tgenabled NOT IN ('D', 'R') AND trigger.tgtype & 20 <> 0
+    AND {postgres/catalog/fragments/notes_no_events}
 GROUP BY trigger.tgname
 ORDER BY trigger.tgname

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_a_function_fails_alone_and_its_neighbours_run_once(
     # What it committed itself stays.
     assert sorted(number for number in events.sink if number != bad) == expected
     assert events.waiting("id, attempts") == [(bad, 1), (held, 0)]
-    ((error,),) = events.sql("SELECT last_error FROM q.events WHERE id = %s", bad)
+    ((error,),) = events.sql("SELECT last_error FROM archiver.events WHERE id = %s", bad)
     assert message in error
     assert told in caplog.text
     assert SECRET not in caplog.text
@@ -134,7 +135,7 @@ def test_what_a_function_forks_never_comes_back(events: EventPlace, capfd: pytes
     forked, following = events.put("forks"), events.put("writes")
     events.work()
     assert events.sink == [forked, following]
-    assert events.log("event_id, output") == [(forked, "70\n"), (following, "")]
+    assert events.log("event_id, output") == [(forked, "70\n"), (following, None)]
 
 
 def test_what_a_function_forks_never_comes_back_by_an_error_either(events: EventPlace) -> None:
@@ -206,7 +207,7 @@ def test_what_a_function_sets_is_undone_before_the_next(events: EventPlace, what
     assert len(tells) == 2
     assert tells[0] == tells[1]
     assert tells[0].startswith('"$user", public ')
-    assert " archiver events 100% " in tells[0]
+    assert " archiver events 0 " in tells[0]
     assert events.sink == [numbers[0], numbers[2]]
     assert events.waiting() == ([(numbers[1],)] if raises else [])
     events.sql("DROP ROLE other")
@@ -215,11 +216,12 @@ def test_what_a_function_sets_is_undone_before_the_next(events: EventPlace, what
 def test_limits_hold_while_a_function_runs(events: EventPlace) -> None:
     events.define("tells", TELLS)
     events.put("tells", topic="a")
-    events.put("tells", topic="b", max_runtime="5 seconds")
-    events.put("tells", topic="c", max_runtime="5 hours")
+    events.put("tells", topic="b", own=True)
     events.work()
+    events.put("tells", topic="c")
+    events.work(longest_in_batch=timedelta(seconds=5))
     found = [tuple(row[0].split()[3:6]) for row in events.log("output")]
-    assert found == [("1min", "10s", "70s"), ("5s", "10s", "15s"), ("1min", "10s", "70s")]
+    assert found == [("1min", "10s", "70s"), ("4h", "10s", "14410s"), ("5s", "10s", "15s")]
 
 
 def test_the_stdout_of_the_process_is_as_it_was(events: EventPlace) -> None:
@@ -237,11 +239,12 @@ def test_a_function_that_never_ends_fails_and_the_next_runs(events: EventPlace) 
     events.define("hangs", f"{WRITES}\ntime.sleep(3600)")
     events.define("loops", f"{WRITES}\nwhile True:\n    pass")
     events.define("waits", f"{WRITES}\ndb.execute('SELECT pg_sleep(3600)')")
-    limit = {"max_runtime": "0.5 seconds"}
-    numbers = [events.put(name, topic=name, **limit) for name in ("hangs", "loops", "waits")]
-    own = events.put("hangs", topic="own", is_own=True, **limit)
+    numbers = [events.put(name, topic=name) for name in ("hangs", "loops", "waits")]
+    own = events.put("hangs", topic="own", own=True)
     done = events.put("writes", topic="last")
-    events.worker(AT_ONCE, Watchdog(timedelta(seconds=0.2))).run()
+    short = timedelta(seconds=0.5)
+    limits = replace(AT_ONCE, longest_in_batch=short, longest_alone=short)
+    events.worker(limits, Watchdog(timedelta(seconds=0.2))).run()
     assert sorted(events.sink) == [own, done]
     waiting = events.waiting("id, attempts, split_part(last_error, ':', 1)")
     assert waiting == [

@@ -12,9 +12,7 @@ for event in events:
 
 
 def define(events: EventPlace, body: str) -> None:
-    events.define("list", body, ", batch=True")
-    module = events.folder / "list.py"
-    module.write_text(module.read_text().replace("def list(event, db)", "def list(events, db)"))
+    events.define("list", body, ", batch=True", given="events")
 
 
 def test_a_function_gets_all_events_at_hand_in_their_order(events: EventPlace) -> None:

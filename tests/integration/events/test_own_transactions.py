@@ -7,12 +7,19 @@ import pytest
 from tests.support.event_place import WRITES, EventPlace
 
 CLOSED = "the function closed its connection, or left a statement running in it"
+SNAPSHOTS = """
+(held,), = db.execute(
+    "SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()"
+    " AND application_name LIKE 'archiver events%'"
+).fetchall()
+print(held)
+"""
 LEFT_OPEN = "the function left a transaction open, which was rolled back"
 
 
 def test_it_runs_in_autocommit_and_what_it_did_stays_though_it_fails(events: EventPlace) -> None:
     events.define("own", f"{WRITES}\nassert db.autocommit\nraise ValueError")
-    number = events.put("own", is_own=True)
+    number = events.put("own", own=True)
     events.work()
     assert events.sink == [number]
     assert events.waiting("id, attempts") == [(number, 1)]
@@ -33,34 +40,26 @@ def test_the_functions_of_the_seed_commit_as_they_stand(events: EventPlace) -> N
             DB.commit()
         """,
     )
-    events.put("copies", key={"id": 7}, is_own=True)
+    events.put("copies", key={"id": 7}, own=True)
     assert str(events.work()).startswith("events: 1 done; ")
     assert events.sql("SELECT data FROM test_sink") == [("test input",)]
 
 
 def test_its_topic_keeps_its_order_between_functions_of_both_kinds(events: EventPlace) -> None:
-    numbers = [events.put(topic="one", is_own=bool(number % 3)) for number in range(12)]
+    numbers = [events.put(topic="one", own=bool(number % 3)) for number in range(12)]
     events.work()
     assert events.sink == numbers
     assert events.waiting() == []
 
 
 def test_no_snapshot_is_held_while_it_runs_and_nobody_else_takes_it(events: EventPlace) -> None:
-    events.define(
-        "looks",
-        f"""
-        (held,), = db.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_xmin IS NOT NULL"
-                              " AND application_name LIKE 'archiver events%' AND pid <> pg_backend_pid()").fetchall()
-        print(held, db.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0])
-        {WRITES.strip().replace(chr(10), chr(10) + "        ")}
-        """,
-    )
-    number = events.put("looks", is_own=True)
+    events.define("looks", f"{SNAPSHOTS}{WRITES}")
+    number = events.put("looks", own=True)
     events.work()
-    assert events.log("output") == [("0 1\n",)]
+    assert events.log("output") == [("0\n",)]
     with events.server.connect(events.database) as other:
-        events.put("looks", is_own=True)
-        other.execute("SELECT pg_advisory_lock(4711, %s)", [number + 1])
+        events.put("looks", own=True)
+        other.execute("SELECT pg_advisory_lock(hashtextextended('archiver event ' || %s, 0))", [number + 1])
         events.work()
         assert events.sink == [number]
     events.work()
@@ -79,7 +78,7 @@ def test_no_snapshot_is_held_while_it_runs_and_nobody_else_takes_it(events: Even
 )
 def test_what_it_leaves_behind_fails_it_and_nothing_else(events: EventPlace, body: str, said: str) -> None:
     events.define("leaves", f"{WRITES}\n{body}")
-    number, other = events.put("leaves", topic="a", is_own=True), events.put("writes", topic="b", is_own=True)
+    number, other = events.put("leaves", topic="a", own=True), events.put("writes", topic="b", own=True)
     events.work()
     assert events.sink == [number, other]
     ((waiting, attempts, error),) = events.waiting("id, attempts, last_error")
@@ -91,14 +90,14 @@ def test_what_it_sets_is_undone_before_the_next(events: EventPlace) -> None:
     events.define(
         "sets", "db.execute('SET search_path = pg_temp')\ndb.execute('SET ROLE pg_monitor')\ndb.autocommit = False"
     )
-    events.put("sets", topic="a", is_own=True)
-    following = [events.put(topic="b", is_own=True), events.put(topic="c")]
+    events.put("sets", topic="a", own=True)
+    following = [events.put(topic="b", own=True), events.put(topic="c")]
     events.work()
     assert events.sink == following
 
 
 def test_after_its_last_attempt_it_is_dead(events: EventPlace) -> None:
     events.define("fails", "raise ValueError")
-    number = events.put("fails", is_own=True, max_attempts=1)
+    number = events.put("fails", own=True, max_attempts=1)
     events.work()
     assert events.dead("id") == [(number,)]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
+import subprocess
 import time
 from collections import defaultdict
-from itertools import count
 from typing import Any
 
 import pytest
 
 from tests.faults.chance import seeded
 from tests.support.concurrency import in_background, until
-from tests.support.event_place import AT_ONCE, WRITES, EventPlace
+from tests.support.event_place import WRITES, EventPlace
 
 
 def test_a_function_that_kills_its_worker_is_dead_after_three_and_others_run(events: EventPlace) -> None:
@@ -24,7 +23,7 @@ def test_a_function_that_kills_its_worker_is_dead_after_three_and_others_run(eve
     endings = [events.run()[0] for _ in range(4)]
     assert endings == [9, 9, 9, 0]
     assert sorted(events.sink) == [*before, *after]
-    assert events.dead() == [(bad, "its worker died 3 times with it")]
+    assert events.dead() == [(bad, "its worker died 3 times while it had this in hand")]
     assert events.waiting() == []
 
 
@@ -34,7 +33,7 @@ def test_what_was_in_the_hands_of_a_dead_worker_runs_alone(events: EventPlace) -
     bad = events.put("kills", topic="bad")
     numbers = [events.put("marks", topic=f"{number}") for number in range(3)]
     assert events.run()[0] == 9
-    events.sql("DELETE FROM q.events WHERE id = %s", bad)
+    events.sql("DELETE FROM archiver.events WHERE id = %s", bad)
     events.work()
     transactions = dict(events.log("event_id, output"))
     assert len({transactions[number] for number in numbers}) == 3
@@ -60,15 +59,15 @@ def test_a_worker_that_is_told_to_end_does_after_its_event(events: EventPlace) -
     events.define("slow", f"{WRITES}\nprint(time.sleep(0.3))")
     numbers = [events.put("slow", topic=f"{number}") for number in range(20)]
     with events.start() as process:
-        until(lambda: bool(events.sql("SELECT 1 FROM q.workers WHERE in_hand <> '{}'")))
+        until(lambda: bool(events.sql("SELECT 1 FROM archiver.workers WHERE in_hand <> '{}'")))
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "; it was told to end after " in out
+    assert "; it was told to end after " in log
     done = events.sink
     assert 1 <= len(done) < 20
     assert [row[0] for row in events.waiting("id, attempts")] == [number for number in numbers if number not in done]
-    assert events.sql("SELECT * FROM q.workers") == []
+    assert events.sql("SELECT * FROM archiver.workers") == []
 
 
 def test_a_function_that_goes_on_after_that_is_broken_off_without_an_attempt(events: EventPlace) -> None:
@@ -77,9 +76,9 @@ def test_a_function_that_goes_on_after_that_is_broken_off_without_an_attempt(eve
     with events.start() as process:
         until(lambda: bool(events.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%%'")))
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
+        _, log = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert out.startswith("events: none; it was told to end after ")
+    assert "events: none; it was told to end after " in log
     assert events.sink == []
     assert events.waiting("id, attempts, crashes") == [(number, 0, 0)]
 
@@ -88,80 +87,96 @@ def test_a_worker_ends_when_its_time_is_over(events: EventPlace) -> None:
     events.define("slow", f"{WRITES}\ntime.sleep(0.2)")
     for number in range(50):
         events.put("slow", topic=f"{number}")
-    result = events.work(AT_ONCE, max_seconds=0.5)
+    result = events.work(max_seconds=0.5)
     assert result.why == "its time is over"
     assert 1 <= len(events.sink) < 50
 
 
 def test_a_worker_that_lingers_finds_what_comes_and_then_ends(events: EventPlace) -> None:
-    with in_background(lambda: events.work(AT_ONCE, linger_seconds=1.0)) as working:
-        until(lambda: bool(events.sql("SELECT 1 FROM q.workers")))
+    with in_background(lambda: events.work(linger_seconds=1.0)) as working:
+        until(lambda: bool(events.sql("SELECT 1 FROM archiver.workers")))
         number = events.put()
         until(lambda: events.sink == [number])
         assert not working.done()
         assert working.result(30).why == "nothing is left"
 
 
-def test_a_worker_that_waits_is_woken_and_finds_what_becomes_due(events: EventPlace) -> None:
-    with events.start(waits=True) as process:
-        until(lambda: bool(events.sql("SELECT 1 FROM q.workers")))
-        first = events.put()
-        until(lambda: events.sink == [first])
-        events.sql(
-            "INSERT INTO q.events (function, available_at) VALUES ('writes', clock_timestamp() + interval '2 s')"
-        )
-        events.sql("NOTIFY q")
+def test_a_worker_that_waits_is_sent_for_and_finds_what_becomes_due(events: EventPlace) -> None:
+    events.sql("CREATE TABLE source (id int PRIMARY KEY)")
+    events.bind("writes")
+    events.sql(
+        "SELECT archiver.watch('source', 'writes 1', delay => '2 seconds'), archiver.watch_channel('/q', 'writes 1')"
+    )
+    with events.start("--linger", "0") as process:
+        until(lambda: bool(events.sql("SELECT 1 FROM archiver.workers")))
+        events.sql("SELECT archiver.send('/q')")
+        until(lambda: len(events.sink) == 1)
+        events.sql("INSERT INTO source VALUES (1)")
         until(lambda: len(events.sink) == 2)
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=30)
-    assert out.startswith("events: 2 done; it was told to end after ")
+        _, log = process.communicate(timeout=30)
+    assert "events: 2 done; it was told to end after " in log
 
 
 def test_two_workers_at_once_share_a_queue(events: EventPlace) -> None:
     numbers = [events.put(topic=f"{number % 20}") for number in range(400)]
-    workers = [events.start(lane=lane, lanes=2) for lane in range(2)]
+    workers = [events.start("--until-empty", "--lanes", "2", "--lane", f"{lane}") for lane in range(2)]
     for worker in workers:
         with worker:
-            assert worker.communicate(timeout=60)[0].startswith("events: ")
+            assert " done" in worker.communicate(timeout=60)[1]
     check(events, numbers)
+
+
+WORKERS = 4
+MODEL = """
+if event.payload["fails"] >= event.attempt:
+    raise ValueError
+db.execute("INSERT INTO sink (event_id, topic, data) VALUES (%s, %s, %s)", [event.id, event.topic, event.key["id"]])
+"""
 
 
 @pytest.mark.more
 def test_many_workers_that_are_killed_do_each_event_once_in_the_order_of_its_topic(events: EventPlace) -> None:
-    """What a function wrote and the event's end are one commit, so the sink tells who was lost or doubled."""
+    """Rows are written all the while, and some of these transactions are rolled back.
+
+    What a function wrote and the end of its event are one commit, so the sink tells what was lost or done twice.
+    """
     chance = seeded("killed workers")
-    events.define("writes", f"{WRITES}\nif event.key.get('fails', 0) >= event.attempt:\n    raise ValueError")
-    numbers: list[int] = []
-    lanes, running = 3, {}
-    started = count()
-
-    def start() -> None:
-        number = next(started)
-        running[number] = events.start(lane=number % lanes, lanes=lanes, linger_seconds=0.5)
-
-    for _ in range(4):
-        start()
-    deadline = time.monotonic() + 120
-    while len(numbers) < 3000 or events.waiting("count(*)") != [(0,)]:
-        assert time.monotonic() < deadline
-        if len(numbers) < 3000:
-            for _ in range(60):
-                fails = {"fails": 1} if chance.random() < 0.01 else {}
-                numbers.append(events.put(topic=f"{chance.randrange(40)}", key=fails))
-        for name, process in list(running.items()):
-            if chance.random() < 0.15 and len(numbers) < 3000:
-                os.kill(process.pid, signal.SIGKILL)
-            if process.poll() is not None:
+    events.define("model", MODEL)
+    events.sql("CREATE TABLE source (id bigserial PRIMARY KEY, topic int, fails int)")
+    events.sql("INSERT INTO archiver.jobs (job_name, action, function_name) VALUES ('model', 'function', 'model')")
+    events.sql("SELECT archiver.watch('source', 'model', topic => '.topic', payload_columns => '{fails}')")
+    running: list[subprocess.Popen[str]] = []
+    for _ in range(40):
+        while len(running) < WORKERS:
+            lane = ["--lanes", "3", "--lane", f"{len(running) % 3}"]
+            running.append(events.start("--until-empty", "--linger", "0.5", *lane))
+        for _ in range(25):
+            with events.user.transaction(force_rollback=chance.random() < 0.1):
+                rows = [(chance.randrange(40), int(chance.random() < 0.01)) for _ in range(chance.randint(1, 5))]
+                for row in rows:
+                    events.user.execute("INSERT INTO source (topic, fails) VALUES (%s, %s)", row)
+        time.sleep(0.2)
+        for process in list(running):
+            if chance.random() < 0.1 or process.poll() is not None:
+                process.kill()
                 process.communicate()
-                del running[name]
-                start()
+                running.remove(process)
         # A crash too many would make an innocent event dead.
-        events.sql("UPDATE q.events SET crashes = least(crashes, 1)")
-        time.sleep(0.1)
-    for process in running.values():
+        events.sql("UPDATE archiver.events SET crashes = least(crashes, 1)")
+    for process in running:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
-    check(events, numbers)
+        process.communicate(timeout=60)
+    until(lambda: events.work(linger_seconds=0.5).tally.all == 0 and events.left() == 0)
+    expected = [row[0] for row in events.sql("SELECT id FROM source ORDER BY id")]
+    found = events.sql("SELECT data::bigint, topic FROM sink ORDER BY position")
+    assert len(expected) > 1000
+    assert sorted(number for number, _ in found) == expected
+    assert events.dead() == []
+    by_topic: defaultdict[str, list[int]] = defaultdict(list)
+    for number, topic in found:
+        by_topic[topic].append(number)
+    assert [topic for topic, numbers in by_topic.items() if numbers != sorted(numbers)] == []
 
 
 def check(events: EventPlace, numbers: list[int]) -> None:

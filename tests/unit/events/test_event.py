@@ -12,7 +12,7 @@ from pg_archiver.events import Discard, Event, Snooze
 
 def test_an_event_has_what_a_test_does_not_care_to_say() -> None:
     event = Event(operation="UPDATE", table="app.input", key={"id": 7})
-    assert (event.key["id"], event.topic, event.attempt, event.merged, event.payload) == (7, "", 1, 0, None)
+    assert (event.key["id"], event.topic, event.attempt, event.merged, event.payload) == (7, "", 1, 1, None)
     assert event.queued_at.tzinfo
     with pytest.raises(FrozenInstanceError):
         event.id = 2  # type: ignore[misc]

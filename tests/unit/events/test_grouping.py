@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.events.grouping import Group, cut_batch, group_events
+from pg_archiver.events.grouping import Group, group_events
+from pg_archiver.ledger.event_queue import ClaimedEvent
+from tests.support.claimed_events import claimed
 
 LISTS = {"list", "other list"}
 
 
-@dataclass(frozen=True)
-class Queued:
-    """An event of the queue, as these tests need it."""
-
-    id: int
-    function: str = "one"
-    topic: str = ""
-    is_ordered: bool = True
-    is_own: bool = False
-    crashes: int = 0
-    config: dict[str, Any] = field(default_factory=dict)
-    operation: str = "INSERT"
-    table: str | None = None
-    channel: str | None = None
-    key: dict[str, Any] = field(default_factory=dict)
-    old_key: dict[str, Any] | None = None
-    payload: Any = None
-    truncated: bool = False
-    queued_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    attempts: int = 0
-    merged: int = 0
-    max_attempts: int = 10
-    max_runtime: timedelta = timedelta()
+def queued(number: int, function: str = "one", topic: str | None = "a") -> ClaimedEvent:
+    """An event of a topic of one letter, or of none."""
+    return claimed(id=number, function_name=function, topic_hash=None if topic is None else ord(topic))
 
 
 def grouped(*events: tuple[str, str]) -> list[tuple[str, list[int]]]:
     """The calls for events of these functions and topics, numbered from 0."""
-    queued = [Queued(number, function, topic) for number, (function, topic) in enumerate(events)]
-    return [
-        (group.function, [event.id for event in group.events]) for group in group_events(queued, LISTS.__contains__)
-    ]
+    found = group_events(
+        [queued(number, function, topic) for number, (function, topic) in enumerate(events)], LISTS.__contains__
+    )
+    return [(group.function, [event.id for event in group.events]) for group in found]
 
 
 def test_a_function_of_single_events_is_called_for_each_in_their_order() -> None:
@@ -56,7 +34,7 @@ def test_a_function_of_lists_gets_what_is_at_hand() -> None:
 
 
 def test_functions_that_take_turns_over_topics_of_their_own_get_lists_too() -> None:
-    events = [("list" if number % 2 else "other list", f"{number}") for number in range(6)]
+    events = [("list" if number % 2 else "other list", chr(65 + number)) for number in range(6)]
     assert grouped(*events) == [("other list", [0, 2, 4]), ("list", [1, 3, 5])]
 
 
@@ -70,7 +48,7 @@ def test_an_event_passes_none_of_its_topic() -> None:
 
 
 def test_without_an_order_a_topic_divides_no_list() -> None:
-    events = [Queued(number, "list" if number % 2 else "other list", is_ordered=False) for number in range(4)]
+    events = [queued(number, "list" if number % 2 else "other list", None) for number in range(4)]
     groups = group_events(events, LISTS.__contains__)
     assert [[event.id for event in group.events] for group in groups] == [[0, 2], [1, 3]]
 
@@ -91,19 +69,9 @@ def test_every_event_is_called_once_and_topics_keep_their_order(events: list[tup
         assert len(numbers) == 1 or function in LISTS
 
 
-def test_an_event_that_commits_by_itself_or_that_a_worker_died_of_is_alone() -> None:
-    plain = [Queued(number) for number in range(3)]
-    for alone in (Queued(7, is_own=True), Queued(7, crashes=1)):
-        assert cut_batch([*plain, alone, *plain]) == plain
-        assert cut_batch([alone, *plain]) == [alone]
-        assert cut_batch([alone, alone]) == [alone]
-    assert cut_batch([]) == []
-    assert cut_batch(plain) == plain
-
-
 def test_a_list_can_be_divided_and_topics_taken_out() -> None:
-    first, second = Queued(1, topic="a"), Queued(2, topic="b")
-    unordered = Queued(3, topic="a", is_ordered=False)
-    group = Group("list", (first, second, unordered))
-    assert [one.events for one in group.split()] == [(first,), (second,), (unordered,)]
-    assert group.without({"a"}).events == (second, unordered)
+    first, second, loose = queued(1), queued(2, topic="b"), queued(3, topic=None)
+    group = Group("list", (first, second, loose))
+    assert [one.events for one in group.split()] == [(first,), (second,), (loose,)]
+    assert group.topics == {ord("a"), ord("b")}
+    assert group.without({ord("a")}).events == (second, loose)

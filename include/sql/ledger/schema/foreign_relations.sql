@@ -17,7 +17,16 @@ JOIN (
     ('jobs', ARRAY['job_id', 'job_name', 'source', 'action', 'config', 'schedule_interval', 'owner', 'next_start']),
     ('job_state', ARRAY['job_id', 'database_name', 'definition', 'state', 'next_start', 'last_folded']),
     ('job_changes', ARRAY['id', 'job_id', 'who', 'old', 'new']),
-    ('policy_owners', ARRAY['role', 'database_name'])
+    ('policy_owners', ARRAY['role', 'database_name']),
+    ('bindings', ARRAY['binding_id', 'job_id', 'source', 'channel', 'topic', 'key_columns', 'removed_at']),
+    ('capture', ARRAY['enabled', 'notify']),
+    ('incoming_events', ARRAY['id', 'binding_id', 'operation', 'key', 'payload']),
+    ('events', ARRAY['id', 'turn', 'available_at', 'topic_hash', 'binding_id', 'attempts', 'crashes', 'key']),
+    ('dead_events', ARRAY['id', 'binding_id', 'key', 'died_at', 'reason']),
+    ('blocked_topics', ARRAY['topic_hash', 'event_id', 'until']),
+    ('workers', ARRAY['worker_id', 'pid', 'lane', 'in_hand']),
+    ('event_log', ARRAY['event_id', 'binding_id', 'attempt', 'started_at', 'succeeded']),
+    ('intake', ARRAY['settled', 'reached', 'horizon'])
 ) AS expected (name, columns) ON expected.name = class.relname
 WHERE
     space.nspname = 'archiver'

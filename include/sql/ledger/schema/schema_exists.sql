@@ -11,7 +11,8 @@ SELECT
     coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version,
     coalesce(bool_or(class.relname = 'job_runs'), false) AS job_runs,
     coalesce(bool_or(class.relname = 'jobs'), false) AS jobs,
-    coalesce(bool_or(class.relname = 'job_state'), false) AS job_state
+    coalesce(bool_or(class.relname = 'job_state'), false) AS job_state,
+    coalesce(bool_or(class.relname = 'events'), false) AS events
 FROM pg_catalog.pg_class AS class
 JOIN pg_catalog.pg_namespace AS space ON space.oid = class.relnamespace
 WHERE space.nspname = 'archiver' AND class.relkind = 'r'

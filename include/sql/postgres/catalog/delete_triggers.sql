@@ -15,5 +15,6 @@ WHERE
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_constraint AS key_ WHERE key_.oid = trigger.tgconstraint AND key_.contype = 'f'
     )
+    AND {postgres/catalog/fragments/notes_no_events}
 GROUP BY trigger.tgname
 ORDER BY trigger.tgname

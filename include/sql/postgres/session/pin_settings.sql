@@ -3,7 +3,8 @@
 -- any of it; so names may mean anything, and every one here is qualified. row_security = off makes the server refuse to
 -- hide rows instead of hiding them. Each statement of a delete batch has to see what was committed before it, whatever
 -- isolation the database prefers. A session that is not to write is refused it by the server, whoever asks, a
--- superuser as well. The ledger's triggers ask for archiver.ledger_version.
+-- superuser as well. The ledger's triggers ask for archiver.ledger_version, and those of watched tables for
+-- archiver.events: what this program deletes, brings back or moves is no change that somebody made.
 SELECT
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false) AS search_path,
     pg_catalog.set_config('lock_timeout', %(lock_timeout)s, false) AS lock_timeout,
@@ -32,4 +33,5 @@ SELECT
     pg_catalog.set_config('array_nulls', 'on', false) AS array_nulls,
     pg_catalog.set_config('quote_all_identifiers', 'off', false) AS quote_all_identifiers,
     pg_catalog.set_config('synchronize_seqscans', 'off', false) AS synchronize_seqscans,
+    pg_catalog.set_config('archiver.events', 'off', false) AS events,
     pg_catalog.set_config('archiver.ledger_version', %(ledger_version)s, false) AS ledger_version

@@ -1,0 +1,1 @@
+SELECT archiver.end_worker(%(worker_id)s) AS found

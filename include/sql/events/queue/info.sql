@@ -1,0 +1,1 @@
+SELECT * FROM archiver.info(%(id)s)

@@ -1,0 +1,1 @@
+SELECT archiver.join_worker(%(worker_id)s)

@@ -1,0 +1,1 @@
+SELECT died, dead FROM archiver.recover_workers()

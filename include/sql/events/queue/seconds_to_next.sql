@@ -1,0 +1,1 @@
+SELECT archiver.seconds_to_next_event() AS seconds

@@ -1,0 +1,1 @@
+"""What the triggers of watched tables note, who may watch what, and channels."""
