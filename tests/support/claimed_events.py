@@ -10,7 +10,6 @@ from pg_archiver.ledger.event_queue import ClaimedEvent
 
 _PLAIN = ClaimedEvent(
     id=1,
-    last_id=1,
     merged_ids=(),
     topic="",
     topic_hash=None,
@@ -18,10 +17,10 @@ _PLAIN = ClaimedEvent(
     alone=False,
     own_transaction=False,
     binding_id=1,
-    job_id=1000,
     job_name="job",
     function_name="writes",
     config="{}",
+    max_runtime=None,
     source="app.input",
     channel=None,
     operation="INSERT",

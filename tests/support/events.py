@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from pg_archiver.events.queue import ClaimOrder, EventRun
-from pg_archiver.ledger.event_queue import EventQueue, EventUpkeep, StoredEvent
-from pg_archiver.ledger.event_workers import WorkerNotes
+from pg_archiver.ledger.event_queue import ClaimedEvent, EventQueue, LaneScan, Run
+from pg_archiver.ledger.event_upkeep import EventUpkeep
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.postgres.functions_session import FunctionsSession
 from pg_archiver.postgres.notices_session import NoticesSession
@@ -34,33 +34,43 @@ CHANNEL = "/q"
 
 @dataclass
 class Lane:
-    """One worker's two sessions, and the queue and the notes by them."""
+    """One worker's two sessions, and the queue by each of them."""
 
     functions: FunctionsSession
-    queue: EventQueue
-    notes: WorkerNotes
+    own: NoticesSession
     name: str
 
-    def claim(self, most: int = 60, after: StoredEvent | None = None, **order: Any) -> list[StoredEvent]:
-        """A claim of the one lane, or another, in the transaction that is open."""
-        wanted = {"lane": 0, "lanes": 1, "functions": ["copy"], **order}
-        return list(self.queue.claim(ClaimOrder(most=most, after=after, **wanted)))
+    @property
+    def queue(self) -> EventQueue:
+        return EventQueue(self.functions)
 
-    def complete(self, *events: StoredEvent, message: str | None = None) -> None:
-        self.functions.run_together([self.queue.complete([make_run(event, message) for event in events])])
+    @property
+    def notes(self) -> EventQueue:
+        return EventQueue(self.own)
 
-    def fail(self, event: StoredEvent, message: str = "it failed") -> None:
-        self.functions.run_together([self.queue.fail(make_run(event, message))])
+    def claim(self, most: int = 60, scan: LaneScan | None = None, **order: Any) -> list[ClaimedEvent]:
+        """A claim of the one lane, or another, in the transaction that is open, to the first events or the end."""
+        scan = scan or LaneScan(**{"lane": 0, "lanes": 1, "functions": ["copy"], **order})
+        claim = self.queue.claim(scan, most)
+        while not claim.events and not claim.is_end:
+            claim = self.queue.claim(scan, most)
+        return list(claim.events)
 
-    def put_off(self, event: StoredEvent, seconds: float) -> None:
-        self.functions.run_together([self.queue.put_off(event, timedelta(seconds=seconds))])
+    def complete(self, *events: ClaimedEvent, message: str | None = None) -> None:
+        self.queue.complete([make_run(event, message) for event in events], self.name)
 
-    def look(self, most: int = 60, **order: Any) -> list[StoredEvent]:
+    def fail(self, event: ClaimedEvent, message: str = "it failed") -> str:
+        return self.queue.fail(make_run(event, message), self.name)
+
+    def put_off(self, event: ClaimedEvent, seconds: float) -> None:
+        self.queue.put_off(event, seconds)
+
+    def look(self, most: int = 60, **order: Any) -> list[ClaimedEvent]:
         """What a claim would get."""
         with self.functions.batch():
             return self.claim(most, **order)
 
-    def work_off(self, most: int = 60) -> list[StoredEvent]:
+    def work_off(self, most: int = 60) -> list[ClaimedEvent]:
         """Claims and completes once."""
         with self.functions.batch():
             found = self.claim(most)
@@ -134,7 +144,7 @@ class Events:
     def take_in(self) -> int:
         """Takes all in; what has waited long enough may run."""
         taken = 0
-        while batch := self.upkeep.take_in():
+        while batch := self.lane.notes.take_in():
             taken += batch
         return taken
 
@@ -159,7 +169,7 @@ def open_lane(place: Place, name: str = "the test") -> Generator[Lane]:
     """The sessions of a worker of the place's role."""
     connected = FunctionsSession.connect(place.connect, place.database, "archiver events")
     with connected as functions, NoticesSession.connect(place.connect, place.database, "archiver notes") as own:
-        yield Lane(functions, EventQueue(functions, name), WorkerNotes(functions, own, name), name)
+        yield Lane(functions, own, name)
 
 
 def watch(place: Place, table: str, job: str | int = "copy", **settings: Any) -> int:
@@ -169,10 +179,10 @@ def watch(place: Place, table: str, job: str | int = "copy", **settings: Any) ->
     return int(binding)
 
 
-def make_run(event: StoredEvent, message: str | None = None) -> EventRun:
-    return EventRun(event, datetime.now(UTC), 0.0015, "it printed", message)
+def make_run(event: ClaimedEvent, message: str | None = None) -> Run:
+    return Run(event, datetime.now(UTC), 1.5, message, "it printed")
 
 
-def numbers(events: Sequence[StoredEvent]) -> list[int]:
+def numbers(events: Sequence[ClaimedEvent]) -> list[int]:
     """The numbers of messages that were sent."""
-    return [event.payload["n"] for event in events]
+    return [json.loads(event.payload or "{}")["n"] for event in events]

@@ -125,7 +125,6 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     "partitions/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
     # A view that has their columns.
     "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
-    "postgres/listen/listen_on": {"channel": "archiver_events"},
     "postgres/functions/set": {"setting": "statement_timeout", "value": Literal("1s")},
     "maintenance/inspect/measured": {"function": TableName("public", "pgstattuple_approx")},
     "maintenance/inspect/free_space": {"function": TableName("public", "pg_freespace")},
@@ -263,7 +262,6 @@ PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "ledger/jobs/mirror": {"jobs": "[]"},
     "postgres/functions/transaction_status": {"name": "3"},
-    "postgres/functions/transaction_status": {"name": "5"},
     "purge/delete_listed": PLACES,
     "purge/delete_oldest": {**PLACES, "state": "1259"},
     "purge/list_oldest": PLACES,

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_CRASHES = 10.0
 # New events come in so often while there are others; each time nothing is left besides.
 _SECONDS_BETWEEN_INTAKES = 0.1
+# What comes back to the front of a queue in which there is always more is found after so long.
+_SECONDS_BETWEEN_FRONTS = 1.0
 # How much the last batch counts in the time that an event takes.
 _WEIGHT = 0.3
 
@@ -73,6 +75,7 @@ class Shift:
             LaneScan((limits.lane + step) % limits.lanes, limits.lanes, names) for step in range(limits.lanes)
         ]
         self._is_at_front = True
+        self._began_at_front = time.monotonic()
         self._looked = self._taken_in = float("-inf")
         self._singly = 0
         self._seconds_of_one = COMMIT_SECONDS / MOST_CLAIMED
@@ -173,6 +176,8 @@ class Shift:
     def _claim(self) -> tuple[LaneScan, Sequence[ClaimedEvent]]:
         """Lock the next events of this lane, or of the next one that has any; None from the front on is the end."""
         most = 1 if self._singly else min(MOST_CLAIMED, max(1, round(COMMIT_SECONDS / self._seconds_of_one)))
+        if time.monotonic() - self._began_at_front > _SECONDS_BETWEEN_FRONTS:
+            self._begin_at_front()
         while True:
             for scan in self._scans:
                 claim = self._queue.claim(scan, most)
@@ -183,9 +188,13 @@ class Shift:
                     return scan, claim.events
             if self._is_at_front:
                 return self._scans[0], ()
-            for scan in self._scans:
-                scan.begin_at_front()
-            self._is_at_front = True
+            self._begin_at_front()
+
+    def _begin_at_front(self) -> None:
+        for scan in self._scans:
+            scan.begin_at_front()
+        self._is_at_front = True
+        self._began_at_front = time.monotonic()
 
     def _note_pace(self, events: int, seconds: float) -> None:
         """Note how many events the next claim should ask for."""
@@ -204,8 +213,7 @@ class Shift:
 
     def _take_apart(self, events: Sequence[ClaimedEvent], refused: CommitRefusedError) -> None:
         """Let each event of a batch whose commit is refused be a batch of its own; one that is has failed."""
-        for scan in self._scans:
-            scan.begin_at_front()
+        self._begin_at_front()
         if len(events) > 1:
             self._singly = len(events) + 1
             log.info("a batch of %d events could not be committed (%s); each is tried alone", len(events), refused.told)

@@ -129,6 +129,8 @@ class Worker:
             notes.listen(_CHANNEL)
             host = socket.gethostname()
             number = EventQueue(session).begin_worker(host, self._connections.airflow_run_id, self._limits.lane)
+            # A function may give up all locks of its own session.
+            EventQueue(notes).join_worker(number)
             shift = Shift(
                 session,
                 notes,

@@ -1,4 +1,4 @@
-"""What becomes of a watched table later: columns that go, get other names or types, partitions that come; and of triggers.
+"""What becomes of a watched table later: columns that go, get other names or types, partitions that come; and triggers.
 
 No writer fails, neither a new session nor one that wrote before.
 """
@@ -156,7 +156,7 @@ def test_the_function_is_written_anew_under_load_and_no_writer_fails_or_loses_an
         thread.join()
     assert failed == []
     assert min(written) > 0
-    noted = [key["id"] for key in orders.keys()]
+    noted = [key["id"] for (key,) in orders.noted("key")]
     assert sorted(noted) == sorted(
         number * 100_000 + count for number, total in enumerate(written) for count in range(total)
     )
