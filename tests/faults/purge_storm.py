@@ -58,7 +58,9 @@ class PurgeStorm:
         stream = Stream(self.operations)
         works = [Writer(table, stream, number, self.name).work for number in range(1, WRITERS + 1)]
         works += [partial(self._purge_on, table, stream, number) for number in range(PURGERS)]
-        works += [partial(rewrite, table, stream, self.name, self.events), partial(self._cut, table, stream)]
+        works.append(partial(self._cut, table, stream))
+        if self.shape != "partitioned":
+            works.append(partial(rewrite, table, stream, self.name, self.events))
         with ThreadPoolExecutor(max_workers=len(works)) as pool:
             running = [pool.submit(work) for work in works]
             wait(running)
