@@ -32,7 +32,8 @@ minutes late. Unpause it and `sweep`. It is paused when it is new.
 A job that failed is tried again by its own schedule and `retry_period`; clearing its task is not needed.
 
 ### By hand
-Name `jobs` and set `run_now` to start them now. `dry_run` checks every chosen job and starts nothing.
+Name `jobs` and set `run_now` to start them now. `dry_run` checks every chosen job and starts nothing. `adopt` says why
+their databases act for their archives from now on, where others did.
 
 ### How to stop it
 Set Variable `{jobs_paused_variable(instance.conn_id)}` to `true`: nothing starts any more, running jobs end. One job

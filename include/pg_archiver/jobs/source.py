@@ -86,6 +86,7 @@ class Claim:
         claimed_by: the run that took it, as `plan_jobs` was told. Nobody else runs it.
         action: what it does.
         keep_days: the N that the form of the run asks for; None for the job's own.
+        adopt: why the database acts for its archive from now on, as the form says; None where it says nothing.
     """
 
     source_database: str
@@ -97,6 +98,7 @@ class Claim:
     claimed_by: str
     action: str = "call"
     keep_days: int | None = None
+    adopt: str | None = None
 
     @property
     def key(self) -> JobKey:
