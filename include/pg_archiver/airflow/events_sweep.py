@@ -88,14 +88,14 @@ def _describe(client: Client, trouble: Trouble) -> str:
     if trouble.is_suspended:
         parts.append(
             f"more than max_waiting = {trouble.max_waiting} events waited, so it notes nothing more. What waits is "
-            f"worked off. Fix: find out why, then set suspended_at of that row of archiver.bindings to NULL; changes until "
-            "then make no events"
+            f"worked off. Fix: find out why, then set suspended_at of that row of archiver.bindings to NULL; changes "
+            "until then make no events"
         )
     if trouble.dead:
         parts.append(
-            f"{say_count(trouble.dead, 'dead event')}, which nobody tries again. Fix: see reason in archiver.dead_events "
-            f"of database {client.database}, correct the function, then run {events_dag_id(client.name)} with "
-            "retry_dead, or delete the rows"
+            f"{say_count(trouble.dead, 'dead event')}, which nobody tries again. Fix: see reason in "
+            f"archiver.dead_events of database {client.database}, correct the function, then run "
+            f"{events_dag_id(client.name)} with retry_dead, or delete the rows"
         )
     return f"{told}: {'. '.join(parts)}"
 

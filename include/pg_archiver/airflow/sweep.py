@@ -1,4 +1,4 @@
-"""What the tasks of the DAG `sweep` do: look into every database that has jobs or events, and say what needs a person."""
+"""What the tasks of the DAG `sweep` do: look into every database with jobs or events, and say what needs a person."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ So whoever plans, and however often, a fire is one event. It takes no slot of th
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from pg_archiver.errors import PolicyError
 from pg_archiver.jobs.timing import plan_after_fire
@@ -49,13 +50,18 @@ def _read_job(table: JobsTable, due: DueFunction) -> Job | None:
 
 def _fire(schedule: EventSchedule, job: Job, due: DueFunction, dag_id: str, run_id: str) -> str:
     next_start = plan_after_fire(job, due.now)
-    if job.only_if_idle and due.caused_by != "manual":
-        # The period that ends now is taken to be as long as the next one.
-        following = job.timing.next_slot(due.due) or plan_after_fire(job, due.due) or due.due
-        if schedule.ran_since(due.job_id, due.due - (following - due.due)):
-            schedule.skip(due, next_start, "its last start by the clock was left out: an event ran it")
-            return "an event runs it already, so its start by the clock was left out"
+    asks = job.only_if_idle and due.caused_by != "manual"
+    if asks and schedule.ran_since(due.job_id, due.due - _find_period(job, due.due)):
+        schedule.skip(due, next_start, "its last start by the clock was left out: an event ran it")
+        return "an event runs it already, so its start by the clock was left out"
     if schedule.fire(due, next_start, dag_id, run_id) is None:
         schedule.skip(due, next_start, "its last start by the clock was left out: its events are off")
         return "its events are switched off, so its start by the clock was left out"
     return "its event is in the queue"
+
+
+def _find_period(job: Job, due: datetime) -> timedelta:
+    """Return how long it is from one start to the next: that of the next two, since a schedule may have any."""
+    first = plan_after_fire(job, due)
+    second = plan_after_fire(job, first) if first else None
+    return second - first if first and second else timedelta(0)

@@ -199,8 +199,8 @@ async def wait_for_due(
             async with _connect(read_arguments, database) as connection:
                 queue = _Queue(connection)
                 while True:
-                    look = await _look(connection, jobs.told)
                     look_at_events = await queue.look(sent_for=sent_for)
+                    look = await _look(connection, jobs.told)
                     now = time.monotonic()
                     if trouble.end():
                         jobs.note_change()

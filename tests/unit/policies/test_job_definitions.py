@@ -140,7 +140,7 @@ def test_the_order_of_a_configuration_and_the_zone_of_an_instant_do_not_matter()
         ({"proc_schema": None, "proc_name": None}, ["the action is call, but no procedure is given"]),
         ({"initial_start": datetime(1900, 1, 1, tzinfo=UTC)}, ["initial_start: ", "1970 to 2999"]),
         ({"action": "archive"}, ["the action is archive, and a procedure is given. Set the action to call"]),
-        ({"action": "function"}, ["the action is function, but no function is given. Name it"]),
+        ({"action": "function"}, ["the action is function, and a procedure is given. Set the action to call"]),
         ({"job_name": "a\nb"}, ["job_name: ", "control character"]),
     ],
 )

@@ -15,7 +15,7 @@ made AS (
 ),
 noted AS (
     INSERT INTO archiver.incoming_events (binding_id, operation, key, payload)
-    SELECT bound.binding_id, 'C', '{}', jsonb_build_object('due_at', %(due)s::timestamptz)
+    SELECT bound.binding_id, 'C', jsonb_build_object(), jsonb_build_object('due_at', %(due)s::timestamptz)
     FROM (SELECT binding_id FROM here WHERE notes UNION ALL SELECT binding_id FROM made) AS bound
     WHERE EXISTS (SELECT FROM archiver.capture WHERE enabled)
     RETURNING id, queued_at
