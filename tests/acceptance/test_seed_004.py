@@ -221,7 +221,7 @@ def test_what_fails_is_dead_after_its_attempts_and_comes_back_by_the_form(watchi
     error = watching.api.task_error("sweep", run, "report")
     assert f"client {WATCHED}, binding {binding} (public.test_failing, job fails): 1 dead event" in error
     assert "which nobody tries again" in error
-    assert "8841" not in error
+    assert CONTENT not in error
 
     watching.sql("DELETE FROM test_switch")
     run, state = watching.run(retry_dead=True, bindings=[binding])
@@ -229,7 +229,7 @@ def test_what_fails_is_dead_after_its_attempts_and_comes_back_by_the_form(watchi
     watching.until_sink("at last 1", like="at last%")
     assert watching.sql(dead) == []
     watching.api.pause("sweep")
-    assert "8841" not in watching.told()
+    assert CONTENT not in watching.told()
 
 
 def test_what_happens_while_the_scheduler_is_dead_runs_once_when_it_is_back(watching: Watching) -> None:

@@ -183,6 +183,7 @@ class ClientEvents:
             "ended": {str(ending): count for ending, count in result.tally.endings.items()},
             "dead": result.tally.dead,
             "seconds": round(result.seconds, 1),
+            "why": result.why,
         }
 
     def _connect(self, limits: WorkLimits) -> WorkConnections:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.errors import SettingError
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.policies.yaml_file import Client, Policies, load
+from tests.support.concurrency import in_background, until
 from tests.support.place import Place
 
 pytestmark = pytest.mark.more
@@ -176,6 +179,25 @@ def test_what_is_paused_starts_nothing(watched: Watched, monkeypatch: pytest.Mon
     assert watched.run().survey() == []
     assert watched.run().work(lane=0, lanes=2) == {}
     assert watched.sink() == []
+
+
+def test_a_worker_that_airflow_asks_to_end_ends_although_it_lingers(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.watch()
+    watched.insert(1)
+    watched.run().survey()
+    assert watched.client.events
+    lingers = watched.client.events.model_copy(update={"linger": 300.0})
+    lingering = replace(watched, client=replace(watched.client, events=lingers))
+
+    def stop_it() -> None:
+        until(lambda: watched.sink() == [(1, "INSERT")])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with in_background(stop_it):
+        ended = lingering.run().work(lane=0, lanes=2)
+    assert (ended["ended"], ended["why"]) == ({"done": 1}, "it was told to end")
 
 
 def test_the_sweep_wakes_for_what_waits_and_is_red_for_what_overflows(watched: Watched) -> None:

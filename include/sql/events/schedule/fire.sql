@@ -44,7 +44,7 @@ recorded AS (
     SELECT
         job.job_id, current_database(), clock_timestamp(), current_database(), job.job_name, job.source, job.action,
         job.function_name, %(caused_by)s, noted.queued_at, noted.queued_at, true,
-        'event ' || noted.id || ' is in the queue; archiver.event_log says how it ended', pg_backend_pid(),
+        'event ' || noted.id || ' is in the queue, and archiver.event_log says how it ended', pg_backend_pid(),
         %(dag_id)s, %(run_id)s
     FROM noted
     JOIN archiver.jobs AS job ON job.job_id = %(job_id)s
