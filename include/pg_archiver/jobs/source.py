@@ -35,6 +35,7 @@ class JobConnections:
         open_bucket: returns the bucket of a table.
         find_stop: returns why rows of a table may not go now, by what people have set meanwhile; None if they may.
             What it raises keeps them.
+        say_why_no_function: returns why no function of this name can run, None if it can.
     """
 
     open_archiver: Callable[[str], AbstractContextManager[Session]]
@@ -42,6 +43,7 @@ class JobConnections:
     open_table: Callable[[TableJob, str], AbstractContextManager[Session]]
     open_bucket: Callable[[TablePolicy], Bucket]
     find_stop: Callable[[TableJob], str | None]
+    say_why_no_function: Callable[[str], str | None] = lambda _name: None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class JobsSource:
     def reads_rows(self) -> bool:
         """Whether rows that people write into this database count, not only the jobs of the file."""
         return self.database in self.instance.own_jobs or self.database == self.instance.settings.database
+
+    @property
+    def has_events(self) -> bool:
+        """Whether somebody works on the events of this database, so that its jobs may run functions."""
+        return self.database in self.instance.event_databases
 
     @property
     def policy_table(self) -> TableName | None:
