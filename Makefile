@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test tests test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim bench-jobs env env-demo
+.PHONY: demo ui test tests test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim bench-jobs bench-events env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -59,6 +59,10 @@ bench-reclaim: $(VENV)/installed
 bench-jobs: $(VENV)/installed
 	$(RUN) -m bench.jobs
 	$(RUN) -m bench.policy_rows
+
+# Half an hour. SCALE=small: a tenth of the events, some minutes; nothing is written to the docs.
+bench-events: $(VENV)/installed
+	$(RUN) -m bench.events
 
 format: $(VENV)/installed
 	$(VENV)/bin/ruff check --fix .

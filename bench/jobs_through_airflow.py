@@ -31,7 +31,7 @@ STEP_SECONDS = 60.0
 PATIENCE_SECONDS_A_JOB = 5.0
 TIMEOUT_SECONDS = 600.0
 _LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
-_BUNDLES = [
+BUNDLES = [
     {"name": "dags-folder", "classpath": _LOCAL, "kwargs": {}},
     {"name": "bench", "classpath": _LOCAL, "kwargs": {"path": str(PROJECT_ROOT / "bench" / "dags")}},
 ]
@@ -124,7 +124,7 @@ def started(place: Place, databases: JobDatabases) -> Iterator[JobsInAirflow]:
         **project_environment(place.postgres, place.s3, place.s3_url, policies),
         **INTERVALS,
         f"AIRFLOW_CONN_{PROCEDURES_CONNECTION.upper()}": json.dumps(databases.connection(procedures=True)),
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(_BUNDLES),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
         "BENCH_POOL": POOL,
     }
     airflow = Airflow(place.folder / "airflow", PROJECT_ROOT, place.metadata, environment)

@@ -15,6 +15,7 @@
     │   ├── MaintenanceRefused
     │   ├── JobRefused
     │   ├── FunctionRefused
+    │   ├── ChannelRefused           a source of messages
     │   ├── StorageRefused           S3
     │   ├── OwnedElsewhere
     │   ├── CheckFailed              what was read back
@@ -24,6 +25,7 @@
     └── Interrupted                  time may help; every step may be run again, so Airflow retries it
         ├── DatabaseInterrupted
         │   └── LockWait
+        ├── ChannelInterrupted
         ├── StorageInterrupted
         ├── KeyTaken
         ├── Busy
@@ -112,6 +114,10 @@ class FunctionRefused(Refused):
     """A function of the folder of functions cannot be registered or found, so its events wait."""
 
 
+class ChannelRefused(Refused):
+    """The source of a channel's messages refuses the login or the request, or is something else."""
+
+
 class StorageRefused(Refused):
     """S3 refuses the bucket, the key or the credentials."""
 
@@ -146,6 +152,10 @@ class DatabaseInterrupted(Interrupted):
 
 class LockWait(DatabaseInterrupted):
     """Another session held a lock on the table for longer than the limit."""
+
+
+class ChannelInterrupted(Interrupted):
+    """The source of a channel's messages could not be reached, or is not able to answer now."""
 
 
 class StorageInterrupted(Interrupted):

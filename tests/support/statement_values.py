@@ -259,7 +259,10 @@ VALUES: Mapping[str, object] = {
 }
 PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last": hours_ago(1)}
 # Where a value of the same name is another one.
+RECEIVED = {"source": "etcd 1 /q/", "channel": "/q", "hashes": [b"x" * 32], "revisions": [1]}
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
+    "events/received/forget": RECEIVED,
+    "events/received/receive": {**RECEIVED, "keys": [b"/q/a"], "contents": [b"1"]},
     "ledger/jobs/mirror": {"jobs": "[]"},
     "postgres/functions/transaction_status": {"name": "3"},
     "purge/delete_listed": PLACES,

@@ -23,7 +23,8 @@ class Event(Generic[KeyT]):
         operation: what happened: a row came, changed or went, a table was emptied, a message was sent to a channel, or
             the schedule of the function's job was due.
         table: the table, as `schema.table`; None for a message and a schedule.
-        key: the values of the key columns; an instance of the function's `model` if it names one. A message has none.
+        key: the values of the key columns; an instance of the function's `model` if it names one. A message has none,
+            unless it comes from etcd: then `key` is its name there.
         old_key: what the key was before an update that changed it; None if it did not.
         payload: the columns that the binding names, or the message; None if there are none.
         truncated: whether the payload was too large to be queued, and is left out.

@@ -57,3 +57,8 @@ def events_at_work_lock() -> str:
     `sql/events/migrations/0004_capture.sql` knows it too.
     """
     return "archiver events at work"
+
+
+def channel_lock(channel: str) -> str:
+    """Return the name of the lock that whoever reads messages from outside for this channel holds."""
+    return f"archiver events channel {channel}"

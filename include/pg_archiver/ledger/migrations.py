@@ -29,6 +29,7 @@ _OF_EVENTS = (
     "workers",
     "event_log",
     "intake",
+    "received_messages",
 )
 
 

@@ -1,0 +1,1 @@
+"""Channels that are fed from a real etcd."""
