@@ -40,6 +40,8 @@ told = [event.id, event.topic, event.attempt]
 db.execute("INSERT INTO sink (event_id, topic, attempt) VALUES (%s, %s, %s)", told)
 """
 AT_ONCE = WorkLimits(linger_seconds=0.0)
+# So that on a busy machine, too, all that is claimed is in one batch.
+LONG_BATCH_SECONDS = 30.0
 _PUT = """
     INSERT INTO archiver.events (
         id, queued_at, available_at, topic_hash, binding_id, priority, attempts, truncated, operation, topic, key,

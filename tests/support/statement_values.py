@@ -27,6 +27,7 @@ from pg_archiver.postgres.statements import (
     read_statement,
 )
 from tests.support.place import hours_ago
+from tests.support.statement_values_of_events import OF_LISTS, VALUES_OF_EVENTS
 from tests.support.statement_values_of_jobs import NAMES_OF_JOBS, SCHEMA, VALUES_OF_JOBS
 
 EVERY = sorted(
@@ -146,6 +147,7 @@ OIDS = {
     "restore/set_sequence": "analytics.events_id_seq",
 }
 VALUES: Mapping[str, object] = {
+    **VALUES_OF_EVENTS,
     "after": 0,
     "kept": "{[1,2)}",
     "kept_rows": 1,
@@ -261,6 +263,7 @@ PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last
 # Where a value of the same name is another one.
 RECEIVED = {"source": "etcd 1 /q/", "channel": "/q", "hashes": [b"x" * 32], "revisions": [1]}
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
+    **OF_LISTS,
     "events/received/forget": RECEIVED,
     "events/received/receive": {**RECEIVED, "keys": [b"/q/a"], "contents": [b"1"]},
     "ledger/jobs/mirror": {"jobs": "[]"},

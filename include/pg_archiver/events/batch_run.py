@@ -23,7 +23,6 @@ from pg_archiver.postgres.functions_session import (
 )
 from pg_archiver.runtime.stopping import Stop
 
-COMMIT_SECONDS = 0.05
 SWALLOWED = Failure.said(
     "the function went on after an error of the database, so nothing of its work can be kept. Fix: let the error out, "
     "or put what may fail into `with db.transaction():`"
@@ -66,6 +65,7 @@ class BatchRun:
         stop: Stop,
         watchdog: Watchdog,
         longest: timedelta,
+        seconds: float,
     ) -> None:
         """Prepare.
 
@@ -76,6 +76,7 @@ class BatchRun:
             stop: whether no further event is to begin.
             watchdog: ends functions that take too long.
             longest: how long a function may take.
+            seconds: after how long no further event is begun.
         """
         self._session = session
         self._settler = settler
@@ -83,7 +84,7 @@ class BatchRun:
         self._stop = stop
         self._watchdog = watchdog
         self._longest = longest
-        self._deadline = time.monotonic() + COMMIT_SECONDS
+        self._deadline = time.monotonic() + seconds
         self._blocked: set[int] = set()
         self._groups: deque[Group] = deque()
         self._gone: list[Run] = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pg_archiver.events.alone_run import run_alone
-from pg_archiver.events.batch_run import COMMIT_SECONDS, BatchEndedError, BatchRun
+from pg_archiver.events.batch_run import BatchEndedError, BatchRun
 from pg_archiver.events.calling import CallResult, Ending
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.grouping import Group
@@ -78,7 +78,7 @@ class Shift:
         self._began_at_front = time.monotonic()
         self._looked = self._taken_in = float("-inf")
         self._singly = 0
-        self._seconds_of_one = COMMIT_SECONDS / MOST_CLAIMED
+        self._seconds_of_one = limits.commit_seconds / MOST_CLAIMED
         self._in_hand = False
         self.tally = Tally()
         self.crashes = 0
@@ -147,6 +147,7 @@ class Shift:
             self._stop,
             self._watchdog,
             self._limits.longest_in_batch,
+            self._limits.commit_seconds,
         )
         try:
             with self._session.batch():
@@ -175,7 +176,8 @@ class Shift:
 
     def _claim(self) -> tuple[LaneScan, Sequence[ClaimedEvent]]:
         """Lock the next events of this lane, or of the next one that has any; None from the front on is the end."""
-        most = 1 if self._singly else min(MOST_CLAIMED, max(1, round(COMMIT_SECONDS / self._seconds_of_one)))
+        fitting = round(self._limits.commit_seconds / self._seconds_of_one)
+        most = 1 if self._singly else min(MOST_CLAIMED, max(1, fitting))
         if time.monotonic() - self._began_at_front > _SECONDS_BETWEEN_FRONTS:
             self._begin_at_front()
         while True:

@@ -30,6 +30,7 @@ class WorkLimits:
         linger_seconds: how long it goes on looking after the last event.
         max_seconds: how long it works at most; None is without end.
         waits: after that it sleeps until it is sent for, instead of ending.
+        commit_seconds: after how long a batch begins no further event, and commits.
         longest_in_batch: how long a function may take whose work commits with its event.
         longest_alone: how long one may take that commits by itself.
     """
@@ -39,6 +40,7 @@ class WorkLimits:
     linger_seconds: float = 5.0
     max_seconds: float | None = None
     waits: bool = False
+    commit_seconds: float = 0.05
     longest_in_batch: timedelta = timedelta(seconds=60)
     longest_alone: timedelta = timedelta(hours=4)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pg_archiver.events.watchdog import Watchdog
-from tests.support.event_place import AT_ONCE, WRITES, EventPlace
+from tests.support.event_place import AT_ONCE, LONG_BATCH_SECONDS, WRITES, EventPlace
 
 SECRET = "secretjohndoe4711"
 # What a function does, what its log says of it, and what is told of it elsewhere.
@@ -109,7 +109,7 @@ def test_a_function_fails_alone_and_its_neighbours_run_once(
     bad = events.put("bad", topic="bad")
     held = events.put("writes", topic="bad")
     after = [events.put(topic=f"after {number}") for number in range(5)]
-    events.work()
+    events.work(commit_seconds=LONG_BATCH_SECONDS)
     expected = sorted([*before, *after])
     # What it committed itself stays.
     assert sorted(number for number in events.sink if number != bad) == expected

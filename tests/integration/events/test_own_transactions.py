@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.event_place import WRITES, EventPlace
+from tests.support.event_place import LONG_BATCH_SECONDS, WRITES, EventPlace
 
 CLOSED = "the function closed its connection, or left a statement running in it"
 SNAPSHOTS = """
@@ -23,6 +23,13 @@ def test_it_runs_in_autocommit_and_what_it_did_stays_though_it_fails(events: Eve
     events.work()
     assert events.sink == [number]
     assert events.waiting("id, attempts") == [(number, 1)]
+
+
+def test_it_does_so_behind_others_that_are_claimed_with_it(events: EventPlace) -> None:
+    events.define("own", f"assert db.autocommit\n{WRITES}")
+    numbers = [events.put(topic="one"), events.put("own", own=True, topic="two"), events.put(topic="three")]
+    events.work(commit_seconds=LONG_BATCH_SECONDS)
+    assert sorted(events.sink) == numbers
 
 
 def test_the_functions_of_the_seed_commit_as_they_stand(events: EventPlace) -> None:

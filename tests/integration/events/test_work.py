@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.support.event_place import WRITES, EventPlace
+from tests.support.event_place import LONG_BATCH_SECONDS, WRITES, EventPlace
 
 SECRET = "secretjohndoe4711"
 
@@ -168,7 +168,7 @@ def test_events_of_functions_that_are_not_there_wait(events: EventPlace) -> None
 
 def test_lanes_divide_topics_and_an_empty_one_helps(events: EventPlace) -> None:
     numbers = [events.put(topic=f"{number}") for number in range(20)]
-    result = events.work(lane=1, lanes=3)
+    result = events.work(lane=1, lanes=3, commit_seconds=LONG_BATCH_SECONDS)
     assert sorted(events.sink) == numbers
     assert result.tally.all == 20
     lanes = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from psycopg import sql
 
-from pg_archiver.ledger.migrations import JobTables
+from pg_archiver.ledger.migrations import EventTables
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.statement_values import COLUMN, PARENT, PARTITION, TABLE, named
 
@@ -39,5 +39,5 @@ def furnished(place: Place) -> Place:
     place.sql(f'CREATE INDEX "old frame" ON ONLY {parent} (at)')
     place.windows()
     with place.session() as session:
-        JobTables(session).migrate()
+        EventTables(session).migrate()
     return place

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pg_archiver.ledger import migrations
 from pg_archiver.ledger.migrations import JOBS, LEDGER, list_migrations
 from tests.support.place import EVENTS, Place
 from tests.support.statement_values import (
@@ -76,7 +77,7 @@ def test_every_statement_file_says_one_thing(statement: str) -> None:
     assert code == code.strip() + ("\n" if code.endswith("\n") else "")
 
 
-@pytest.mark.parametrize("stream", [LEDGER, JOBS])
+@pytest.mark.parametrize("stream", [LEDGER, JOBS, migrations.EVENTS])
 def test_migrations_are_numbered_without_gaps(stream: str) -> None:
     assert [number for number, _ in list_migrations(stream)] == list(range(1, len(list_migrations(stream)) + 1))
 
