@@ -58,6 +58,11 @@ def sweep_events(client: Client) -> SweptEvents:
         ready = survey.count_ready(find_function_jobs(session).allowed, _MOST_COUNTED)
         at_work = len(survey.list_lanes_at_work())
         problems = [_describe(client, trouble) for trouble in survey.list_troubles()]
+        problems += [
+            f"client {client.name}: {say_count(events, 'event')} of job {job!r} waited for ten minutes, since it is "
+            f"refused. Fix: see its reason in archiver.job_stats of database {client.database}, or unwatch its tables"
+            for job, events in survey.list_refused()
+        ]
         if not at_work and (ready.oldest_seconds or 0) > _LONG_SECONDS:
             problems.append(_describe_wait(client, ready))
         _prune(session, client)

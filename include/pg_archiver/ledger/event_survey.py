@@ -54,6 +54,10 @@ class EventSurvey:
         """Return the lane of each worker that is alive."""
         return [row.lane for row in self._session.fetch_all("events/queue/workers_at_work")]
 
+    def list_refused(self) -> list[tuple[str, int]]:
+        """Return the jobs that are refused, with how many of their events have waited for ten minutes or longer."""
+        return [(row.job_name, row.events) for row in self._session.fetch_all("events/queue/list_refused")]
+
     def list_troubles(self) -> list[Trouble]:
         """Return the bindings that need a person."""
         rows = self._session.fetch_all("events/queue/list_troubles")

@@ -228,6 +228,15 @@ def test_the_sweep_is_red_where_nobody_has_worked_for_long(watched: Watched) -> 
     assert "create the pool events_rds_main" in problem
 
 
+def test_the_sweep_is_red_where_events_wait_for_a_job_that_is_refused(watched: Watched) -> None:
+    watched.watch("gone", function="gone")
+    watched.insert(1)
+    assert sweep_events(watched.client).problems == ()
+    watched.place.sql("UPDATE archiver.events SET queued_at = now() - interval '11 minutes'")
+    (problem,) = sweep_events(watched.client).problems
+    assert problem.startswith("client acme: 1 event of job 'gone' waited for ten minutes, since it is refused. Fix: ")
+
+
 def test_the_sweep_prunes_the_log(watched: Watched) -> None:
     watched.watch(log="all")
     watched.insert(1)
