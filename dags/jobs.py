@@ -51,6 +51,12 @@ PARAMETERS = {
         title="Days to keep",
         description="More days than the jobs' own, for this run; -1 for everything. Fewer are refused.",
     ),
+    "adopt": Param(
+        None,
+        type=["null", "string"],
+        title="Adopt the archive",
+        description="Where another database acts for the archive of a chosen job: why this one does from now on.",
+    ),
     "dry_run": Param(
         False, type="boolean", title="Dry run", description="Check every chosen job and say what is due; start nothing."
     ),

@@ -1,7 +1,8 @@
 """The DAG `sweep`: looks every five minutes whether anything is due that nobody has been woken for.
 
 Wiring only. Wake-ups are hints: a triggerer that is down, or a DAG that was paused when something became due, makes a
-job late by five minutes at most. It starts nothing itself; it wakes `jobs__<conn_id>`.
+job or an event late by five minutes at most. It starts nothing itself; it wakes `jobs__<conn_id>` and
+`events__<client>`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from airflow.sdk import DAG, AssetAlias, CronTriggerTimetable, get_parsing_conte
 from pg_archiver.airflow import connections, jobs_docs
 from pg_archiver.airflow.airflow_ids import add_name_prefix
 from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args
+from pg_archiver.airflow.events import make_events_wake_up
 from pg_archiver.airflow.jobs import make_wake_up
 from pg_archiver.airflow.sweep import SweepRun, refuse_problems
 from pg_archiver.policies.yaml_file import Policies
@@ -44,6 +46,10 @@ def build_sweep_dag(policies: Policies) -> DAG:
             # An outlet of its own would wake it after every look, also where nothing is due.
             if found.due:
                 context["outlet_events"][woken].add(make_wake_up(conn_id), extra={"due": found.due})
+            for client in policies.with_events:
+                if client.name in found.events:
+                    asset = make_events_wake_up(client, watched=False)
+                    context["outlet_events"][woken].add(asset, extra={"waiting": found.events[client.name]})
             return found.as_dict()
 
         @task(trigger_rule="all_done")

@@ -54,12 +54,14 @@ SELECT
 FROM analytics.events
 WHERE id % 10 = 0;
 
--- The login of procedures alone, and the procedure of the job that include/policies.yaml lists for acme.
+-- The logins of procedures and of functions, and the procedure of the job that include/policies.yaml lists for acme.
 \getenv password POSTGRES_PASSWORD
 \if :{?password}
     CREATE ROLE app_procedures LOGIN PASSWORD :'password';
+    CREATE ROLE app_functions LOGIN PASSWORD :'password';
 \else
     CREATE ROLE app_procedures LOGIN;
+    CREATE ROLE app_functions LOGIN;
 \endif
 \connect acme
 CREATE SCHEMA app;

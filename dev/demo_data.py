@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 
 from dev.demo_clients import BANK, CLIENTS, EVENT_CLIENTS, DemoClient, Events
+from dev.demo_functions import set_up_functions
 from dev.demo_jobs import set_up_procedure
 from dev.demo_pgbench import Pgbench
 from dev.demo_policies import set_up_tables
@@ -53,6 +54,7 @@ def load(stack: Stack) -> datetime:
                 _load_events(stack.postgres, client, client.events, now)
         set_up_procedure(stack.postgres)
         set_up_tables(stack.postgres)
+        set_up_functions(stack.postgres)
         pgbench.finish()
     finally:
         pgbench.stop()

@@ -23,7 +23,7 @@ _TIMEOUT_SECONDS = 300.0
 _STATS = """
     SELECT job_id, job_name, total_runs, total_successes, total_failures, last_run_status, next_start,
         total_rows
-    FROM archiver.job_stats WHERE source <> 'dag' ORDER BY source, job_id
+    FROM archiver.job_stats WHERE source <> 'dag' AND action <> 'function' ORDER BY source, job_id
 """
 _WRONG_DAYS = """
     SELECT count(*) FROM app.events_by_day AS counted

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import psycopg
 import requests
 
-from dev import demo_data, demo_jobs, demo_policies
+from dev import demo_data, demo_functions, demo_jobs, demo_policies
 from dev import demo_rehearsal as rehearsal
 from dev.airflow_session import AirflowApiError
 from dev.demo_checks import Check, Evidence, checks
@@ -78,6 +78,8 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
     failed += _verdicts(demo_jobs.CLIENT.name, demo_jobs.run_job(stack))
     phases.begin("policies in a table: one that archives, and one that deletes once a person has approved it")
     failed += _verdicts(demo_jobs.CLIENT.name, demo_policies.run_policies(stack))
+    phases.begin("an event: an insert that a Python function turns into a row elsewhere")
+    failed += _verdicts(demo_jobs.CLIENT.name, demo_functions.run_functions(stack))
     phases.begin("reading tables and objects from outside")
     added = pgbench.transactions - filled
     seen = []
@@ -89,7 +91,8 @@ def _demonstrate(stack: Stack, phases: Phases) -> list[str]:
     phases.begin("what was done")
     job_lines = demo_jobs.job_lines(demo_jobs.list_stats(stack))
     proof = [] if failed else [proof_line(seen), ""]
-    print("\n".join([*proof, *table_lines(seen), "", *job_lines, "", *closing_lines(stack, seen)]), flush=True)
+    closing = [demo_functions.describe_functions(stack), *closing_lines(stack, seen)]
+    print("\n".join([*proof, *table_lines(seen), "", *job_lines, "", *closing]), flush=True)
     return failed
 
 

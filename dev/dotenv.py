@@ -39,6 +39,7 @@ def demo_connections(password: str) -> dict[str, object]:
     return {
         "rds_main": server,
         "rds_main_procedures": server | {"login": "app_procedures"},
+        "rds_main_events": server | {"login": "app_functions"},
         "aws_default": {"conn_type": "aws", "login": "demo", "password": password, "extra": extra},
     }
 

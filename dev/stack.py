@@ -20,6 +20,8 @@ DATABASE_CONNECTION = "rds_main"
 STORAGE_CONNECTION = "aws_default"
 PROCEDURES_CONNECTION = "rds_main_procedures"
 PROCEDURES_LOGIN = "app_procedures"
+FUNCTIONS_CONNECTION = "rds_main_events"
+FUNCTIONS_LOGIN = "app_functions"
 BUCKET = "archive"
 
 
@@ -123,8 +125,12 @@ def connections(postgres: PostgresServer, s3: S3Server, endpoint_url: str) -> di
             "config_kwargs": {"s3": {"addressing_style": "path"}},
         },
     }
-    procedures = database | {"login": PROCEDURES_LOGIN}
-    return {DATABASE_CONNECTION: database, PROCEDURES_CONNECTION: procedures, STORAGE_CONNECTION: storage}
+    return {
+        DATABASE_CONNECTION: database,
+        PROCEDURES_CONNECTION: database | {"login": PROCEDURES_LOGIN},
+        FUNCTIONS_CONNECTION: database | {"login": FUNCTIONS_LOGIN},
+        STORAGE_CONNECTION: storage,
+    }
 
 
 def project_environment(

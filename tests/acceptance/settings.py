@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from dev.stack import BUCKET, DATABASE_CONNECTION
 
@@ -18,10 +19,21 @@ SECOND_CLUSTER = "second_cluster"
 APPROVED, APPROVING = "approved", "approving"
 # The second server once more, whose policies are rows of a table of its database `postgres`.
 RETAINED, RETAINING = "postgres", "retaining"
+# The first server once more, where functions run for what changes in tables, by a login of their own.
+WATCHED, WATCHING, FUNCTIONS_LOGIN = "watched", "watching", "functions"
 PROCEDURES, SECOND_PROCEDURES = "procedures", "second_procedures"
 
 # Of all instances: where one of them has no pool for maintenance, no run of that DAG ends.
-CONNECTIONS = (DATABASE_CONNECTION, SECOND_CLUSTER, APPROVING, RETAINING, WRONG_PASSWORD, NO_CONNECTION, NO_POOL)
+CONNECTIONS = (
+    DATABASE_CONNECTION,
+    SECOND_CLUSTER,
+    APPROVING,
+    WATCHING,
+    RETAINING,
+    WRONG_PASSWORD,
+    NO_CONNECTION,
+    NO_POOL,
+)
 
 # N as a person might write it, none of which may delete anything.
 BAD_DAYS = {
@@ -67,6 +79,7 @@ WITH_DATABASE = [
     "previewed",
     PROCESSED,
     APPROVED,
+    WATCHED,
 ]
 # Their tables are made by the test that walks through them, which needs other ones than the rest.
 DEFAULT_DAYS = "default-days"
@@ -117,6 +130,7 @@ _SPECIAL: dict[str, dict[str, object]] = {
     },
     MEASURED: {"own_jobs": True},
     APPROVED: {"own_jobs": True},
+    WATCHED: {"own_jobs": True, "events": {"conn_id": FUNCTIONS_LOGIN, "lanes": 2, "linger": 3}},
     POOLLESS: {"own_jobs": True},
     # The marks are archived first, then the clicks, whose plan is refused, then the events.
     "family": {
@@ -132,6 +146,7 @@ _SPECIAL: dict[str, dict[str, object]] = {
 
 # A scheduler that died is missed after 20 seconds instead of 30, and its tasks are looked for more often.
 AIRFLOW = {
+    "ARCHIVER_FUNCTIONS": str(Path(__file__).parent / "functions"),
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
 }
@@ -154,6 +169,10 @@ _RETENTION: dict[str, object] = {
 }
 
 
+_ELSEWHERE = {APPROVED, WATCHED}
+_OF_FIRST_CONNECTION = [name for name in (*WITH_DATABASE, *WALKED, NO_DATABASE) if name not in _ELSEWHERE]
+
+
 def _client(name: str) -> dict[str, object]:
     said = {} if name in NOT_ENABLED else {"enabled": True}
     return {"name": name, **said, **_SPECIAL.get(name, {})}
@@ -168,7 +187,10 @@ POLICIES = {
             "disk": {"path": "/"},
             "jobs": _jobs(PROCEDURES),
             "clients": [
-                *map(_client, [name for name in (*WITH_DATABASE, *WALKED, NO_DATABASE) if name != APPROVED]),
+                *map(
+                    _client,
+                    [name for name in (*WITH_DATABASE, *WALKED, NO_DATABASE) if name not in {APPROVED, WATCHED}],
+                ),
                 {"name": BROKEN, "keep_dayz": 3},
             ],
         },
@@ -178,6 +200,7 @@ POLICIES = {
             "jobs": _jobs(PROCEDURES, actions=["call", "delete"], approve=["call", "delete"]),
             "clients": [_client(APPROVED)],
         },
+        {"conn_id": WATCHING, "jobs": {"actions": ["function"], "slots": 1}, "clients": [_client(WATCHED)]},
         {"conn_id": RETAINING, "jobs": _RETENTION, "clients": []},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},

@@ -89,9 +89,10 @@ def test_the_form_starts_named_jobs_of_one_application_and_a_dry_run_starts_none
     one.wait_for(ours, ("Success", "Scheduled", 1, 1, 0, True))
     assert one.stats(theirs) == (None, "Scheduled", 0, 0, 0, False)
 
-    run = one.api.trigger(one.dag_id, {"run_now": True})
-    assert one.api.wait_for_run(one.dag_id, run, RUN_SECONDS) == "failed"
-    assert "run_now" in one.api.task_error(one.dag_id, run, "choose")
+    for name, value in (("run_now", True), ("adopt", "it was brought back")):
+        run = one.api.trigger(one.dag_id, {name: value})
+        assert one.api.wait_for_run(one.dag_id, run, RUN_SECONDS) == "failed"
+        assert f"the run's parameter {name} is set without jobs" in one.api.task_error(one.dag_id, run, "choose")
 
 
 def test_jobs_of_the_policy_file_run_by_their_schedule(clusters: dict[str, Cluster]) -> None:

@@ -68,7 +68,7 @@ def test_where_no_instance_has_jobs_there_are_none_at_all(tmp_path: Path, monkey
 def test_each_database_that_holds_jobs_is_watched_once(bag: DagBag) -> None:
     found = [one.trigger.serialize() for one in watchers(bag.dags["jobs__rds_main"])]
     assert [arguments for _, arguments in found] == [
-        {"conn_id": "rds_main", "database": database} for database in ("acme", "control", "globex")
+        {"conn_id": "rds_main", "database": database, "what": "jobs"} for database in ("acme", "control", "globex")
     ]
     assert {path for path, _ in found} == {"pg_archiver.airflow.due_trigger.Due"}
 

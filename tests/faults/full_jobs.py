@@ -12,6 +12,8 @@ from tests.faults.kills import choices as archive_choices
 from tests.faults.kills import points as archive_points
 from tests.faults.kills import tried as archive_tried
 from tests.faults.place import Place
+from tests.faults.purge_storm import SHAPES as PURGED_SHAPES
+from tests.faults.purge_storm import PurgeStorm
 from tests.faults.storm import Storm
 from tests.faults.table_job_kills import TableTrial
 from tests.faults.table_job_kills import choices as table_choices
@@ -63,6 +65,10 @@ def try_archive_jobs(tally: Tally, place: Place, worker: Worker) -> None:
         name = f"storm_of_jobs_{children}".lower()
         storm = Storm(place, name, name, OPERATIONS, keyed=children, children=children, jobs=True)
         tally.add(f"storm over jobs{' of a table and its children' if children else ''}", storm.run, always=True)
+    say(f"{len(PURGED_SHAPES) * OPERATIONS} operations of writers beside jobs that delete, rewrites and cuts")
+    for purged in PURGED_SHAPES:
+        purges = PurgeStorm(place, f"storm_of_purges_{purged}", OPERATIONS, purged)
+        tally.add(f"storm over jobs that delete, of a table that is {purged}", purges.run, always=True)
 
 
 def try_table_jobs(tally: Tally, place: Place) -> None:

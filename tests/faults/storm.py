@@ -72,7 +72,12 @@ class Storm:
             writers.append(ChildWriter(child, others, WRITERS + 1, self.seed, parents=stream).work)
             of_children.append(Account(child, confirmed=others.confirmed))
         archivers = [lambda number=number: self._archive(table, stream, number) for number in range(ARCHIVERS)]
-        works = [*writers, *archivers, lambda: self._rewrite(table, stream), lambda: self._witness(account, stream)]
+        works = [
+            *writers,
+            *archivers,
+            lambda: rewrite(table, stream, self.seed, self.events),
+            lambda: self._witness(account, stream),
+        ]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=len(works)) as pool:
             if self.unlocked:
                 patch.setattr(Session, "advisory_lock", lambda *_, **__: nullcontext())
@@ -117,35 +122,9 @@ class Storm:
         """A run of each job, of which some are to end after so many questions."""
         for run in (*Run.of(order).children(), Run.of(order)):
             job = ArchiveJob.of(run, max_mapped_windows=choice.choice([1, 100]))
-            found = job.archive(stopping=partial(_end_after, count(), choice.choice([3, 10, 30, 1000, 1000])))
+            found = job.archive(stopping=partial(end_after, count(), choice.choice([3, 10, 30, 1000, 1000])))
             self.events["rows deleted"] += found.rows
             self.events["ended early" if found.left else "whole runs"] += 1
-
-    def _rewrite(self, table: Place, stream: Stream) -> None:
-        """VACUUM frees places for other rows; the others move all rows at once."""
-        choice = seeded(f"{self.seed} rewrites")
-        relation = table.relation
-        # Rewrites void what was exported before them; between two of them runs must come to their end.
-        statements = [
-            *[f"VACUUM {relation}"] * choice.choice([40, 80]),
-            *[f"ALTER TABLE {relation} SET (fillfactor = {percent})" for percent in (50, 70, 90)],
-            f"VACUUM FULL {relation}",
-            f"CLUSTER {relation} USING {self.name}_triggered_at",
-            f"ALTER TABLE {relation} ALTER COLUMN weight TYPE bigint",
-            f"ALTER TABLE {relation} ALTER COLUMN weight TYPE integer",
-        ]
-        while not stream.over:
-            statement = choice.choice(statements)
-            try:
-                with table.server.connect(table.database) as connection:
-                    connection.execute("SET lock_timeout = '500ms'")
-                    connection.execute(statement.encode())
-                self.events[statement.split(" analytics")[0].split(' "')[0]] += 1
-            except (errors.LockNotAvailable, errors.DeadlockDetected):
-                self.events["rewrites given up"] += 1
-            except psycopg.OperationalError:
-                self.events["rewrites cut off"] += 1
-            time.sleep(choice.random() * 0.1)
 
     def _witness(self, account: Account, stream: Stream) -> None:
         """Sees objects soon after they are made, so that one which is replaced later is noticed."""
@@ -156,5 +135,32 @@ class Storm:
             idle.wait(1.0)
 
 
-def _end_after(asked: Iterator[int], most: int) -> str | None:
+def end_after(asked: Iterator[int], most: int) -> str | None:
     return "enough" if next(asked) >= most else None
+
+
+def rewrite(table: Place, stream: Stream, seed: str, events: Counter[str]) -> None:
+    """VACUUM frees places for other rows; the others move all rows at once."""
+    choice = seeded(f"{seed} rewrites")
+    relation = table.relation
+    # Rewrites void what was exported before them; between two of them runs must come to their end.
+    statements = [
+        *[f"VACUUM {relation}"] * choice.choice([40, 80]),
+        *[f"ALTER TABLE {relation} SET (fillfactor = {percent})" for percent in (50, 70, 90)],
+        f"VACUUM FULL {relation}",
+        f"CLUSTER {relation} USING {table.order.table.name}_triggered_at",
+        f"ALTER TABLE {relation} ALTER COLUMN weight TYPE bigint",
+        f"ALTER TABLE {relation} ALTER COLUMN weight TYPE integer",
+    ]
+    while not stream.over:
+        statement = choice.choice(statements)
+        try:
+            with table.server.connect(table.database) as connection:
+                connection.execute("SET lock_timeout = '500ms'")
+                connection.execute(statement.encode())
+            events[statement.split(" analytics")[0].split(' "')[0]] += 1
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            events["rewrites given up"] += 1
+        except psycopg.OperationalError:
+            events["rewrites cut off"] += 1
+        time.sleep(choice.random() * 0.1)

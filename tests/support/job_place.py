@@ -55,6 +55,8 @@ class JobPlace:
     bucket: Bucket | None = None
     tenants: dict[str, tuple[Tenant, ...]] = field(default_factory=dict)
     stops: list[str] = field(default_factory=list)
+    functions: tuple[str, ...] | None = None
+    """The functions that there are, where somebody works on the events of the control database."""
 
     @classmethod
     @contextmanager
@@ -107,7 +109,13 @@ class JobPlace:
         file_jobs = {self.control: self.file_jobs} if self.file_jobs else {}
         defaults = {} if self.bucket is None else {"bucket": self.bucket.name}
         instance = InstanceJobs(
-            "rds_main", self.settings, self.targets, file_jobs, tenants=self.tenants, defaults=defaults
+            "rds_main",
+            self.settings,
+            self.targets,
+            file_jobs,
+            tenants=self.tenants,
+            defaults=defaults,
+            event_databases=frozenset() if self.functions is None else frozenset({self.control}),
         )
         return JobsSource(instance, self.control)
 
@@ -138,6 +146,7 @@ class JobPlace:
             lambda table, _step: archiver(table.database),
             open_bucket,
             lambda _table: self.stops[0] if self.stops else None,
+            lambda name: None if name in (self.functions or ()) else f"there is no function {name!r}",
         )
 
     def define(self, body: str, name: str = "app.job", database: str | None = None, **parts: str) -> None:

@@ -58,4 +58,7 @@ VALUES_OF_JOBS: Mapping[str, object] = {
     "config": "{}",
     "whole": True,
     "for_check": False,
+    "due": hours_ago(1),
+    "since": hours_ago(2),
+    "at_work": "archiver events at work",
 }

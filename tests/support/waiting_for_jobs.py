@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_archiver.postgres.listen import Pace, wait_for_due_jobs
+from pg_archiver.postgres.listen import JOBS, Pace, wait_for_due
 from tests.support.place import Place
 
 # Longer than any machine needs for what a test waits for, and than anything waits that should not come.
@@ -40,8 +40,9 @@ class Waiting:
         return self.place.server.dsn(self.place.database)
 
     async def wait(self) -> None:
-        async with aclosing(wait_for_due_jobs(self.read, self.place.database, self.pace)) as wakes:
-            async for _ in wakes:
+        async with aclosing(wait_for_due(self.read, self.place.database, self.pace)) as wakes:
+            async for what in wakes:
+                assert what == JOBS
                 self.woken += 1
 
     def run(self, during: Callable[[Waiting], Awaitable[None]]) -> None:

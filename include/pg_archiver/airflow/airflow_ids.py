@@ -94,6 +94,21 @@ def jobs_pool_name(conn_id: str) -> str:
     return add_name_prefix(f"jobs_{conn_id}")
 
 
+def events_dag_id(client: str) -> str:
+    """Return the id of the DAG that works on a client's events; the asset by which it is woken has the same name."""
+    return add_name_prefix(f"events__{client_id(client)}")
+
+
+def events_paused_variable(client: str) -> str:
+    """Return the key of the Airflow Variable that says whether work on this client's events may start."""
+    return f"archive_events_paused__{client_id(client)}"
+
+
+def events_pool_name(conn_id: str) -> str:
+    """Return the Airflow pool that bounds the workers of events on one Postgres instance."""
+    return add_name_prefix(f"events_{conn_id}")
+
+
 def group_part(name: str) -> str:
     """Return a name as part of the id of a task or a task group."""
     allowed = (character if character.isalnum() or character == "_" else None for character in name)

@@ -74,7 +74,7 @@ def open_session(
             f"archiver {step} {client.name}",
             writes,
             partial(_read_hosts, conn_id),
-            _limits(policy),
+            limit_statements(policy),
             stop,
             client.one_session_proxy,
         ) as open_session,
@@ -92,7 +92,7 @@ def open_database(
     writes: bool,
     one_session_proxy: bool,
     kind: type[_Session],
-    policy: TablePolicy | None = None,
+    limits: SessionLimits | None = None,
 ) -> Generator[_Session]:
     """Open a connection to any database of an instance, for one task; the rest as in `open_session`.
 
@@ -104,7 +104,7 @@ def open_database(
         writes: whether this session is going to write.
         one_session_proxy: as in `Session.connect`.
         kind: the kind of session.
-        policy: the table that it works on, which says how long a statement may take.
+        limits: how long a statement may take, where it is not as usual.
     """
     with (
         watch_for_stop() as stop,
@@ -114,7 +114,7 @@ def open_database(
             f"archiver {step}",
             writes,
             partial(_read_hosts, conn_id),
-            _limits(policy),
+            limits,
             stop,
             one_session_proxy,
         ) as open_session,
@@ -122,7 +122,8 @@ def open_database(
         yield open_session
 
 
-def _limits(policy: TablePolicy | None) -> SessionLimits:
+def limit_statements(policy: TablePolicy | None) -> SessionLimits:
+    """Return how long a statement on this table may take, or one on none."""
     if policy is None:
         return SessionLimits()
     return SessionLimits(policy.longest_statement, f"statement_timeout of {policy.table} in the policy file")

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import enabled_variable
 from pg_archiver.airflow.enabling import parse_flag
+from pg_archiver.airflow.event_functions import say_why_no_function
 from pg_archiver.airflow.variables import find_jobs_pause, read_client_variables
 from pg_archiver.errors import SettingError
 from pg_archiver.jobs.source import JobConnections
@@ -31,6 +32,7 @@ def make_job_connections(policies: Policies, instance: InstanceJobs) -> JobConne
         open_table=partial(_open_table, instance, proxy),
         open_bucket=connections.open_bucket,
         find_stop=partial(find_stop, policies, instance.conn_id),
+        say_why_no_function=say_why_no_function,
     )
 
 
@@ -62,7 +64,7 @@ def _open_table(
         writes=True,
         one_session_proxy=one_session_proxy,
         kind=Session,
-        policy=table.policy,
+        limits=connections.limit_statements(table.policy),
     )
 
 

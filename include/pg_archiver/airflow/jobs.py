@@ -124,6 +124,7 @@ class InstanceRun:
         parameters = read_parameters(self.context)
         selection = _read_selection(parameters)
         _read_keep_days(parameters)
+        _read_adopt(parameters, selection)
         if pause := find_jobs_pause(self.instance.conn_id, self.policies.jobs):
             log.info("Airflow Variable %s is true: nothing starts", pause)
             return Chosen([], [], [f"paused by Airflow Variable {pause}"])
@@ -228,7 +229,11 @@ class InstanceRun:
             ArchiverError: it is not known how it ended, or it did not begin.
         """
         parameters = read_parameters(self.context)
-        taken = replace(Claim.from_dict(claim), keep_days=_read_keep_days(parameters))
+        taken = replace(
+            Claim.from_dict(claim),
+            keep_days=_read_keep_days(parameters),
+            adopt=_read_adopt(parameters, _read_selection(parameters)),
+        )
         source = next((one for one in self.list_sources() if one.database == taken.source_database), None)
         if source is None:
             raise SettingError(
@@ -298,6 +303,23 @@ def _read_keep_days(parameters: Mapping[str, Any]) -> int | None:
     """
     asked = parameters.get("keep_days")
     return None if asked is None else parse_keep_days(asked, "the run's parameter keep_days")
+
+
+def _read_adopt(parameters: Mapping[str, Any], selection: Selection) -> str | None:
+    """Return why the databases of the chosen jobs act for their archives from now on, None where the form says nothing.
+
+    Raises:
+        SettingError: no job is named, or no word is said.
+    """
+    asked = parameters.get("adopt")
+    if asked is None:
+        return None
+    if not selection.jobs or not asked.strip():
+        raise SettingError(
+            "the run's parameter adopt is set without jobs, or is empty. Nothing was started. Fix: name the jobs whose "
+            "databases act for their archives from now on, and say why"
+        )
+    return str(asked)
 
 
 def _read_selection(parameters: Mapping[str, Any]) -> Selection:

@@ -32,7 +32,8 @@ minutes late. Unpause it and `sweep`. It is paused when it is new.
 A job that failed is tried again by its own schedule and `retry_period`; clearing its task is not needed.
 
 ### By hand
-Name `jobs` and set `run_now` to start them now. `dry_run` checks every chosen job and starts nothing.
+Name `jobs` and set `run_now` to start them now. `dry_run` checks every chosen job and starts nothing. `adopt` says why
+their databases act for their archives from now on, where others did.
 
 ### How to stop it
 Set Variable `{jobs_paused_variable(instance.conn_id)}` to `true`: nothing starts any more, running jobs end. One job
@@ -43,14 +44,16 @@ server; what the procedure had committed stays.
 
 SWEEP = """
 ### What it does
-Looks every five minutes into every database that has jobs, and wakes `jobs__<conn_id>` where something is due and
-nobody is at work on it. So a triggerer that is down makes a job late, and loses none.
+Looks every five minutes into every database that has jobs or events, and wakes `jobs__<conn_id>` and
+`events__<client>` where something is due and nobody is at work on it. So a triggerer that is down makes a job or an
+event late, and loses none. It also deletes what of the log of events and of dead events is older than it is kept for.
 
-**It is red while something needs a person**: a job that has used up its `max_retries`, a database that cannot be looked
-into. `SELECT * FROM archiver.job_stats WHERE job_status IN ('Exhausted', 'Refused')` shows why;
+**It is red while something needs a person**: a job that has used up its `max_retries`, dead events, a table of which
+too many events wait, so that it notes no more, a database that cannot be looked into.
+`SELECT * FROM archiver.job_stats WHERE job_status IN ('Exhausted', 'Refused')` shows why;
 `SELECT archiver.alter_job(ID, scheduled => true)` lets a job begin again.
 
-It runs no job and deletes nothing. It is paused when it is new: unpause it together with the DAGs of jobs.
+It runs no job and no function. It is paused when it is new: unpause it together with the DAGs of jobs.
 """
 
 APPROVE = """

@@ -1,7 +1,8 @@
 """The Airflow pools that bound the work on each Postgres server: without them the archive's tasks wait forever.
 
 `python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
-that the DAGs read, so run it again when a server is added, or its `pool_slots` or the `slots` of its jobs change: it
+that the DAGs read, so run it again when a server is added, or its `pool_slots`, the `slots` of its jobs or the `lanes`
+of its clients change: it
 sets the pools that are there anew. It ends with status 1 where the policy file has broken entries, and names them.
 """
 
@@ -12,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-from pg_archiver.airflow.airflow_ids import jobs_pool_name, maintenance_pool_name, pool_name
+from pg_archiver.airflow.airflow_ids import events_pool_name, jobs_pool_name, maintenance_pool_name, pool_name
 from pg_archiver.errors import PolicyError
 from pg_archiver.policies.yaml_file import Policies, load
 
@@ -50,7 +51,15 @@ def list_pools(policies: Policies) -> dict[str, dict[str, object]]:
         }
         for conn_id, allowed in policies.jobs.items()
     }
-    return archive | maintenance | jobs
+    events = {
+        events_pool_name(conn_id): {
+            "slots": lanes,
+            "description": f"events on {conn_id}, a slot for each lane of its clients",
+            "include_deferred": True,
+        }
+        for conn_id, lanes in policies.lanes.items()
+    }
+    return archive | maintenance | jobs | events
 
 
 def main() -> int:

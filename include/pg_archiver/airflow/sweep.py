@@ -1,13 +1,14 @@
-"""What the tasks of the DAG `sweep` do: look into every database that has jobs, and say what needs a person."""
+"""What the tasks of the DAG `sweep` do: look into every database with jobs or events, and say what needs a person."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pg_archiver.airflow.airflow_ids import jobs_pool_name
+from pg_archiver.airflow.events_sweep import sweep_events
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import ArchiverError, Stopped, Unfinished
@@ -28,12 +29,14 @@ class Swept:
     Attributes:
         conn_id: the instance.
         due: how many jobs are due that no run has taken.
-        problems: what needs a person: jobs that gave up, databases that could not be looked into.
+        problems: what needs a person: jobs that gave up, dead events, databases that could not be looked into.
+        events: the clients whose events wait while nobody works on them, each with how many could run now.
     """
 
     conn_id: str
     due: int
     problems: tuple[str, ...]
+    events: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
         """Return plain values, for XCom."""
@@ -66,10 +69,29 @@ class SweepRun:
             if stand.waiting_for_slot:
                 problems.append(self._describe_wait(source.database, stand.waiting_for_slot))
             problems += [f"{self.instance.conn_id}, {one}" for one in (*found.problems, *stand.exhausted)]
+        events = self._look_at_events(problems)
         for line in problems:
             log.error("%s", line)
-        log.info("%d due", due)
-        return Swept(self.instance.conn_id, due, tuple(problems))
+        log.info("%d due, events of %d clients wait", due, len(events))
+        return Swept(self.instance.conn_id, due, tuple(problems), events)
+
+    def _look_at_events(self, problems: list[str]) -> dict[str, int]:
+        """Return the clients whose events wait while nobody works on them; add to what needs a person."""
+        waiting = {}
+        for client in self.policies.with_events:
+            if client.conn_id != self.instance.conn_id:
+                continue
+            try:
+                found = sweep_events(client)
+            except Stopped:
+                raise
+            except ArchiverError as error:
+                problems.append(f"the events of client {client.name}: {error}")
+                continue
+            problems += found.problems
+            if found.wakes:
+                waiting[client.name] = found.ready
+        return waiting
 
     def _describe_wait(self, database: str, jobs: int) -> str:
         pool = jobs_pool_name(self.instance.conn_id)
@@ -98,4 +120,9 @@ def refuse_problems(found: Sequence[Mapping[str, Any] | None], expected: Sequenc
     if problems:
         more = f"; and {len(problems) - _MOST_NAMED:,} more" if len(problems) > _MOST_NAMED else ""
         raise Unfinished(f"{'; '.join(problems[:_MOST_NAMED])}{more}")
-    return f"{sum(one['due'] for one in seen.values()):,} jobs were due and nobody was at work on them"
+    jobs = sum(one["due"] for one in seen.values())
+    clients = sum(len(one["events"]) for one in seen.values())
+    return (
+        f"{jobs:,} jobs were due and nobody was at work on them; events of {say_count(clients, 'client')} waited "
+        "likewise"
+    )

@@ -16,7 +16,12 @@ from dataclasses import dataclass
 
 from airflow.sdk import Variable
 
-from pg_archiver.airflow.airflow_ids import enabled_variable, jobs_paused_variable, keep_days_variable
+from pg_archiver.airflow.airflow_ids import (
+    enabled_variable,
+    events_paused_variable,
+    jobs_paused_variable,
+    keep_days_variable,
+)
 from pg_archiver.airflow.enabling import parse_flag
 from pg_archiver.errors import Interrupted, SettingError
 from pg_archiver.policies.retention import (
@@ -30,6 +35,7 @@ from pg_archiver.policies.yaml_file import Client, Policies
 
 COMMON_KEEP_DAYS = "archive_keep_days"
 JOBS_PAUSED = "archive_jobs_paused"
+EVENTS_PAUSED = "archive_events_paused"
 _OURS = "archive_"
 _ENVIRONMENT = "AIRFLOW_VAR_"
 _OF_CLIENTS = ("archive_keep_days__", "archive_enabled__")
@@ -89,6 +95,32 @@ def find_jobs_pause(conn_id: str, known: Iterable[str]) -> str | None:
         if value is not None
     }
     return next((key for key, paused in flags.items() if paused), None)
+
+
+def find_events_pause(client: str, known: Iterable[str]) -> str | None:
+    """Return the Variable by which no work on this client's events may start, None if there is none.
+
+    Args:
+        client: the client.
+        known: the names of all clients that have events.
+
+    Raises:
+        Interrupted: whether it is set could not be found out.
+        SettingError: it is neither `true` nor `false`, or one speaks of a client that is almost called like this one.
+    """
+    own = events_paused_variable(client)
+    values, listed = _read_values((own,), "No event was worked on")
+    ours = {events_paused_variable(one) for one in known}
+    for key in listed:
+        if key.startswith(f"{EVENTS_PAUSED}__") and key not in ours and _simplify(key) == _simplify(own):
+            raise SettingError(
+                f"Airflow Variable {key} names no client of the policy file that has events. It seems to be meant for "
+                f"{client!r}, so no event was worked on. Fix: rename it to {own}, or delete it"
+            )
+    value = values[own]
+    if value is None:
+        return None
+    return own if parse_flag(value, f"Airflow Variable {own}", "No event was worked on") else None
 
 
 def _read_values(keys: Sequence[str], done: str) -> tuple[dict[str, str | None], Sequence[str]]:

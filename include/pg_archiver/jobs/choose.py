@@ -12,12 +12,21 @@ from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import ArchiverError, JobRefused, Stopped
 from pg_archiver.jobs.call import Routine, check_config, find_procedure
-from pg_archiver.jobs.planning import Candidate, Refusal, judge_job, refuse_shared_tables, require_procedure
+from pg_archiver.jobs.firing import fire_due_functions
+from pg_archiver.jobs.planning import (
+    Candidate,
+    Refusal,
+    judge_job,
+    refuse_missing_functions,
+    refuse_shared_tables,
+    require_procedure,
+)
 from pg_archiver.jobs.policy_table import mirror_policies
 from pg_archiver.jobs.recovery import Recovery
 from pg_archiver.jobs.source import POLICIES, Claim, JobConnections, JobsSource
 from pg_archiver.ledger.jobs import Choice, JobKey, JobRow, JobsTable, JobState, JobStateRow, StateChange
-from pg_archiver.ledger.migrations import JobTables
+from pg_archiver.ledger.migrations import EventTables, JobTables
+from pg_archiver.policies.jobs import Action
 from pg_archiver.postgres.procedures_session import ProceduresSession
 from pg_archiver.postgres.session import Session
 
@@ -108,10 +117,10 @@ def plan_jobs(
         ArchiverError: the database of the jobs itself cannot be read or written.
     """
     with connections.open_archiver(source.database) as session:
-        tables = JobTables(session)
+        tables = EventTables(session) if source.has_events else JobTables(session)
         taken = {} if taken is None else taken
         if dry_run:
-            found = tables.exists()
+            found = JobTables(session).exists()
             return _Look(source, connections, session, selection, taken).list_selected() if found else JobsPlan()
         tables.migrate()
         return _Look(source, connections, session, selection, taken).plan(run_id, most, has_ended)
@@ -150,6 +159,8 @@ class _Look:
                 continue
             if isinstance(one, Refusal):
                 self._tell(one.key, one.row, one.reason)
+            elif one.job.action is Action.FUNCTION:
+                self._notes.append(f"{one.key.database} / {one.row.job_name}: an event would be put into its queue")
             else:
                 claims.append(self._claim(one.key, one.row.job_name, one.row.action, "manual", one.definition, ""))
         return JobsPlan(tuple(claims), tuple(self._problems), tuple(self._notes))
@@ -225,6 +236,7 @@ class _Look:
         for state in states:
             of_job.setdefault(state.key.job_id, []).append(state)
         found = [one for row in rows for one in judge_job(self._source, row, self._usable, of_job.get(row.job_id, []))]
+        found = refuse_missing_functions(found, self._connections.say_why_no_function)
         return refuse_shared_tables(found, self._source.database, self._taken)
 
     def _plan(self, candidates: Sequence[Candidate], now: datetime) -> list[StateChange]:
@@ -312,6 +324,8 @@ class _Look:
             # The others stay due.
             jobs = known if jobs is None else [name for name in known if name in jobs]
         choice = Choice(jobs, chosen.databases or None, chosen.application_name or None, run_now=chosen.run_now)
+        if self._source.has_events:
+            self._notes += fire_due_functions(self._session, most, choice, run_id)
         return [
             self._claim(taken.key, taken.job_name, taken.action, taken.caused_by, taken.definition, run_id)
             for taken in self._table.claim_due(run_id, most, choice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +15,7 @@ from pg_archiver.jobs.call import refuse_unlisted
 from pg_archiver.jobs.source import POLICIES, JobsSource
 from pg_archiver.jobs.timing import REHEARSED_FIRST, find_earliest, is_unrehearsed, plan_first, plan_look
 from pg_archiver.ledger.jobs import JobKey, JobRow, JobState, JobStateRow, StateChange
-from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Job
+from pg_archiver.policies.jobs import EVERY_DATABASE, TABLE_ACTIONS, Action, Job
 from pg_archiver.policies.table_jobs import TableJob
 
 # Beside a definition that was not even looked at in its database, so that it is as soon as it may be.
@@ -36,7 +36,7 @@ class Candidate:
     @property
     def calls(self) -> bool:
         """Whether it calls a procedure, which its database has to be asked about before it is planned."""
-        return self.job.action not in TABLE_ACTIONS
+        return self.job.action is Action.CALL
 
     def accept(self, source: JobsSource, note: str | None, now: datetime) -> StateChange:
         """Return its plan, now that its database allows it too. What takes rows away is rehearsed first, at once."""
@@ -199,6 +199,20 @@ def refuse_shared_tables(
         for place, names in of_table.items()
         if place not in taken
     }
+    return judged
+
+
+def refuse_missing_functions(
+    found: Sequence[Candidate | Refusal], say_why_missing: Callable[[str], str | None]
+) -> list[Candidate | Refusal]:
+    """Return the same, but refuse jobs whose function is not there, or cannot be used; their events wait."""
+    judged: list[Candidate | Refusal] = []
+    for one in found:
+        if isinstance(one, Candidate) and one.job.function and (reason := say_why_missing(one.job.function)):
+            told = f"job {one.row.job_name!r}: {reason}"
+            judged.append(_refuse_one(one.key, one.row, _UNSEEN + one.definition, told, one.state))
+        else:
+            judged.append(one)
     return judged
 
 

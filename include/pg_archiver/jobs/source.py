@@ -35,6 +35,7 @@ class JobConnections:
         open_bucket: returns the bucket of a table.
         find_stop: returns why rows of a table may not go now, by what people have set meanwhile; None if they may.
             What it raises keeps them.
+        say_why_no_function: returns why no function of this name can run, None if it can.
     """
 
     open_archiver: Callable[[str], AbstractContextManager[Session]]
@@ -42,6 +43,7 @@ class JobConnections:
     open_table: Callable[[TableJob, str], AbstractContextManager[Session]]
     open_bucket: Callable[[TablePolicy], Bucket]
     find_stop: Callable[[TableJob], str | None]
+    say_why_no_function: Callable[[str], str | None] = lambda _name: None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class JobsSource:
     def reads_rows(self) -> bool:
         """Whether rows that people write into this database count, not only the jobs of the file."""
         return self.database in self.instance.own_jobs or self.database == self.instance.settings.database
+
+    @property
+    def has_events(self) -> bool:
+        """Whether somebody works on the events of this database, so that its jobs may run functions."""
+        return self.database in self.instance.event_databases
 
     @property
     def policy_table(self) -> TableName | None:
@@ -86,6 +93,7 @@ class Claim:
         claimed_by: the run that took it, as `plan_jobs` was told. Nobody else runs it.
         action: what it does.
         keep_days: the N that the form of the run asks for; None for the job's own.
+        adopt: why the database acts for its archive from now on, as the form says; None where it says nothing.
     """
 
     source_database: str
@@ -97,6 +105,7 @@ class Claim:
     claimed_by: str
     action: str = "call"
     keep_days: int | None = None
+    adopt: str | None = None
 
     @property
     def key(self) -> JobKey:

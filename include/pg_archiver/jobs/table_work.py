@@ -129,7 +129,7 @@ class TableWork:
             if self.job.action is Action.DELETE:
                 return rehearse(self.opened.session, self._purge_order)
             bucket = self.opened.connections.open_bucket(self.table.policy)
-            return rehearse_archive(self.opened.session, bucket, self.table, self._run_id)
+            return rehearse_archive(self.opened.session, bucket, self.table, self._run_id, self.opened.claim.adopt)
         except TableRefused as refusal:
             raise JobRefused(str(refusal)) from None
 
@@ -157,6 +157,7 @@ class TableWork:
             self._run_id,
             watch,
             lambda session, rows: JobRunLog(session).add_rows(run, rows),
+            self.opened.claim.adopt,
         )
 
     def _purge(self, watch: _Watch, run: int) -> TableResult:

@@ -115,6 +115,11 @@ def _plan_after_rehearsal(
     return Standing(JobState.WAITING if waits else JobState.IDLE, keep_to_hours(job, start), run.told)
 
 
+def plan_after_fire(job: Job, now: datetime) -> datetime | None:
+    """Return when a function's job is due again that has just been put into the queue."""
+    return keep_to_hours(job, next_start_after_success(job.timing, start=now, finish=now, now=now))
+
+
 def keep_to_hours(job: Job, start: datetime | None) -> datetime | None:
     """Return the first instant from `start` on at which the job's `run_window` lets it run."""
     hours = job.off_hours

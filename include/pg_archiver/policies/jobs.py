@@ -61,7 +61,6 @@ class Action(StrEnum):
 
 # What works on the rows of one table, whose settings are in the job's `config`.
 TABLE_ACTIONS = frozenset({Action.ARCHIVE, Action.DELETE})
-BUILT_ACTIONS = TABLE_ACTIONS | {Action.CALL}
 
 
 def read_action(value: object) -> object:
@@ -118,7 +117,6 @@ class Job(BaseModel):
                 "the job into archiver.jobs of the instance's control database"
             )
         action = raw.get("action", Action.ARCHIVE)
-        _refuse_unbuilt(action, where)
         return validate(cls, _gather_config(raw, where) if action in TABLE_ACTIONS else raw, where)
 
     @classmethod
@@ -129,7 +127,6 @@ class Job(BaseModel):
             PolicyError: it cannot be used; the message names the columns.
         """
         where = f"job {row['job_name']!r}"
-        _refuse_unbuilt(row.get("action", Action.ARCHIVE), where)
         raw = {setting: row[column] for setting, column in COLUMNS.items() if row.get(column) is not None}
         for setting, (schema, name) in _NAMES_IN_TWO_COLUMNS.items():
             parts = row.get(schema), row.get(name)
@@ -260,14 +257,6 @@ COLUMNS = {
     "scheduled": "scheduled",
 }
 _NAMES_IN_TWO_COLUMNS = {"procedure": ("proc_schema", "proc_name"), "check": ("check_schema", "check_name")}
-
-
-def _refuse_unbuilt(action: object, where: str) -> None:
-    if isinstance(action, str) and action in set(Action) - BUILT_ACTIONS:
-        raise PolicyError(
-            f"{where}: action {str(action)!r} of jobs is not built in this version. Nothing was run. Fix: set "
-            f"action to {' or '.join(sorted(BUILT_ACTIONS))}, or remove the job"
-        )
 
 
 def _gather_config(raw: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -98,6 +98,8 @@ class InstanceJobs:
     """What the file says for all tables of the instance."""
     client_names: frozenset[str] = frozenset()
     """The names of all clients of the file, of every instance."""
+    event_databases: frozenset[str] = frozenset()
+    """The databases whose events somebody works on."""
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -123,6 +125,8 @@ class InstanceJobs:
                 f"job {job.name!r}: action {str(job.action)!r} is not allowed on {self.conn_id}. Nothing was run. Fix: "
                 f"add it to actions in the jobs section of instance {self.conn_id}, or change the job"
             )
+        if job.action is Action.FUNCTION:
+            return self._say_why_no_function(job, source)
         if job.database in {None, source}:
             return None
         if source != self.settings.database:
@@ -135,6 +139,21 @@ class InstanceJobs:
                 f"job {job.name!r}: database_name is {job.database!r}, which is none of databases: "
                 f"{', '.join(self.databases) or 'none'}. Nothing was run. Fix: add it to databases in the jobs section "
                 f"of instance {self.conn_id}, or change the job"
+            )
+        return None
+
+    def _say_why_no_function(self, job: Job, source: str) -> str | None:
+        """Return why the function of a job of this database does not run for its events, None if it does."""
+        if job.database not in {None, source}:
+            return (
+                f"job {job.name!r}: database_name is {job.database!r}, but a function runs for the events of the job's "
+                f"own database, {source}, alone. Nothing was run. Fix: write the row into archiver.jobs there"
+            )
+        if source not in self.event_databases:
+            return (
+                f"job {job.name!r}: action 'function' needs a client with events for the job's own database, and there "
+                "is none. Nothing was run. Fix: add 'events: {conn_id: ...}' to the client of that database in the "
+                "policy file, or change the job"
             )
         return None
 
@@ -190,7 +209,14 @@ class InstanceJobs:
 
 
 def read_jobs(
-    raw: Sequence[object], own_jobs: bool, conn_id: str, settings: JobsSettings | None, tenant: Tenant, where: str
+    raw: Sequence[object],
+    own_jobs: bool,
+    conn_id: str,
+    settings: JobsSettings | None,
+    tenant: Tenant,
+    where: str,
+    *,
+    has_events: bool = False,
 ) -> tuple[Job, ...]:
     """Return the jobs that the file lists for a client, in its order.
 
@@ -209,7 +235,8 @@ def read_jobs(
     for name, times in Counter(job.name for job in jobs).items():
         if times > 1:
             raise PolicyError(f"{where}: job {name!r} is listed {times} times. Fix: give each job a name of its own")
-    allowed = InstanceJobs(conn_id, settings, (), tenants={"": (tenant,)})
+    queues = frozenset({""}) if has_events else frozenset[str]()
+    allowed = InstanceJobs(conn_id, settings, (), tenants={"": (tenant,)}, event_databases=queues)
     for job in jobs:
         if reason := allowed.say_why_refused(job, ""):
             raise PolicyError(f"{where}, {reason}")

@@ -7,69 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import yaml
-from pydantic import BeforeValidator, Field, StrictStr, model_validator
 
 from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.domain.tables import TableName
 from pg_archiver.errors import PolicyError
+from pg_archiver.policies.entries import LONGEST_CLIENT_NAME, OF_CLIENTS_ALONE, ClientEntry, InstanceEntry
+from pg_archiver.policies.events_settings import EventsSettings, refuse_events
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings, read_jobs
 from pg_archiver.policies.maintenance_settings import Disk
 from pg_archiver.policies.object_settings import ObjectSettings
-from pg_archiver.policies.settings import Settings, TablePolicy, as_tuple
+from pg_archiver.policies.settings import Settings, TablePolicy
 from pg_archiver.policies.strict_yaml import read_yaml
 from pg_archiver.policies.table_jobs import Tenant
 from pg_archiver.policies.table_policies import make_table_policy
 from pg_archiver.policies.validation import validate
-
-# Each task holds one connection and reads or deletes as fast as it can.
-DEFAULT_POOL_SLOTS = 6
-LONGEST_CLIENT_NAME = 63
-
-
-_OF_CLIENTS_ALONE = {"name", "database", "enabled", "tables", "jobs", "own_jobs"}
-
-
-class _ClientEntry(Settings):
-    """A client as the file writes it, before the levels are put together."""
-
-    name: Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_CLIENT_NAME)]
-    database: Annotated[StrictStr, Field(min_length=1, max_length=63)] | None = None
-    enabled: bool | None = None
-    tables: Annotated[tuple[dict[str, Any], ...], BeforeValidator(as_tuple)] = ({},)
-    jobs: Annotated[tuple[Any, ...], BeforeValidator(as_tuple)] = ()
-    own_jobs: bool = False
-
-    @model_validator(mode="after")
-    def _some_table(self) -> Self:
-        if not self.tables:
-            raise ValueError("tables is empty. Leave it out for analytics.events, or list a table")
-        return self
-
-
-class _InstanceEntry(ObjectSettings):
-    """A server as the file writes it; what it says of objects holds for all of its clients."""
-
-    conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)]
-    maintenance_conn_id: Annotated[str, Field(pattern=r"^[\w.-]+$", max_length=200)] | None = None
-    disk: Disk | None = None
-    pool_slots: Annotated[int, Field(ge=1, le=1000)] = DEFAULT_POOL_SLOTS
-    one_session_proxy: bool = False
-    jobs: JobsSettings | None = None
-    clients: list[Any]
-
-    @model_validator(mode="after")
-    def _another_login_for_procedures(self) -> Self:
-        if self.jobs and self.jobs.procedures_conn_id in {self.conn_id, self.maintenance_conn_id} - {None}:
-            raise ValueError(
-                f"procedures_conn_id is {self.jobs.procedures_conn_id!r}, a connection of the archiver itself. A "
-                "procedure can say RESET ROLE and do all that its login may, such as empty the ledger. Name the "
-                "connection of a login of its own"
-            )
-        return self
 
 
 @dataclass(frozen=True)
@@ -93,6 +48,8 @@ class Client:
     """The jobs that the file lists; they work on the client's database."""
     own_jobs: bool = False
     """Whether `archiver.jobs` in the client's own database is read too."""
+    events: EventsSettings | None = None
+    """Who works on the events of its database; None if it has none."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What the file says for all of its tables, all levels together."""
 
@@ -118,6 +75,20 @@ class Policies:
     """How many archive tasks may be at work on each instance at once, by `conn_id`."""
     jobs: Mapping[str, InstanceJobs] = field(default_factory=dict)
     """The jobs of each instance that has a `jobs` section, by `conn_id`."""
+
+    @property
+    def with_events(self) -> tuple[Client, ...]:
+        """The clients of whose databases events are worked on."""
+        return tuple(client for client in self.clients if client.events)
+
+    @property
+    def lanes(self) -> dict[str, int]:
+        """How many lanes of events the clients of each instance have together, by `conn_id`, where there are any."""
+        lanes: Counter[str] = Counter()
+        for client in self.clients:
+            if client.events:
+                lanes[client.conn_id] += client.events.lanes
+        return dict(sorted(lanes.items()))
 
     @property
     def tables(self) -> int:
@@ -168,7 +139,7 @@ def _check_document(document: object, source: str) -> Policies:
     if not isinstance(instances, list) or not instances:
         raise PolicyError(f"{source}: 'instances' must be a list of {{conn_id, clients}}")
     entries = [
-        validate(_InstanceEntry, instance, f"{source}, instances[{position}]")
+        validate(InstanceEntry, instance, f"{source}, instances[{position}]")
         for position, instance in enumerate(instances)
     ]
     slots, jobs = _agree(entries, source)
@@ -187,7 +158,7 @@ def _check_document(document: object, source: str) -> Policies:
     return replace(whole, pool_slots=slots, jobs=_collect_jobs(entries, jobs, whole, defaults))
 
 
-def _agree(entries: list[_InstanceEntry], source: str) -> tuple[dict[str, int], dict[str, JobsSettings]]:
+def _agree(entries: list[InstanceEntry], source: str) -> tuple[dict[str, int], dict[str, JobsSettings]]:
     """Return the size of each instance's pool and what it allows jobs; entries of one instance must agree on both."""
     slots: dict[str, int] = {}
     jobs: dict[str, JobsSettings] = {}
@@ -220,13 +191,13 @@ def _read_name(raw: object, where: str) -> str:
 
 def _make_client(
     raw: Mapping[str, Any],
-    instance: _InstanceEntry,
+    instance: InstanceEntry,
     jobs: Mapping[str, JobsSettings],
     defaults: Mapping[str, Any],
     where: str,
 ) -> Client:
-    entry = validate(_ClientEntry, raw, where)
-    of_client = entry.model_dump(exclude_unset=True, exclude=_OF_CLIENTS_ALONE)
+    entry = validate(ClientEntry, raw, where)
+    of_client = entry.model_dump(exclude_unset=True, exclude=OF_CLIENTS_ALONE)
     of_instance = _read_object_settings(instance)
     outer = {**defaults, **of_instance, **of_client}
     tables = tuple(
@@ -253,11 +224,28 @@ def _make_client(
         settings=outer,
     )
     allowed = jobs.get(instance.conn_id)
-    listed = read_jobs(entry.jobs, entry.own_jobs, instance.conn_id, allowed, client.as_tenant, where)
-    return replace(client, jobs=listed)
+    listed = read_jobs(
+        entry.jobs,
+        entry.own_jobs,
+        instance.conn_id,
+        allowed,
+        client.as_tenant,
+        where,
+        has_events=entry.events is not None,
+    )
+    if entry.events is not None:
+        is_control = allowed is not None and allowed.database == client.database
+        others = {
+            "conn_id of the instance": instance.conn_id,
+            "maintenance_conn_id": instance.maintenance_conn_id,
+            "procedures_conn_id": allowed.procedures_conn_id if allowed else None,
+        }
+        reads_jobs = entry.own_jobs or bool(listed) or is_control
+        refuse_events(entry.events, allowed, others, reads_jobs=reads_jobs, where=where)
+    return replace(client, jobs=listed, events=entry.events)
 
 
-def _read_object_settings(instance: _InstanceEntry) -> dict[str, Any]:
+def _read_object_settings(instance: InstanceEntry) -> dict[str, Any]:
     return instance.model_dump(exclude_unset=True, include=set(ObjectSettings.model_fields))
 
 
@@ -291,6 +279,7 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
     names = Counter([client.name for client in clients] + list(broken))
     places = Counter((client.conn_id, client.database, table.name) for client in clients for table in client.tables)
     job_places = Counter((client.conn_id, client.database, job.name) for client in clients for job in client.jobs)
+    queues = Counter((client.conn_id, client.database) for client in clients if client.events)
     whole = []
     for client in clients:
         shared_jobs = [job.name for job in client.jobs if job_places[client.conn_id, client.database, job.name] > 1]
@@ -301,6 +290,11 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
             broken[client.name] = (
                 f"{source}, client {client.name!r}: table {shared[0]} of database {client.database!r} is also another "
                 "client's. Fix: list each table under one client"
+            )
+        elif client.events and queues[client.conn_id, client.database] > 1:
+            broken[client.name] = (
+                f"{source}, client {client.name!r}: the events of database {client.database!r} are also another "
+                "client's. Fix: set events at one client of each database"
             )
         elif shared_jobs:
             broken[client.name] = (
@@ -313,7 +307,7 @@ def _refuse_twins(clients: list[Client], broken: dict[str, str], source: str) ->
 
 
 def _collect_jobs(
-    entries: list[_InstanceEntry], settings: Mapping[str, JobsSettings], policies: Policies, defaults: Mapping[str, Any]
+    entries: list[InstanceEntry], settings: Mapping[str, JobsSettings], policies: Policies, defaults: Mapping[str, Any]
 ) -> dict[str, InstanceJobs]:
     """Return the jobs of each instance that has a jobs section, those of its broken clients left out."""
     found = {}
@@ -341,5 +335,6 @@ def _collect_jobs(
                 **_read_object_settings(entry),
             },
             frozenset(client.name for client in policies.clients) | policies.broken.keys(),
+            frozenset(client.database for client in clients if client.events),
         )
     return found

@@ -112,6 +112,7 @@ class PinnedSession:
         self._called_users = False
         self._current_path = ""
         self._event_triggers = False
+        self._planned_once: set[str] = set()
 
     def _pin(self) -> None:
         """Set all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
@@ -133,15 +134,10 @@ class PinnedSession:
 
     def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Run a statement and return its rows."""
-        return self._fetch(statement, names, values)
-
-    def _fetch(
-        self, statement: str, names: Names | None, values: dict[str, object], *, prepare: bool = False
-    ) -> list[Row]:
         self._begin(statement)
         with self._translate_errors(), self._guard_definitions(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
-            cursor.execute(compose(statement, names or {}), values, prepare=prepare)
+            cursor.execute(compose(statement, names or {}), values, prepare=statement in self._planned_once)
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
 
     def fetch_one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
@@ -150,21 +146,20 @@ class PinnedSession:
         Raises:
             DatabaseInterrupted: it gave none, since somebody dropped what it asks for a moment ago.
         """
-        return self._the_only(statement, self._fetch(statement, names, values))
+        rows = self.fetch_all(statement, names, **values)
+        if len(rows) != 1:
+            raise DatabaseInterrupted(
+                f"database {self.name}: what was there a moment ago is gone ({statement}). Run the task again"
+            )
+        return rows[0]
 
     def fetch_one_again(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
         """Do as `fetch_one`, and let the server plan the statement once in this session.
 
         For a statement that runs very often, and whose columns have the same types whatever becomes of the tables.
         """
-        return self._the_only(statement, self._fetch(statement, names, values, prepare=True))
-
-    def _the_only(self, statement: str, rows: list[Row]) -> Row:
-        if len(rows) != 1:
-            raise DatabaseInterrupted(
-                f"database {self.name}: what was there a moment ago is gone ({statement}). Run the task again"
-            )
-        return rows[0]
+        self._planned_once.add(statement)
+        return self.fetch_one(statement, names, **values)
 
     def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
         """Run a statement and return how many rows it changed."""

@@ -1,4 +1,4 @@
-"""Waits in a database for jobs that are due: woken by its notices, and by the time at which the next one is.
+"""Waits in a database for jobs that are due, and for events: woken by its notices, and by the next one's time.
 
 A wake is a hint alone, since whatever is due is a committed row: one that is lost costs a delay and no work. So nothing
 here ever ends or raises; what goes wrong is said once, and tried again, later each time.
@@ -26,6 +26,10 @@ from pg_archiver.postgres.statements import compose
 
 _log = logging.getLogger(__name__)
 
+# What there is to be woken for.
+JOBS, EVENTS = "jobs", "events"
+# The lock that workers share; `ledger/locks.py` knows it too.
+EVENTS_AT_WORK = "archiver events at work"
 # What a notice says of which nobody has to be woken, unless something is due.
 LOOK = "look"
 _LIMITS = {"statement_timeout": "20s", "lock_timeout": "10s", "idle_timeout": "60s"}
@@ -34,6 +38,8 @@ _LONGEST_ANSWER_SECONDS = 30.0
 _SHORTEST_WAIT_SECONDS = 0.05
 # Sooner after a wake than a run of a DAG can begin.
 _PROMPT_SECONDS = 1.0
+# While somebody works on events.
+_SECONDS_AT_WORK = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Pace:
     first_retry: float = 1.0
     """After an error; twice as long after each further one."""
     last_retry: float = 60.0
+
+
+# Events are many, and somebody may be at work within seconds.
+PACE_OF_EVENTS = Pace(between_wakes=3.0, first_reminder=12.0)
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,11 @@ class Wakes:
             return self._last + self._pace.between_wakes
         return self._last + self._reminder if self._look is not None and self._look.due else None
 
+    def is_time(self, now: float) -> bool:
+        """Return whether to wake somebody now."""
+        wake = self.next_wake()
+        return wake is not None and wake <= now
+
     def note_wake(self, now: float) -> None:
         """Note that somebody was woken."""
         first, last = self._pace.first_reminder, self._pace.last_reminder
@@ -138,7 +153,7 @@ class _Trouble:
         """Say what went wrong, unless it is what went wrong before."""
         text = self._describe(error)
         if text != self._said:
-            _log.warning("Jobs of database %s are not waited for: %s. It is tried again", self._database, text)
+            _log.warning("What is due in database %s is not waited for: %s. It is tried again", self._database, text)
             self._said = text
 
     def note_retry(self) -> None:
@@ -149,7 +164,7 @@ class _Trouble:
         """Note that all is well; return whether it was not."""
         ended, self._said, self.retry = bool(self._said), "", self._pace.first_retry
         if ended:
-            _log.info("Jobs of database %s are waited for again", self._database)
+            _log.info("What is due in database %s is waited for again", self._database)
         return ended
 
     def _describe(self, error: Exception) -> str:
@@ -160,38 +175,80 @@ class _Trouble:
         return str(error) if isinstance(error, ArchiverError) else f"an error of type {type(error).__name__}"
 
 
-async def wait_for_due_jobs(
-    read_arguments: Callable[[], Awaitable[Mapping[str, Any]]], database: str, pace: Pace | None = None
-) -> AsyncGenerator[None]:
-    """Yield each time that somebody should look at the jobs of a database again; never ends, never raises.
+async def wait_for_due(
+    read_arguments: Callable[[], Awaitable[Mapping[str, Any]]],
+    database: str,
+    pace: Pace | None = None,
+    pace_of_events: Pace = PACE_OF_EVENTS,
+) -> AsyncGenerator[str]:
+    """Yield JOBS or EVENTS each time that somebody should look at those of a database again; never ends, never raises.
 
-    Whoever begins to wait looks by himself at the beginning.
+    Whoever begins to wait looks by himself at the beginning. Nobody is woken for events while somebody works on them.
 
     Args:
         read_arguments: returns what psycopg connects with; it is asked for each connection.
         database: its name, for messages.
-        pace: how often.
+        pace: how often for jobs.
+        pace_of_events: how often for events.
     """
     pace = pace or Pace()
-    wakes, trouble = Wakes(pace, time.monotonic()), _Trouble(database, pace)
+    jobs, events = Wakes(pace, time.monotonic()), Wakes(pace_of_events, time.monotonic())
+    trouble, sent_for = _Trouble(database, pace), False
     while True:
         try:
             async with _connect(read_arguments, database) as connection:
+                queue = _Queue(connection)
                 while True:
-                    look, now = await _look(connection, wakes.told), time.monotonic()
+                    look_at_events = await queue.look(sent_for=sent_for)
+                    look = await _look(connection, jobs.told)
+                    now = time.monotonic()
                     if trouble.end():
-                        wakes.note_change()
-                    wakes.note_look(look, now)
-                    wake = wakes.next_wake()
-                    if wake is not None and wake <= now:
-                        wakes.note_wake(now)
-                        yield
-                    elif await _hear(connection, wakes.wait_seconds(now), to_the_end=wakes.is_pending):
-                        wakes.note_change()
+                        jobs.note_change()
+                        sent_for = True
+                    jobs.note_look(look, now)
+                    if look_at_events is not None:
+                        events.note_look(look_at_events, now)
+                    due = [what for what, wakes in ((JOBS, jobs), (EVENTS, events)) if wakes.is_time(now)]
+                    for what in due:
+                        (jobs if what == JOBS else events).note_wake(now)
+                        sent_for = sent_for and what != EVENTS
+                        yield what
+                    if not due:
+                        seconds = min(jobs.wait_seconds(now), events.wait_seconds(now))
+                        heard = await _hear(connection, seconds, jobs.is_pending, sent_for)
+                        sent_for = sent_for or EVENTS in heard
+                        if JOBS in heard:
+                            jobs.note_change()
         except Exception as error:  # noqa: BLE001 (Airflow would start it again every two seconds)
             trouble.note(error)
         await asyncio.sleep(trouble.retry)
         trouble.note_retry()
+
+
+class _Queue:
+    """The queue of events of the database, which may come to be later."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self._connection = connection
+        self._is_there = False
+
+    async def look(self, *, sent_for: bool) -> Look | None:
+        """Return what waits that nobody works on, None where there is no queue.
+
+        Args:
+            sent_for: whether the triggers have sent for a worker since somebody was woken.
+        """
+        if not self._is_there:
+            (found,) = await _run(self._connection, "postgres/listen/find_events")
+            if not found.found:
+                return None
+            await _run(self._connection, "postgres/listen/listen_events")
+            self._is_there = True
+        (row,) = await _run(self._connection, "postgres/listen/look_at_events", at_work=EVENTS_AT_WORK)
+        if row.at_work:
+            # Whoever is at work may end at any time, and leave what waits for its time.
+            return Look(row.now, seconds_to_next=_SECONDS_AT_WORK)
+        return Look(row.now, row.waits, row.waits and sent_for, row.seconds_to_next)
 
 
 @asynccontextmanager
@@ -235,12 +292,20 @@ async def _look(connection: psycopg.AsyncConnection[Any], told: datetime | None)
     return Look(row.now, row.due, row.newly_due, row.seconds_to_next)
 
 
-async def _hear(connection: psycopg.AsyncConnection[Any], seconds: float, *, to_the_end: bool) -> bool:
-    """Wait so long for a notice, or until the first; return whether there was one of a change.
+async def _hear(
+    connection: psycopg.AsyncConnection[Any], seconds: float, jobs_are_known: bool, events_are_known: bool
+) -> set[str]:
+    """Wait so long for notices, or until the first that is news; return what they were of.
 
     Whoever plans or counts says only that there may be another time to wait for.
     """
-    changed = False
-    async for notice in connection.notifies(timeout=seconds, stop_after=None if to_the_end else 1):
-        changed = changed or notice.payload != LOOK
-    return changed
+    heard: set[str] = set()
+    async for notice in connection.notifies(timeout=seconds):
+        of_events = notice.channel == "archiver_events"
+        if of_events:
+            heard.add(EVENTS)
+        elif notice.payload != LOOK:
+            heard.add(JOBS)
+        if not (events_are_known if of_events else jobs_are_known):
+            break
+    return heard

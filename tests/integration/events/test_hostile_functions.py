@@ -246,10 +246,10 @@ def test_a_function_that_never_ends_fails_and_the_next_runs(events: EventPlace) 
     limits = replace(AT_ONCE, longest_in_batch=short, longest_alone=short)
     events.worker(limits, Watchdog(timedelta(seconds=0.2))).run()
     assert sorted(events.sink) == [own, done]
-    waiting = events.waiting("id, attempts, split_part(last_error, ':', 1)")
+    waiting = events.waiting("id, attempts > 0, split_part(last_error, ':', 1)")
     assert waiting == [
-        (numbers[0], 1, "the function took too long"),
-        (numbers[1], 1, "the function took too long"),
-        (numbers[2], 1, "psycopg.errors.QueryCanceled"),
-        (own, 1, "the function took too long"),
+        (numbers[0], True, "the function took too long"),
+        (numbers[1], True, "the function took too long"),
+        (numbers[2], True, "psycopg.errors.QueryCanceled"),
+        (own, True, "the function took too long"),
     ]

@@ -153,7 +153,7 @@ def test_a_discard_ends_an_event_without_its_work_and_says_why(events: EventPlac
     result = events.work()
     assert events.sink == [following]
     assert (events.waiting(), events.dead()) == ([], [])
-    assert events.log("succeeded, err_message")[0] == (True, "discarded: not ours")
+    assert events.log("succeeded, err_message")[0] == (False, "discarded: not ours")
     assert str(result).startswith("events: 1 done, 1 discarded; ")
 
 

@@ -21,6 +21,7 @@ MAY = (
     "take_in_events",
     "claim_events",
     "begin_worker",
+    "join_worker",
     "note_in_hand",
     "end_worker",
     "recover_workers",

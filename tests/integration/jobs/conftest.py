@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import S3Server
+from pg_archiver.s3.bucket import Bucket
 from tests.support.job_place import JobPlace
 from tests.support.place import Place
+from tests.support.policy_tables import Policies
 from tests.support.procedures import Procedures
 from tests.support.table_jobs import TableJobs
 
@@ -46,3 +49,14 @@ def tables(server: PostgresServer, moto: S3Server) -> Iterator[TableJobs]:
 def procedures(place: Place) -> Procedures:
     """The logins and tables of procedures of users."""
     return Procedures.made(place)
+
+
+@pytest.fixture
+def control(jobs: JobPlace, moto: S3Server) -> JobPlace:
+    """A control database whose jobs have a bucket to archive to, in which they put nothing here."""
+    return replace(jobs, bucket=Bucket(moto.client(), "unused"))
+
+
+@pytest.fixture
+def policies(control: JobPlace) -> Policies:
+    return Policies.made(control)

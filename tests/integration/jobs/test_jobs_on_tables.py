@@ -258,6 +258,25 @@ def test_the_form_may_keep_more_and_never_less(tables: TableJobs) -> None:
     assert tables.place.run(replace(claim, keep_days=4)).rows == ROWS - 4 * 24
 
 
+def test_a_database_that_was_brought_back_acts_once_the_form_says_why(tables: TableJobs) -> None:
+    place = tables.place
+    tables.add()
+    tables.rehearse()
+    tables.act()
+    place.sql(place.target, "DELETE FROM archiver.owners")
+    place.sql(place.target, "INSERT INTO app.events (at) VALUES (now() - interval '5 days')")
+    refused = tables.act()
+    assert refused.failed
+    assert "start the run with the parameter adopt" in refused.told
+    assert tables.left()[1] == 1
+    claim = place.claim("old events")
+    assert place.run(replace(claim, adopt="it was brought back from a backup")).rows == 1
+    assert tables.left()[1] == 0
+    assert place.sql(place.target, "SELECT adopted FROM archiver.owners WHERE adopted IS NOT NULL") == [
+        ("it was brought back from a backup",)
+    ]
+
+
 def test_minus_one_keeps_everything(tables: TableJobs) -> None:
     tables.add(config={"keep_days": -1})
     assert "everything is kept" in tables.rehearse().told

@@ -21,7 +21,7 @@ WRITES = "INSERT INTO app.done VALUES (job_id, config);"
     [
         (
             {"action": "function", "function_name": "any", "proc_schema": None, "proc_name": None},
-            "'function' of jobs is not built in this version",
+            "action 'function' is not allowed on rds_main. Nothing was run. Fix: add it to actions",
         ),
         ({"database_name": "elsewhere"}, "database_name is 'elsewhere', which is none of databases"),
         ({"proc_schema": "other"}, "other.job is not among the procedures that the policy file allows"),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from dev.stack import PROJECT_ROOT
-from pg_archiver.airflow.airflow_ids import jobs_pool_name, maintenance_pool_name, pool_name
+from pg_archiver.airflow.airflow_ids import events_pool_name, jobs_pool_name, maintenance_pool_name, pool_name
 from pg_archiver.airflow.pools import DEFAULT_POLICIES, list_pools
 from pg_archiver.policies.yaml_file import load
 from tests.unit.policies.test_policy_cases import CASES
@@ -22,6 +22,13 @@ def test_each_instance_has_a_pool_of_the_size_that_its_entry_says() -> None:
         maintenance_pool_name("small"): 1,
         maintenance_pool_name("usual"): 1,
     }
+
+
+def test_the_clients_of_an_instance_share_a_pool_with_a_slot_for_each_of_their_lanes() -> None:
+    made = {name: pool["slots"] for name, pool in list_pools(load(CASES / "events" / "policies.yaml")).items()}
+    assert made[events_pool_name("rds_main")] == 3
+    plain = list_pools(load(CASES / "pool_slots" / "policies.yaml"))
+    assert not [name for name in plain if name.startswith("events_")]
 
 
 def test_the_shipped_policies_have_pools_for_all_their_connections() -> None:

@@ -125,7 +125,8 @@ def test_a_generated_env_file_is_whole_and_never_the_same(demo: bool) -> None:
     connections = json.loads(values["ARCHIVER_CONNECTIONS"].strip("'"))
     policies = load(DEFAULT_POLICIES)
     procedures = {jobs.settings.procedures_conn_id for jobs in policies.jobs.values()}
-    assert {*policies.conn_ids, *procedures, "aws_default"} == connections.keys()
+    functions = {client.events.conn_id for client in policies.with_events if client.events}
+    assert {*policies.conn_ids, *procedures, *functions, "aws_default"} == connections.keys()
     assert values["COMPOSE_PROFILES"] == ("demo" if demo else "")
     compose = ComposeFile(PATH, {**values, "ARCHIVER_CONNECTIONS": json.dumps(connections)})
     for name in SERVICES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from pg_archiver.policies.events_settings import ChannelSource, EventsSettings
 from pg_archiver.policies.jobs import COLUMNS, Job
 from pg_archiver.policies.jobs_settings import JobsSettings
 from pg_archiver.policies.object_settings import ObjectSettings
@@ -14,15 +15,16 @@ from pg_archiver.policies.yaml_file import Client
 
 PAGE = (Path(__file__).parents[3] / "docs" / "settings.md").read_text(encoding="utf-8")
 # How the page calls what the policy file writes by another name, or explains in its example alone.
-OF_CLIENTS = {"name", "tables", "database", "jobs", "own_jobs"}
+OF_CLIENTS = {"name", "tables", "database", "jobs", "own_jobs", "events"}
 # What a client's settings come to is no setting.
 NO_SETTING = {"settings"}
 
 
 JOBS = PAGE.partition("\n## Jobs\n")[2].partition("\n## ")[0]
+EVENTS = PAGE.partition("\n## Events\n")[2].partition("\n## ")[0]
 
 
-def rows(page: str = PAGE.replace(JOBS, "")) -> set[str]:
+def rows(page: str = PAGE.replace(JOBS, "").replace(EVENTS, "")) -> set[str]:
     """The names in the first columns of the page's tables of settings, without Variables and the environment."""
     tables = page.partition("## Airflow Variables")[0]
     first_columns = re.findall(r"^\| (`.*?) \|", tables, flags=re.MULTILINE)
@@ -36,6 +38,12 @@ def test_every_setting_of_jobs_is_explained_and_no_other() -> None:
     assert rows(of_table) | set(ObjectSettings.model_fields) == OF_FILE
     # A job of the file works on its client's database; rows alone may name another.
     assert rows(of_job) == set(Job.model_fields) - {"database"}
+
+
+def test_every_setting_of_events_is_explained_and_no_other() -> None:
+    assert rows(EVENTS) == set(EventsSettings.model_fields)
+    told = EVENTS.partition("| `channels` |")[2].partition("\n")[0]
+    assert set(re.findall(r"\(`(\w+)`\)", told)) == set(ChannelSource.model_fields)
 
 
 def test_a_setting_of_jobs_stands_beside_its_column() -> None:

@@ -23,7 +23,7 @@ def test_numbers_of_a_key_are_exact_and_those_of_a_payload_are_pythons() -> None
 
 
 def test_of_several_that_are_one_the_last_one_speaks() -> None:
-    event = make_event(claimed(id=7, merged_ids=(8, 9), last_id=9, attempts=2, channel="/q", source=None))
+    event = make_event(claimed(id=7, merged_ids=(8, 9), attempts=2, channel="/q", source=None))
     assert (event.id, event.merged, event.attempt, event.channel, event.table) == (9, 3, 3, "/q", None)
 
 

@@ -15,7 +15,8 @@ from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.windows import EARLIEST, Window, cell_of
 from pg_archiver.objects.compression import Compression
 from pg_archiver.objects.object_keys import kept_key, manifest_key, object_key, sidecar_key, table_folder
-from pg_archiver.policies.yaml_file import LONGEST_CLIENT_NAME, load
+from pg_archiver.policies.entries import LONGEST_CLIENT_NAME
+from pg_archiver.policies.yaml_file import load
 
 NAMES = st.text(
     st.one_of(st.sampled_from(list('./=%x_{} "\\☃ü')), st.characters(exclude_categories=["Cs"])),

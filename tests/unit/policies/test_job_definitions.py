@@ -14,7 +14,7 @@ from pg_archiver.domain.procedures import ProcedureName
 from pg_archiver.domain.schedules import Interval, Schedule
 from pg_archiver.errors import PolicyError
 from pg_archiver.policies.job_fields import MOST_CONFIG_BYTES
-from pg_archiver.policies.jobs import BUILT_ACTIONS, COLUMNS, Action, Job
+from pg_archiver.policies.jobs import COLUMNS, Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 
 CREATED = datetime(2026, 6, 10, 11, 12, 13, tzinfo=UTC)
@@ -140,7 +140,7 @@ def test_the_order_of_a_configuration_and_the_zone_of_an_instant_do_not_matter()
         ({"proc_schema": None, "proc_name": None}, ["the action is call, but no procedure is given"]),
         ({"initial_start": datetime(1900, 1, 1, tzinfo=UTC)}, ["initial_start: ", "1970 to 2999"]),
         ({"action": "archive"}, ["the action is archive, and a procedure is given. Set the action to call"]),
-        ({"action": "function"}, ["action 'function' of jobs is not built in this version. Nothing was run"]),
+        ({"action": "function"}, ["the action is function, and a procedure is given. Set the action to call"]),
         ({"job_name": "a\nb"}, ["job_name: ", "control character"]),
     ],
 )
@@ -151,10 +151,6 @@ def test_a_row_that_cannot_be_used_is_refused_by_the_names_of_its_columns(
         job_of(**changes)
     assert str(caught.value).startswith("job ")
     assert [word for word in words if word not in str(caught.value)] == []
-
-
-def test_only_what_is_built_is_taken() -> None:
-    assert {Action.ARCHIVE, Action.DELETE, Action.CALL} == BUILT_ACTIONS
 
 
 @pytest.mark.parametrize("key", ["a", "\N{LATIN SMALL LETTER E WITH ACUTE}"])

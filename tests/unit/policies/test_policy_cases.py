@@ -53,7 +53,7 @@ def holds(message: str, words: list[str]) -> None:
 
 def matches(client: Client, expected: Mapping[str, Any]) -> None:
     plain = ("conn_id", "maintenance_conn_id", "aws_conn_id", "database", "schedule", "one_session_proxy")
-    assert expected.keys() <= {*plain, "tables", "names", "children", "disk", "jobs", "own_jobs"}
+    assert expected.keys() <= {*plain, "tables", "names", "children", "disk", "jobs", "own_jobs", "events"}
     for field in plain:
         if field in expected:
             assert getattr(client, field) == expected[field]
@@ -62,6 +62,8 @@ def matches(client: Client, expected: Mapping[str, Any]) -> None:
         assert (client.disk is None) == (not wanted)
         assert {setting: getattr(client.disk, setting) for setting in wanted} == wanted
     assert client.own_jobs is expected.get("own_jobs", client.own_jobs)
+    if "events" in expected:
+        assert (client.events and client.events.model_dump()) == expected["events"]
     if "jobs" in expected:
         assert [job.name for job in client.jobs] == expected["jobs"]
     if "names" in expected:

@@ -1,11 +1,13 @@
 -- What is due, the longest first, is this run's alone: others skip what one of them looks at. What this run has taken
--- before, and not begun, is still its own: its task may have died before it could hand that on.
+-- before, and not begun, is still its own: its task may have died before it could hand that on. What runs a function is
+-- fired instead, by events/schedule/fire.
 WITH due AS MATERIALIZED (
     SELECT state.job_id, state.database_name, job.job_name, job.action
     FROM archiver.job_state AS state
     JOIN archiver.jobs AS job USING (job_id)
     WHERE
         state.definition <> ''
+        AND job.action <> 'function'
         AND CASE
             WHEN state.state = 'queued' THEN state.airflow_run_id = %(run_id)s
             WHEN %(run_now)s THEN state.state IN ('idle', 'exhausted')

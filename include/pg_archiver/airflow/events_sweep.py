@@ -1,0 +1,110 @@
+"""What the DAG `sweep` does for the events of one client: prune, suspend, count, and say what needs a person."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from airflow.sdk.observability import stats
+
+from pg_archiver.airflow import connections
+from pg_archiver.airflow.airflow_ids import events_dag_id, events_pool_name
+from pg_archiver.airflow.events import take_in
+from pg_archiver.domain.wording import say_count
+from pg_archiver.jobs.function_jobs import find_function_jobs
+from pg_archiver.ledger.event_survey import EventSurvey, Ready, Trouble
+from pg_archiver.ledger.event_upkeep import EventUpkeep
+from pg_archiver.ledger.migrations import EventTables
+from pg_archiver.policies.yaml_file import Client
+from pg_archiver.postgres.session import Session
+
+log = logging.getLogger(__name__)
+
+_MOST_COUNTED = 10_000
+# A run begins within seconds; what waits so much longer has nobody who could work on it.
+_LONG_SECONDS = 600.0
+# A client that works on one lane of several gets the others for what has waited so long.
+_LAG_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class SweptEvents:
+    """What was seen of one client's events.
+
+    Attributes:
+        ready: how many could run now.
+        wakes: whether somebody should work on them.
+        problems: what needs a person.
+    """
+
+    ready: int
+    wakes: bool
+    problems: tuple[str, ...]
+
+
+def sweep_events(client: Client) -> SweptEvents:
+    """Look into the queue of a client; prune it, and suspend what is too full.
+
+    Raises:
+        ArchiverError: it could not be read or written.
+    """
+    with connections.open_session(client, "events sweep", writes=True) as session:
+        EventTables(session).migrate()
+        take_in(session)
+        upkeep, survey = EventUpkeep(session), EventSurvey(session)
+        _measure(client, upkeep)
+        for row in upkeep.suspend_overfull():
+            log.error("binding %d of client %s notes nothing more", row.binding_id, client.name)
+        ready = survey.count_ready(find_function_jobs(session).allowed, _MOST_COUNTED)
+        at_work = len(survey.list_lanes_at_work())
+        problems = [_describe(client, trouble) for trouble in survey.list_troubles()]
+        if not at_work and (ready.oldest_seconds or 0) > _LONG_SECONDS:
+            problems.append(_describe_wait(client, ready))
+        _prune(session, client)
+    lanes = client.events.lanes if client.events else 1
+    lags = at_work < lanes and (ready.oldest_seconds or 0) > _LAG_SECONDS
+    return SweptEvents(ready.events, bool(ready.events) and (not at_work or lags), tuple(problems))
+
+
+def _measure(client: Client, upkeep: EventUpkeep) -> None:
+    """Emit gauges of the queue."""
+    found = upkeep.survey()
+    for name, value in (
+        ("waiting", found.waiting),
+        ("oldest_seconds", found.oldest_seconds or 0.0),
+        ("dead", found.dead),
+    ):
+        stats.gauge(f"archiver.events.{name}", value, tags={"client": client.name})
+
+
+def _prune(session: Session, client: Client) -> None:
+    if deleted := EventUpkeep(session).prune():
+        log.info("%s of client %s were older than they are kept for", say_count(deleted, "row"), client.name)
+
+
+def _describe(client: Client, trouble: Trouble) -> str:
+    told = f"client {client.name}, binding {trouble.binding_id} ({trouble.watched}, job {trouble.job_name})"
+    parts = []
+    if trouble.is_suspended:
+        parts.append(
+            f"more than max_waiting = {trouble.max_waiting} events waited, so it notes nothing more. What waits is "
+            f"worked off. Fix: find out why, then set suspended_at of that row of archiver.bindings to NULL; changes "
+            "until then make no events"
+        )
+    if trouble.dead:
+        parts.append(
+            f"{say_count(trouble.dead, 'dead event')}, which nobody tries again. Fix: see reason in "
+            f"archiver.dead_events of database {client.database}, correct the function, then run "
+            f"{events_dag_id(client.name)} with retry_dead, or delete the rows"
+        )
+    return f"{told}: {'. '.join(parts)}"
+
+
+def _describe_wait(client: Client, ready: Ready) -> str:
+    pool = events_pool_name(client.conn_id)
+    return (
+        f"client {client.name}: {say_count(ready.events, 'event')} could run, the first for "
+        f"{(ready.oldest_seconds or 0) / 60:.0f} minutes, and nobody is at work. Fix: unpause "
+        f"{events_dag_id(client.name)}, create the pool {pool} if it is missing (python -m pg_archiver.airflow.pools > "
+        "pools.json; airflow pools import pools.json), or look for what holds its slots"
+    )

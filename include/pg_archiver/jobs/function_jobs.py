@@ -1,0 +1,62 @@
+"""Which functions may run for the events of a database: those of jobs that were checked as they are, and no others.
+
+A worker claims events by the names of functions. So a function that one job may run and another may not, since that one
+is refused, was changed or waits for a person, runs for neither: what is not known to be allowed waits.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from pg_archiver.errors import PolicyError
+from pg_archiver.ledger.jobs import JobKey, JobRow, JobsTable, JobState, JobStateRow
+from pg_archiver.policies.jobs import Action, Job
+from pg_archiver.postgres.session import Session
+
+
+@dataclass(frozen=True)
+class FunctionJobs:
+    """The functions of one database's jobs.
+
+    Attributes:
+        allowed: the functions that may run.
+        held: the jobs whose events wait, and those that they keep waiting, each with the reason.
+    """
+
+    allowed: tuple[str, ...]
+    held: tuple[str, ...]
+
+
+def find_function_jobs(session: Session) -> FunctionJobs:
+    """Return which functions may run in the database of this session, as the last look of `plan_jobs` has left it.
+
+    Raises:
+        ArchiverError: its jobs cannot be read.
+    """
+    table = JobsTable(session)
+    rows = [row for row in table.list_jobs() if row.action == Action.FUNCTION and row.scheduled]
+    states = {state.key: state for state in table.list_states()}
+    reasons = {row.job_id: _say_why_held(row, states.get(JobKey(row.job_id, session.name))) for row in rows}
+    held_names = {row.function_name for row in rows if reasons[row.job_id]}
+    allowed = sorted({str(row.function_name) for row in rows} - held_names)
+    held = [f"{row.job_name} {reasons[row.job_id]}" for row in rows if reasons[row.job_id]]
+    held += [
+        f"{row.job_name} has the function of another job whose events wait"
+        for row in rows
+        if not reasons[row.job_id] and row.function_name in held_names
+    ]
+    return FunctionJobs(tuple(allowed), tuple(held))
+
+
+def _say_why_held(row: JobRow, state: JobStateRow | None) -> str | None:
+    if state is None or not state.definition:
+        return "was not checked yet"
+    if state.state is JobState.REFUSED:
+        return "is refused"
+    if state.state is JobState.WAITING:
+        return "waits for a person"
+    with suppress(PolicyError):
+        if Job.from_row(row.as_mapping()).digest() == state.definition:
+            return None
+    return "has changed and was not checked again yet"

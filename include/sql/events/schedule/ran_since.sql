@@ -1,0 +1,17 @@
+-- Whether an event of this job waits, is at work, or was logged as a success since then.
+SELECT
+    EXISTS (
+        SELECT FROM archiver.incoming_events AS event
+        JOIN archiver.bindings AS binding USING (binding_id)
+        WHERE binding.job_id = %(job_id)s
+    )
+    OR EXISTS (
+        SELECT FROM archiver.events AS event
+        JOIN archiver.bindings AS binding USING (binding_id)
+        WHERE binding.job_id = %(job_id)s
+    )
+    OR EXISTS (
+        SELECT FROM archiver.event_log AS run
+        JOIN archiver.bindings AS binding USING (binding_id)
+        WHERE binding.job_id = %(job_id)s AND run.succeeded AND run.started_at > %(since)s
+    ) AS ran
