@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import capture
+from bench import capture, events_through_airflow
 from bench.drawing import markdown_table, put_between_marks
 from bench.machine import machine
 from bench.mapped_tasks import mapped_tasks
@@ -54,14 +54,15 @@ class Scale:
     slow_events: int
     with_snapshot: int
     delays: int
+    cold_delays: int
     mapped: int
     capture: capture.Scale
 
 
 SCALES = {
-    "full": Scale(10_000, 3, 2_000, 100_000, 20, 200, capture.Scale()),
+    "full": Scale(10_000, 3, 2_000, 100_000, 20, 3, 200, capture.Scale()),
     "small": Scale(
-        1_000, 1, 200, 10_000, 5, 20, capture.Scale(rounds=2, single_seconds=1, rows=5_000, commit_seconds=1)
+        1_000, 1, 200, 10_000, 5, 1, 20, capture.Scale(rounds=2, single_seconds=1, rows=5_000, commit_seconds=1)
     ),
 }
 
@@ -81,7 +82,7 @@ def queues(bench: Bench) -> dict[str, Any]:
     ways: dict[str, Callable[[], float]] = {
         "events": lambda: queue.ours(events, queue=False),
         "events_in_topics": lambda: queue.ours(events, topic=TOPICS),
-        "pgqueuer": lambda: queue.pgqueuer(events, BATCH),
+        **{f"pgqueuer_{number}": _pgqueuer(queue, events, number) for number in CONCURRENCIES},
         **{f"procrastinate_{number}": _procrastinate(queue, events, number) for number in CONCURRENCIES},
     }
     runs: dict[str, list[float]] = {way: [] for way in ways}
@@ -90,20 +91,26 @@ def queues(bench: Bench) -> dict[str, Any]:
             runs[way].append(round(ways[way](), 1))
             _tell(way, runs[way])
     rates = {way: statistics.median(found) for way, found in runs.items()}
-    procrastinate = max(rates[f"procrastinate_{number}"] for number in CONCURRENCIES)
+    procrastinate, pgqueuer = (
+        max(rates[f"{peer}_{number}"] for number in CONCURRENCIES) for peer in ("procrastinate", "pgqueuer")
+    )
     return {
         "events_s": rates["events"],
         "events_in_topics_s": rates["events_in_topics"],
         "procrastinate_s": procrastinate,
-        "pgqueuer_s": rates["pgqueuer"],
+        "pgqueuer_s": pgqueuer,
         "of_procrastinate_x": round(rates["events"] / procrastinate, 2),
-        "of_pgqueuer_x": round(rates["events"] / rates["pgqueuer"], 2),
+        "of_pgqueuer_x": round(rates["events"] / pgqueuer, 2),
         "runs": {"queues": runs},
     }
 
 
 def _procrastinate(queue: Queues, events: int, concurrency: int) -> Callable[[], float]:
     return lambda: queue.procrastinate(events, concurrency)
+
+
+def _pgqueuer(queue: Queues, events: int, connections: int) -> Callable[[], float]:
+    return lambda: queue.pgqueuer(events, BATCH, connections)
 
 
 def lanes(bench: Bench) -> dict[str, Any]:
@@ -139,6 +146,13 @@ def mapped(bench: Bench) -> dict[str, Any]:
     return {"mapped_task_s": round(rate, 3)}
 
 
+def airflow(bench: Bench) -> dict[str, Any]:
+    """How long as many events take through Airflow, and how soon one alone runs while nobody is at work."""
+    found = events_through_airflow.measure(bench.place, bench.queues, bench.scale.events, bench.scale.cold_delays)
+    _tell("through Airflow", found)
+    return found
+
+
 def captured(bench: Bench) -> dict[str, Any]:
     """What capture costs an application, on a server of its own."""
     with (
@@ -155,6 +169,7 @@ GROUPS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "delays": delays,
     "captured": captured,
     "mapped": mapped,
+    "airflow": airflow,
 }
 
 
@@ -215,7 +230,10 @@ def table(result: Mapping[str, Any]) -> str:
     cells = [
         ["one worker, one `INSERT` an event", _s(result["events_s"])],
         ["the same in 50 topics, each in order", _s(result["events_in_topics_s"])],
-        ["pgqueuer, batches of 100", f"{_s(result['pgqueuer_s'])}: ours {result['of_pgqueuer_x']:.1f}x"],
+        [
+            "pgqueuer, batches of 100, the better of 1 and 10 connections",
+            f"{_s(result['pgqueuer_s'])}: ours {result['of_pgqueuer_x']:.1f}x",
+        ],
         [
             "procrastinate, the better of concurrency 1 and 10",
             f"{_s(result['procrastinate_s'])}: ours {result['of_procrastinate_x']:.1f}x",
@@ -226,6 +244,11 @@ def table(result: Mapping[str, Any]) -> str:
         ],
         ["two lanes, of one, where the function sleeps 5 ms", f"{result['two_lanes_x']:.2f}x"],
         ["from an `INSERT` to its row, while a worker lingers", f"{result['start_delay_warm_s']:.2f} s"],
+        ["the same through Airflow, while nobody is at work", f"{result['start_delay_cold_s']:.1f} s"],
+        [
+            f"{load['events']:,} events through Airflow, two lanes, from the `INSERT` to the last row",
+            f"{result['airflow_10000_s']:.0f} s",
+        ],
         [
             f"the last claims of {load['with_snapshot']:,} events, of the first, under one open snapshot",
             f"{result['old_snapshot_x']:.2f}x",

@@ -26,7 +26,7 @@ def mapped_tasks(place: Place, queues: Queues, events: int) -> float:
     """
     with queues.bare_database() as name:
         environment = {
-            **project_environment(place.postgres, place.s3, place.s3_url, place.policies),
+            **project_environment(queues.server, place.s3, place.s3_url, place.policies),
             **INTERVALS,
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES),
             "BENCH_POOL": "default_pool",

@@ -127,9 +127,9 @@ class Queues:
         """How many jobs a second procrastinate's worker ends."""
         return self._peer("procrastinate", events, concurrency=concurrency)
 
-    def pgqueuer(self, events: int, batch: int) -> float:
-        """How many jobs a second pgqueuer's worker ends."""
-        return self._peer("pgqueuer", events, batch=batch)
+    def pgqueuer(self, events: int, batch: int, connections: int) -> float:
+        """How many jobs a second pgqueuer's worker ends, with so many connections for the INSERTs."""
+        return self._peer("pgqueuer", events, batch=batch, connections=connections)
 
     def start_delays(self, events: int) -> list[float]:
         """Seconds from each of so many INSERTs to its row in the sink, while a worker lingers."""

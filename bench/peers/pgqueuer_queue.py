@@ -13,14 +13,12 @@ from pgqueuer.types import QueueExecutionMode
 
 from bench.peers.queue_protocol import Clock, serve
 
-CONNECTIONS = 10
-
 
 async def _work(task: dict[str, Any], clock: Clock) -> None:
     place = dict(task["postgres"])
     place["database"] = place.pop("dbname")
     connection = await asyncpg.connect(**place)
-    async with asyncpg.create_pool(**place, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool:
+    async with asyncpg.create_pool(**place, min_size=task["connections"], max_size=task["connections"]) as pool:
         driver = AsyncpgDriver(connection)
         queries = Queries(driver)
         await queries.install()
