@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from pg_archiver.errors import DatabaseRefused, FunctionRefused, RightMissing, SettingError
+from pg_archiver.events.make_queue import main as make_the_queue
 from pg_archiver.events.work import main, run_worker
 from tests.support.event_place import ROOT, EventPlace
 from tests.support.place import Place
@@ -71,6 +72,14 @@ def test_a_login_that_may_do_nothing_but_that_can_work(events: EventPlace) -> No
     run_worker(login, events.folder)
     assert events.sink == [number]
     events.user.execute(sql.SQL("DROP OWNED BY {role}; DROP ROLE {role}").format(role=role))
+
+
+def test_its_queue_is_made_by_a_command(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    dsn = make_conninfo(**place.server.dsn(place.database))
+    assert make_the_queue([dsn]) == make_the_queue([dsn]) == 0
+    assert place.sql("SELECT count(*) FROM archiver.events") == [(0,)]
+    assert make_the_queue(["nonsense"]) == 1
+    assert SECRET not in capsys.readouterr().err
 
 
 def test_it_knows_nothing_of_airflow(events: EventPlace) -> None:
