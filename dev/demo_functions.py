@@ -25,7 +25,7 @@ _CHECKED = """
     SELECT FROM archiver.job_state AS state JOIN archiver.jobs AS job USING (job_id)
     WHERE job.job_name = 'note orders' AND state.state = 'idle' AND state.definition <> ''
 """
-# What a worker takes and ends events by; include/sql/roles/functions.sql grants the same.
+# What a worker takes and ends events by; include/sql/roles/events.sql grants the same.
 _OF_WORKERS = """
     SELECT format('GRANT EXECUTE ON FUNCTION %%s TO %%I', routine.oid::regprocedure, %s::text)
     FROM pg_proc AS routine

@@ -146,7 +146,7 @@ def watching(tenants: Tenants) -> Iterator[Watching]:
     for dag in dags:
         api.unpause(dag)
     one.until(lambda: one.sql("SELECT to_regclass('archiver.events')") != [(None,)], "the tables of events")
-    run_role_script(server, WATCHED, "functions", role=FUNCTIONS_LOGIN, archive=server.user)
+    run_role_script(server, WATCHED, "events", role=FUNCTIONS_LOGIN, archive=server.user)
     yield one
     for dag in dags:
         api.pause(dag)

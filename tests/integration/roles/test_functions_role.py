@@ -24,7 +24,7 @@ def login(place: Place) -> Iterator[str]:
 
 
 def grant(place: Place, login: str) -> None:
-    run_role_script(place.server, place.database, "functions", role=login, archive=place.server.user)
+    run_role_script(place.server, place.database, "events", role=login, archive=place.server.user)
 
 
 def test_it_may_take_events_and_touch_no_table(place: Place, login: str) -> None:

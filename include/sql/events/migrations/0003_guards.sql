@@ -171,6 +171,8 @@ BEGIN
             THEN ARRAY['channel', 'is set, and source too', 'name a table or a channel']
         WHEN relation.nspname = TG_TABLE_SCHEMA
             THEN ARRAY['source', 'is a table of this program itself', 'watch a table of your own']
+        WHEN relation.relpersistence = 't'
+            THEN ARRAY['source', 'is a temporary table, which no worker can see', 'watch a permanent one']
         WHEN relation.of_server
             THEN ARRAY['source', 'is a table of the server itself', 'watch a table of your own']
         WHEN relation.relkind IN ('v', 'm')
@@ -179,8 +181,6 @@ BEGIN
             THEN ARRAY['source', 'is a foreign table, whose rows change on another server', 'watch the table there']
         WHEN NEW.source IS NOT NULL AND coalesce(relation.relkind NOT IN ('r', 'p'), true)
             THEN ARRAY['source', 'is not a table', 'name a table']
-        WHEN relation.relpersistence = 't'
-            THEN ARRAY['source', 'is a temporary table, which no worker can see', 'watch a permanent one']
         WHEN relation.relispartition
             THEN ARRAY['source', 'is a partition', 'watch ' || relation.whole || ', of which it is a part']
         WHEN NEW.channel !~ '^/' OR length(NEW.channel) > 200 OR NEW.channel ~ '[[:cntrl:]]'

@@ -129,6 +129,10 @@ DECLARE
         JOIN archiver.jobs AS job USING (job_id)
         WHERE
             binding.enabled AND job.action = 'function' AND job.scheduled
+            AND NOT EXISTS (
+                SELECT FROM archiver.job_state AS state
+                WHERE state.job_id = job.job_id AND state.state IN ('refused', 'waiting')
+            )
             AND (functions IS NULL OR job.function_name = ANY (functions))
     );
     candidate record;
