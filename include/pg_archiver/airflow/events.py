@@ -20,6 +20,7 @@ from airflow.sdk import Asset, AssetWatcher
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import events_dag_id, jobs_dag_id
 from pg_archiver.airflow.due_trigger import Due
+from pg_archiver.airflow.event_channels import receive_channels
 from pg_archiver.airflow.event_functions import load_event_functions
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
 from pg_archiver.airflow.variables import find_events_pause
@@ -119,6 +120,8 @@ class ClientEvents:
             EventTables(session).migrate()
             if form.retry_dead:
                 _retry_dead(session, form.bindings)
+            # What is wrong with one has the sweep red; events of others do not wait for that.
+            receive_channels(self.client, session)
             take_in(session)
             found = find_function_jobs(session)
             lanes = self._choose_lanes(session, found)

@@ -9,6 +9,7 @@ from airflow.sdk.observability import stats
 
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import events_dag_id, events_pool_name
+from pg_archiver.airflow.event_channels import receive_channels
 from pg_archiver.airflow.events import take_in
 from pg_archiver.domain.wording import say_count
 from pg_archiver.jobs.function_jobs import find_function_jobs
@@ -50,6 +51,7 @@ def sweep_events(client: Client) -> SweptEvents:
     """
     with connections.open_session(client, "events sweep", writes=True) as session:
         EventTables(session).migrate()
+        problems = receive_channels(client, session)
         take_in(session)
         upkeep, survey = EventUpkeep(session), EventSurvey(session)
         _measure(client, upkeep)
@@ -57,7 +59,7 @@ def sweep_events(client: Client) -> SweptEvents:
             log.error("binding %d of client %s notes nothing more", row.binding_id, client.name)
         ready = survey.count_ready(find_function_jobs(session).allowed, _MOST_COUNTED)
         at_work = len(survey.list_lanes_at_work())
-        problems = [_describe(client, trouble) for trouble in survey.list_troubles()]
+        problems += [_describe(client, trouble) for trouble in survey.list_troubles()]
         problems += [
             f"client {client.name}: {say_count(events, 'event')} of job {job!r} waited for ten minutes, since it is "
             f"refused. Fix: see its reason in archiver.job_stats of database {client.database}, or unwatch its tables"
