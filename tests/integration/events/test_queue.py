@@ -10,7 +10,7 @@ import pytest
 
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.ledger.event_queue import LaneScan
-from tests.support.events import CHANNEL, Events, numbers, open_lane
+from tests.support.events import CHANNEL, Events, Lane, numbers, open_lane
 from tests.support.place import Place
 
 
@@ -26,6 +26,15 @@ def binding(queue: Events, **settings: Any) -> None:
     """Changes the settings of the binding of the channel."""
     given = ", ".join(f"{name} = %s" for name in settings)
     queue.place.sql(f"UPDATE archiver.bindings SET {given}", *settings.values())
+
+
+def die_with_all_in_hand(lane: Lane, worker: int, expected: list[int]) -> None:
+    """Claims these, and loses the session, as when the process is gone."""
+    with lane.functions.batch():
+        claimed = lane.claim()
+        assert numbers(claimed) == expected
+        lane.notes.note_in_hand(worker, claimed)
+        lane.functions.connection.close()
 
 
 def test_a_topic_comes_in_order_and_a_later_one_only_behind_the_earlier(queue: Events) -> None:
@@ -79,12 +88,8 @@ def test_after_three_deaths_alone_it_is_dead_and_its_topic_goes_on(queue: Events
     for death in range(3):
         with open_lane(queue.place, "dies") as dying:
             worker = dying.queue.begin_worker("here", None, 0)
-            with pytest.raises(DatabaseInterrupted), dying.functions.batch():
-                claimed = dying.claim()
-                assert numbers(claimed) == ([1, 2, 3] if death == 0 else [1])
-                dying.notes.note_in_hand(worker, claimed)
-                # As when the process is gone.
-                dying.functions.connection.close()
+            with pytest.raises(DatabaseInterrupted):
+                die_with_all_in_hand(dying, worker, [1, 2, 3] if death == 0 else [1])
         recovered = queue.lane.notes.recover_workers()
         assert (recovered.workers, recovered.dead_events) == (1, int(death == 2))
     assert [reason for _, reason in queue.dead()] == ["its worker died 3 times while it had this in hand"]
