@@ -18,7 +18,7 @@ from dev.airflow import Airflow
 from dev.airflow_api import AirflowApi
 from dev.stack import DATABASE_CONNECTION, PROJECT_ROOT, project_environment
 from dev.waiting import wait_until
-from pg_archiver.airflow.airflow_ids import events_dag_id
+from pg_archiver.airflow.airflow_ids import events_dag_id, jobs_dag_id
 from pg_archiver.airflow.pools import list_pools
 from pg_archiver.policies.yaml_file import load
 
@@ -67,7 +67,8 @@ class EventsInAirflow:
         self._wait_until_nobody_works()
         with self.queues.server.connect(self.database) as connection:
             connection.execute(
-                "INSERT INTO app.source (id, topic) SELECT number, number %% 50 FROM generate_series(%s, %s) AS number",
+                "INSERT INTO app.source (id, topic)"
+                " SELECT number, number %% 50 FROM generate_series(%s::int, %s::int) AS number",
                 [before + 1, before + events],
             )
             self._wait_for(connection, before + events)
@@ -111,9 +112,13 @@ def started(place: Place, queues: Queues) -> Iterator[EventsInAirflow]:
         airflow = Airflow(place.folder / "airflow", PROJECT_ROOT, place.metadata, environment)
         airflow.migrate()
         with airflow:
-            airflow.wait_for_dags([events_dag_id(name)])
+            planning = jobs_dag_id(DATABASE_CONNECTION)
+            airflow.wait_for_dags([planning, events_dag_id(name)])
             api = airflow.api()
             api.set_pools(list_pools(load(policies)))
+            # Functions run for jobs that have been checked.
+            api.unpause(planning)
+            api.wait_for_run(planning, api.trigger(planning), TIMEOUT_SECONDS)
             api.unpause(events_dag_id(name))
             time.sleep(LEAD_SECONDS)
             yield EventsInAirflow(queues, name, api)
