@@ -26,7 +26,7 @@ def test_it_runs_in_autocommit_and_what_it_did_stays_though_it_fails(events: Eve
 
 
 def test_it_does_so_behind_others_that_are_claimed_with_it(events: EventPlace) -> None:
-    events.define("own", f"assert db.autocommit\n{WRITES}")
+    events.define("own", f"assert db.info.transaction_status.name == 'IDLE'\n{WRITES}")
     numbers = [events.put(topic="one"), events.put("own", own=True, topic="two"), events.put(topic="three")]
     events.work(commit_seconds=LONG_BATCH_SECONDS)
     assert sorted(events.sink) == numbers

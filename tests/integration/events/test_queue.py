@@ -233,7 +233,10 @@ def test_a_worker_is_sent_for_once_a_second_and_not_while_one_is_at_work(queue: 
     at_work = "SELECT pg_advisory_lock_shared(hashtextextended('archiver events at work', 0))"
     with queue.place.server.connect(queue.place.database) as listening:
         listening.execute("LISTEN archiver_events")
-        queue.send(*range(20))
+        # Each by a session that has asked nobody yet.
+        for number in range(5):
+            with queue.place.server.connect(queue.place.database) as connection:
+                connection.execute("SELECT archiver.send(%s, %s)", [CHANNEL, f'{{"n": {number}}}'])
         assert len(list(listening.notifies(timeout=0.5))) == 1
         queue.place.sql("SELECT pg_sleep(1.1)")
         with queue.place.server.connect(queue.place.database) as worker:

@@ -13,6 +13,10 @@ from tests.support.place import Place
 from tests.support.role_scripts import run_role_script
 
 JOB = "INSERT INTO archiver.jobs (job_name, action, function_name, owner) VALUES ('copy', 'function', 'copy', '{}')"
+BEHIND_ITS_BACK = """
+    INSERT INTO archiver.bindings (source, job_name, job_id, key_columns)
+    SELECT 'public.others', 'copy', (archiver.find_function_job(NULL, 'copy')).job_id, '{id}'
+"""
 NOTED = "SELECT operation::text, key FROM archiver.incoming_events ORDER BY id"
 
 
@@ -47,6 +51,8 @@ def test_it_has_its_own_tables_watched_and_no_others(place: Place, team: str) ->
         assert len(place.sql(NOTED)) == 2
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("SELECT archiver.watch('public.others', 'copy')")
+        with pytest.raises(errors.InsufficientPrivilege, match="is for the owner of the table"):
+            connection.execute(BEHIND_ITS_BACK)
         for statement in (
             "SELECT FROM archiver.incoming_events",
             "DELETE FROM archiver.events",
