@@ -1,7 +1,8 @@
 """Which functions may run for the events of a database: those of jobs that were checked as they are, and no others.
 
-A worker claims events by the names of functions. So a function that one job may run and another may not, since that one
-is refused, was changed or waits for a person, runs for neither: what is not known to be allowed waits.
+A worker claims events by the names of functions, and passes over those of jobs that are refused or wait for a person. Of
+a job that was changed, or is new, the database does not know that: until it was checked, its function runs for no other
+job either. What is not known to be allowed waits.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pg_archiver.errors import PolicyError
-from pg_archiver.ledger.jobs import JobKey, JobRow, JobsTable, JobState, JobStateRow
+from pg_archiver.ledger.jobs import JobRow, JobsTable, JobState, JobStateRow
 from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.postgres.session import Session
+
+_NEW, _CHANGED = "was not checked yet", "has changed and was not checked again yet"
+_NOT_CHECKED = {_NEW, _CHANGED}
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,14 @@ def find_function_jobs(session: Session) -> FunctionJobs:
     """
     table = JobsTable(session)
     rows = [row for row in table.list_jobs() if row.action == Action.FUNCTION and row.scheduled]
-    states = {state.key: state for state in table.list_states()}
-    reasons = {row.job_id: _say_why_held(row, states.get(JobKey(row.job_id, session.name))) for row in rows}
-    held_names = {row.function_name for row in rows if reasons[row.job_id]}
-    allowed = sorted({str(row.function_name) for row in rows} - held_names)
+    # A job of a function is one of its own database; of another one it is refused, under that one's name.
+    states = {state.key.job_id: state for state in table.list_states()}
+    reasons = {row.job_id: _say_why_held(row, states.get(row.job_id)) for row in rows}
+    held_names = {row.function_name for row in rows if reasons[row.job_id] in _NOT_CHECKED}
+    allowed = sorted({str(row.function_name) for row in rows if not reasons[row.job_id]} - held_names)
     held = [f"{row.job_name} {reasons[row.job_id]}" for row in rows if reasons[row.job_id]]
     held += [
-        f"{row.job_name} has the function of another job whose events wait"
+        f"{row.job_name} has the function of another job that was not checked yet"
         for row in rows
         if not reasons[row.job_id] and row.function_name in held_names
     ]
@@ -51,7 +56,7 @@ def find_function_jobs(session: Session) -> FunctionJobs:
 
 def _say_why_held(row: JobRow, state: JobStateRow | None) -> str | None:
     if state is None or not state.definition:
-        return "was not checked yet"
+        return _NEW
     if state.state is JobState.REFUSED:
         return "is refused"
     if state.state is JobState.WAITING:
@@ -59,4 +64,4 @@ def _say_why_held(row: JobRow, state: JobStateRow | None) -> str | None:
     with suppress(PolicyError):
         if Job.from_row(row.as_mapping()).digest() == state.definition:
             return None
-    return "has changed and was not checked again yet"
+    return _CHANGED

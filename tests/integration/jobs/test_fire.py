@@ -167,12 +167,13 @@ def test_a_function_may_run_only_while_each_job_of_it_was_checked_as_it_is(clock
     assert allowed() == ()
     clock.plan()
     assert allowed() == ("tidy",)
-    add(clock, "refused", database_name="postgres")
-    clock.plan()
+    add(clock, "another", database_name="postgres")
     assert allowed() == ()
-    clock.sql(clock.control, "UPDATE archiver.jobs SET scheduled = false WHERE job_name = 'refused'")
+    # It is refused: its events wait by the claim, and keep no other job from its function.
     clock.plan()
     assert allowed() == ("tidy",)
+    clock.sql(clock.control, "DELETE FROM archiver.jobs WHERE job_name = 'tidy'")
+    assert allowed() == ()
 
 
 def test_a_start_that_cannot_be_recorded_puts_no_event_into_the_queue(clock: JobPlace) -> None:

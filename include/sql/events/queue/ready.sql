@@ -12,6 +12,10 @@ FROM (
     WHERE
         event.available_at IS NULL AND binding.enabled AND job.action = 'function' AND job.scheduled
         AND job.function_name = ANY(%(functions)s)
+        AND NOT EXISTS (
+            SELECT FROM archiver.job_state AS state
+            WHERE state.job_id = job.job_id AND state.state IN ('refused', 'waiting')
+        )
     ORDER BY event.priority, event.turn
     LIMIT %(most)s
 ) AS ready
