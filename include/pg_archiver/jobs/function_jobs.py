@@ -1,8 +1,8 @@
 """Which functions may run for the events of a database: those of jobs that were checked as they are, and no others.
 
-A worker claims events by the names of functions, and passes over those of jobs that are refused or wait for a person. Of
-a job that was changed, or is new, the database does not know that: until it was checked, its function runs for no other
-job either. What is not known to be allowed waits.
+A worker claims events by the names of functions, and passes over those of jobs that are refused or wait for a person.
+Of a job that was changed, or is new, the database does not know that: until it was checked, its function runs for no
+other job either. What is not known to be allowed waits.
 """
 
 from __future__ import annotations
