@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.faults.account import Verdict
 from tests.faults.chance import seeded
+from tests.faults.event_storm import EventStorm
 from tests.faults.job_kills import choices, points, prepared, tried
 from tests.faults.kills import SHAPES, Kill, Worker
 from tests.faults.kills import choices as archive_choices
@@ -18,6 +21,7 @@ from tests.faults.storm import Storm
 from tests.faults.table_job_kills import TableTrial
 from tests.faults.table_job_kills import choices as table_choices
 from tests.faults.tally import Tally, kill_at_random, say
+from tests.support.event_place import EventPlace
 from tests.support.job_place import JobPlace
 from tests.support.table_jobs import TableJobs
 
@@ -25,6 +29,7 @@ RANDOM_KILLS = 100
 RANDOM_TABLE_KILLS = 50
 POINTS_A_SHAPE = 25
 OPERATIONS = 3_000
+EVENTS = 100_000
 
 
 def try_jobs(tally: Tally, place: Place, archiving: Worker) -> None:
@@ -43,6 +48,14 @@ def try_jobs(tally: Tally, place: Place, archiving: Worker) -> None:
         kill_at_random(tally, "job", RANDOM_KILLS, lambda number, instant: checked(f"instant {number}", None, instant))
     try_table_jobs(tally, place)
     try_archive_jobs(tally, place, archiving)
+    # The last, since it kills the server.
+    try_events(tally, place)
+
+
+def try_events(tally: Tally, place: Place) -> None:
+    say(f"{EVENTS:,} rows of a watched table, and workers and a server that are killed")
+    with TemporaryDirectory() as folder, EventPlace.made(place.server, "killed_events", Path(folder)) as events:
+        tally.add("workers of events and their server killed", EventStorm(events, EVENTS, "events").run, always=True)
 
 
 def try_archive_jobs(tally: Tally, place: Place, worker: Worker) -> None:
