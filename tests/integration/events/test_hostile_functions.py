@@ -245,7 +245,8 @@ def test_a_function_that_never_ends_fails_and_the_next_runs(events: EventPlace) 
     short = timedelta(seconds=0.5)
     limits = replace(AT_ONCE, longest_in_batch=short, longest_alone=short)
     events.worker(limits, Watchdog(timedelta(seconds=0.2))).run()
-    assert sorted(events.sink) == [own, done]
+    # The one that commits by itself may have come again by now.
+    assert {*events.sink} == {own, done}
     waiting = events.waiting("id, attempts > 0, split_part(last_error, ':', 1)")
     assert waiting == [
         (numbers[0], True, "the function took too long"),
