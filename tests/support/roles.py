@@ -14,7 +14,8 @@ from pg_archiver.postgres.statements import FOLDER
 from tests.support.place import Place
 
 SCRIPTS = FOLDER / "roles"
-# test_maintenance_roles.py, test_role_scripts.py, test_job_roles.py and test_policy_roles.py try those of other roles.
+# test_maintenance_roles.py, test_role_scripts.py, test_job_roles.py, test_policy_roles.py, test_functions_role.py and
+# test_watch_role.py try those of other roles.
 _OF_OTHER_ROLES = {
     "maintenance",
     "ledger_reader",
@@ -22,6 +23,8 @@ _OF_OTHER_ROLES = {
     "job_writers",
     "data_retention_policy",
     "statistics_reader",
+    "events",
+    "watch",
 }
 _GRANT = re.compile(r"^ *GRANT ([A-Z, ]+(?: \(:\"\w+\"\))?) ON ([A-Z]+ [^\s]+) TO", re.MULTILINE)
 
