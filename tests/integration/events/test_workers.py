@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections import defaultdict
 from typing import Any
 
 import pytest
 
-from tests.faults.chance import seeded
 from tests.support.concurrency import in_background, until
 from tests.support.event_place import WRITES, EventPlace
 
@@ -125,58 +122,6 @@ def test_two_workers_at_once_share_a_queue(events: EventPlace) -> None:
         with worker:
             assert " done" in worker.communicate(timeout=60)[1]
     check(events, numbers)
-
-
-WORKERS = 4
-MODEL = """
-if event.payload["fails"] >= event.attempt:
-    raise ValueError
-db.execute("INSERT INTO sink (event_id, topic, data) VALUES (%s, %s, %s)", [event.id, event.topic, event.key["id"]])
-"""
-
-
-@pytest.mark.more
-def test_many_workers_that_are_killed_do_each_event_once_in_the_order_of_its_topic(events: EventPlace) -> None:
-    """Rows are written all the while, and some of these transactions are rolled back.
-
-    What a function wrote and the end of its event are one commit, so the sink tells what was lost or done twice.
-    """
-    chance = seeded("killed workers")
-    events.define("model", MODEL)
-    events.sql("CREATE TABLE source (id bigserial PRIMARY KEY, topic int, fails int)")
-    events.sql("INSERT INTO archiver.jobs (job_name, action, function_name) VALUES ('model', 'function', 'model')")
-    events.sql("SELECT archiver.watch('source', 'model', topic => '.topic', payload_columns => '{fails}')")
-    running: list[subprocess.Popen[str]] = []
-    for _ in range(40):
-        while len(running) < WORKERS:
-            lane = ["--lanes", "3", "--lane", f"{len(running) % 3}"]
-            running.append(events.start("--until-empty", "--linger", "0.5", *lane))
-        for _ in range(25):
-            with events.user.transaction(force_rollback=chance.random() < 0.1):
-                rows = [(chance.randrange(40), int(chance.random() < 0.01)) for _ in range(chance.randint(1, 5))]
-                for row in rows:
-                    events.user.execute("INSERT INTO source (topic, fails) VALUES (%s, %s)", row)
-        time.sleep(0.2)
-        for process in list(running):
-            if chance.random() < 0.1 or process.poll() is not None:
-                process.kill()
-                process.communicate()
-                running.remove(process)
-        # A crash too many would make an innocent event dead.
-        events.sql("UPDATE archiver.events SET crashes = least(crashes, 1)")
-    for process in running:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
-    until(lambda: events.work(linger_seconds=0.5).tally.all == 0 and events.left() == 0)
-    expected = [row[0] for row in events.sql("SELECT id FROM source ORDER BY id")]
-    found = events.sql("SELECT data::bigint, topic FROM sink ORDER BY position")
-    assert len(expected) > 1000
-    assert sorted(number for number, _ in found) == expected
-    assert events.dead() == []
-    by_topic: defaultdict[str, list[int]] = defaultdict(list)
-    for number, topic in found:
-        by_topic[topic].append(number)
-    assert [topic for topic, numbers in by_topic.items() if numbers != sorted(numbers)] == []
 
 
 def check(events: EventPlace, numbers: list[int]) -> None:
