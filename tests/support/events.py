@@ -160,6 +160,12 @@ class Events:
     def dead(self, columns: str = "id, reason") -> list[tuple[Any, ...]]:
         return self.place.sql(f"SELECT {columns} FROM archiver.dead_events ORDER BY id")
 
+    def status(self, columns: str = "state, position", event_id: int | None = None) -> list[tuple[Any, ...]]:
+        """How events stand, those that come first at the beginning; or how one does."""
+        if event_id is not None:
+            return self.place.sql(f"SELECT {columns} FROM archiver.info(%s)", event_id)
+        return self.place.sql(f"SELECT {columns} FROM archiver.queue_status ORDER BY position, event_id")
+
     def log(self, columns: str = "event_id, succeeded") -> list[tuple[Any, ...]]:
         return self.place.sql(f"SELECT {columns} FROM archiver.event_log ORDER BY started_at, event_id")
 

@@ -29,7 +29,7 @@ from pg_archiver.errors import SettingError
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.events.worker import WorkConnections, Worker
 from pg_archiver.jobs.function_jobs import FunctionJobs, find_function_jobs
-from pg_archiver.ledger.event_queue import EventQueue
+from pg_archiver.ledger.event_queue import TAKEN_IN_AT_ONCE, EventQueue
 from pg_archiver.ledger.event_survey import EventSurvey
 from pg_archiver.ledger.event_upkeep import EventUpkeep
 from pg_archiver.ledger.migrations import EventTables
@@ -47,7 +47,6 @@ LONGEST_WORK = timedelta(seconds=LONGEST_WORK_SECONDS) + timedelta(hours=1)
 # A further lane is worth a task for so many events that wait.
 _EVENTS_A_LANE = 60
 _MOST_INTAKES = 20
-_TAKEN_IN_AT_ONCE = 5_000
 _MOST_NAMED = 10
 LaneJson = dict[str, int]
 
@@ -215,7 +214,7 @@ def take_in(session: Session) -> None:
     """Take what triggers have noted into the queue, unless somebody else is at it."""
     queue = EventQueue(session)
     for _ in range(_MOST_INTAKES):
-        if (queue.take_in(_TAKEN_IN_AT_ONCE) or 0) < _TAKEN_IN_AT_ONCE:
+        if (queue.take_in() or 0) < TAKEN_IN_AT_ONCE:
             return
 
 

@@ -2,8 +2,8 @@
 
 `python -m pg_archiver.airflow.pools > pools.json`, then `airflow pools import pools.json`. It reads the policy file
 that the DAGs read, so run it again when a server is added, or its `pool_slots`, the `slots` of its jobs or the `lanes`
-of its clients change: it
-sets the pools that are there anew. It ends with status 1 where the policy file has broken entries, and names them.
+of its clients change: it sets the pools that are there anew. It ends with status 1 where the policy file has broken
+entries, and names them.
 """
 
 from __future__ import annotations

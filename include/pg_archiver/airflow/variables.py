@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow.sdk import Variable
@@ -82,19 +82,13 @@ def find_jobs_pause(conn_id: str, known: Iterable[str]) -> str | None:
     """
     keys = (JOBS_PAUSED, jobs_paused_variable(conn_id))
     values, listed = _read_values(keys, "No job was started")
-    ours = {jobs_paused_variable(one): one for one in known}
-    for key in listed:
-        if key.startswith(f"{JOBS_PAUSED}__") and key not in ours and _simplify(key) == _simplify(keys[1]):
-            raise SettingError(
-                f"Airflow Variable {key} names no instance of the policy file that has jobs. It seems to be meant for "
-                f"{conn_id!r}, so no job was started. Fix: rename it to {keys[1]}, or delete it"
-            )
-    flags = {
-        key: parse_flag(value, f"Airflow Variable {key}", "No job was started")
-        for key, value in values.items()
-        if value is not None
-    }
-    return next((key for key, paused in flags.items() if paused), None)
+    ours = {jobs_paused_variable(one) for one in known}
+    if key := _find_misspelt(listed, keys[1], f"{JOBS_PAUSED}__", ours):
+        raise SettingError(
+            f"Airflow Variable {key} names no instance of the policy file that has jobs. It seems to be meant for "
+            f"{conn_id!r}, so no job was started. Fix: rename it to {keys[1]}, or delete it"
+        )
+    return _find_true(values, "No job was started")
 
 
 def find_events_pause(client: str, known: Iterable[str]) -> str | None:
@@ -111,16 +105,28 @@ def find_events_pause(client: str, known: Iterable[str]) -> str | None:
     own = events_paused_variable(client)
     values, listed = _read_values((own,), "No event was worked on")
     ours = {events_paused_variable(one) for one in known}
-    for key in listed:
-        if key.startswith(f"{EVENTS_PAUSED}__") and key not in ours and _simplify(key) == _simplify(own):
-            raise SettingError(
-                f"Airflow Variable {key} names no client of the policy file that has events. It seems to be meant for "
-                f"{client!r}, so no event was worked on. Fix: rename it to {own}, or delete it"
-            )
-    value = values[own]
-    if value is None:
-        return None
-    return own if parse_flag(value, f"Airflow Variable {own}", "No event was worked on") else None
+    if key := _find_misspelt(listed, own, f"{EVENTS_PAUSED}__", ours):
+        raise SettingError(
+            f"Airflow Variable {key} names no client of the policy file that has events. It seems to be meant for "
+            f"{client!r}, so no event was worked on. Fix: rename it to {own}, or delete it"
+        )
+    return _find_true(values, "No event was worked on")
+
+
+def _find_misspelt(listed: Iterable[str], own: str, prefix: str, known: Collection[str]) -> str | None:
+    """Return the key of a Variable that is almost called like this one, and is nobody else's."""
+    return next(
+        (key for key in listed if key.startswith(prefix) and key not in known and _simplify(key) == _simplify(own)),
+        None,
+    )
+
+
+def _find_true(values: Mapping[str, str | None], done: str) -> str | None:
+    """Return the first of these Variables that is `true`; each that is set is read, so that a wrong word is told."""
+    flags = {
+        key: parse_flag(value, f"Airflow Variable {key}", done) for key, value in values.items() if value is not None
+    }
+    return next((key for key, is_true in flags.items() if is_true), None)
 
 
 def _read_values(keys: Sequence[str], done: str) -> tuple[dict[str, str | None], Sequence[str]]:

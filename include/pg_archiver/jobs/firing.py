@@ -5,10 +5,8 @@ So whoever plans, and however often, a fire is one event. It takes no slot of th
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pg_archiver.errors import PolicyError
 from pg_archiver.jobs.timing import plan_after_fire
 from pg_archiver.ledger.event_schedule import DueFunction, EventSchedule
 from pg_archiver.ledger.jobs import Choice, JobsTable
@@ -41,11 +39,7 @@ def fire_due_functions(session: Session, most: int, choice: Choice, run_id: str)
 def _read_job(table: JobsTable, due: DueFunction) -> Job | None:
     """Return the job if its row says what it said when it was planned; else the next look plans it anew."""
     row = table.find_job(due.job_id)
-    if row is not None:
-        with suppress(PolicyError):
-            job = Job.from_row(row.as_mapping())
-            return job if job.digest() == due.definition else None
-    return None
+    return None if row is None else Job.read_as_planned(row.as_mapping(), due.definition)
 
 
 def _fire(schedule: EventSchedule, job: Job, due: DueFunction, dag_id: str, run_id: str) -> str:

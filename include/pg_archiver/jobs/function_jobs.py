@@ -7,10 +7,8 @@ other job either. What is not known to be allowed waits.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from pg_archiver.errors import PolicyError
 from pg_archiver.ledger.jobs import JobRow, JobsTable, JobState, JobStateRow
 from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.postgres.session import Session
@@ -61,7 +59,4 @@ def _say_why_held(row: JobRow, state: JobStateRow | None) -> str | None:
         return "is refused"
     if state.state is JobState.WAITING:
         return "waits for a person"
-    with suppress(PolicyError):
-        if Job.from_row(row.as_mapping()).digest() == state.definition:
-            return None
-    return _CHANGED
+    return None if Job.read_as_planned(row.as_mapping(), state.definition) else _CHANGED

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused, PolicyError
+from pg_archiver.errors import ArchiverError, DatabaseInterrupted, DatabaseRefused, JobRefused
 from pg_archiver.jobs.call_work import CallSession
 from pg_archiver.jobs.folding import Folder
 from pg_archiver.jobs.planning import refuse_by_rules
@@ -204,11 +204,8 @@ class _Run:
         row = table.find_job(self.claim.job_id)
         if row is None:
             raise NotRunError("its row is gone. Nothing was run")
-        try:
-            job = Job.from_row(row.as_mapping())
-        except PolicyError:
-            job = None
-        if job is None or job.digest() != self.claim.definition:
+        job = Job.read_as_planned(row.as_mapping(), self.claim.definition)
+        if job is None:
             table.release(self.claim.key, self.claim.claimed_by)
             raise NotRunError("its row has changed since it was planned. Nothing was run; it is planned anew")
         return row, job

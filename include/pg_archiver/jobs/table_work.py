@@ -224,17 +224,10 @@ class _Watch:
         if row is None:
             return "its row is gone"
         if replace(row, next_start=None) != replace(self._seen, next_start=None):
-            if not _says(row, opened.claim.definition):
+            if not Job.read_as_planned(row.as_mapping(), opened.claim.definition):
                 return "its row has changed; it is planned anew"
             self._seen = row
         if now - self._asked < ASKED_EVERY_SECONDS:
             return None
         self._asked = now
         return opened.connections.find_stop(self.work.table)
-
-
-def _says(row: JobRow, definition: str) -> bool:
-    try:
-        return Job.from_row(row.as_mapping()).digest() == definition
-    except PolicyError:
-        return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from pg_archiver.postgres.base_session import PinnedSession, Row
@@ -19,7 +19,7 @@ from pg_archiver.postgres.base_session import PinnedSession, Row
 MOST_CLAIMED = 60
 _FRONT = (-32_769, 0)
 _MOST_TOPICS_REMEMBERED = 2_000
-_TAKEN_IN_AT_ONCE = 5_000
+TAKEN_IN_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,8 @@ class ClaimedEvent:
         merged_ids: the numbers of those that it stands for beside itself, in order; what it says is what the last says.
         topic_hash: in which topic it has an order; None where it has none.
         turn: its place in the queue, among those of its priority.
-        alone: whether it is a batch of its own.
         own_transaction: whether its function commits by itself.
         config, key, old_key, payload: JSON, as text.
-        max_runtime: how long its function may take, where its job says it.
         attempts: how often it has failed.
         crashes: how often its worker died while it had this in hand.
     """
@@ -44,13 +42,9 @@ class ClaimedEvent:
     topic: str
     topic_hash: int | None
     turn: int
-    alone: bool
     own_transaction: bool
-    binding_id: int
-    job_name: str
     function_name: str
     config: str
-    max_runtime: timedelta | None
     source: str | None
     channel: str | None
     operation: str
@@ -229,7 +223,7 @@ class EventQueue:
         row = self._session.fetch_one("events/queue/recover_workers")
         return Recovered(row.died, row.dead)
 
-    def take_in(self, most: int = _TAKEN_IN_AT_ONCE) -> int | None:
+    def take_in(self, most: int = TAKEN_IN_AT_ONCE) -> int | None:
         """Take what triggers have noted into the queue, and what has waited long enough among what may run.
 
         It has a transaction of its own.
@@ -240,27 +234,17 @@ class EventQueue:
         taken = self._session.fetch_one("events/queue/take_in", most=most).taken
         return None if taken is None else int(taken)
 
-    def seconds_to_next(self) -> float | None:
-        """Return in how many seconds the next event may run that waits for its time, None if none does."""
-        seconds = self._session.fetch_one("events/queue/seconds_to_next").seconds
-        return None if seconds is None else float(seconds)
-
 
 def _read_event(row: Row) -> ClaimedEvent:
-    longest = timedelta(seconds=row.max_runtime_seconds)
     return ClaimedEvent(
         id=row.id,
         merged_ids=tuple(row.merged_ids),
         topic=row.topic,
         topic_hash=row.topic_hash,
         turn=row.turn,
-        alone=row.is_own or row.crashes > 0,
         own_transaction=row.is_own,
-        binding_id=row.binding_id,
-        job_name=row.job_name,
         function_name=row.function_name,
         config=row.config,
-        max_runtime=longest or None,
         source=row.source,
         channel=row.channel,
         operation=row.operation,

@@ -31,15 +31,6 @@ class EventUpkeep:
         row = self._session.fetch_one("events/queue/survey")
         return QueueSurvey(row.waiting, row.oldest_seconds, row.dead)
 
-    def list_status(self, most: int) -> list[Row]:
-        """Return how the first events of the queue stand, as `archiver.queue_status` has it."""
-        return self._session.fetch_all("events/queue/list_status", most=most)
-
-    def find_status(self, event_id: int) -> Row | None:
-        """Return how an event stands, as `archiver.queue_status` has it; None if it has ended well, or never was."""
-        rows = self._session.fetch_all("events/queue/info", id=event_id)
-        return rows[0] if rows else None
-
     def retry_dead(self, binding_id: int, ids: Sequence[int] | None = None) -> int:
         """Put dead events of a binding back into the queue, these or all; return how many."""
         wanted = None if ids is None else list(ids)

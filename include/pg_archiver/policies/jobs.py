@@ -140,6 +140,15 @@ class Job(BaseModel):
         job._created_at = row.get("created_at")  # noqa: SLF001 (its own class)
         return job
 
+    @classmethod
+    def read_as_planned(cls, row: Mapping[str, Any], definition: str) -> Job | None:
+        """Return the job of a row if it says what it said when it was planned, of which `definition` is the digest."""
+        try:
+            job = cls.from_row(row)
+        except PolicyError:
+            return None
+        return job if job.digest() == definition else None
+
     @field_validator("name", "application_name")
     @classmethod
     def _no_control_characters(cls, value: str) -> str:

@@ -70,7 +70,7 @@ WHERE
     space.nspname = 'archiver'
     AND routine.proname IN (
         'begin_worker', 'join_worker', 'note_in_hand', 'end_worker', 'recover_workers', 'take_in_events', 'claim_events',
-        'complete_events', 'fail_event', 'put_off_event', 'release_event', 'seconds_to_next_event'
+        'complete_events', 'fail_event', 'put_off_event', 'release_event'
     ) \gexec
 RESET ROLE;
 \if :to_join

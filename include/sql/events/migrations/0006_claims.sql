@@ -101,6 +101,18 @@ BEGIN
 END
 $$;
 
+-- The bindings whose events may run, if they are in turn: their jobs are neither paused nor refused, nor wait for a person.
+CREATE OR REPLACE VIEW archiver.runnable_bindings AS
+SELECT binding.binding_id, job.function_name
+FROM archiver.bindings AS binding
+JOIN archiver.jobs AS job USING (job_id)
+WHERE
+    binding.enabled AND job.action = 'function' AND job.scheduled
+    AND NOT EXISTS (
+        SELECT FROM archiver.job_state AS state
+        WHERE state.job_id = job.job_id AND state.state IN ('refused', 'waiting')
+    );
+
 -- Takes what may run of a lane, for the transaction of whoever calls this: at most so many, in order, behind a place in
 -- the queue. Nobody waits for another: what is locked is passed over. An event of a topic comes only if all before it are
 -- gone, or come too. Events whose worker died, and those with a transaction of their own, come alone.
@@ -114,8 +126,7 @@ CREATE OR REPLACE FUNCTION archiver.claim_events(
     functions text[], done_topics bigint[], done_turns bigint[]
 ) RETURNS TABLE (
     claimed boolean, priority smallint, turn bigint, topic_hash bigint, id bigint, merged_ids bigint[], is_own boolean,
-    binding_id integer, job_name text, function_name text, config text, max_runtime_seconds double precision, source text,
-    channel text, operation text, topic text, key text, old_key text, payload text, truncated boolean, attempts smallint,
+    function_name text, config text, source text, channel text, operation text, topic text, key text, old_key text, payload text, truncated boolean, attempts smallint,
     crashes smallint, max_attempts smallint, queued_at timestamptz
 )
 LANGUAGE plpgsql SECURITY DEFINER
@@ -124,16 +135,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     runnable integer[] := ARRAY(
-        SELECT binding.binding_id
-        FROM archiver.bindings AS binding
-        JOIN archiver.jobs AS job USING (job_id)
-        WHERE
-            binding.enabled AND job.action = 'function' AND job.scheduled
-            AND NOT EXISTS (
-                SELECT FROM archiver.job_state AS state
-                WHERE state.job_id = job.job_id AND state.state IN ('refused', 'waiting')
-            )
-            AND (functions IS NULL OR job.function_name = ANY (functions))
+        SELECT binding_id FROM archiver.runnable_bindings WHERE functions IS NULL OR function_name = ANY (functions)
     );
     candidate record;
     said record;
@@ -193,8 +195,8 @@ BEGIN
         SELECT
             numbered.*, numbered.topic_hash IS NULL OR firsts.turn IS NOT NULL AS in_order,
             numbered.crashes > 0 OR binding.transaction = 'own' AS is_alone, binding.transaction = 'own' AS is_own,
-            binding.merge, binding.source, binding.channel, binding.max_attempts, job.job_name, job.function_name,
-            job.config::text AS config, extract(EPOCH FROM job.max_runtime)::double precision AS max_runtime_seconds
+            binding.merge, binding.source, binding.channel, binding.max_attempts, job.function_name,
+            job.config::text AS config
         FROM numbered
         JOIN archiver.bindings AS binding USING (binding_id)
         JOIN archiver.jobs AS job ON job.job_id = binding.job_id
@@ -242,11 +244,8 @@ BEGIN
         id := candidate.id;
         merged_ids := others;
         is_own := candidate.is_own;
-        binding_id := candidate.binding_id;
-        job_name := candidate.job_name;
         function_name := candidate.function_name;
         config := candidate.config;
-        max_runtime_seconds := candidate.max_runtime_seconds;
         source := candidate.source::regclass::text;
         channel := candidate.channel;
         operation := said.operation;
@@ -266,15 +265,6 @@ BEGIN
 END
 $$;
 
--- In how many seconds the next of those that wait for their time may run; null if none waits.
-CREATE OR REPLACE FUNCTION archiver.seconds_to_next_event() RETURNS double precision
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT greatest(0, extract(EPOCH FROM min(available_at) - clock_timestamp()))::double precision FROM archiver.events
-$$;
-
 REVOKE ALL ON FUNCTION archiver.take_in_events FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION archiver.seconds_to_next_event FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION archiver.claim_events FROM PUBLIC

@@ -7,15 +7,8 @@ SELECT
 FROM (
     SELECT event.topic_hash, event.turn, event.queued_at
     FROM archiver.events AS event
-    JOIN archiver.bindings AS binding USING (binding_id)
-    JOIN archiver.jobs AS job USING (job_id)
-    WHERE
-        event.available_at IS NULL AND binding.enabled AND job.action = 'function' AND job.scheduled
-        AND job.function_name = ANY(%(functions)s)
-        AND NOT EXISTS (
-            SELECT FROM archiver.job_state AS state
-            WHERE state.job_id = job.job_id AND state.state IN ('refused', 'waiting')
-        )
+    JOIN archiver.runnable_bindings AS runnable USING (binding_id)
+    WHERE event.available_at IS NULL AND runnable.function_name = ANY(%(functions)s)
     ORDER BY event.priority, event.turn
     LIMIT %(most)s
 ) AS ready

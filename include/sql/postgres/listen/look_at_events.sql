@@ -1,5 +1,8 @@
 -- Whether somebody works on events, whether one waits that could run now, and how long it is until the next. Events of a
 -- job that is refused, paused or waits for a person need nobody.
+WITH runnable AS (
+    SELECT binding_id FROM archiver.runnable_bindings
+)
 SELECT
     clock_timestamp() AS now,
     EXISTS (
@@ -12,15 +15,15 @@ SELECT
     ) AS at_work,
     EXISTS (
         SELECT FROM archiver.incoming_events AS event
-        WHERE event.binding_id IN ({events/fragments/wanted_bindings})
+        WHERE event.binding_id IN (SELECT runnable.binding_id FROM runnable)
     )
     OR EXISTS (
         SELECT FROM archiver.events AS event
-        WHERE event.available_at IS NULL AND event.binding_id IN ({events/fragments/wanted_bindings})
+        WHERE event.available_at IS NULL AND event.binding_id IN (SELECT runnable.binding_id FROM runnable)
     )
     OR EXISTS (
         SELECT FROM archiver.events AS event
-        WHERE event.available_at <= clock_timestamp() AND event.binding_id IN ({events/fragments/wanted_bindings})
+        WHERE event.available_at <= clock_timestamp() AND event.binding_id IN (SELECT runnable.binding_id FROM runnable)
     ) AS waits,
     (
         SELECT extract(EPOCH FROM min(event.available_at) - clock_timestamp())::double precision

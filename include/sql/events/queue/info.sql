@@ -1,1 +1,0 @@
-SELECT * FROM archiver.info(%(id)s)

@@ -1,1 +1,0 @@
-SELECT archiver.seconds_to_next_event() AS seconds
