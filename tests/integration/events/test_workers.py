@@ -116,11 +116,14 @@ def test_a_worker_that_waits_is_sent_for_and_finds_what_becomes_due(events: Even
 
 
 def test_two_workers_at_once_share_a_queue(events: EventPlace) -> None:
-    numbers = [events.put(topic=f"{number % 20}") for number in range(400)]
-    workers = [events.start("--until-empty", "--lanes", "2", "--lane", f"{lane}") for lane in range(2)]
-    for worker in workers:
-        with worker:
-            assert " done" in worker.communicate(timeout=60)[1]
+    with events.start("--lanes", "2", "--lane", "0") as first, events.start("--lanes", "2", "--lane", "1") as second:
+        until(lambda: len(events.sql("SELECT 1 FROM archiver.workers")) == 2)
+        numbers = [events.put(topic=f"{number % 20}") for number in range(400)]
+        until(lambda: events.waiting() == [])
+        for worker in (first, second):
+            worker.send_signal(signal.SIGTERM)
+        logs = [worker.communicate(timeout=30)[1] for worker in (first, second)]
+    assert all(" done; it was told to end after " in log for log in logs)
     check(events, numbers)
 
 
