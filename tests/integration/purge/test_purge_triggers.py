@@ -61,14 +61,17 @@ def test_rows_of_one_day_that_a_trigger_keeps_keep_no_other_row(
     assert place.sql("SELECT count(*), max(id) FROM public.notes") == [(25, 25)]
 
 
-def test_a_trigger_finds_its_tables_along_the_path_of_the_database(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("kind", "when"), [("CONSTRAINT ", "DEFERRABLE INITIALLY DEFERRED"), ("", "")], ids=["at the commit", "at once"]
+)
+def test_a_trigger_finds_its_tables_along_the_path_of_the_database(place: Place, kind: str, when: str) -> None:
     purges = plain(place)
     place.sql(
         f"""
         CREATE SCHEMA app; CREATE TABLE app.log (id int); ALTER DATABASE {place.database} SET search_path = app;
         CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS
         $$ BEGIN INSERT INTO log VALUES (OLD.id); RETURN NULL; END $$;
-        CREATE CONSTRAINT TRIGGER note AFTER DELETE ON public.notes DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+        CREATE {kind}TRIGGER note AFTER DELETE ON public.notes {when} FOR EACH ROW
             EXECUTE FUNCTION app.note()
         """
     )
