@@ -87,7 +87,7 @@ def _take_in(archive: Archive, client: DemoClient, manifest: dict[str, Any], sto
 
 def _decompressed(key: str, stored: bytes) -> bytes:
     if key.endswith(".zst"):
-        with zstandard.ZstdDecompressor().stream_reader(stored) as reader:
+        with zstandard.ZstdDecompressor().stream_reader(stored, read_across_frames=True) as reader:
             return reader.read()
     return gzip.decompress(stored)
 

@@ -17,7 +17,7 @@ from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, Stor
 from pg_archiver.ledger.removed_rows import note_kept
 from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
-from pg_archiver.objects.checksums import Checksum, ChecksumReader
+from pg_archiver.objects.checksums import ChecksumReader, ContentDigest
 from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
@@ -185,7 +185,7 @@ class ExportedRows:
             CheckFailed: it is another one, or damaged.
         """
         expected = manifest.sidecar
-        content = Checksum()
+        content = ContentDigest(expected.digest_kind)
         with self._sidecars.open(expected.key) as body:
             chunks = _check_undamaged(decompress(body, manifest.compression), expected.key)
             try:
@@ -196,7 +196,7 @@ class ExportedRows:
                 # As when a label of an enum type was renamed since.
                 log.warning("s3://%s/%s: %s", self._bucket.name, expected.key, refusal)
                 return _UNREADABLE
-        if (content.size, content.sha256, loaded) != (expected.content_bytes, expected.content_sha256, manifest.rows):
+        if not expected.has_content(content) or loaded != manifest.rows:
             raise CheckFailed(
                 f"s3://{self._bucket.name}/{expected.key} is not the sidecar that was checked. Nothing was deleted"
             )

@@ -11,6 +11,7 @@ from pg_archiver.domain.frozen import Frozen
 from pg_archiver.domain.tables import Member, RowIdentity, TableName
 from pg_archiver.domain.windows import TimestampKind, Window
 from pg_archiver.errors import CheckFailed
+from pg_archiver.objects.checksums import ContentDigest, DigestKind
 from pg_archiver.objects.compression import Compression
 from pg_archiver.objects.object_keys import object_key
 
@@ -37,14 +38,35 @@ class PartDescription(Frozen):
 
 
 class ObjectDescription(Frozen):
-    """One object: what S3 holds, and what comes out when it is decompressed."""
+    """One object: what S3 holds, and what comes out when it is decompressed.
+
+    The content has one digest: its XXH3 of 128 bits, or its SHA-256 in a manifest of before there was that.
+    """
 
     key: str
     bytes: int
     sha256: str
     content_bytes: int
-    content_sha256: str
+    content_sha256: str | None = None
+    content_xxh3_128: str | None = None
     parts: tuple[PartDescription, ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_digest(self) -> Self:
+        """Refuse content without a digest, or with two of which one may be wrong."""
+        if (self.content_sha256 is None) == (self.content_xxh3_128 is None):
+            raise ValueError("one of content_sha256 and content_xxh3_128 belongs here")
+        return self
+
+    @property
+    def digest_kind(self) -> DigestKind:
+        """Which digest of the content it tells."""
+        return "xxh3_128" if self.content_sha256 is None else "sha256"
+
+    def has_content(self, found: ContentDigest) -> bool:
+        """Return whether this content was described, a digest of the kind that is told here."""
+        told = self.content_sha256 if found.kind == "sha256" else self.content_xxh3_128
+        return (found.size, found.value) == (self.content_bytes, told)
 
 
 class ServerDescription(Frozen):

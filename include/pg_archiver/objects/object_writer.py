@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from pg_archiver.objects.checksums import Checksum
+from pg_archiver.objects.checksums import Checksum, ContentDigest
 from pg_archiver.objects.compression import Compression, make_compressor
 from pg_archiver.objects.manifest import (
     ObjectDescription,
@@ -36,7 +36,7 @@ class Packer:
         """Start empty."""
         self._sink = sink
         self._compressor = make_compressor(compression)
-        self._content = Checksum()
+        self._content = ContentDigest()
         self._packed = Checksum()
 
     @property
@@ -62,7 +62,7 @@ class Packer:
             bytes=self._packed.size,
             sha256=self._packed.sha256,
             content_bytes=self._content.size,
-            content_sha256=self._content.sha256,
+            content_xxh3_128=self._content.value,
         )
 
 

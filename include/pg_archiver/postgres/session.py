@@ -12,46 +12,22 @@ import psycopg
 
 from pg_archiver.errors import ArchiverError, Busy, DatabaseRefused
 from pg_archiver.postgres.base_session import ALIVE, PinnedSession, Row, SessionLimits
+from pg_archiver.postgres.copy_out import CopyOut, Line
 from pg_archiver.postgres.poolers import login, refuse_shared
 from pg_archiver.postgres.statements import Names, compose
 from pg_archiver.runtime.stopping import Stop
 
-__all__ = ["CopyOut", "Row", "Session"]
+__all__ = ["CopyOut", "Line", "Row", "Session"]
 
 log = logging.getLogger(__name__)
 
 OLDEST_VERSION = 140_000
-_COPY_BATCH_BYTES = 1 << 18
 LOCK_WAIT_SECONDS = 120.0
 LOCK_POLL_SECONDS = 0.5
 # A number so high that no statement is prepared because it ran often, while one that asks for it is.
 _NEVER_BY_ITSELF = 1 << 30
 # With no values at all the driver would not read a COPY for `%`, and leave those in names doubled.
 _NO_VALUES = {"none": None}
-# A line of COPY's output, as the driver hands it over.
-Line = bytes | bytearray | memoryview
-
-
-class CopyOut:
-    """A running COPY TO STDOUT."""
-
-    def __init__(self, copy: psycopg.Copy) -> None:
-        """Wrap psycopg's copy; `rows` is what the server counted, once the copy has ended."""
-        self._copy = copy
-        self.rows = -1
-
-    def batches(self) -> Iterator[list[Line]]:
-        """Yield the output in lists of rows, 256 KiB or a little more at a time; the server sends row by row."""
-        rows: list[Line] = []
-        size = 0
-        for row in self._copy:
-            rows.append(row)
-            size += len(row)
-            if size >= _COPY_BATCH_BYTES:
-                yield rows
-                rows, size = [], 0
-        if rows:
-            yield rows
 
 
 class Session(PinnedSession):
@@ -214,11 +190,13 @@ class Session(PinnedSession):
         """Stream a COPY TO STDOUT; its row count is known once the chunks have been used up."""
         self._begin(statement)
         text = compose(statement, names).as_bytes(self._connection)
-        with self._translate_errors(), self._any_bytes(), self._connection.cursor() as cursor:
-            with cursor.copy(text, values or _NO_VALUES) as copy:
-                running = CopyOut(copy)
-                yield running
-            running.rows = cursor.rowcount
+        with (
+            self._translate_errors(),
+            self._any_bytes(),
+            self._connection.cursor() as cursor,
+            cursor.copy(text, values or _NO_VALUES),
+        ):
+            yield CopyOut(self._connection)
 
     def copy_in(self, statement: str, names: Names, chunks: Iterator[bytes], /) -> int:
         """Feed a COPY FROM STDIN and return the rows that the server counted.
