@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import zstandard
 
 from pg_archiver.errors import Stopped
 from pg_archiver.objects.object_keys import kept_folder, table_folder
@@ -24,6 +25,10 @@ from tests.support.server_copies import brought_back
 pytestmark = pytest.mark.more
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reading-the-archive.md").read_text(encoding="utf-8")
+
+
+# How a frame of zstd begins.
+FRAME = bytes.fromhex("28b52ffd")
 
 
 def blocks(section: str, language: str) -> list[str]:
@@ -90,13 +95,31 @@ def test_duckdb_reads_every_value_as_it_was(events: Place, tmp_path: Path, monke
 
 
 def test_duckdb_reads_zstd_too(events: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for letter in "abc":
+        events.sql(
+            "INSERT INTO analytics.events (triggered_at, name) VALUES (%s, %s)", hours_ago(59.5), letter * 700_000
+        )
     before = as_text(events)
     events.ordered(compression="zstd").archive()
     fetched(events, tmp_path)
+    packed = [events.read(key) for key in events.data_keys()]
+    assert sum(one.count(FRAME) for one in packed) > len(packed)
     monkeypatch.chdir(tmp_path)
     connection = duckdb.connect()
     asked(EVERY_ROW, connection)
     assert Counter(asked("SELECT * EXCLUDE archive_file FROM archived", connection)[1]) == before
+
+
+def test_pythons_zstandard_reads_all_frames_when_it_is_told_to(events: Place) -> None:
+    for letter in "abc":
+        events.sql(
+            "INSERT INTO analytics.events (triggered_at, name) VALUES (%s, %s)", hours_ago(59.5), letter * 700_000
+        )
+    events.ordered(compression="zstd").archive()
+    (packed,) = [one for one in map(events.read, events.data_keys()) if one.count(FRAME) > 1]
+    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
+        content = reader.read().decode()
+    assert all(letter * 700_000 in content for letter in "abc")
 
 
 def test_duckdb_reads_a_table_whose_compression_was_changed(
