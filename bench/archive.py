@@ -20,7 +20,7 @@ from typing import Any
 from bench import archive_page
 from bench.airflow_runs import run_through_airflow
 from bench.archive_data import Load, Loaded, drop, load_template
-from bench.environments import peer_python
+from bench.environments import peer_python, release_before
 from bench.machine import machine
 from bench.peer_runs import Run, run_peer
 from bench.place import FOLDER, Place, started
@@ -80,6 +80,8 @@ def main() -> int:
 def _peers() -> dict[str, Peer]:
     """Each peer by the key of its throughput."""
     ours, freezer = Path(sys.executable), peer_python("pg-freezer", FOLDER)
+    duckdb, before = peer_python("duckdb", FOLDER), peer_python("before", FOLDER)
+    release = release_before(FOLDER)
     operator = peer_python("sql-to-s3", FOLDER, with_project=True)
     return {
         "floor_mb_s": lambda place, loaded: run_peer(place, loaded, ours, "bench.peers.floor"),
@@ -88,6 +90,10 @@ def _peers() -> dict[str, Peer]:
             place, loaded, operator, "bench.peers.sql_to_s3", _connections(place)
         ),
         "pg_freezer_mb_s": lambda place, loaded: run_peer(place, loaded, freezer, "bench.peers.freezer"),
+        "duckdb_mb_s": lambda place, loaded: run_peer(place, loaded, duckdb, "bench.peers.parquet_by_duckdb"),
+        "before_mb_s": lambda place, loaded: run_peer(
+            place, loaded, before, "bench.peers.engine", settings=_policies_before(place), root=release
+        ),
         "engine_mb_s": _engine,
         "airflow_mb_s": run_through_airflow,
     }
@@ -95,6 +101,17 @@ def _peers() -> dict[str, Peer]:
 
 def _engine(place: Place, loaded: Loaded) -> Run:
     return run_peer(place, loaded, Path(sys.executable), "bench.peers.engine")
+
+
+def _policies_before(place: Place) -> dict[str, str]:
+    """The policy file as the release before reads it: nobody had to enable a client."""
+    document = json.loads(place.policies.read_text(encoding="utf-8"))
+    for instance in document["instances"]:
+        for client in instance["clients"]:
+            del client["enabled"]
+    path = place.folder / "policies_before.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return {"policies": str(path)}
 
 
 def _connections(place: Place) -> dict[str, str]:
@@ -128,6 +145,7 @@ def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale) -> dict[str
         drop(place.postgres, "window")
     return {
         **{key: _median(key, of_key) for key, of_key in runs.items()},
+        **_cpu_figures(runs),
         "load": {
             "rows": scale.rows,
             "hours": scale.hours,
@@ -176,6 +194,16 @@ def _median(key: str, runs: list[Any]) -> float:
     """The median of the runs' figure that the key is about."""
     figure = "mb_s" if key.endswith("mb_s") else "peak_mb"
     return float(statistics.median(run[figure] if isinstance(run, dict) else run for run in runs))
+
+
+def _cpu_figures(runs: Mapping[str, list[Any]]) -> dict[str, float]:
+    """The median of each peer's CPU seconds for a GB of CSV, of worker, Postgres and S3 together, where measured."""
+    found = {
+        key.removesuffix("_mb_s"): [run["cpu_s_gb"]["all"] for run in of_key if "cpu_s_gb" in run]
+        for key, of_key in runs.items()
+        if key.endswith("_mb_s")
+    }
+    return {f"{peer}_cpu_s_gb": float(statistics.median(figures)) for peer, figures in found.items() if figures}
 
 
 def _tell(what: str, figures: Any) -> None:

@@ -19,6 +19,8 @@ PEERS = {
     "seed_mb_s": "plain script: pages by OFFSET, DELETE by range",
     "sql_to_s3_mb_s": "SqlToS3Operator, DELETE by range",
     "pg_freezer_mb_s": "pg-freezer 1.0.8",
+    "duckdb_mb_s": "DuckDB 1.5.5 into Parquet, DELETE by range",
+    "before_mb_s": "ours as a library, the release before",
     "engine_mb_s": "ours as a library",
     "airflow_mb_s": "ours through Airflow, on the backlog",
 }
@@ -65,9 +67,11 @@ def write(result: Mapping[str, Any]) -> None:
 
 def table(result: Mapping[str, Any]) -> str:
     """The figures as Markdown: what was measured where, the peers, and what else was measured."""
-    rows = [_cells(result, key, name) for key, name in _names(result).items()]
+    metered = any("cpu_s_gb" in run for key in _names(result) for run in result["runs"][key])
+    head = (*_HEAD, "CPU s a GB: worker, Postgres, S3") if metered else _HEAD
+    rows = [_cells(result, key, name, metered=metered) for key, name in _names(result).items()]
     others = [[name.format(**result["load"]), _other(key, result[key])] for key, name in OTHERS.items()]
-    return "\n".join([_where(result), markdown_table(_HEAD, rows), markdown_table(("measured", "median"), others)])
+    return "\n".join([_where(result), markdown_table(head, rows), markdown_table(("measured", "median"), others)])
 
 
 def plot(result: Mapping[str, Any]) -> str:
@@ -88,11 +92,13 @@ def plot(result: Mapping[str, Any]) -> str:
 
 
 def _names(result: Mapping[str, Any]) -> dict[str, str]:
-    return {
+    names = {
         **PEERS,
         BACKLOG: f"ours as a library, on the backlog of {result['load']['backlog_hours']} hours, "
         f"{result['load']['backlog_rows']:,} rows",
     }
+    # A measurement of before a peer was added has no run of it.
+    return {key: name for key, name in names.items() if result["runs"].get(key)}
 
 
 def _where(result: Mapping[str, Any]) -> str:
@@ -105,7 +111,7 @@ def _where(result: Mapping[str, Any]) -> str:
     )
 
 
-def _cells(result: Mapping[str, Any], key: str, name: str) -> list[str]:
+def _cells(result: Mapping[str, Any], key: str, name: str, *, metered: bool) -> list[str]:
     requests = result["requests"].get(key)
     speed = _figure(result, key, "mb_s")
     on_backlog = key in {"airflow_mb_s", BACKLOG}
@@ -120,7 +126,17 @@ def _cells(result: Mapping[str, Any], key: str, name: str) -> list[str]:
         f"{_figure(result, key, 'wal_bytes') / result['load'][rows]:,.0f} B",
         f"{requests['requests_per_million_rows']:,}" if requests else "",
         f"${requests['usd_per_million_rows']:.4f}" if requests else "",
+        *([_cpu(result, key)] if metered else []),
     ]
+
+
+def _cpu(result: Mapping[str, Any], key: str) -> str:
+    """The medians of all together and of each, where they were measured."""
+    runs = [run["cpu_s_gb"] for run in result["runs"][key] if "cpu_s_gb" in run]
+    if not runs:
+        return ""
+    total, *parts = (median(run[part] for run in runs) for part in ("all", "worker", "postgres", "s3"))
+    return f"{total:.1f}: {', '.join(f'{part:.1f}' for part in parts)}"
 
 
 def _figure(result: Mapping[str, Any], key: str, figure: str) -> float:

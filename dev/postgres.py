@@ -120,6 +120,17 @@ class PostgresServer(Running):
             self._server.end(signal.SIGQUIT)
         self._server = None
 
+    @property
+    def pid(self) -> int:
+        """The process that started all others of the server.
+
+        Raises:
+            ProcessError: it does not run.
+        """
+        if not self._server or self._server.pid is None:
+            raise ProcessError("Postgres does not run")
+        return self._server.pid
+
     def dsn(self, database: str = "postgres") -> dict[str, Any]:
         """Return the arguments of `psycopg.connect` for the superuser in `database`."""
         return {

@@ -57,6 +57,17 @@ class S3Server(Running):
             self._server.stop()
         self._server = None
 
+    @property
+    def pid(self) -> int:
+        """The process that started all others of the server.
+
+        Raises:
+            ProcessError: it does not run.
+        """
+        if not self._server or self._server.pid is None:
+            raise ProcessError(f"{self.name} does not run")
+        return self._server.pid
+
     def client(self) -> "S3Client":
         """Return a client of this server."""
         return boto3.client(

@@ -50,6 +50,9 @@ def test_each_peer_archives_all_rows_but_todays_and_is_measured(bench: Place, lo
         assert run.seconds > 0
         assert run.peak_mb > 10
         assert run.wal_bytes > ROWS * 50
+        assert run.cpu_s is not None
+        assert run.cpu_s["worker"] > 0
+        assert run.cpu_s["postgres"] > 0
         assert bench.s3.empty_bucket(BUCKET) == 0, "the next peer must begin with an empty bucket"
 
 

@@ -54,10 +54,15 @@ def test_the_plot_in_the_docs_is_the_measured_one() -> None:
 
 def test_the_results_hold_every_measurement_with_its_runs() -> None:
     if LATEST is not None:
-        assert set(LATEST) == {*archive_page.KEYS, "load", "runs", "requests", "machine"}
-        assert all(LATEST["runs"][key] for key in archive_page.KEYS)
+        cpu = {key for key in LATEST if key.endswith("_cpu_s_gb")}
+        measured = set(LATEST) - cpu
+        # The peers that came last are in the next measurement.
+        assert {*archive_page.KEYS} - measured <= {"duckdb_mb_s", "before_mb_s"}
+        assert measured - {*archive_page.KEYS} == {"load", "runs", "requests", "machine"}
+        assert all(LATEST["runs"][key] for key in measured & {*archive_page.KEYS})
     assert (
-        *("floor_mb_s", "seed_mb_s", "sql_to_s3_mb_s", "pg_freezer_mb_s", "engine_mb_s", "airflow_mb_s"),
+        *("floor_mb_s", "seed_mb_s", "sql_to_s3_mb_s", "pg_freezer_mb_s", "duckdb_mb_s", "before_mb_s"),
+        *("engine_mb_s", "airflow_mb_s"),
         *("engine_peak_mb", "engine_peak_mb_10x", "engine_peak_mb_40x", "plan_ms_10m", "parse_s_1000_clients"),
     ) == archive_page.KEYS
 
@@ -65,13 +70,29 @@ def test_the_results_hold_every_measurement_with_its_runs() -> None:
 def test_every_figure_is_shown_in_its_own_row() -> None:
     lines = archive_page.table(made_up()).splitlines()
     (engine,) = (line for line in lines if line.startswith("| ours as a library |"))
-    assert engine == "| ours as a library | 14 | 1.00x | 104 | 204 MB | 3 B | 401 | $0.0123 |"
-    # Through Airflow is compared with the library on the same backlog, 16 MB/s, not on the reference load.
+    assert engine == "| ours as a library | 16 | 1.00x | 106 | 206 MB | 3 B | 401 | $0.0123 |"
+    # Through Airflow is compared with the library on the same backlog, 18 MB/s, not on the reference load.
     (airflow,) = (line for line in lines if line.startswith("| ours through Airflow"))
-    assert airflow.startswith("| ours through Airflow, on the backlog | 15 | 0.94x | 105 |")
+    assert airflow.startswith("| ours through Airflow, on the backlog | 17 | 0.94x | 107 |")
     assert [line.split(" | ")[1] for line in lines[-len(archive_page.OTHERS) :]] == [
         *("301 MB |", "302 MB |", "303 MB |", "304 ms |", "305.0 s |"),
     ]
+
+
+def test_cpu_seconds_are_shown_where_they_were_measured() -> None:
+    result = made_up()
+    result["runs"]["engine_mb_s"][0]["cpu_s_gb"] = {"worker": 6.21, "postgres": 6.5, "s3": 2.04, "all": 14.75}
+    lines = archive_page.table(result).splitlines()
+    (engine,) = (line for line in lines if line.startswith("| ours as a library |"))
+    assert engine.endswith("| $0.0123 | 14.8: 6.2, 6.5, 2.0 |")
+    (floor,) = (line for line in lines if line.startswith("| floor"))
+    assert floor.endswith("|  |  |  |")
+
+
+def test_a_peer_that_was_not_measured_has_no_row() -> None:
+    result = made_up()
+    del result["runs"]["duckdb_mb_s"]
+    assert not any(line.startswith("| DuckDB") for line in archive_page.table(result).splitlines())
 
 
 def test_a_measurement_goes_into_results_page_and_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
