@@ -148,6 +148,7 @@ class ExportedRows:
         # The columns of the temporary table; ours, since `ctid` and `xmin` cannot be names of columns.
         self._names = ["version", *(f"key_{place}" for place, _ in enumerate(self._columns[1:]))]
         types = {column.name: column.type for column in shape.columns}
+        self._made_as = (order.table, *self._columns, *(types[column] for column in self._columns[3:]))
         self._same_key = SameValues(
             "target",
             "exported",
@@ -167,11 +168,16 @@ class ExportedRows:
         }
 
     def create(self) -> None:
-        """Make the list, empty."""
+        """Make the list, empty: the session's last one, if that is of this table and its key has the same types."""
+        if self._session.list_of == self._made_as:
+            self._session.execute("archive/delete/empty_keys")
+            return
+        self._session.list_of = None
         names: Names = {"names": self._names, "columns": self._columns, "table": self._order.table}
         self._session.execute("archive/delete/drop_keys")
         self._session.execute("archive/delete/create_keys", names)
         self._session.execute("archive/delete/number_keys")
+        self._session.list_of = self._made_as
 
     def add(self, manifest: Manifest) -> str | None:
         """Add a sidecar's lines, and make sure that it is the one that was checked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -67,6 +68,11 @@ _ON_THE_WAY_OUT = (
 _OWN_PATH = "pg_catalog, pg_temp"
 
 
+# Statements over the server's own catalogs, whose columns never change: to read and plan one takes most of its time.
+_LOOKS = ("postgres/catalog/", "postgres/session/", "ledger/schema/schema_exists", "ledger/restores/holds")
+_SELDOM = 2
+
+
 class Row(Protocol):
     """A row whose columns are attributes, named as in the statement."""
 
@@ -113,6 +119,7 @@ class PinnedSession:
         self._current_path = ""
         self._event_triggers = False
         self._planned_once: set[str] = set()
+        self._asked: Counter[str] = Counter()
 
     def _pin(self) -> None:
         """Set all that a trigger may have set otherwise, for the session as for a transaction; limits as they are."""
@@ -137,8 +144,15 @@ class PinnedSession:
         self._begin(statement)
         with self._translate_errors(), self._guard_definitions(statement):
             cursor = self._connection.cursor(row_factory=namedtuple_row)
-            cursor.execute(compose(statement, names or {}), values, prepare=statement in self._planned_once)
+            cursor.execute(compose(statement, names or {}), values, prepare=self._is_planned_once(statement))
             return cast(list[Row], cursor.fetchall()) if cursor.description else []
+
+    def _is_planned_once(self, statement: str) -> bool:
+        """Return whether the server is to keep the plan; what is asked once or twice in a session is not worth it."""
+        if statement.startswith(_LOOKS):
+            self._asked[statement] += 1
+            return self._asked[statement] > _SELDOM
+        return statement in self._planned_once
 
     def fetch_one(self, statement: str, names: Names | None = None, /, **values: object) -> Row:
         """Run a statement that gives exactly one row.

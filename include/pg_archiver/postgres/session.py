@@ -44,6 +44,8 @@ class Session(PinnedSession):
         """Take over an open connection; `name` says which database it is in messages; the rest as in `connected`."""
         super().__init__(connection, name, limits, stop)
         self._hosts = hosts
+        # What its list of exported rows was made for, a temporary table, which is emptied for the next window.
+        self.list_of: object = None
         self._process = connection.info.backend_pid
 
     @property

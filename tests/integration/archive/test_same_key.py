@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 import pytest
 
 from pg_archiver.archive.exported_rows import ExportedRows
 from pg_archiver.domain.tables import TableName
 from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from tests.support.place import Place, hours_ago
+
+LISTED = "SELECT position, key_2::text FROM pg_temp.archiver_keys ORDER BY position"
 
 
 @pytest.mark.parametrize(
@@ -51,3 +57,30 @@ def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live:
         )
     assert (gone.deleted, gone.kept) == ((1, "{}") if goes else (0, "{[1,2)}"))
     assert place.sql("SELECT count(*) FROM analytics.things") == [(0 if goes else 1,)]
+
+
+def test_a_session_empties_its_list_for_the_next_window_and_makes_it_anew_for_a_key_of_another_type(
+    place: Place,
+) -> None:
+    place.sql("CREATE SCHEMA analytics; CREATE TABLE analytics.things (id int PRIMARY KEY, at timestamp NOT NULL)")
+    things = place.on("analytics.things", "at")
+
+    def listed(values: str) -> list[Any]:
+        shape = describe_table(session, TableName("analytics", "things"), "at")
+        ExportedRows(session, things.store, things.order, shape).create()
+        lines = "".join(f'7,1,"(0,1)",{value}\n' for value in values)
+        names: Names = {"names": ["version", "key_0", "key_1", "key_2"]}
+        session.copy_in("archive/delete/load_keys", names, iter([f"a,b,c,d\n{lines}".encode()]))
+        return connections[0].execute(LISTED).fetchall()
+
+    connections: list[psycopg.Connection[Any]] = []
+
+    def connect() -> psycopg.Connection[Any]:
+        connections.append(place.connect())
+        return connections[-1]
+
+    with Session.connect(connect, place.database, "test") as session:
+        assert listed("12") == [(1, "1"), (2, "2")]
+        assert listed("3") == [(1, "3")]
+        place.sql("ALTER TABLE analytics.things ALTER id TYPE text")
+        assert listed("xy") == [(1, "x"), (2, "y")]
