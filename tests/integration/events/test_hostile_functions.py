@@ -109,7 +109,7 @@ def test_a_function_fails_alone_and_its_neighbours_run_once(
     bad = events.put("bad", topic="bad")
     held = events.put("writes", topic="bad")
     after = [events.put(topic=f"after {number}") for number in range(5)]
-    events.work(commit_seconds=LONG_BATCH_SECONDS)
+    events.work(commit_seconds=LONG_BATCH_SECONDS, max_seconds=LONGEST_SECONDS)
     expected = sorted([*before, *after])
     # What it committed itself stays.
     assert sorted(number for number in events.sink if number != bad) == expected
@@ -120,6 +120,9 @@ def test_a_function_fails_alone_and_its_neighbours_run_once(
     assert SECRET not in caplog.text
 
 
+# As good as endless: longer than any limit of these tests, and no longer than a broken one may take.
+ENDLESS_SECONDS = 20
+LONGEST_SECONDS = 60.0
 FORKS = """
 child = os.fork()
 if child:
@@ -236,9 +239,10 @@ def test_the_stdout_of_the_process_is_as_it_was(events: EventPlace) -> None:
 
 
 def test_a_function_that_never_ends_fails_and_the_next_runs(events: EventPlace) -> None:
-    events.define("hangs", f"{WRITES}\ntime.sleep(3600)")
-    events.define("loops", f"{WRITES}\nwhile True:\n    pass")
-    events.define("waits", f"{WRITES}\ndb.execute('SELECT pg_sleep(3600)')")
+    events.define("hangs", f"{WRITES}\ntime.sleep({ENDLESS_SECONDS})")
+    looping = f"end = time.monotonic() + {ENDLESS_SECONDS}\nwhile time.monotonic() < end:\n    pass"
+    events.define("loops", f"{WRITES}\n{looping}")
+    events.define("waits", f"{WRITES}\ndb.execute('SELECT pg_sleep({ENDLESS_SECONDS})')")
     numbers = [events.put(name, topic=name) for name in ("hangs", "loops", "waits")]
     own = events.put("hangs", topic="own", own=True)
     done = events.put("writes", topic="last")
