@@ -5,6 +5,8 @@ In each test somebody else acts in the very instant between the look and the dee
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 from datetime import timedelta
 
 import psycopg
@@ -18,6 +20,7 @@ from pg_archiver.domain.work import OnConflict, RestoreOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
 from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.window_generation import State
+from pg_archiver.objects.manifest import ObjectDescription
 from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
@@ -202,6 +205,32 @@ def test_an_object_of_fewer_rows_than_its_manifest_says_does_not_pass(place: Pla
     more = manifest.model_copy(update={"rows": EVENTS + 1})
     with pytest.raises(CheckFailed, match=r"holds 25 rows instead of 26\. Nothing was deleted"):
         open_data(place.store, more).check()
+
+
+def test_an_object_that_unpacks_to_something_else_does_not_pass(place: Place) -> None:
+    """As if the compressor had made something else of the rows than what comes out again."""
+    events(place)
+    place.stored_window()
+    (manifest,) = place.manifests()
+    other = manifest.data.model_copy(update={"content_xxh3_128": "0" * 32})
+    with pytest.raises(CheckFailed, match=r"that are not what was sent\. Nothing was deleted"):
+        open_data(place.store, manifest.model_copy(update={"data": other})).check()
+
+
+def test_a_manifest_that_tells_the_contents_sha256_is_compared_by_that(place: Place) -> None:
+    events(place)
+    place.stored_window()
+    (manifest,) = place.manifests()
+    content = gzip.decompress(place.read(manifest.data.key))
+
+    def described(digest: str) -> ObjectDescription:
+        told = manifest.data.model_dump(exclude={"content_xxh3_128", "content_sha256"}, exclude_unset=True)
+        return ObjectDescription(**told, content_sha256=digest)
+
+    before = described(hashlib.sha256(content).hexdigest())
+    assert open_data(place.store, manifest.model_copy(update={"data": before})).check()
+    with pytest.raises(CheckFailed, match=r"that are not what was sent\. Nothing was deleted"):
+        open_data(place.store, manifest.model_copy(update={"data": described("0" * 64)})).check()
 
 
 def test_a_row_that_is_lost_between_the_server_and_the_object_ends_the_export(place: Place) -> None:
