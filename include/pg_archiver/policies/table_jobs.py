@@ -113,7 +113,7 @@ class TableJob:
         """Return it with a greater N, as the form of a run may ask for.
 
         Raises:
-            SettingError: the form asks for a smaller one.
+            SettingError: the form asks for a smaller one, or for days of versions that have no time.
         """
         if days is None or days == self.keep.days:
             return self
@@ -122,6 +122,11 @@ class TableJob:
             raise SettingError(
                 f"{source} is {days}, and {self.keep.source} is {self.keep.days}. Nothing was archived or deleted. "
                 "Fix: a run may keep more than its job, but not less. Change the job, or leave the parameter out"
+            )
+        if self.versions and not self.versions.timed and not asked.everything:
+            raise SettingError(
+                f"{source} is {days}, and no timestamp_column of the job says how old a version is. Nothing was "
+                "deleted. Fix: set timestamp_column in the job, or leave the parameter out"
             )
         return replace(self, keep=asked)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.errors import PolicyError
+from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.policies.table_jobs import TableJob
@@ -41,6 +41,13 @@ def test_a_bound_alone_keeps_no_newest() -> None:
 
 def test_without_any_of_it_age_alone_decides() -> None:
     assert found(keep_versions=None, key_columns=None, version_column=None).versions is None
+
+
+def test_a_form_asks_for_no_days_of_versions_without_a_time() -> None:
+    with pytest.raises(SettingError, match=r"no timestamp_column of the job says how old a version is.*Fix: "):
+        found().raise_keep_days(5, "the run's parameter keep_days")
+    assert found().raise_keep_days(-1, "the run's parameter keep_days").keep.everything
+    assert found(timestamp_column="at").raise_keep_days(5, "the form").keep.days == 5
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

@@ -24,15 +24,22 @@ kept AS (
     JOIN ranked ON ranked."number of key" = touched.key
     WHERE ranked."rank of version" <= %(keep)s
     GROUP BY touched.batch
+),
+going AS (
+    SELECT
+        due.batch,
+        count(*) AS rows,
+        array_agg(due.part)::text AS parts,
+        array_agg(due.place)::text AS places
+    FROM due
+    GROUP BY due.batch
 )
 SELECT
-    due.batch,
-    count(*) AS rows,
-    array_agg(due.part)::text AS parts,
-    array_agg(due.place)::text AS places,
+    going.rows,
+    going.parts,
+    going.places,
     coalesce(kept.parts::text, '{{}}') AS kept_parts,
     coalesce(kept.places::text, '{{}}') AS kept_places
-FROM due
-LEFT JOIN kept ON kept.batch = due.batch
-GROUP BY due.batch, kept.parts, kept.places
-ORDER BY due.batch
+FROM going
+LEFT JOIN kept ON kept.batch = going.batch
+ORDER BY going.batch
