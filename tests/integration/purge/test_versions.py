@@ -227,3 +227,32 @@ def test_a_trigger_that_keeps_a_row_is_no_endless_work(place: Place) -> None:
     result = docs.purge()
     assert (result.rows, docs.rows()) == (0, 20)
     assert "5 rows that might have gone stay for the next run" in result.told
+
+
+def test_a_role_needs_the_right_to_lock_and_to_read_the_floors_as_a_whole(place: Place) -> None:
+    docs = Versions.made_by(place)
+    place.sql("CREATE TABLE public.consumers (position int); INSERT INTO public.consumers VALUES (9)")
+    rights = ("SELECT, DELETE ON public.docs", "USAGE ON SCHEMA public")
+    guest = place.as_role("guest", *rights)
+    versions = Versions(guest, docs.table)
+    with pytest.raises(TableRefused, match=r"the newest versions are locked while older ones go\. Fix: grant UPDATE"):
+        versions.rehearse()
+    # A bound alone keeps no newest, so there is nothing to lock.
+    assert "5 rows would be deleted" in versions.rehearse(versions=replace(KEEP_3, keep=0, up_to="2"))
+    place.sql(f'GRANT UPDATE (body) ON public.docs TO "{guest.role}"')
+    assert "5 rows would be deleted" in versions.rehearse()
+    floors = replace(KEEP_3, floors=(parse_floor("public.consumers.position"),))
+    with pytest.raises(TableRefused, match=r"floor public\.consumers\.position .* cannot be read as a whole"):
+        versions.rehearse(versions=floors)
+    place.sql(f'GRANT SELECT ON public.consumers TO "{guest.role}"')
+    assert "5 rows would be deleted" in versions.rehearse(versions=floors)
+    place.sql("ALTER TABLE public.consumers ENABLE ROW LEVEL SECURITY")
+    with pytest.raises(TableRefused, match=r"floor public\.consumers\.position .* cannot be read as a whole"):
+        versions.rehearse(versions=floors)
+
+
+def test_a_floor_that_is_no_table_is_refused(place: Place) -> None:
+    docs = Versions.made_by(place)
+    place.sql("CREATE VIEW public.consumers AS SELECT 9 AS position")
+    with pytest.raises(TableRefused, match=r"is no table's, so no version may go"):
+        docs.rehearse(versions=replace(KEEP_3, floors=(parse_floor("public.consumers.position"),)))
