@@ -138,9 +138,9 @@ def test_writers_of_every_kind_never_lose_one_of_the_newest(place: Place, operat
     with ThreadPoolExecutor(writers) as pool:
         working = [pool.submit(write, docs, number, operations // writers) for number in range(writers)]
         while not all(one.done() for one in working):
-            docs.purge(batch_size=3)
+            docs.purge(batch_size=50)
         changed = [one.result() for one in working]
-    docs.purge(batch_size=3)
+    docs.purge(batch_size=50)
     # Every row that went was counted once, by whoever took it away.
     inserted, deleted = (sum(counts) for counts in zip(*changed, strict=True))
     assert docs.rows() == 20 + inserted - deleted - sum(docs.counts())
