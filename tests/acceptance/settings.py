@@ -165,6 +165,7 @@ _RETENTION: dict[str, object] = {
     "databases": [RETAINED, "db1", "db2"],
     "actions": ["archive", "delete"],
     "approve": [],
+    "min_keep_days": 0,
     "grace_minutes": 0,
 }
 

@@ -13,8 +13,10 @@ from pg_archiver.domain.tables import ForeignKey, KeyPair, TableName
 from pg_archiver.domain.windows import TimestampKind
 from pg_archiver.postgres.statements import (
     FOLDER,
+    BelowFloors,
     ColumnTime,
     Converted,
+    Descending,
     Inexact,
     Literal,
     Name,
@@ -124,6 +126,15 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
         "same_key": SameValues("target", "exported", ()),
     },
     "partitions/attach": {"partition": TableName(TABLE.schema, "apart"), "upper": Literal("2024-01-03")},
+    "purge": {
+        "columns": [QualifiedColumn("target", name) for name in ("id", "label", COLUMN)],
+        "key": [QualifiedColumn("target", "label")],
+        "usable": [QualifiedColumn("target", name) for name in ("label", "id")],
+        "newest_first": [Descending("target", name) for name in ("id", "ctid")],
+        "version": "id",
+        "type": TypeName("bigint"),
+        "below_floors": BelowFloors("target", "id", ((TABLE, "id"), (TABLE, "id"))),
+    },
     # A view that has their columns.
     "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
     "postgres/functions/set": {"setting": "statement_timeout", "value": Literal("1s")},
@@ -260,6 +271,14 @@ VALUES: Mapping[str, object] = {
     **VALUES_OF_JOBS,
 }
 PLACES = {"parts": "{1259}", "places": '{"(0,1)"}', "first": hours_ago(2), "last": hours_ago(1)}
+OF_VERSIONS = {
+    **PLACES,
+    "up_to": "5",
+    "keep": 3,
+    "timed": True,
+    "kept_parts": PLACES["parts"],
+    "kept_places": PLACES["places"],
+}
 # Where a value of the same name is another one.
 RECEIVED = {"source": "etcd 1 /q/", "channel": "/q", "hashes": [b"x" * 32], "revisions": [1]}
 VALUES_OF: Mapping[str, Mapping[str, object]] = {
@@ -273,6 +292,13 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "purge/list_oldest": PLACES,
     "purge/lock_listed": PLACES,
     "purge/count_due": PLACES,
+    "purge/versions/columns": {"names": ["id"]},
+    "purge/versions/survey": {**OF_VERSIONS, "held": None},
+    "purge/versions/list": OF_VERSIONS,
+    "purge/versions/lock_kept": PLACES,
+    "purge/versions/lock_superseded": OF_VERSIONS,
+    "purge/versions/delete": OF_VERSIONS,
+    "purge/versions/lowest_bound": {"bounds": ["5", None]},
     "purge/count_partition": PLACES,
     "restore/drop_before": {"positions": ["{[1,2)}"]},
     "archive/export/middle_place": {"after": "(0,0)", "upto": "(9,9)"},
@@ -288,6 +314,8 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
 ALONE = {
     "partitions/detach_concurrently": None,
     "partitions/detach_finalize": "55000",
+    "purge/versions/next_batch": "34000",
+    "purge/versions/close": "34000",
     "maintenance/index/create": None,
     "maintenance/index/drop": None,
     "maintenance/reclaim/vacuum_full": None,

@@ -92,6 +92,24 @@ class TableShape:
 
 
 @dataclass(frozen=True)
+class DeletableTable:
+    """What the catalog says of a table from which rows go by something else than their time alone.
+
+    `timestamp_kind` is None where rows have no time, `identity_columns` are empty where no key tells them apart;
+    `may_lock` is whether the role may lock rows. `waits_for` is as of a `TableShape`.
+    """
+
+    oid: int
+    table: TableName
+    columns: tuple[Column, ...]
+    timestamp_kind: TimestampKind | None
+    identity_columns: tuple[str, ...]
+    may_lock: bool
+    notes: tuple[str, ...]
+    waits_for: tuple[ForeignKey, ...] = ()
+
+
+@dataclass(frozen=True)
 class Partition:
     """A partition of the table that is due as a whole: `span`, in column time, is just what it may hold.
 

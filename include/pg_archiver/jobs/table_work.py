@@ -24,7 +24,7 @@ from pg_archiver.ledger.jobs import JobRow, JobsTable
 from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.policies.table_jobs import TableJob
 from pg_archiver.postgres.calls import CallError
-from pg_archiver.postgres.catalog import describe_table
+from pg_archiver.postgres.catalog import describe_deletable
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.purge import purge, rehearse
@@ -85,7 +85,8 @@ class TableSession:
             TableRefused: it is such a one, or is missing.
         """
         policy = table.policy
-        shape = describe_table(self.session, table.table, policy.timestamp_column, policy.child_names)
+        timed = None if table.versions and not table.versions.timed else policy.timestamp_column
+        shape = describe_deletable(self.session, table.table, timed, policy.child_names)
         archived = {name for tenant in self.source.instance.tenants.get(table.database, ()) for name in tenant.tables}
         for row in self.session.fetch_all("jobs/table/family", oid=shape.oid):
             other = TableName(row.schema, row.name)
@@ -180,6 +181,7 @@ class TableWork:
             drop_partitions=policy.drop_partitions,
             children=policy.child_names,
             rows_per_second=self.table.rows_per_second,
+            versions=self.table.versions,
         )
 
     @property

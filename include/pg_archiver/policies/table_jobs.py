@@ -15,9 +15,10 @@ from pg_archiver.policies.retention import KeepDays, parse_keep_days
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.table_policies import make_table_policy
 from pg_archiver.policies.validation import validate
+from pg_archiver.policies.versions import OF_VERSIONS, KeepVersions, VersionSettings, read_versions
 
 # What a row may say of its table. Where rows go, and by which logins, is for the reviewed file alone.
-OF_ROWS = frozenset(
+OF_ROWS = OF_VERSIONS | frozenset(
     {
         "table",
         "timestamp_column",
@@ -34,7 +35,7 @@ OF_ROWS = frozenset(
 )
 OF_FILE = OF_ROWS | ObjectSettings.model_fields.keys() | {"bucket", "prefix", "compression"}
 # What holds for every job's table where the file says it for all tables. N is the job's own.
-_INHERITED = OF_FILE - {"table", "keep_days", "children", "missing_ok", "rows_per_second"}
+_INHERITED = OF_FILE - OF_VERSIONS - {"table", "keep_days", "children", "missing_ok", "rows_per_second"}
 OWN_SCHEMA = "archiver"
 _SCHEMAS_OF_SERVER = ("information_schema", "pg_")
 
@@ -46,7 +47,7 @@ def _days(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
-class TableJobPolicy(TablePolicy):
+class TableJobPolicy(TablePolicy, VersionSettings):
     """What a job keeps of one table: as a table of the file, with an N of its own."""
 
     table: str
@@ -83,6 +84,7 @@ class TableJob:
         database: the database.
         policy: the table's settings, with a bucket if it is archived.
         keep: N, the job's own.
+        versions: which versions of each key stay, if the job keeps some.
     """
 
     client: str
@@ -90,6 +92,7 @@ class TableJob:
     database: str
     policy: TableJobPolicy
     keep: KeepDays
+    versions: KeepVersions | None = None
 
     @property
     def table(self) -> TableName:
@@ -110,7 +113,7 @@ class TableJob:
         """Return it with a greater N, as the form of a run may ask for.
 
         Raises:
-            SettingError: the form asks for a smaller one.
+            SettingError: the form asks for a smaller one, or for days of versions that have no time.
         """
         if days is None or days == self.keep.days:
             return self
@@ -119,6 +122,11 @@ class TableJob:
             raise SettingError(
                 f"{source} is {days}, and {self.keep.source} is {self.keep.days}. Nothing was archived or deleted. "
                 "Fix: a run may keep more than its job, but not less. Change the job, or leave the parameter out"
+            )
+        if self.versions and not self.versions.timed and not asked.everything:
+            raise SettingError(
+                f"{source} is {days}, and no timestamp_column of the job says how old a version is. Nothing was "
+                "deleted. Fix: set timestamp_column in the job, or leave the parameter out"
             )
         return replace(self, keep=asked)
 
@@ -181,8 +189,28 @@ def make_table_job(
         else validate(TableJobPolicy, settings, where)
     )
     _refuse_table(policy.name, database, tenants, where)
+    versions = _read_versions(policy, config, where)
     keep = KeepDays(policy.keep_days, f"keep_days of job {name!r}")
-    return TableJob(client, tuple(tenant.name for tenant in tenants), database, policy, keep)
+    return TableJob(client, tuple(tenant.name for tenant in tenants), database, policy, keep, versions)
+
+
+def _read_versions(policy: TableJobPolicy, config: Mapping[str, Any], where: str) -> KeepVersions | None:
+    """Return which versions stay; a job that names no time column of its own goes by versions alone."""
+    timed = "timestamp_column" in config
+    versions = read_versions(policy, timed=timed)
+    if versions is None:
+        return None
+    if policy.keep_days > 0 and not timed:
+        raise PolicyError(
+            f"{where}: keep_days is {policy.keep_days}, and no timestamp_column says how old a version is. Nothing was "
+            "done. Fix: set timestamp_column, or keep_days: 0 to go by versions alone"
+        )
+    if policy.name in policy.child_names:
+        raise PolicyError(
+            f"{where}: children: rows of {policy.name} point to rows of the same table, and its versions are counted, "
+            "so it cannot be told which of them goes first. Nothing was done. Fix: take keep_versions away"
+        )
+    return versions
 
 
 def _refuse_table(table: TableName, database: str, tenants: tuple[Tenant, ...], where: str) -> None:

@@ -9,6 +9,7 @@ from pg_archiver.errors import PolicyError
 from pg_archiver.objects.object_keys import key_segment
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.validation import validate
+from pg_archiver.policies.versions import refuse_versions
 
 # A run's windows travel through Airflow's database, and each mapped task fetches them all.
 MOST_WINDOWS_A_RUN = 50_000
@@ -30,6 +31,7 @@ def make_table_policy(model: type[_Policy], settings: Mapping[str, Any], where: 
     Raises:
         PolicyError: they do not fit, or not together.
     """
+    refuse_versions(settings, where)
     table = validate(model, settings, where)
     if table.bucket is None:
         raise PolicyError(f"{where}: bucket is not set. Fix: name the S3 bucket here or under defaults")

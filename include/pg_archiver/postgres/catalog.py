@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pg_archiver.domain.tables import Column, Member, RowIdentity, TableName, TableShape
+from pg_archiver.domain.tables import (
+    Column,
+    DeletableTable,
+    ForeignKey,
+    Member,
+    RowIdentity,
+    TableName,
+    TableShape,
+)
 from pg_archiver.domain.windows import TimestampKind, Window
 from pg_archiver.errors import TableMissing, TableRefused
 from pg_archiver.postgres.foreign_keys import describe_children, find_keys_to_wait_for
@@ -38,17 +46,7 @@ def describe_table(
         TableRefused: it is missing, is not a table, or deleting from it would lose what nobody archived.
     """
     with session.transaction():
-        found = _find_or_refuse(session, table, to_delete)
-        columns = session.fetch_all("postgres/catalog/columns", oid=found.oid)
-        kind = _timestamp_kind(columns, table, timestamp_column)
-        keys = find_keys_to_wait_for(session, table, found.oid, children)
-        if to_delete and keys and not found.may_lock:
-            raise TableRefused(
-                f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
-                "others point to them. Fix: grant UPDATE on one of its columns"
-            )
-        _refuse_rules_and_odd_parts(session, table, found.oid)
-        _refuse_what_a_delete_would_meet(session, table, found.oid)
+        found, columns, keys = _look(session, table, children, to_delete=to_delete)
         identity, identity_columns = find_identity(session, found.oid)
         index = session.fetch_all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
         return TableShape(
@@ -56,17 +54,58 @@ def describe_table(
             table=table,
             columns=tuple(map(column_of, columns)),
             timestamp_column=timestamp_column,
-            timestamp_kind=kind,
+            timestamp_kind=_timestamp_kind(columns, table, timestamp_column),
             identity=identity,
             identity_columns=identity_columns,
             timestamp_index=index[0].name if index else None,
             notes=(
-                *_notes(session, found.oid, timestamp_column, bool(index)),
+                *(() if index else (_note_on_index(session, found.oid, timestamp_column),)),
+                *_notes(session, found.oid),
                 *_notes_on_identity(identity, identity_columns),
                 *(describe_children(keys, children) if children else ()),
             ),
             waits_for=keys,
         )
+
+
+def describe_deletable(
+    session: Session, table: TableName, timestamp_column: str | None, children: Sequence[TableName] = ()
+) -> DeletableTable:
+    """Return what a delete has to know of a table, of which rows need no time.
+
+    Raises:
+        TableRefused: as of `describe_table`.
+    """
+    with session.transaction():
+        found, columns, keys = _look(session, table, children, to_delete=True)
+        _, identity_columns = find_identity(session, found.oid)
+        return DeletableTable(
+            oid=found.oid,
+            table=table,
+            columns=tuple(map(column_of, columns)),
+            timestamp_kind=None if timestamp_column is None else _timestamp_kind(columns, table, timestamp_column),
+            identity_columns=identity_columns,
+            may_lock=found.may_lock,
+            notes=(*_notes(session, found.oid), *(describe_children(keys, children) if children else ())),
+            waits_for=keys,
+        )
+
+
+def _look(
+    session: Session, table: TableName, children: Sequence[TableName], *, to_delete: bool
+) -> tuple[Row, list[Row], tuple[ForeignKey, ...]]:
+    """Return the table, its columns, and the foreign keys that its rows wait for."""
+    found = _find_or_refuse(session, table, to_delete)
+    columns = session.fetch_all("postgres/catalog/columns", oid=found.oid)
+    keys = find_keys_to_wait_for(session, table, found.oid, children)
+    if to_delete and keys and not found.may_lock:
+        raise TableRefused(
+            f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
+            "others point to them. Fix: grant UPDATE on one of its columns"
+        )
+    _refuse_rules_and_odd_parts(session, table, found.oid)
+    _refuse_what_a_delete_would_meet(session, table, found.oid)
+    return found, columns, keys
 
 
 def find_table(session: Session, table: TableName) -> Row | None:
@@ -185,11 +224,9 @@ def find_identity(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, .
     return identity, tuple(rows[0].columns)
 
 
-def _notes(session: Session, oid: int, timestamp_column: str, indexed: bool) -> tuple[str, ...]:
+def _notes(session: Session, oid: int) -> tuple[str, ...]:
     """Return what an operator should know before rows are deleted."""
     notes = []
-    if not indexed:
-        notes.append(_note_on_index(session, oid, timestamp_column))
     if triggers := find_delete_triggers(session, oid):
         notes.append(f"delete triggers fire: {', '.join(triggers)}")
     return (*notes, *note_subscribers(session, oid))

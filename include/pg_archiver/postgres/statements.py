@@ -30,10 +30,11 @@ _TYPE = re.compile(
 _FRAGMENT = re.compile(r"\{([a-z_]+(?:/[a-z_]+)*/fragments/[a-z_]+)\}")
 _DEFINES = re.compile(r"(?:--[^\n]*\n|\s)*(?:CREATE|ALTER|DROP|REINDEX)\b")
 # Column time of a `timestamptz` is UTC; a date is its midnight.
-_COLUMN_TIME = {
+_COLUMN_TIME: dict[TimestampKind | None, str] = {
     TimestampKind.TIMESTAMPTZ: "pg_catalog.timezone('UTC', {})",
     TimestampKind.TIMESTAMP: "{}",
     TimestampKind.DATE: "{}::pg_catalog.timestamp",
+    None: "'-infinity'::pg_catalog.timestamp",
 }
 _OPERATOR = re.compile(r"(?!.*(?:--|/\*))[-+*/<>=~!@#%^&|`?]+")
 
@@ -111,11 +112,34 @@ class Literal:
 
 @dataclass(frozen=True)
 class ColumnTime:
-    """The values of a timestamp column of the relation of this alias, naive: as the ledger holds spans."""
+    """The values of a timestamp column of the relation of this alias, naive: as the ledger holds spans.
+
+    Of rows without a time, whose `kind` is None, it is earlier than any.
+    """
 
     alias: str
     column: str
-    kind: TimestampKind
+    kind: TimestampKind | None
+
+
+@dataclass(frozen=True)
+class Descending:
+    """A column of the relation of this alias, to sort by, the greatest value first."""
+
+    alias: str
+    column: str
+
+
+@dataclass(frozen=True)
+class BelowFloors:
+    """The condition that a value lies below the smallest value of each of these columns, a table and a column each.
+
+    A table without rows, or with a NULL there, makes it false. Without any floors it is true.
+    """
+
+    alias: str
+    column: str
+    floors: tuple[tuple[TableName, str], ...]
 
 
 @dataclass(frozen=True)
@@ -140,6 +164,8 @@ Name = (
     | Inexact
     | Literal
     | ColumnTime
+    | Descending
+    | BelowFloors
     | NotReferenced
 )
 Names = Mapping[str, Name | Sequence[Name]]
@@ -190,7 +216,8 @@ def _read_fragment(fragment: str) -> str:
     if not path.is_file():
         raise StatementError(f"there is no fragment {fragment}.sql")
     lines = path.read_text(encoding="utf-8").splitlines()
-    return "\n".join(line for line in lines if not line.startswith("--"))
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    return _FRAGMENT.sub(lambda place: _read_fragment(place[1]), text)
 
 
 def _quote(name: Name | Sequence[Name]) -> sql.Composable:
@@ -201,12 +228,8 @@ def _quote(name: Name | Sequence[Name]) -> sql.Composable:
             quoted = _identifier(schema, table)
         case QualifiedColumn(alias, column):
             quoted = _identifier(alias, column)
-        case SameValues(alias, other, pairs):
-            quoted = (
-                sql.SQL(" AND ").join(_compose_same(alias, other, *pair) for pair in pairs)
-                if pairs
-                else sql.SQL("true")
-            )
+        case SameValues() | BelowFloors() | NotReferenced():
+            quoted = _compose_conditions(name)
         case TypeName(text):
             quoted = sql.SQL(text.replace("%", "%%"))
         case Typed(column, kind):
@@ -219,12 +242,30 @@ def _quote(name: Name | Sequence[Name]) -> sql.Composable:
             quoted = sql.Literal(text.replace("%", "%%"))
         case ColumnTime(alias, column, kind):
             quoted = sql.SQL(_COLUMN_TIME[kind]).format(_identifier(alias, column))
-        case NotReferenced(alias, keys):
-            conditions = [_compose_not_referenced(alias, key) for key in keys]
-            quoted = sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+        case Descending(alias, column):
+            quoted = sql.SQL("{} DESC").format(_identifier(alias, column))
         case _:
             quoted = sql.SQL(", ").join(_quote(part) for part in name)
     return quoted
+
+
+def _compose_conditions(name: SameValues | BelowFloors | NotReferenced) -> sql.Composable:
+    conditions: list[sql.Composed]
+    match name:
+        case SameValues(alias, other, pairs):
+            conditions = [_compose_same(alias, other, *pair) for pair in pairs]
+        case BelowFloors(alias, column, floors):
+            conditions = [_compose_below(alias, column, *floor) for floor in floors]
+        case NotReferenced(alias, keys):
+            conditions = [_compose_not_referenced(alias, key) for key in keys]
+    return sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true")
+
+
+def _compose_below(alias: str, column: str, table: TableName, floor: str) -> sql.Composed:
+    return sql.SQL(
+        "coalesce({value} OPERATOR(pg_catalog.<) (SELECT CASE WHEN pg_catalog.count(*) OPERATOR(pg_catalog.=)"
+        " pg_catalog.count(floor.{floor}) THEN pg_catalog.min(floor.{floor}) END FROM {table} AS floor), false)"
+    ).format(value=_identifier(alias, column), floor=_identifier(floor), table=_quote(table))
 
 
 def _compose_converted(name: Converted) -> sql.Composed:

@@ -7,19 +7,17 @@ not yet cleaned up, in every batch; so rows that came late, behind it, are looke
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 
 from pg_archiver.domain.windows import TimestampKind, Window, bounds
-from pg_archiver.ledger.locks import rewrite_lock
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.due import PurgeOrder
-from pg_archiver.purge.pace import Pace, sleep
+from pg_archiver.purge.pace import Pace
 from pg_archiver.purge.table_in_hand import Listed, RowsLockedError, TableChangedError, TableInHand
+from pg_archiver.purge.turns import Turn
 from pg_archiver.runtime.log_interval import LogInterval
 
 log = logging.getLogger(__name__)
@@ -28,8 +26,6 @@ log = logging.getLogger(__name__)
 MOST_ROWS_A_BATCH = 100_000
 # How many places are listed at once: some megabytes, also for the sort of a table without an index.
 LISTED_AT_ONCE = 200_000
-# Whoever rewrites the table gets a turn after so long, and so long to take it.
-_TURN_SECONDS, _REST_SECONDS = 60.0, 1.0
 
 
 class _ByIndex:
@@ -122,12 +118,12 @@ class Batches:
             TriggerRefused: triggers deleted rows by themselves.
             DatabaseInterrupted: a lock or a statement took too long.
         """
-        with _Turn(self.session, self.order) as turn:
+        with Turn(self.session, self.order) as turn:
             table = self._look()
             if self._delete_spans(turn, table, spans) > 1 and self.left is None:
                 self._delete_spans(turn, table, spans)
 
-    def _delete_spans(self, turn: _Turn, table: TableInHand, spans: Sequence[Window]) -> int:
+    def _delete_spans(self, turn: Turn, table: TableInHand, spans: Sequence[Window]) -> int:
         """Return in how many batches rows went."""
         batches = 0
         for span in spans:
@@ -171,45 +167,3 @@ def _choose_way(table: TableInHand, first: date, end: date) -> _ByIndex | _ByLis
     by_index = table.goes_by_index
     table.session.fetch_all("purge/plan_by_index" if by_index else "purge/plan_by_list")
     return (_ByIndex if by_index else _ByList)(table, first, end)
-
-
-class _Turn:
-    """The lock that keeps rewrites of the table out, given up now and then so that whoever waits for it gets it."""
-
-    def __init__(self, session: Session, order: PurgeOrder) -> None:
-        self._session = session
-        self._order = order
-        self._held = ExitStack()
-        self._since: float | None = None
-
-    def __enter__(self) -> _Turn:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._release()
-
-    def take(self) -> None:
-        """Hold the lock from now on.
-
-        Raises:
-            Busy: somebody rewrites the table.
-        """
-        if self._since is None:
-            table = self._order.table
-            self._held.enter_context(
-                self._session.advisory_lock(rewrite_lock(self._order), f"table {table}", shared=True)
-            )
-            self._since = time.monotonic()
-
-    def rest(self, seconds: float) -> None:
-        """Pause for so long; without the lock if the pause is long, or the lock was held for long."""
-        if self._since is not None and time.monotonic() - self._since > _TURN_SECONDS:
-            seconds = max(seconds, _REST_SECONDS)
-        if seconds >= _REST_SECONDS / 2:
-            self._release()
-        if seconds > 0:
-            sleep(seconds, self._session.stop)
-
-    def _release(self) -> None:
-        self._since = None
-        self._held.close()

@@ -10,6 +10,7 @@ from pg_archiver.domain.tables import TableName, TableShape
 from pg_archiver.domain.windows import EARLIEST, Window, cutoff, in_column_time
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.policies.retention import KeepDays
+from pg_archiver.policies.versions import KeepVersions
 from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.clocks import read_clock
 from pg_archiver.postgres.rows_that_stay import Staying, find_odd_timestamps
@@ -31,6 +32,7 @@ class PurgeOrder:
         drop_partitions: whether a partition that is due as a whole may be dropped.
         children: the tables that point to this one; a row goes when none of their rows points to it any more.
         rows_per_second: how many rows may go a second; None for as fast as it goes.
+        versions: which versions of each key stay, None where age alone decides.
     """
 
     client: str
@@ -43,6 +45,7 @@ class PurgeOrder:
     drop_partitions: bool = True
     children: tuple[TableName, ...] = ()
     rows_per_second: int | None = None
+    versions: KeepVersions | None = None
 
 
 @dataclass(frozen=True)

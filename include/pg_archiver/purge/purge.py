@@ -19,6 +19,7 @@ from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.purge.batches import Batches
 from pg_archiver.purge.drop_partitions import PartitionDrops, find_partitions
 from pg_archiver.purge.due import Due, PurgeOrder, find_due
+from pg_archiver.purge.purge_versions import VersionBatches, rehearse_versions
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ def rehearse(session: Session, order: PurgeOrder) -> str:
     """
     if order.keep.everything:
         return _tell_everything(order)
+    if order.versions:
+        return rehearse_versions(session, order, order.versions)
     due = find_due(session, order)
     found = find_partitions(session, order, due)
     whole = [one for one in found.partitions if not one.back]
@@ -97,6 +100,8 @@ def purge(
     if left := stopping():
         return Purged(0, 0, "nothing was deleted", left)
     LedgerTables(session).migrate()
+    if order.versions:
+        return _purge_versions(VersionBatches(session, order, order.versions, stopping, count))
     due = find_due(session, order)
     found = find_partitions(session, order, due)
     drops = PartitionDrops(session, order, due, stopping, count)
@@ -113,6 +118,14 @@ def purge(
     result = Purged(rows, len(drops.dropped), "; ".join([*told, _tell_cutoff(order, due), *notes]), batches.left)
     log.info("%s: %s", order.table, result.told)
     drops.failures.settle()
+    return result
+
+
+def _purge_versions(batches: VersionBatches) -> Purged:
+    batches.delete()
+    told = f"{say_count(batches.rows, 'row')} deleted ({batches.bytes:,} bytes), and archived nowhere"
+    result = Purged(batches.rows, 0, "; ".join([told, *batches.told]), batches.left)
+    log.info("%s: %s", batches.order.table, result.told)
     return result
 
 

@@ -63,7 +63,7 @@ class TableInHand:
             TableRefused: it is missing, or rows cannot be deleted from it safely.
         """
         found = find_table(session, order.table)
-        state = _read_state(session, order, found.oid) if found else None
+        state = read_state(session, order, found.oid, order.timestamp_column) if found else None
         shape = describe_table(session, order.table, order.timestamp_column, order.children)
         if found and shape.oid != found.oid:
             state = None
@@ -181,7 +181,10 @@ class TableInHand:
         self._refuse_change()
 
     def _refuse_change(self) -> None:
-        if self.state is None or _read_state(self.session, self.order, self.shape.oid) != self.state:
+        if (
+            self.state is None
+            or read_state(self.session, self.order, self.shape.oid, self.order.timestamp_column) != self.state
+        ):
             raise TableChangedError
 
     @property
@@ -193,12 +196,9 @@ class TableInHand:
             self.count(rows)
 
 
-def _read_state(session: Session, order: PurgeOrder, oid: int) -> str:
+def read_state(session: Session, order: PurgeOrder, oid: int, column: str) -> str:
+    """Return whatever a batch relies on, as one text; `column` is one that has to stay what it is."""
     found = session.fetch_one(
-        "purge/table_state",
-        oid=oid,
-        schema=order.table.schema,
-        name=order.table.name,
-        column=order.timestamp_column,
+        "purge/table_state", oid=oid, schema=order.table.schema, name=order.table.name, column=column
     )
     return str(found.digest)

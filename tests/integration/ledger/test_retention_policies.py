@@ -18,6 +18,12 @@ from tests.support.place import Place
 from tests.support.policies import COLUMNS, HOSTILE, INSERTS, PRODUCTS, PUBLIC, VIEW, insertion
 
 LISTED = f"{', '.join(COLUMNS)}, action, keep_versions, state, reason, last_run, settings"
+# What keeps the last versions of each product.
+VERSIONS: dict[str, Any] = {
+    "action": "delete",
+    "keep_versions": 3,
+    "settings": Json({"key_columns": ["id"], "version_column": "version"}),
+}
 # What is changed of a good row, the column that is named, and what is said of it.
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "no database": ({"database_name": None}, "database_name", "is missing"),
@@ -43,7 +49,18 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "empty schedule": ({"cron_schedule": ""}, "cron_schedule", "is missing"),
     "action": ({"action": "drop"}, "action", "is neither archive nor delete"),
     "a call": ({"action": "call"}, "action", "is neither archive nor delete"),
-    "versions": ({"keep_versions": 3}, "keep_versions", "is set, and is not built in this version"),
+    "no versions": ({**VERSIONS, "keep_versions": 0}, "keep_versions", "is not between 1 and 10,000"),
+    "negative versions": ({**VERSIONS, "keep_versions": -1}, "keep_versions", "is not between 1 and 10,000"),
+    "versions of an archive": (
+        {**VERSIONS, "action": "archive"},
+        "keep_versions",
+        "is set, and rows that are archived go by their age alone",
+    ),
+    "versions of no key": (
+        {**VERSIONS, "settings": Json({"version_column": "version"})},
+        "keep_versions",
+        "is set, and settings do not say which columns are the key and the version",
+    ),
     "state": ({"state": "Running"}, "state", "is for this program to say"),
     "reason": ({"reason": "because"}, "reason", "is for this program to say"),
     "last run": ({"last_run": "2026-01-01"}, "last_run", "is for this program to say"),
@@ -92,6 +109,20 @@ def test_a_workers_own_inserts_are_jobs_as_they_stand(jobs: Jobs, name: str) -> 
     assert jobs.place.sql(f"SELECT {LISTED} FROM {name} WHERE database_name = 'db1'") == [
         ("db1", *list(PRODUCTS.values())[1:], "archive", None, "Scheduled", None, None, {})
     ]
+
+
+def test_a_policy_keeps_the_last_versions_with_or_without_a_time(jobs: Jobs) -> None:
+    number = add(jobs, **VERSIONS, retention_days=0, timestamp_column_name=None)
+    config = {"table": "public.products", "keep_days": 0, "batch_size": 1000, "keep_versions": 3}
+    columns = {"key_columns": ["id"], "version_column": "version"}
+    assert written(jobs, number, "config") == (config | columns,)
+    assert listed(jobs, "keep_versions, timestamp_column_name, settings") == [(3, None, columns)]
+    jobs.place.sql(f"UPDATE {VIEW} SET keep_versions = 5, timestamp_column_name = 'inserted_at'")
+    assert written(jobs, number, "config") == (
+        config | columns | {"keep_versions": 5, "timestamp_column": "inserted_at"},
+    )
+    said = str(refusal(jobs.place, f"UPDATE {VIEW} SET keep_versions = NULL, timestamp_column_name = ''"))
+    assert 'timestamp_column_name of the policy for table "public.products" is missing' in said
 
 
 def test_a_second_row_of_a_table_is_a_unique_violation_that_says_what_to_do(jobs: Jobs) -> None:
@@ -194,8 +225,8 @@ def test_a_good_row_cannot_be_made_a_bad_one(jobs: Jobs) -> None:
     add(jobs)
     before = jobs.place.sql("SELECT * FROM archiver.jobs")
     for case, (changes, column, _) in BAD.items():
-        ((name, value),) = changes.items()
-        error = refusal(jobs.place, f"UPDATE {VIEW} SET {name} = %s", value)
+        named = ", ".join(f"{name} = %s" for name in changes)
+        error = refusal(jobs.place, f"UPDATE {VIEW} SET {named}", *changes.values())
         assert isinstance(error, errors.CheckViolation), case
         assert error.diag.column_name == column, case
     assert jobs.place.sql("SELECT * FROM archiver.jobs") == before

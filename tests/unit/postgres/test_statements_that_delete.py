@@ -23,14 +23,17 @@ DELETING = {
     "partitions/drop": {"partitions/dropping.py"},
     "purge/delete_listed": {"purge/table_in_hand.py"},
     "purge/delete_oldest": {"purge/table_in_hand.py"},
+    "purge/versions/delete": {"purge/versions_in_hand.py"},
     # What pg_repack has left behind when it was ended.
     "maintenance/pg_repack/drop_table": {"maintenance/pg_repack_leftovers.py"},
 }
 # Who may have rows deleted, or partitions dropped, by whom.
 IMPORTERS = {
     "pg_archiver.partitions.dropping": {"archive/drop_partition.py", "purge/drop_partitions.py"},
-    "pg_archiver.purge.table_in_hand": {"purge/batches.py"},
-    "pg_archiver.purge.batches": {"purge/purge.py"},
+    "pg_archiver.purge.table_in_hand": {"purge/batches.py", "purge/purge_versions.py", "purge/versions_in_hand.py"},
+    "pg_archiver.purge.batches": {"purge/purge.py", "purge/purge_versions.py"},
+    "pg_archiver.purge.versions_in_hand": {"purge/purge_versions.py"},
+    "pg_archiver.purge.purge_versions": {"purge/purge.py"},
     "pg_archiver.purge.drop_partitions": {"purge/purge.py"},
     "pg_archiver.purge.purge": {"jobs/table_work.py"},
 }

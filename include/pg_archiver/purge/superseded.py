@@ -1,0 +1,245 @@
+"""Which versions of a table's keys may go: superseded by newer ones, below every bound, old enough, held by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from pg_archiver.domain.tables import DeletableTable
+from pg_archiver.domain.windows import EARLIEST, Window, cutoff, in_column_time
+from pg_archiver.domain.wording import say_count
+from pg_archiver.errors import DatabaseRefused, TableMissing, TableRefused
+from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.policies.versions import Floor, KeepVersions
+from pg_archiver.postgres.catalog import describe_deletable, find_table
+from pg_archiver.postgres.clocks import read_clock
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import (
+    BelowFloors,
+    ColumnTime,
+    Descending,
+    Name,
+    Names,
+    NotReferenced,
+    QualifiedColumn,
+    TypeName,
+)
+from pg_archiver.purge.due import PurgeOrder
+
+_NUMBERS = ("smallint", "integer", "bigint", "numeric")
+_TIMES = ("date", "timestamp without time zone", "timestamp with time zone")
+# What is earlier than any time, for rows that have none.
+_BEFORE_ALL = "-infinity"
+_UP_TO = "up_to_version"
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """The condition, for a table as it was looked at.
+
+    `cutoff` is the moment before which a version is old enough; `type` that of the version. `nullable` tells that rows
+    may lack a part of their key, or their version: such a row stays, and supersedes none.
+    """
+
+    session: Session
+    order: PurgeOrder
+    versions: KeepVersions
+    shape: DeletableTable
+    type: TypeName
+    nullable: bool
+    cutoff: datetime
+
+    @classmethod
+    def look(cls, session: Session, order: PurgeOrder, versions: KeepVersions) -> Superseded:
+        """Look at the table and at the floors, as of now by the server's clock.
+
+        Raises:
+            TableRefused: one of them is missing, or cannot be read, or versions cannot be told apart, or rows cannot be
+                deleted safely.
+        """
+        timed = order.timestamp_column if versions.timed else None
+        shape = describe_deletable(session, order.table, timed, order.children)
+        if versions.keep and not shape.may_lock:
+            raise TableRefused(
+                f"the role of the Airflow connection may not lock rows of {order.table} in database {session.name}, "
+                "and the newest versions are locked while older ones go. Fix: grant UPDATE on one of its columns"
+            )
+        columns = _find_columns(session, shape.oid, (*versions.key_columns, versions.version_column))
+        for column in (*versions.key_columns, versions.version_column):
+            if column not in columns:
+                raise TableMissing(
+                    f"{order.table} has no column {column!r}. Fix: correct key_columns and version_column of the job"
+                )
+        version = columns[versions.version_column]
+        if version.base_type not in (*_NUMBERS, *_TIMES):
+            raise TableRefused(
+                f"column {versions.version_column!r} of {order.table} is of type {version.base_type}, by which no "
+                f"version is reliably newer than another. Fix: 'version_column' must name a column of type "
+                f"{', '.join((*_NUMBERS, *_TIMES))}"
+            )
+        for floor in versions.floors:
+            _refuse_floor(session, floor, version)
+        now = read_clock(session)
+        nullable = any(row.may_be_null for row in columns.values())
+        before = cutoff(now, now, order.keep.days)
+        found = cls(session, order, versions, shape, TypeName(version.type), nullable, before)
+        found._refuse_twins()
+        found._refuse_bound()
+        return found
+
+    def _refuse_bound(self) -> None:
+        if self.versions.up_to is None:
+            return
+        try:
+            self.session.fetch_one("purge/versions/lowest_bound", {"type": self.type}, bounds=[self.versions.up_to])
+        except DatabaseRefused:
+            raise TableRefused(
+                f"up_to_version is {self.versions.up_to!r}, which is no value of column "
+                f"{self.versions.version_column!r} of {self.order.table}, of type {self.type.text}. Nothing was done. "
+                "Fix: correct it"
+            ) from None
+
+    def _refuse_twins(self) -> None:
+        if self.shape.identity_columns:
+            return
+        names: Names = {"table": self.order.table, "usable": self.usable}
+        if self.session.fetch_one("purge/versions/find_twins", names).found:
+            raise TableRefused(
+                f"{self.order.table} has no primary key, and rows of one key and version, so none is the newer. Fix: "
+                f"give it a primary key, or a unique index over {', '.join(self.versions.key_columns)} and "
+                f"{self.versions.version_column}"
+            )
+
+    @property
+    def usable(self) -> list[Name]:
+        """The columns that make a row a version of a key."""
+        columns = (*self.versions.key_columns, self.versions.version_column)
+        return [QualifiedColumn("target", column) for column in columns]
+
+    @cached_property
+    def conditions(self) -> dict[str, Name]:
+        """The names of what every version that goes has to meet."""
+        kind, versions = self.shape.timestamp_kind, self.versions
+        return {
+            "version": versions.version_column,
+            "type": self.type,
+            "below_floors": BelowFloors(
+                "target", versions.version_column, tuple((floor.table, floor.column) for floor in versions.floors)
+            ),
+            "moment": ColumnTime("target", self.order.timestamp_column, kind),
+            "unreferenced": NotReferenced("target", self.shape.waits_for),
+        }
+
+    @cached_property
+    def ranking(self) -> Names:
+        """The names by which versions of a key are told apart, the newest first."""
+        ties = self.shape.identity_columns or ("tableoid", "ctid")
+        newest = [Descending("target", column) for column in (self.versions.version_column, *ties)]
+        return {
+            "table": self.order.table,
+            "key": [QualifiedColumn("target", column) for column in self.versions.key_columns],
+            "newest_first": newest,
+            "usable": self.usable,
+        }
+
+    @cached_property
+    def passing(self) -> Names:
+        """The names of a statement that goes over the whole table."""
+        pointed = [pair.own for key in self.shape.waits_for for pair in key.pairs]
+        timed = [self.order.timestamp_column] if self.versions.timed else []
+        columns = dict.fromkeys([*self.versions.key_columns, self.versions.version_column, *timed, *pointed])
+        return {**self.ranking, **self.conditions, "columns": [QualifiedColumn("target", name) for name in columns]}
+
+    @cached_property
+    def values(self) -> Mapping[str, object]:
+        """The values of the conditions."""
+        return {
+            "first": EARLIEST if self.versions.timed else _BEFORE_ALL,
+            "end": self.span.end,
+            "timed": self.versions.timed,
+            "up_to": self.versions.up_to,
+            "keep": self.versions.keep,
+            "schema": self.order.table.schema,
+            "name": self.order.table.name,
+        }
+
+    @property
+    def span(self) -> Window:
+        """What is old enough, in column time."""
+        kind = self.shape.timestamp_kind
+        if kind is None:
+            return Window(EARLIEST, self.cutoff.replace(tzinfo=None))
+        return Window(EARLIEST, in_column_time(self.cutoff, kind, self.order.timezone))
+
+    def survey(self) -> Survey:
+        """Count what may go, and what keeps the others, in one pass over the table."""
+        self.session.fetch_all("purge/plan_by_list")
+        found = self.session.fetch_one("purge/versions/survey", self.passing, held=self._list_held(), **self.values)
+        unusable = 0
+        if self.nullable:
+            count: Names = {"table": self.order.table, "usable": self.usable}
+            unusable = self.session.fetch_one("purge/versions/count_unusable", count).rows
+        bound = self._find_lowest_bound() if found.by_bound else None
+        return Survey(found.due, self._tell(found, bound, unusable))
+
+    def _list_held(self) -> str | None:
+        """Return what restores hold, None for nothing; there may be no ledger yet."""
+        spans = [hold.span for hold in RestoreLog(self.session, self.order).list_holds(self.span)]
+        return "{" + ", ".join(f"[{span.start}, {span.end})" for span in spans) + "}" if spans else None
+
+    def _tell(self, found: Row, bound: str | None, unusable: int) -> tuple[str, ...]:
+        causes = (
+            (found.by_number, f"by keep_versions ({self.versions.keep})"),
+            (found.by_bound, f"by {bound}"),
+            (found.by_age, f"by keep_days ({self.order.keep.days})"),
+            (found.by_hold, "by hold of a restore"),
+            (found.by_children, "by rows that point to them"),
+            (unusable, "by a key or version that is NULL"),
+        )
+        return tuple(f"{say_count(rows, 'row')} kept {cause}" for rows, cause in causes if rows)
+
+    def _find_lowest_bound(self) -> str:
+        """Return which bound keeps most."""
+        bounds = [] if self.versions.up_to is None else [(_UP_TO, self.versions.up_to)]
+        for floor in self.versions.floors:
+            names: Names = {"table": floor.table, "column": floor.column}
+            bounds.append((f"floor {floor}", self.session.fetch_one("purge/versions/smallest", names).value))
+        values = [value for _, value in bounds]
+        lowest = self.session.fetch_one("purge/versions/lowest_bound", {"type": self.type}, bounds=values)
+        name, value = bounds[lowest.number - 1]
+        return f"{name}, which has no row or a NULL" if value is None else name
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How many versions may go, and what keeps the others, for people."""
+
+    due: int
+    kept: tuple[str, ...]
+
+
+def _find_columns(session: Session, oid: int, names: tuple[str, ...]) -> dict[str, Row]:
+    return {row.name: row for row in session.fetch_all("purge/versions/columns", oid=oid, names=list(names))}
+
+
+def _refuse_floor(session: Session, floor: Floor, version: Row) -> None:
+    """Refuse a floor that is not there, or that cannot be read as a whole, so that nothing goes."""
+    found = find_table(session, floor.table)
+    where = f"floor {floor} in database {session.name}"
+    if found is None or not (column := _find_columns(session, found.oid, (floor.column,)).get(floor.column)):
+        raise TableRefused(f"{where} is not there, so no version may go. Fix: correct 'floors' of the job")
+    if found.kind not in {"r", "p"}:
+        raise TableRefused(f"{where} is no table's, so no version may go. Fix: name a table in 'floors' of the job")
+    if not (found.may_use and found.may_select) or found.hides_rows:
+        raise TableRefused(
+            f"{where} cannot be read as a whole by the role of the Airflow connection, so no version may go. Fix: "
+            "grant USAGE on the schema and SELECT on the table, and BYPASSRLS if row-level security hides rows"
+        )
+    families = [family for family in (_NUMBERS, _TIMES) if version.base_type in family]
+    if column.base_type not in families[0]:
+        raise TableRefused(
+            f"{where} is of type {column.base_type}, and versions are of type {version.base_type}, so no version may "
+            "go. Fix: correct 'floors' of the job"
+        )

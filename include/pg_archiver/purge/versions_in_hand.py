@@ -1,0 +1,148 @@
+"""One table from which superseded versions go: a batch in one transaction, with the newest versions locked before.
+
+Whoever deletes or renumbers one of the newest while an older one goes would leave fewer than are to stay. So these are
+locked first, and an older one goes only if enough of the locked ones are newer. What others have locked is passed over,
+so that a batch waits for no writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pg_archiver.errors import TriggerRefused
+from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
+from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.trigger_deletes import TriggerDeletes
+from pg_archiver.purge.due import PurgeOrder
+from pg_archiver.purge.superseded import Superseded
+from pg_archiver.purge.table_in_hand import TableChangedError, read_state
+
+
+@dataclass(frozen=True)
+class ListedVersions:
+    """The places of versions that may go, and of those that supersede them."""
+
+    rows: int
+    parts: str
+    places: str
+    kept_parts: str
+    kept_places: str
+
+
+@dataclass(frozen=True)
+class Gone:
+    """How many versions are gone, and how many bytes they had."""
+
+    rows: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class VersionsInHand:
+    """The table as it was looked at; `state` is whatever a batch relies on."""
+
+    superseded: Superseded
+    state: str
+    count: Callable[[int], None]
+
+    @classmethod
+    def look(cls, superseded: Superseded, count: Callable[[int], None]) -> VersionsInHand:
+        """Look at the table; `count` is called in each batch's transaction with the number of its rows."""
+        return cls(superseded, _read_state(superseded), count)
+
+    @property
+    def _session(self) -> Session:
+        return self.superseded.session
+
+    @property
+    def _order(self) -> PurgeOrder:
+        return self.superseded.order
+
+    def list_superseded(self, batch_size: int) -> None:
+        """Have the server work out what may go, once, in batches that `next_batch` returns."""
+        found = self.superseded
+        self._session.fetch_all("purge/plan_by_list")
+        self._session.execute("purge/versions/list", found.passing, batch_size=batch_size, **found.values)
+
+    def next_batch(self) -> ListedVersions | None:
+        """Return the next batch of the list, None at its end."""
+        rows = self._session.fetch_all("purge/versions/next_batch")
+        if not rows:
+            return None
+        row = rows[0]
+        return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
+
+    def close_list(self) -> None:
+        """Give the list up."""
+        self._session.execute("purge/versions/close")
+
+    def delete(self, listed: ListedVersions) -> Gone:
+        """Delete the versions of a batch that may still go; return what is gone.
+
+        Raises:
+            TableChangedError: the table is not what it was when it was looked at; nothing was deleted.
+            TriggerRefused: triggers deleted rows by themselves; nothing was deleted.
+        """
+        session, found, table = self._session, self.superseded, self._order.table
+        with rows_that_are_pointed_to(table), session.transaction():
+            session.execute("purge/lock_table", {"table": table})
+            self._refuse_change()
+            session.fetch_all("purge/plan_by_place")
+            places = self._lock(listed)
+            if places is None:
+                return Gone()
+            triggers = TriggerDeletes.look(session, table, found.shape.oid)
+            session.use_database_search_path(builtins_first=False)
+            try:
+                gone = session.fetch_one(
+                    "purge/versions/delete", {**found.ranking, **found.conditions}, **places, **found.values
+                )
+            except TriggerRefused as refusal:
+                raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
+            # Triggers have run, under the path of the users, along which anything may lie.
+            session.use_builtin_search_path()
+            # The lock keeps nobody from attaching a part, with triggers and foreign keys of its own.
+            self._refuse_change()
+            triggers.refuse_others(gone.deleted)
+            if gone.deleted:
+                self.count(gone.deleted)
+            # Deferred triggers run at the commit, and count on theirs.
+            session.use_database_search_path(builtins_first=False)
+        return Gone(gone.deleted, gone.bytes)
+
+    def _lock(self, listed: ListedVersions) -> dict[str, object] | None:
+        """Lock the newest versions, then those that may go; return their places, None where nothing may go."""
+        session, found = self._session, self.superseded
+        places: dict[str, object] = {"kept_parts": "{}", "kept_places": "{}"}
+        if found.versions.keep:
+            kept = session.fetch_one(
+                "purge/versions/lock_kept",
+                {"table": self._order.table},
+                parts=listed.kept_parts,
+                places=listed.kept_places,
+            )
+            if not kept.rows:
+                return None
+            places = {"kept_parts": kept.parts, "kept_places": kept.places}
+        superseded = {"parts": listed.parts, "places": listed.places}
+        if found.shape.may_lock:
+            locked = session.fetch_one(
+                "purge/versions/lock_superseded",
+                {"table": self._order.table, **found.conditions},
+                **superseded,
+                **found.values,
+            )
+            if not locked.rows:
+                return None
+            superseded = {"parts": locked.parts, "places": locked.places}
+        return {**places, **superseded}
+
+    def _refuse_change(self) -> None:
+        if _read_state(self.superseded) != self.state:
+            raise TableChangedError
+
+
+def _read_state(superseded: Superseded) -> str:
+    column = superseded.versions.version_column
+    return read_state(superseded.session, superseded.order, superseded.shape.oid, column)

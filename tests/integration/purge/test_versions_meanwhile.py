@@ -1,0 +1,179 @@
+"""Whatever others do while older versions go, the newest of each key stay."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from psycopg import errors
+
+from pg_archiver.errors import TableRefused
+from pg_archiver.policies.versions import parse_floor
+from pg_archiver.purge.purge import purge
+from tests.support.place import Place
+from tests.support.purges import never
+from tests.support.versions import KEEP_3, Versions
+
+# At each commit of a purge so many newer versions of the key are there, which nobody is taking away.
+CHECK = """
+    CREATE FUNCTION public.check_newer() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF current_setting('test.writer', true) = 'on' THEN
+            RETURN NULL;
+        END IF;
+        IF 3 > (
+            SELECT count(*) FROM (
+                SELECT FROM public.docs WHERE doc_id = OLD.doc_id AND version > OLD.version FOR SHARE SKIP LOCKED
+            ) AS newer
+        ) THEN
+            RAISE EXCEPTION 'version % of key % was one of the newest', OLD.version, OLD.doc_id;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER check_newer AFTER DELETE ON public.docs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.check_newer()
+"""
+KEYS = 4
+
+
+@pytest.fixture
+def docs(place: Place) -> Versions:
+    return Versions.made_by(place)
+
+
+def at_ask(number: int, work: Callable[[], object]) -> Callable[[], str | None]:
+    """Does something when the work is asked for the n-th time whether it is wanted; the third is before a batch."""
+    asked = [0]
+
+    def ask() -> None:
+        asked[0] += 1
+        if asked[0] == number:
+            work()
+
+    return ask
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM public.docs", "UPDATE public.docs SET version = 0"])
+def test_a_newest_version_that_somebody_is_taking_away_supersedes_none(docs: Versions, change: str) -> None:
+    with docs.place.connect() as user:
+        user.execute(f"{change} WHERE version = 4")
+        result = docs.purge()
+        assert result.rows == 0
+        assert "5 rows that might have gone stay for the next run" in result.told
+        user.rollback()
+    assert docs.purge().rows == 5
+
+
+def test_a_newest_version_cannot_be_taken_away_while_an_older_one_goes(docs: Versions) -> None:
+    seen: list[str] = []
+
+    def renumber(_rows: int) -> None:
+        with docs.place.connect() as user:
+            user.execute("SET lock_timeout = '100ms'")
+            user.commit()
+            for change in ("DELETE FROM public.docs", "UPDATE public.docs SET version = 0"):
+                try:
+                    user.execute(f"{change} WHERE version = 4")
+                except errors.LockNotAvailable:
+                    seen.append(change)
+                user.rollback()
+
+    with docs.place.session() as session:
+        purge(session, docs.order(), never, renumber)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "gone"),
+    [
+        ("DELETE FROM public.docs WHERE version = 4", 0),
+        ("UPDATE public.docs SET version = 0 WHERE version = 4", 0),
+        ("UPDATE public.docs SET doc_id = 99, version = doc_id WHERE version = 4", 0),
+        ("UPDATE public.docs SET version = 9 WHERE version = 1", 0),
+        ("INSERT INTO public.docs SELECT doc, 5 FROM generate_series(1, 5) AS doc", 5),
+        ("UPDATE public.docs SET body = 'changed' WHERE version = 1", 0),
+    ],
+)
+def test_what_was_committed_after_the_look_counts(docs: Versions, change: str, gone: int) -> None:
+    docs.migrate()
+    assert docs.purge(at_ask(3, lambda: docs.place.sql(change))).rows == gone
+
+
+def test_a_hold_or_a_lower_floor_that_comes_after_the_look_counts(place: Place) -> None:
+    docs = Versions.made_by(place)
+    place.sql("CREATE TABLE public.consumers (position int); INSERT INTO public.consumers VALUES (9)")
+    docs.migrate()
+    lowered = at_ask(3, lambda: place.sql("INSERT INTO public.consumers VALUES (1)"))
+    floors = (parse_floor("public.consumers.position"),)
+    assert docs.purge(lowered, versions=replace(KEEP_3, floors=floors)).rows == 0
+    assert docs.purge(at_ask(3, lambda: docs.hold("2026-01-01", "2026-01-02"))).rows == 0
+
+
+def test_what_a_delete_would_meet_now_is_refused_between_batches(docs: Versions) -> None:
+    docs.migrate()
+    rule = "CREATE RULE nothing AS ON DELETE TO public.docs DO INSTEAD NOTHING"
+    with pytest.raises(TableRefused, match="rules change what becomes of rows deleted"):
+        docs.purge(at_ask(4, lambda: docs.place.sql(rule)), batch_size=2)
+    assert docs.rows() == 18
+
+
+def test_a_table_that_was_changed_meanwhile_is_looked_at_again(docs: Versions) -> None:
+    docs.migrate()
+    trigger = (
+        "CREATE FUNCTION public.seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$;"
+        "CREATE TRIGGER seen BEFORE DELETE ON public.docs FOR EACH ROW EXECUTE FUNCTION public.seen()"
+    )
+    result = docs.purge(at_ask(4, lambda: docs.place.sql(trigger)), batch_size=2)
+    assert (result.rows, docs.rows()) == (5, 15)
+
+
+@pytest.mark.parametrize("operations", [1_600, pytest.param(100_000, marks=pytest.mark.more)])
+def test_writers_of_every_kind_never_lose_one_of_the_newest(place: Place, operations: int) -> None:
+    docs = Versions.made_by(place)
+    place.sql(CHECK)
+    writers = 4
+    with ThreadPoolExecutor(writers) as pool:
+        working = [pool.submit(write, docs, number, operations // writers) for number in range(writers)]
+        while not all(one.done() for one in working):
+            docs.purge(batch_size=50)
+        changed = [one.result() for one in working]
+    docs.purge(batch_size=50)
+    # Every row that went was counted once, by whoever took it away.
+    inserted, deleted = (sum(counts) for counts in zip(*changed, strict=True))
+    assert docs.rows() == 20 + inserted - deleted - sum(docs.counts())
+    assert all(len(left) <= 3 for left in docs.all_left().values())
+    assert sum(docs.counts()) > 0
+
+
+def write(docs: Versions, number: int, operations: int) -> tuple[int, int]:
+    """Inserts, deletes and renumbers, each a transaction; returns how many rows were inserted, and deleted."""
+    chance = random.Random(number)  # noqa: S311 (for a test)
+    inserted = deleted = 0
+    with docs.place.connect() as user:
+        user.execute("SET test.writer = 'on'")
+        user.commit()
+        for step in range(operations):
+            key, version = chance.randint(1, KEYS), (step + 2) * 8 + number
+            what = chance.random()
+            one = "(SELECT version FROM public.docs WHERE doc_id = %s ORDER BY random() LIMIT 1)"
+            if what < 0.6:
+                sql, values = "INSERT INTO public.docs VALUES (%s, %s)", (key, version)
+            elif what < 0.8:
+                sql, values = f"DELETE FROM public.docs WHERE doc_id = %s AND version = {one}", (key, key)
+            else:
+                # Below all others, or above.
+                moved = version + 4 if what < 0.9 else -version
+                sql = f"UPDATE public.docs SET version = {moved} WHERE doc_id = %s AND version = {one}"
+                values = (key, key)
+            try:
+                rows = user.execute(sql, values).rowcount
+                user.commit()
+            except (errors.UniqueViolation, errors.DeadlockDetected):
+                user.rollback()
+                continue
+            inserted += rows if what < 0.6 else 0
+            deleted += rows if 0.6 <= what < 0.8 else 0
+    return inserted, deleted
