@@ -42,9 +42,7 @@ SELECT
     job.cron_schedule,
     job.updated_at,
     job.action,
-    CASE
-        WHEN job.config ->> 'keep_versions' ~ '^-?[0-9]{1,9}$' THEN (job.config ->> 'keep_versions')::integer
-    END AS keep_versions,
+    NULL::integer AS keep_versions,
     stands.reason,
     CASE
         WHEN stands.state = 'running' THEN 'Running'
@@ -54,7 +52,7 @@ SELECT
         ELSE 'Scheduled'
     END AS state,
     stands.last_start AS last_run,
-    job.config - '{table,timestamp_column,keep_days,batch_size,keep_versions}'::text[] AS settings
+    job.config - '{table,timestamp_column,keep_days,batch_size}'::text[] AS settings
 FROM archiver.jobs AS job
 CROSS JOIN LATERAL (
     SELECT regexp_match(
@@ -83,7 +81,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     longest integer := current_setting('max_identifier_length')::integer;
-    of_table text[] := '{table,timestamp_column,keep_days,batch_size,keep_versions}';
+    of_table text[] := '{table,timestamp_column,keep_days,batch_size}';
     job text;
     job_before text;
     told jsonb;
@@ -103,14 +101,8 @@ BEGIN
     wrong := CASE
         WHEN TG_OP = 'UPDATE' AND NEW.id IS DISTINCT FROM OLD.id
             THEN ARRAY['id', 'cannot change', 'delete the row and insert another']
-        WHEN NEW.keep_versions NOT BETWEEN 1 AND 10000
-            THEN ARRAY['keep_versions', 'is not between 1 and 10,000', 'say how many versions of a key stay']
-        WHEN NEW.keep_versions IS NOT NULL AND NEW.action = 'archive'
-            THEN ARRAY['keep_versions', 'is set, and rows that are archived go by their age alone in this version',
-                'set action to delete, or leave it out']
-        WHEN NEW.keep_versions IS NOT NULL AND NOT coalesce(NEW.settings, '{}') ?& '{key_columns,version_column}'
-            THEN ARRAY['keep_versions', 'is set, and settings do not say which columns are the key and the version',
-                'add {"key_columns": ["doc_id"], "version_column": "version"}, say, to settings']
+        WHEN NEW.keep_versions IS NOT NULL
+            THEN ARRAY['keep_versions', 'is set, and is not built in this version', 'leave it out']
         WHEN NEW.reason IS DISTINCT FROM OLD.reason
             THEN ARRAY['reason', 'is for this program to say', 'leave it out']
         WHEN NEW.state IS DISTINCT FROM OLD.state
@@ -125,7 +117,7 @@ BEGIN
             THEN ARRAY['schema_name', 'is missing', 'name the schema of the table, such as public']
         WHEN coalesce(NEW.table_name, '') = ''
             THEN ARRAY['table_name', 'is missing', 'name the table']
-        WHEN NEW.timestamp_column_name = '' OR NEW.timestamp_column_name IS NULL AND NEW.keep_versions IS NULL AND (
+        WHEN NEW.timestamp_column_name = '' OR NEW.timestamp_column_name IS NULL AND (
             TG_OP = 'INSERT' OR OLD.timestamp_column_name IS NOT NULL
         )
             THEN ARRAY['timestamp_column_name', 'is missing', 'name the column that says how old a row is']
@@ -144,7 +136,7 @@ BEGIN
             THEN ARRAY['retention_days', 'is missing', 'give the days that rows are kept, or -1 to keep all']
         WHEN NEW.retention_days NOT BETWEEN -1 AND 36500
             THEN ARRAY['retention_days', 'is not between -1 and 36,500', 'give the days that rows are kept, or -1 for all']
-        WHEN NEW.batch_size NOT BETWEEN 1 AND 100000
+        WHEN NEW.batch_size NOT BETWEEN 1 AND 10000000
             THEN ARRAY['batch_size', 'is not between 1 and 10,000,000', 'use 1000, say, or leave it out']
         WHEN NEW.cron_schedule = '' OR NEW.cron_schedule IS NULL AND (TG_OP = 'INSERT' OR OLD.cron_schedule IS NOT NULL)
             THEN ARRAY['cron_schedule', 'is missing', 'give five fields, such as 0 0 * * *']
@@ -164,7 +156,7 @@ BEGIN
     told := NEW.settings - of_table || jsonb_strip_nulls(
         jsonb_build_object(
             'table', archiver.name_table(NEW.schema_name, NEW.table_name), 'timestamp_column', NEW.timestamp_column_name,
-            'keep_days', NEW.retention_days, 'batch_size', NEW.batch_size, 'keep_versions', NEW.keep_versions
+            'keep_days', NEW.retention_days, 'batch_size', NEW.batch_size
         )
     );
     IF TG_OP = 'UPDATE' THEN
