@@ -238,6 +238,8 @@ class EventQueue:
 
 
 def _read_event(row: Row) -> ClaimedEvent:
+    # A worker may be newer than the tables, which do not say this then.
+    max_runtime = getattr(row, "max_runtime_seconds", None)
     return ClaimedEvent(
         id=row.id,
         merged_ids=tuple(row.merged_ids),
@@ -258,7 +260,7 @@ def _read_event(row: Row) -> ClaimedEvent:
         crashes=row.crashes,
         max_attempts=row.max_attempts,
         queued_at=row.queued_at,
-        max_runtime=row.max_runtime_seconds and timedelta(seconds=row.max_runtime_seconds),
+        max_runtime=timedelta(seconds=max_runtime) if max_runtime else None,
     )
 
 

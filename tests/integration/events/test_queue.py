@@ -269,3 +269,12 @@ def test_whoever_may_claim_may_after_an_upgrade(queue: Events) -> None:
     assert queue.place.sql(may, "may claim") == [(True,)]
     assert queue.place.sql(may, "public") == [(False,)]
     queue.place.sql('DROP OWNED BY "may claim"; DROP ROLE "may claim"')
+
+
+def test_a_worker_works_on_tables_that_are_older_than_it(queue: Events) -> None:
+    queue.send(1)
+    (script,) = [path for number, path in list_migrations(EVENTS) if number == 6]
+    queue.place.sql("DROP FUNCTION archiver.claim_events")
+    with queue.session.transaction():
+        queue.session.run_script(script.read_text(encoding="utf-8"))
+    assert numbers(queue.lane.work_off()) == [1]
