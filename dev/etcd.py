@@ -3,7 +3,9 @@
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -22,12 +24,37 @@ PACKAGES = (
 _CACHE = Path(__file__).absolute().parent.parent / ".state" / "debian"
 
 
+@dataclass(frozen=True)
+class EtcdTls:
+    """Files of certificates and keys, all signed by one authority: the server's, and those of a client of it."""
+
+    ca: Path
+    server: tuple[Path, Path]
+    client: tuple[Path, Path]
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The server's options: it asks its clients for certificates too."""
+        return {
+            "cert-file": self.server[0],
+            "key-file": self.server[1],
+            "trusted-ca-file": self.ca,
+            "client-cert-auth": "true",
+        }
+
+    @property
+    def of_clients(self) -> dict[str, Any]:
+        """What a request of such a client says to `requests`."""
+        return {"verify": str(self.ca), "cert": tuple(map(str, self.client))}
+
+
 class EtcdServer(Running):
     """One server that keeps its data in a folder: started again, it has them, at the same address."""
 
-    def __init__(self, directory: Path, unpacked: Path) -> None:
-        """Keep data and log in `directory`; the program is below `unpacked`."""
+    def __init__(self, directory: Path, unpacked: Path, tls: EtcdTls | None = None) -> None:
+        """Keep data and log in `directory`; the program is below `unpacked`. With `tls` its clients need that too."""
         self.directory = directory.absolute()
+        self._tls = tls
         self._program = unpacked / "usr" / "bin" / "etcd"
         self._ports = (0, 0)
         self._server: Child | None = None
@@ -35,7 +62,7 @@ class EtcdServer(Running):
     @property
     def url(self) -> str:
         """Where its clients ask."""
-        return f"http://{LOCALHOST}:{self._ports[0]}"
+        return f"{'https' if self._tls else 'http'}://{LOCALHOST}:{self._ports[0]}"
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises ProcessError when it does not."""
@@ -49,6 +76,7 @@ class EtcdServer(Running):
             "listen-peer-urls": own,
             "initial-advertise-peer-urls": own,
             "initial-cluster": f"default={own}",
+            **(self._tls.options if self._tls else {}),
         }
         self._server = Child(
             "etcd",
@@ -71,7 +99,8 @@ class EtcdServer(Running):
 
     def _is_healthy(self) -> bool:
         try:
-            return bool(requests.get(f"{self.url}/health", timeout=5).json().get("health") == "true")
+            answer = requests.get(f"{self.url}/health", timeout=5, **(self._tls.of_clients if self._tls else {}))
+            return bool(answer.json().get("health") == "true")
         except (requests.RequestException, ValueError):
             return False
 

@@ -23,6 +23,7 @@ from dev.waiting import wait_until
 from pg_archiver.airflow.airflow_ids import dag_id
 from tests.acceptance.conftest import TABLE, Tenant
 from tests.acceptance.test_stops import SLOW
+from tests.distributed.watched import DAGS, INSTANCE, WATCHING, Watched
 
 SPREAD, STRUCK = "spread", "struck"
 # Archived at the same time as those two, on the same server: the last one has no database.
@@ -60,7 +61,8 @@ POLICIES = {
                 {"name": STRUCK, "enabled": True, "batch_size": 2},
                 *({"name": name, "enabled": True} for name in [*CROWD, NOWHERE]),
             ],
-        }
+        },
+        INSTANCE,
     ],
 }
 # Quick to react, where the defaults would have the tests wait for minutes.
@@ -95,6 +97,7 @@ class Place:
 
     cluster: Cluster
     tenants: dict[str, Tenant]
+    watched: Watched
     runs: dict[str, str]
     variables: dict[str, str]
 
@@ -111,6 +114,7 @@ class Place:
 def variables_of(servers: Servers) -> dict[str, str]:
     """What a .env would hold."""
     there = connections(servers.postgres, servers.s3, servers.s3.endpoint_url)
+    there[WATCHING] = there[DATABASE_CONNECTION]
     return {**generated(), "WORKER_CONCURRENCY": "2", "ARCHIVER_CONNECTIONS": json.dumps(there)}
 
 
@@ -119,6 +123,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder: Path = tmp_path_factory.mktemp("distributed")
     include = folder / "code" / "include"
     shutil.copytree(PROJECT_ROOT / "include", include)
+    shutil.copy(Path(__file__).parent / "functions.py", include / "functions" / "note_machine.py")
     (include / "policies.yaml").write_text(yaml.safe_dump(POLICIES), encoding="utf-8")
     with PostgresServer(folder / "postgres") as postgres, RcloneS3(folder / "s3") as s3:
         s3.create_bucket(BUCKET)
@@ -143,7 +148,9 @@ def started(cluster: Cluster, servers: Servers, variables: dict[str, str]) -> Pl
     api = cluster.api()
     tenants = {name: Tenant(name, servers, api) for name in (SPREAD, STRUCK, *CROWD, NOWHERE)}
     tenants[STRUCK].sql(SLOW.format(seconds=4))
-    ids = {tenant.dag_id for tenant in tenants.values()}
+    watched = Watched(servers.postgres, api)
+    watched.prepare()
+    ids = {tenant.dag_id for tenant in tenants.values()} | DAGS
     try:
         wait_until(lambda: ids <= {dag["dag_id"] for dag in api.dags()}, "the DAGs to be parsed", 60, 0.5)
     except TimeoutError as error:
@@ -151,4 +158,4 @@ def started(cluster: Cluster, servers: Servers, variables: dict[str, str]) -> Pl
     for one in sorted(ids):
         api.unpause(one)
     runs = {name: tenant.start() for name, tenant in tenants.items()}
-    return Place(cluster, tenants, runs, variables)
+    return Place(cluster, tenants, watched, runs, variables)

@@ -15,6 +15,7 @@ from tests.acceptance.conftest import RUN_SECONDS
 from tests.acceptance.test_stops import ALL, QUICK, archived_rows, until_deleted
 from tests.distributed.conftest import CROWD, NOWHERE, SLOTS, SPREAD, STRUCK, STRUCK_COUNT, Place
 from tests.distributed.conftest import QUICK as QUICK_SETTINGS
+from tests.distributed.watched import LANES
 from tests.many.bounds import most_at_once
 
 pytestmark = pytest.mark.more
@@ -77,10 +78,21 @@ def test_the_health_checks_of_scheduler_and_worker_pass(place: Place) -> None:
         assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+def test_events_are_shared_by_workers_on_both_machines_and_each_is_done_once(place: Place) -> None:
+    watched = place.watched
+    watched.insert(1, 400)
+    watched.until_workers(LANES)
+    watched.insert(401, 800)
+    watched.until_drained()
+    watched.check_each_once(800)
+    assert watched.machines() == {machine.name for machine in place.cluster.workers}
+
+
 def test_a_worker_that_is_killed_in_mid_window_is_survived(place: Place) -> None:
     struck = place.tenants[STRUCK]
     until_deleted(struck, 0)
     (name,) = place.machines_of(STRUCK, "window.delete")
+    place.watched.insert(801, 1200)
     place.cluster.kill(place.cluster.machines[name])
     left, archived = struck.count(), archived_rows(struck)
     assert 0 < left < STRUCK_COUNT, "it was killed in mid-window"
@@ -97,3 +109,5 @@ def test_a_worker_that_is_killed_in_mid_window_is_survived(place: Place) -> None
     wait_until(lambda: place.machines_of(STRUCK, "window.delete") >= other, "the log of the other worker", RUN_SECONDS)
     ledger = struck.sql("SELECT generation, state, rows, deleted_rows FROM archiver.windows")
     assert ledger == [(1, "deleted", STRUCK_COUNT, STRUCK_COUNT)]
+    place.watched.until_drained()
+    place.watched.check_each_once(1200)

@@ -65,7 +65,7 @@ class EventStorm:
     def _start(self, running: list[subprocess.Popen[str]]) -> None:
         while len(running) < WORKERS:
             lane = ["--lanes", f"{LANES}", "--lane", f"{len(running) % LANES}"]
-            running.append(self.place.start("--until-empty", "--linger", "0.5", *lane))
+            running.append(self.place.spawn("--until-empty", "--linger", "0.5", *lane))
 
     def _write(self, chance: Random) -> None:
         with self.place.server.connect(self.place.database, autocommit=False) as user:

@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from dev.etcd import EtcdServer
+from dev.etcd import EtcdServer, EtcdTls
 from pg_archiver.events import etcd_client
 from pg_archiver.events.channels import EtcdSource, Received, receive_channel
 from pg_archiver.events.etcd_client import EtcdClient
@@ -28,10 +28,13 @@ class EtcdKeys:
 
     server: EtcdServer
     token: str | None = None
+    tls: EtcdTls | None = None
 
     def ask(self, path: str, **order: Any) -> dict[str, Any]:
         headers = {"Authorization": self.token} if self.token else {}
-        answer = requests.post(f"{self.server.url}/v3/{path}", json=order, headers=headers, timeout=30)
+        certificates = self.tls.of_clients if self.tls else {}
+        url = f"{self.server.url}/v3/{path}"
+        answer = requests.post(url, json=order, headers=headers, timeout=30, **certificates)
         assert answer.ok, answer.text
         return dict(answer.json())
 

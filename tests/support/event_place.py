@@ -147,8 +147,8 @@ class EventPlace:
         """Works until nothing is left."""
         return self.worker(replace(AT_ONCE, **changes)).run()
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts a worker as a process of its own, as the command line does."""
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts a worker as a process of its own, as the command line does; whoever asks ends it."""
         command = ["-m", "pg_archiver.events.work", self.dsn, "--functions", str(self.folder), *arguments]
         return subprocess.Popen(
             [sys.executable, *command],
@@ -157,6 +157,15 @@ class EventPlace:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    @contextmanager
+    def start(self, *arguments: str) -> Generator[subprocess.Popen[str]]:
+        """A worker as a process of its own, killed at the end of the block: a test that fails in it does not hang."""
+        with self.spawn(*arguments) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *arguments: str) -> tuple[int, str]:
         """Lets a process work until nothing is left; returns how it ended, and its log."""

@@ -75,7 +75,7 @@ class BatchRun:
             find: finds a function by its name.
             stop: whether no further event is to begin.
             watchdog: ends functions that take too long.
-            longest: how long a function may take.
+            longest: how long a function may take, where its job does not say less.
             seconds: after how long no further event is begun.
         """
         self._session = session
@@ -100,8 +100,9 @@ class BatchRun:
         """
         self._groups.extend(group_events(events, lambda name: self._find(name).batch))
         self._transaction = self._session.name_transaction()
-        group: Group | None = self._groups.popleft()
-        self._session.begin_event(self._longest)
+        first = self._groups.popleft()
+        self._session.begin_event(first.bound(self._longest))
+        group: Group | None = first
         while group is not None:
             group = self._end(group, self._call(group))
         # By one statement, in the transaction of their work, so that neither is there without the other.
@@ -123,7 +124,7 @@ class BatchRun:
             function,
             lambda: [make_event(event) for event in group.events],
             self._session.connection,
-            self._watchdog.limit(self._longest),
+            self._watchdog.limit(group.bound(self._longest)),
         )
 
     def _end(self, group: Group, result: CallResult) -> Group | None:
@@ -139,7 +140,7 @@ class BatchRun:
             if result.ending is Ending.DONE:
                 self._gone += describe_runs(group.events, result)
                 following = self._take_next()
-                self._session.keep_event(self._longest if following else None)
+                self._session.keep_event(following.bound(self._longest) if following else None)
                 return following
             self._session.undo_event()
         except TransactionEndedError:
@@ -147,7 +148,7 @@ class BatchRun:
             raise BatchEndedError(group, failed, before, self._transaction) from None
         self._settle_undone(group, result)
         if following := self._take_next():
-            self._session.begin_event(self._longest)
+            self._session.begin_event(following.bound(self._longest))
         return following
 
     def _settle_undone(self, group: Group, result: CallResult) -> None:

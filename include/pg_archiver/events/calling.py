@@ -106,8 +106,8 @@ def call_function(
         case FunctionTimeoutError():
             return result.failed(
                 Failure.said(
-                    f"the function took too long: {seconds:.0f} s. Fix: make it faster, or let the binding say "
-                    "transaction => 'own', with which it may take hours"
+                    f"the function took too long: {seconds:.0f} s. Fix: make it faster, see max_runtime of its job, or "
+                    "let the binding say transaction => 'own', with which it may take hours"
                 )
             )
         case _UnfitError():

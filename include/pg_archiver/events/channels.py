@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pg_archiver.domain.channels import LONGEST_PREFIX, is_usable_prefix
 from pg_archiver.errors import DatabaseRefused, SettingError
 from pg_archiver.events.etcd_client import LARGEST_KEY, EtcdClient, EtcdKey, divide
 from pg_archiver.ledger.locks import channel_lock
@@ -21,7 +22,6 @@ from pg_archiver.postgres.session import Session
 log = logging.getLogger(__name__)
 
 _MOST_A_READING = 100_000
-_LONGEST_PREFIX = 1_000
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class EtcdSource:
         Raises:
             SettingError: it would take keys that are not below it.
         """
-        if len(self.prefix) < len("/x/") or not self.prefix.endswith("/") or len(self.prefix) > _LONGEST_PREFIX:
+        if not is_usable_prefix(self.prefix):
             raise SettingError(
                 f"the prefix of a channel's keys in etcd is {self.prefix[:200]!r}. Nothing was read. Fix: write "
-                f"one that ends with / and has at most {_LONGEST_PREFIX} characters, as in /q/orders/: keys below it "
+                f"one that ends with / and has at most {LONGEST_PREFIX} characters, as in /q/orders/: keys below it "
                 "are removed"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pg_archiver.ledger.event_queue import ClaimedEvent
 
@@ -28,6 +29,10 @@ class Group:
     def topics(self) -> Set[int]:
         """The topics in which these events have an order."""
         return {event.topic_hash for event in self.events if event.topic_hash is not None}
+
+    def bound(self, longest: timedelta) -> timedelta:
+        """Return how long the call may take: so long, or as the jobs of its events let it if that is less."""
+        return min(longest, *(event.max_runtime or longest for event in self.events))
 
     def without(self, topics: Set[int]) -> Group:
         """Return the group without the events that have an order in one of these topics."""

@@ -206,7 +206,8 @@ class Shift:
     def _run_own(self, event: ClaimedEvent) -> None:
         """Run an event whose function commits by itself."""
         function = self._functions.find(event.function_name)
-        result = run_alone(self._session, function, event, self._watchdog, self._limits.longest_alone)
+        longest = Group.of(event).bound(self._limits.longest_alone)
+        result = run_alone(self._session, function, event, self._watchdog, longest)
         # One that was broken off comes again, and no attempt is counted.
         if result.ending is not Ending.FAILED or not self._stop.over:
             self._write(BatchEndedError(Group.of(event), result))

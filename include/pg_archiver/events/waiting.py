@@ -31,8 +31,8 @@ class WorkLimits:
         max_seconds: how long it works at most; None is without end.
         waits: after that it sleeps until it is sent for, instead of ending.
         commit_seconds: after how long a batch begins no further event, and commits.
-        longest_in_batch: how long a function may take whose work commits with its event.
-        longest_alone: how long one may take that commits by itself.
+        longest_in_batch: how long a function may take whose work commits with its event, where its job says no less.
+        longest_alone: how long one may take that commits by itself, so too.
     """
 
     lane: int = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pg_archiver.postgres.base_session import PinnedSession, Row
@@ -35,6 +35,7 @@ class ClaimedEvent:
         config, key, old_key, payload: JSON, as text.
         attempts: how often it has failed.
         crashes: how often its worker died while it had this in hand.
+        max_runtime: how long its job lets a call take; None if that does not say.
     """
 
     id: int
@@ -56,6 +57,7 @@ class ClaimedEvent:
     crashes: int
     max_attempts: int
     queued_at: datetime
+    max_runtime: timedelta | None = None
 
     @property
     def last_id(self) -> int:
@@ -236,6 +238,8 @@ class EventQueue:
 
 
 def _read_event(row: Row) -> ClaimedEvent:
+    # A worker may be newer than the tables, which do not say this then.
+    max_runtime = getattr(row, "max_runtime_seconds", None)
     return ClaimedEvent(
         id=row.id,
         merged_ids=tuple(row.merged_ids),
@@ -256,6 +260,7 @@ def _read_event(row: Row) -> ClaimedEvent:
         crashes=row.crashes,
         max_attempts=row.max_attempts,
         queued_at=row.queued_at,
+        max_runtime=timedelta(seconds=max_runtime) if max_runtime else None,
     )
 
 

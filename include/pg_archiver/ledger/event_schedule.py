@@ -65,5 +65,5 @@ class EventSchedule:
         self._session.execute("events/schedule/skip", job_id=due.job_id, next_start=next_start, reason=reason)
 
     def ran_since(self, job_id: int, since: datetime) -> bool:
-        """Return whether an event of the job waits, is at work, or was logged as a success since then."""
+        """Return whether an event of the job waits, is at work, or has ended well since then."""
         return bool(self._session.fetch_one("events/schedule/ran_since", job_id=job_id, since=since).ran)

@@ -43,7 +43,7 @@ class EventUpkeep:
     def prune(self) -> int:
         """Delete what is older than its binding keeps it, and bindings that were ended; return how many rows."""
         deleted = 0
-        for statement in ("events/queue/prune_log", "events/queue/prune_dead"):
+        for statement in ("events/queue/prune_log", "events/queue/prune_dead", "events/queue/prune_successes"):
             while batch := self._session.execute(statement, most=_PRUNED_AT_ONCE):
                 deleted += batch
         return deleted + len(self._session.fetch_all("events/queue/prune_bindings"))

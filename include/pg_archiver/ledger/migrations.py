@@ -30,6 +30,7 @@ _OF_EVENTS = (
     "event_log",
     "intake",
     "received_messages",
+    "event_successes",
 )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pg_archiver.domain.channels import LONGEST_PREFIX, is_usable_prefix
 from pg_archiver.errors import PolicyError
 from pg_archiver.policies.jobs import Action
 from pg_archiver.policies.jobs_settings import JobsSettings
@@ -27,11 +28,16 @@ class ChannelSource(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     etcd: _ConnId
-    prefix: Annotated[str, Field(min_length=1, max_length=1_000)]
+    prefix: str
 
     @field_validator("prefix")
     @classmethod
-    def _no_control_characters(cls, value: str) -> str:
+    def _only_keys_below_it(cls, value: str) -> str:
+        if not is_usable_prefix(value):
+            raise ValueError(
+                f"{value[:LONGEST_CHANNEL]!r} does not end with /, is that alone or has more than {LONGEST_PREFIX} "
+                "characters. Write it as /q/orders/: keys below it are removed"
+            )
         return _refuse_control_characters(value)
 
 

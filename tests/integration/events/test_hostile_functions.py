@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pg_archiver.events.calling import Ending
 from pg_archiver.events.watchdog import Watchdog
 from tests.support.event_place import AT_ONCE, LONG_BATCH_SECONDS, WRITES, EventPlace
 
@@ -225,6 +226,23 @@ def test_limits_hold_while_a_function_runs(events: EventPlace) -> None:
     events.work(longest_in_batch=timedelta(seconds=5))
     found = [tuple(row[0].split()[3:6]) for row in events.log("output")]
     assert found == [("1min", "10s", "70s"), ("4h", "10s", "14410s"), ("5s", "10s", "15s")]
+
+
+def test_a_call_takes_no_longer_than_its_job_says(events: EventPlace) -> None:
+    events.define("tells", TELLS)
+    events.put("tells", topic="a")
+    events.put("tells", topic="b", own=True)
+    events.sql("UPDATE archiver.jobs SET max_runtime = '20 seconds'")
+    events.put("writes", topic="c")
+    events.define("waits", f"{TELLS}\ndb.execute('SELECT pg_sleep(3600)')")
+    events.put("waits", topic="d")
+    events.sql("UPDATE archiver.jobs SET max_runtime = '1 second' WHERE function_name = 'waits'")
+    last = events.put("tells", topic="e", max_attempts=3)
+    result = events.work(commit_seconds=LONG_BATCH_SECONDS)
+    found = sorted(tuple(row[0].split()[3:6]) for row in events.log("output") if row[0])
+    assert found == [("1min", "10s", "70s"), ("1s", "10s", "11s"), ("20s", "10s", "30s"), ("20s", "10s", "30s")]
+    assert result.tally.endings == {Ending.DONE: 4, Ending.FAILED: 1}
+    assert last not in [number for (number,) in events.waiting()]
 
 
 def test_the_stdout_of_the_process_is_as_it_was(events: EventPlace) -> None:

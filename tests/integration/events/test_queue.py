@@ -10,6 +10,7 @@ import pytest
 
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.ledger.event_queue import LaneScan, Recovered
+from pg_archiver.ledger.migrations import EVENTS, list_migrations
 from tests.support.concurrency import until
 from tests.support.events import CHANNEL, Events, Lane, numbers, open_lane
 from tests.support.place import Place
@@ -256,3 +257,24 @@ def test_a_worker_is_sent_for_once_a_second_and_not_while_one_is_at_work(queue: 
         queue.place.sql("SELECT pg_sleep(1.1)")
         queue.send(22)
         assert len(list(listening.notifies(timeout=0.5))) == 1
+
+
+def test_whoever_may_claim_may_after_an_upgrade(queue: Events) -> None:
+    queue.place.sql('DROP ROLE IF EXISTS "may claim"; CREATE ROLE "may claim"')
+    queue.place.sql('GRANT EXECUTE ON FUNCTION archiver.claim_events TO "may claim"')
+    (script,) = [path for number, path in list_migrations(EVENTS) if number == 12]
+    with queue.session.transaction():
+        queue.session.run_script(script.read_text(encoding="utf-8"))
+    may = "SELECT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc WHERE proname = 'claim_events'"
+    assert queue.place.sql(may, "may claim") == [(True,)]
+    assert queue.place.sql(may, "public") == [(False,)]
+    queue.place.sql('DROP OWNED BY "may claim"; DROP ROLE "may claim"')
+
+
+def test_a_worker_works_on_tables_that_are_older_than_it(queue: Events) -> None:
+    queue.send(1)
+    (script,) = [path for number, path in list_migrations(EVENTS) if number == 6]
+    queue.place.sql("DROP FUNCTION archiver.claim_events")
+    with queue.session.transaction():
+        queue.session.run_script(script.read_text(encoding="utf-8"))
+    assert numbers(queue.lane.work_off()) == [1]

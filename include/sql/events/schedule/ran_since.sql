@@ -1,4 +1,5 @@
--- Whether an event of this job waits, is at work, or was logged as a success since then.
+-- Whether an event of this job waits, is at work, or has ended well since then. The log knows those that ended before the
+-- job asked for that.
 SELECT
     EXISTS (
         SELECT FROM archiver.incoming_events AS event
@@ -9,6 +10,10 @@ SELECT
         SELECT FROM archiver.events AS event
         JOIN archiver.bindings AS binding USING (binding_id)
         WHERE binding.job_id = %(job_id)s
+    )
+    OR EXISTS (
+        SELECT FROM archiver.event_successes AS success
+        WHERE success.job_id = %(job_id)s AND success.started_at > %(since)s
     )
     OR EXISTS (
         SELECT FROM archiver.event_log AS run
