@@ -129,7 +129,6 @@ class BatchRun:
 
     def _end(self, group: Group, result: CallResult) -> Group | None:
         """Keep or undo what a function did; return the group that has begun after it, if there is time for one."""
-        self._session.refuse_lost()
         before = tuple(self._gone)
         try:
             if result.ending is Ending.DONE:

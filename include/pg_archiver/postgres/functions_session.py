@@ -134,15 +134,6 @@ class FunctionsSession(UsersSession):
         if status is not TransactionStatus.INTRANS:
             raise TransactionEndedError
 
-    def refuse_lost(self) -> None:
-        """Refuse to go on where the server has ended the connection.
-
-        Raises:
-            DatabaseInterrupted: it has.
-        """
-        if self._connection.broken:
-            raise self._lost()
-
     def name_transaction(self) -> str:
         """Return a name of this transaction, by which `was_committed` knows it."""
         return str(self.fetch_one("postgres/functions/transaction").name)
