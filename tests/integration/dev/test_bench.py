@@ -51,9 +51,12 @@ def test_each_peer_archives_all_rows_but_todays_and_is_measured(bench: Place, lo
         assert run.peak_mb > 10
         assert run.wal_bytes > ROWS * 50
         assert run.cpu_s is not None
-        assert run.cpu_s["worker"] > 0
-        assert run.cpu_s["postgres"] > 0
+        assert set(run.cpu_s) == {"worker", "postgres", "s3"}
         assert bench.s3.empty_bucket(BUCKET) == 0, "the next peer must begin with an empty bucket"
+    # The last one is ours. The kernel counts in hundredths of a second, of which the others may not take one.
+    assert run.cpu_s
+    assert run.cpu_s["worker"] > 0
+    assert run.cpu_s["postgres"] > 0
 
 
 def test_rows_are_brought_back_in_each_way_and_compared(bench: Place) -> None:
