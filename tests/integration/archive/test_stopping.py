@@ -108,14 +108,15 @@ def test_a_batch_that_ends_in_time_is_kept(filled: Place) -> None:
 
 @dataclass(frozen=True)
 class _SlowUpload:
-    """Is told to end by its first bytes, and takes no more before the time is over."""
+    """Is told to end by its first bytes, and takes no more before the time is over and the COPY is cancelled."""
 
     upload: Upload
     stop: Stop
+    cancelled: threading.Event
 
     def write(self, data: bytes) -> None:
         self.stop.request()
-        until(lambda: self.stop.over)
+        until(self.cancelled.is_set)
         self.upload.write(data)
 
     def finish(self) -> None:
@@ -125,11 +126,12 @@ class _SlowUpload:
 @dataclass(frozen=True)
 class SlowStore(Bucket):
     stop: Stop = field(default_factory=Stop)
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
     def upload(self, key: str) -> Generator[Any]:
         with super().upload(key) as upload:
-            yield _SlowUpload(upload, self.stop)
+            yield _SlowUpload(upload, self.stop, self.cancelled)
 
 
 def test_a_copy_is_cancelled_in_the_middle_and_leaves_no_object(filled: Place) -> None:
@@ -137,9 +139,18 @@ def test_a_copy_is_cancelled_in_the_middle_and_leaves_no_object(filled: Place) -
     filled.sql(
         "UPDATE analytics.events SET name = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 30000) AS n)"
     )
-    window, stop = filled.window(), Stop(grace_seconds=1)
-    bucket = SlowStore(filled.client, filled.bucket, stop=stop)
-    with pytest.raises(Stopped, match="broken off"), open_session(filled, stop) as session:
+    window, stop, cancelled = filled.window(), Stop(grace_seconds=1), threading.Event()
+    bucket = SlowStore(filled.client, filled.bucket, stop=stop, cancelled=cancelled)
+
+    class Telling(Session):
+        def cancel(self) -> None:
+            super().cancel()
+            cancelled.set()
+
+    with (
+        pytest.raises(Stopped, match="broken off"),
+        Telling.connect(filled.connect, filled.database, "test", stop=stop) as session,
+    ):
         export(session, bucket, filled.order, window)
     assert filled.data_keys() == []
     filled.export(window)
