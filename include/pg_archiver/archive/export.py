@@ -275,7 +275,7 @@ def _copy_rows(
             lines += len(rows)
             halves = divide(rows)
             packing.submit(halves)
-            if len(halves[1]) > 2 * PIECE_BYTES:
+            if len(halves[1]) > PIECE_BYTES:
                 # A row as large as this is in memory several times over; the next one has to wait.
                 packing.join()
             del halves

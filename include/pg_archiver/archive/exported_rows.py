@@ -17,7 +17,7 @@ from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, Stor
 from pg_archiver.ledger.removed_rows import note_kept
 from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
-from pg_archiver.objects.checksums import ChecksumReader, ContentDigest
+from pg_archiver.objects.checksums import Checksum, ChecksumReader
 from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
@@ -191,7 +191,7 @@ class ExportedRows:
             CheckFailed: it is another one, or damaged.
         """
         expected = manifest.sidecar
-        content = ContentDigest(expected.digest_kind)
+        content = Checksum(expected.digest_kind)
         with self._sidecars.open(expected.key) as body:
             chunks = _check_undamaged(decompress(body, manifest.compression), expected.key)
             try:

@@ -11,7 +11,7 @@ from pg_archiver.domain.frozen import Frozen
 from pg_archiver.domain.tables import Member, RowIdentity, TableName
 from pg_archiver.domain.windows import TimestampKind, Window
 from pg_archiver.errors import CheckFailed
-from pg_archiver.objects.checksums import ContentDigest, DigestKind
+from pg_archiver.objects.checksums import Checksum, DigestKind
 from pg_archiver.objects.compression import Compression
 from pg_archiver.objects.object_keys import object_key
 
@@ -63,10 +63,10 @@ class ObjectDescription(Frozen):
         """Which digest of the content it tells."""
         return "xxh3_128" if self.content_sha256 is None else "sha256"
 
-    def has_content(self, found: ContentDigest) -> bool:
+    def has_content(self, found: Checksum) -> bool:
         """Return whether this content was described, a digest of the kind that is told here."""
         told = self.content_sha256 if found.kind == "sha256" else self.content_xxh3_128
-        return (found.size, found.value) == (self.content_bytes, told)
+        return (found.size, found.digest) == (self.content_bytes, told)
 
 
 class ServerDescription(Frozen):

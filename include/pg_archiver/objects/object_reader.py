@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Self, cast
 
 from pg_archiver.errors import CheckFailed, StorageInterrupted
-from pg_archiver.objects.checksums import Checksum, ChecksumReader, ContentDigest
+from pg_archiver.objects.checksums import Checksum, ChecksumReader
 from pg_archiver.objects.compression import Compression, decompress
 from pg_archiver.objects.csv_rows import RecordCounter
 from pg_archiver.objects.manifest import Manifest, ObjectDescription
@@ -54,7 +54,7 @@ class ObjectReader:
             ObjectMissing: there is no such object.
             CancelledError: the reading was broken off.
         """
-        content = ContentDigest(self.expected.digest_kind)
+        content = Checksum(self.expected.digest_kind)
         counter = RecordCounter()
         pace = LogInterval()
         head = bytearray()
@@ -111,8 +111,8 @@ class ObjectReader:
         if tuple(found) != self.columns:
             raise CheckFailed(f"{self.where} has other columns than its manifest says. Nothing was deleted")
 
-    def _compare(self, packed: Checksum, content: ContentDigest, counter: RecordCounter) -> None:
-        same = (packed.size, packed.sha256) == (self.expected.bytes, self.expected.sha256)
+    def _compare(self, packed: Checksum, content: Checksum, counter: RecordCounter) -> None:
+        same = (packed.size, packed.digest) == (self.expected.bytes, self.expected.sha256)
         if not (same and self.expected.has_content(content)):
             raise CheckFailed(
                 f"{self.where} came back as {packed.size} bytes that are not what was sent. Nothing was deleted"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from pg_archiver.objects.checksums import Checksum, ContentDigest
+from pg_archiver.objects.checksums import Checksum
 from pg_archiver.objects.compression import Compression, make_compressor
 from pg_archiver.objects.manifest import (
     ObjectDescription,
@@ -36,7 +36,7 @@ class Packer:
         """Start empty."""
         self._sink = sink
         self._compressor = make_compressor(compression)
-        self._content = ContentDigest()
+        self._content = Checksum("xxh3_128")
         self._packed = Checksum()
 
     @property
@@ -60,9 +60,9 @@ class Packer:
         return ObjectDescription(
             key=key,
             bytes=self._packed.size,
-            sha256=self._packed.sha256,
+            sha256=self._packed.digest,
             content_bytes=self._content.size,
-            content_xxh3_128=self._content.value,
+            content_xxh3_128=self._content.digest,
         )
 
 

@@ -29,7 +29,7 @@ class CopyOut:
         self.rows = -1
 
     def batches(self) -> Iterator[list[Line]]:
-        """Yield the output in lists of rows, 1 MiB or a little more at a time; the server sends row by row.
+        """Yield the output in lists of rows, 256 KiB or a little more at a time; the server sends row by row.
 
         Raises:
             psycopg.Error: the server broke the COPY off, or the connection was lost.
