@@ -18,9 +18,17 @@ _PATIENCE_SECONDS = 30.0
 
 @contextmanager
 def in_background(work: Callable[[], Result]) -> Generator[Future[Result]]:
-    """Runs `work` in a thread while the block runs, and waits for its end."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    """Runs `work` in a thread while the block runs, and waits for its end.
+
+    Where the block fails, nobody waits: what keeps `work` waiting may end only with a block around this one.
+    """
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
         yield pool.submit(work)
+    except BaseException:
+        pool.shutdown(wait=False)
+        raise
+    pool.shutdown()
 
 
 def at_once(works: Sequence[Callable[[], Result]]) -> list[Future[Result]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -67,9 +66,11 @@ def test_the_server_ends_what_a_killed_task_had_begun(known: Place, what: str, w
         assert process.stdout is not None
         process.stdin.write(json.dumps(order))
         process.stdin.close()
-        assert any(line == "ready\n" for line in process.stdout)
-        until(lambda: (waits,) in known.sql(OURS))
-        process.send_signal(signal.SIGKILL)
+        try:
+            assert any(line == "ready\n" for line in process.stdout)
+            until(lambda: (waits,) in known.sql(OURS))
+        finally:
+            process.kill()
     until(lambda: not known.sql(OURS))
 
 

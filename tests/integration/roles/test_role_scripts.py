@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
+import select
 import subprocess
-import termios
+import sys
 from collections.abc import Mapping
 
 import psycopg
@@ -18,6 +18,13 @@ from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.roles import SCRIPTS, Owned
 
 NAMES = {"schema": "analytics", "table": "events"}
+PATIENCE_SECONDS = 60.0
+# Makes its standard input the terminal of its session, and becomes the program.
+OWN_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 PASSWORD = 'it\'s "odd" $HOME `id` \\ %s'
 
 
@@ -55,23 +62,31 @@ def run_on_terminal(owned: Owned, *answers: str) -> int:
     words, environment = command(owned)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        words,
+        [sys.executable, "-c", OWN_TERMINAL, *words],
         env=environment,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (one system call)
     ) as process:
         os.close(theirs)
-        for answer in answers:
-            seen = b""
-            while b":" not in seen.rpartition(b"\n")[2]:
-                seen += os.read(ours, 1000)
-            os.write(ours, f"{answer}\n".encode())
-        status = process.wait(60)
-    os.close(ours)
-    return status
+        try:
+            for answer in answers:
+                wait_for_question(ours)
+                os.write(ours, f"{answer}\n".encode())
+            return process.wait(PATIENCE_SECONDS)
+        finally:
+            # One that still waits for an answer would be waited for without end.
+            process.kill()
+            os.close(ours)
+
+
+def wait_for_question(terminal: int) -> None:
+    """Reads until the last line looks like a question."""
+    seen = b""
+    while b":" not in seen.rpartition(b"\n")[2]:
+        assert select.select([terminal], [], [], PATIENCE_SECONDS)[0], f"no question came after {seen!r}"
+        seen += os.read(terminal, 1000)
 
 
 def exists(owned: Owned) -> bool:
