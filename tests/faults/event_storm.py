@@ -113,7 +113,8 @@ class EventStorm:
         while self._sql("SELECT 1 FROM archiver.events UNION ALL SELECT 1 FROM archiver.incoming_events LIMIT 1"):
             if time.monotonic() > deadline:
                 raise AssertionError(f"events are left after {_SETTLE_SECONDS:.0f} seconds")
-            self.place.run("--until-empty", "--linger", "1")
+            # Rows may be written much faster than workers work that are killed all the while.
+            self.place.run("--until-empty", "--linger", "1", seconds=_SETTLE_SECONDS)
 
     def _check(self) -> Verdict:
         expected = [row[0] for row in self._sql("SELECT id FROM source ORDER BY id")]

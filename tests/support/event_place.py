@@ -167,10 +167,10 @@ class EventPlace:
             finally:
                 process.kill()
 
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """Lets a process work until nothing is left; returns how it ended, and its log."""
+    def run(self, *arguments: str, seconds: float = 60.0) -> tuple[int, str]:
+        """Lets a process work until nothing is left, so long at most; returns how it ended, and its log."""
         with self.start("--until-empty", "--linger", "0", *arguments) as process:
-            _, log = process.communicate(timeout=60)
+            _, log = process.communicate(timeout=seconds)
         return process.returncode, log
 
     @property
