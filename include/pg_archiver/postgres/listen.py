@@ -257,10 +257,9 @@ async def _connect(
 ) -> AsyncGenerator[psycopg.AsyncConnection[Any]]:
     """Connect, pin the settings of the session, and listen."""
     arguments = await read_arguments()
-    connection = await asyncio.wait_for(
-        psycopg.AsyncConnection.connect(**arguments, autocommit=True, row_factory=namedtuple_row),
-        _LONGEST_ANSWER_SECONDS,
-    )
+    # `wait_for` of Python 3.11 drops a cancellation that comes as the connection is made: nobody could end this then.
+    async with asyncio.timeout(_LONGEST_ANSWER_SECONDS):
+        connection = await psycopg.AsyncConnection.connect(**arguments, autocommit=True, row_factory=namedtuple_row)
     try:
         connection.prepare_threshold = None
         await _run(connection, "postgres/session/read_settings", application=f"archiver due {database}")

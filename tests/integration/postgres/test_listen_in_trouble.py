@@ -7,12 +7,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 import pytest
 
 from pg_archiver.errors import SettingError
 from pg_archiver.ledger.migrations import JobTables
 from tests.support.place import Place
-from tests.support.waiting_for_jobs import JOB, Waiting
+from tests.support.waiting_for_jobs import JOB, LONG, Waiting
 
 
 @pytest.fixture
@@ -88,3 +89,25 @@ def test_a_wrong_password_is_told_in_plain_words_and_tried_again(jobs: Place, ca
     (said,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert "Fix: check the Airflow connection" in said
     assert "s3cret" not in said
+
+
+def test_whoever_is_told_to_end_as_the_connection_is_made_ends(jobs: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = psycopg.AsyncConnection.connect
+    made: list[psycopg.AsyncConnection[Any]] = []
+
+    async def both() -> None:
+        task = asyncio.create_task(Waiting(jobs).wait())
+
+        async def end_as_it_is_made(**arguments: Any) -> psycopg.AsyncConnection[Any]:
+            made.append(await connect(**arguments))
+            task.cancel()
+            return made[0]
+
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", end_as_it_is_made)
+        ended, _ = await asyncio.wait({task}, timeout=LONG)
+        task.cancel()
+        assert ended
+        assert task.cancelled()
+
+    asyncio.run(both())
+    assert made[0].closed
