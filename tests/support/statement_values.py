@@ -275,6 +275,7 @@ OF_VERSIONS = {
     **PLACES,
     "up_to": "5",
     "keep": 3,
+    "highest": "7",
     "timed": True,
     "kept_parts": PLACES["parts"],
     "kept_places": PLACES["places"],

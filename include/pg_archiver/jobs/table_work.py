@@ -147,7 +147,14 @@ class TableWork:
         except ArchiverError as error:
             return Outcome(str(error), CallError(None, str(error), str(error)))
         told = f"{result.told}. It ended early: {result.left}" if result.left else result.told
-        return Outcome(told, output=told, rows=result.rows, bytes=result.bytes)
+        return Outcome(
+            told,
+            output=told,
+            rows=result.rows,
+            bytes=result.bytes,
+            kept_by=result.kept_by,
+            highest_version=result.highest_version,
+        )
 
     def _archive(self, watch: _Watch, run: int) -> TableResult:
         connections = self.opened.connections
@@ -165,7 +172,7 @@ class TableWork:
         session = self.opened.session
         with session.timeouts(statement=self.table.policy.longest_statement):
             done = purge(session, self._purge_order, watch, partial(JobRunLog(session).add_rows, run))
-        return TableResult(done.rows, 0, done.told, done.left)
+        return TableResult(done.rows, done.bytes, done.told, done.left, done.kept_by, done.highest_version)
 
     @property
     def _purge_order(self) -> PurgeOrder:

@@ -316,6 +316,8 @@ class JobsTable:
             counts=not run.dry_run,
             rows=run.rows,
             bytes=run.bytes,
+            kept_by=run.kept_by,
+            highest_version=run.highest_version,
             next_start=next_start,
             state=str(state),
             reason=reason,

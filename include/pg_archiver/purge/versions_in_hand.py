@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pg_archiver.errors import TriggerRefused
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.superseded import Superseded
@@ -32,10 +33,11 @@ class ListedVersions:
 
 @dataclass(frozen=True)
 class Gone:
-    """How many versions are gone, and how many bytes they had."""
+    """How many versions are gone, how many bytes they had, and the highest of them; None where none is gone."""
 
     rows: int = 0
     bytes: int = 0
+    highest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,10 @@ class VersionsInHand:
         """Give the list up."""
         self._session.execute("purge/versions/close")
 
-    def delete(self, listed: ListedVersions) -> Gone:
+    def delete(self, listed: ListedVersions, highest: str | None = None) -> Gone:
         """Delete the versions of a batch that may still go; return what is gone.
+
+        `highest` is the highest version that went before; what is returned is the higher one.
 
         Raises:
             TableChangedError: the table is not what it was when it was looked at; nothing was deleted.
@@ -91,13 +95,12 @@ class VersionsInHand:
             session.fetch_all("purge/plan_by_place")
             places = self._lock(listed)
             if places is None:
-                return Gone()
+                return Gone(highest=highest)
             triggers = TriggerDeletes.look(session, table, found.shape.oid)
             session.use_database_search_path(builtins_first=False)
             try:
-                gone = session.fetch_one(
-                    "purge/versions/delete", {**found.ranking, **found.conditions}, **places, **found.values
-                )
+                names: Names = {**found.ranking, **found.conditions}
+                gone = session.fetch_one("purge/versions/delete", names, highest=highest, **places, **found.values)
             except TriggerRefused as refusal:
                 raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
             # Triggers have run, under the path of the users, along which anything may lie.
@@ -109,7 +112,7 @@ class VersionsInHand:
                 self.count(gone.deleted)
             # Deferred triggers run at the commit, and count on theirs.
             session.use_database_search_path(builtins_first=False)
-        return Gone(gone.deleted, gone.bytes)
+        return Gone(gone.deleted, gone.bytes, gone.highest)
 
     def _lock(self, listed: ListedVersions) -> dict[str, object] | None:
         """Lock the newest versions, then those that may go; return their places, None where nothing may go."""
