@@ -135,6 +135,10 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
         "type": TypeName("bigint"),
         "below_floors": BelowFloors("target", "id", ((TABLE, "id"), (TABLE, "id"))),
     },
+    "purge/versions/list_of_keys": {
+        "wanted": [QualifiedColumn("wanted", "label")],
+        "key_types": [Typed("label", TypeName("text"))],
+    },
     # A view that has their columns.
     "jobs/policy_table/rows": {"table": TableName("archiver", "data_retention_policy")},
     "postgres/functions/set": {"setting": "statement_timeout", "value": Literal("1s")},
@@ -287,6 +291,7 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "events/received/forget": RECEIVED,
     "events/received/receive": {**RECEIVED, "keys": [b"/q/a"], "contents": [b"1"]},
     "ledger/jobs/mirror": {"jobs": "[]"},
+    "ledger/jobs/count_versions": {"keys": 1},
     "postgres/functions/transaction_status": {"name": "3"},
     "purge/delete_listed": PLACES,
     "purge/delete_oldest": {**PLACES, "state": "1259"},
@@ -296,6 +301,7 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "purge/versions/columns": {"names": ["id"]},
     "purge/versions/survey": {**OF_VERSIONS, "held": None},
     "purge/versions/list": OF_VERSIONS,
+    "purge/versions/list_of_keys": {**OF_VERSIONS, "keys": '[{"label": "x"}]', "most": 5},
     "purge/versions/lock_kept": PLACES,
     "purge/versions/lock_superseded": OF_VERSIONS,
     "purge/versions/delete": OF_VERSIONS,

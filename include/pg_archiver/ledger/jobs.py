@@ -324,6 +324,26 @@ class JobsTable:
         )
         return bool(folded.folded)
 
+    def count_versions(self, key: JobKey, keys: int, rows: int, size: int, highest: str | None) -> bool:
+        """Count what goes in this transaction for events; return False if the job is gone.
+
+        Args:
+            key: the job.
+            keys: how many keys were worked off.
+            rows: how many versions go, of `size` bytes.
+            highest: the highest of them; None if none goes.
+        """
+        counted = self._session.execute(
+            "ledger/jobs/count_versions",
+            job_id=key.job_id,
+            database=key.database,
+            keys=keys,
+            rows=rows,
+            bytes=size,
+            highest_version=highest,
+        )
+        return counted == 1
+
     def approve(self, key: JobKey, definition: str) -> bool:
         """Write that a person has approved this definition of a job that waits for it; return False if none does."""
         changed = self._session.execute(

@@ -24,6 +24,7 @@ from pg_archiver.postgres.statements import (
     Names,
     NotReferenced,
     QualifiedColumn,
+    Typed,
     TypeName,
 )
 from pg_archiver.purge.due import PurgeOrder
@@ -39,8 +40,9 @@ _UP_TO = "up_to_version"
 class Superseded:
     """The condition, for a table as it was looked at.
 
-    `cutoff` is the moment before which a version is old enough; `type` that of the version. `nullable` tells that rows
-    may lack a part of their key, or their version: such a row stays, and supersedes none.
+    `cutoff` is the moment before which a version is old enough; `type` that of the version, `key_types` those of the
+    key's columns, as the server writes them. `nullable` tells that rows may lack a part of their key, or their version:
+    such a row stays, and supersedes none.
     """
 
     session: Session
@@ -48,6 +50,7 @@ class Superseded:
     versions: KeepVersions
     shape: DeletableTable
     type: TypeName
+    key_types: tuple[str, ...]
     nullable: bool
     cutoff: datetime
 
@@ -84,7 +87,8 @@ class Superseded:
         now = read_clock(session)
         nullable = any(row.may_be_null for row in columns.values())
         before = cutoff(now, now, order.keep.days)
-        found = cls(session, order, versions, shape, TypeName(version.type), nullable, before)
+        key_types = tuple(columns[column].type for column in versions.key_columns)
+        found = cls(session, order, versions, shape, TypeName(version.type), key_types, nullable, before)
         found._refuse_twins()
         found._refuse_bound()
         return found
@@ -151,6 +155,16 @@ class Superseded:
         timed = [self.order.timestamp_column] if self.versions.timed else []
         columns = dict.fromkeys([*self.versions.key_columns, self.versions.version_column, *timed, *pointed])
         return {**self.ranking, **self.conditions, "columns": [QualifiedColumn("target", name) for name in columns]}
+
+    @cached_property
+    def of_keys(self) -> Names:
+        """The names of a statement that goes over the versions of some keys."""
+        keys = self.versions.key_columns
+        return {
+            **self.passing,
+            "wanted": [QualifiedColumn("wanted", column) for column in keys],
+            "key_types": [Typed(column, TypeName(kind)) for column, kind in zip(keys, self.key_types, strict=True)],
+        }
 
     @cached_property
     def values(self) -> Mapping[str, object]:

@@ -7,7 +7,7 @@ so that a batch waits for no writer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pg_archiver.errors import TriggerRefused
@@ -73,6 +73,14 @@ class VersionsInHand:
         if not rows:
             return None
         row = rows[0]
+        return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
+
+    def list_of_keys(self, keys: Sequence[str], most: int) -> ListedVersions:
+        """Return what may go of these keys, so many versions at most; a key is a JSON object of its columns."""
+        found = self.superseded
+        row = self._session.fetch_one(
+            "purge/versions/list_of_keys", found.of_keys, keys=f"[{', '.join(keys)}]", most=most, **found.values
+        )
         return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
 
     def close_list(self) -> None:
