@@ -110,7 +110,7 @@ def test_what_somebody_has_locked_is_looked_at_again_and_no_writer_waits(docs: E
     with docs.place.server.connect(docs.database) as user:
         user.autocommit = False
         user.execute("SELECT FROM app.docs WHERE doc_id = 1 FOR UPDATE")
-        docs.work(batches=3)
+        docs.work()
         assert docs.all_left() == {1: [1, 2, 3, 4], 2: [2, 3, 4]}
         user.rollback()
     # Nothing tells of a lock that was given up.
