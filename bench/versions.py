@@ -55,7 +55,7 @@ _TABLE = """
     FROM generate_series(1, {versions}) AS version, generate_series(1, {keys}) AS doc;
     VACUUM ANALYZE docs
 """
-_PASS = """
+_RANKING = """
     SELECT count(*) FILTER (WHERE number > 3)
     FROM (SELECT row_number() OVER (PARTITION BY doc_id ORDER BY version DESC) AS number FROM docs) AS ranked
 """
@@ -106,7 +106,7 @@ def measure_purge(server: PostgresServer, scale: Scale) -> dict[str, Any]:
     with _session(server, TEMPLATE) as session:
         LedgerTables(session).migrate()
     ways: dict[str, Callable[[PostgresServer], None]] = {
-        "pass": partial(_execute, _PASS),
+        "pass": partial(_execute, _RANKING),
         "plan": _plan,
         "bare delete": partial(_execute, _DELETE),
         "delete": _purge,

@@ -17,6 +17,7 @@ from dev.postgres import PostgresServer
 from pg_archiver.jobs.event_versions import EventVersions
 from pg_archiver.jobs.run import Ending
 from pg_archiver.ledger.event_queue import EventQueue
+from pg_archiver.ledger.version_events import VersionEvents
 from pg_archiver.policies.jobs import Action
 from tests.support.job_place import JobPlace
 
@@ -113,6 +114,11 @@ class EventDocs:
             while done < batches and own.run_batch():
                 done += 1
             return done
+
+    def is_bound(self) -> bool:
+        """Whether there is a job whose events may run."""
+        with self.opened() as own:
+            return bool(VersionEvents(own.session).list_bound())
 
     def left(self, key: int = 1) -> list[int]:
         return [row[0] for row in self.sql("SELECT version FROM app.docs WHERE doc_id = %s ORDER BY version", key)]

@@ -38,6 +38,7 @@ from pg_archiver.ledger.event_survey import EventSurvey
 from pg_archiver.ledger.event_upkeep import EventUpkeep
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.policies.events_settings import LONGEST_WORK_SECONDS, EventsSettings
+from pg_archiver.policies.jobs import Action
 from pg_archiver.policies.yaml_file import Client, Policies
 from pg_archiver.postgres.functions_session import FunctionsSession, limit_functions
 from pg_archiver.postgres.listen import EVENTS
@@ -183,8 +184,8 @@ class ClientEvents:
             usable = {name: one for name, one in functions.by_name.items() if name in found.allowed}
             limits = WorkLimits(lane, lanes, self.settings.linger, form.max_seconds)
             reached = self._connect(limits)
-            if found.keeps_versions:
-                reached = replace(reached, open_own=self._find_own(limits))
+            if (own := self._find_own(limits)) is not None:
+                reached = replace(reached, open_own=own)
             worker = Worker(reached, replace(functions, by_name=usable), limits, stop)
             result = worker.run()
         log.info("%s", result)
@@ -196,9 +197,9 @@ class ClientEvents:
         }
 
     def _find_own(self, limits: WorkLimits) -> Callable[[], AbstractContextManager[OwnWork]] | None:
-        """Return what keeps the last versions for events, by the archiver's own connection; None without any jobs."""
+        """Return what keeps the last versions for events, by the archiver's own connection; None where nobody may."""
         instance = self.policies.jobs.get(self.client.conn_id)
-        if instance is None:
+        if instance is None or Action.DELETE not in instance.settings.actions:
             return None
         return partial(
             EventVersions.opened,

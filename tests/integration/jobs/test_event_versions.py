@@ -176,8 +176,11 @@ def test_a_job_that_was_not_rehearsed_as_it_is_waits(docs: EventDocs) -> None:
     docs.watch()
     docs.place.plan(most=0)
     docs.put(1, 5)
+    # Nobody is sent to work for it either.
+    assert not docs.is_bound()
     refuse(docs)
     docs.rehearse()
+    assert docs.is_bound()
     docs.sql("UPDATE archiver.jobs SET config = config || '{\"keep_versions\": 1}'")
     refuse(docs)
     docs.rehearse()
