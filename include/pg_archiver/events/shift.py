@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pg_archiver.errors import Stopped
 from pg_archiver.events.alone_run import run_alone
 from pg_archiver.events.batch_run import BatchEndedError, BatchRun
 from pg_archiver.events.calling import CallResult, Ending
@@ -121,14 +122,22 @@ class Shift:
                 self._count_crashes()
                 self._take_in()
                 worked = self._run_batch()
-                if self._own is not None and not self._stop() and self._own.run_batch():
-                    worked = True
-                if worked:
+                if self._work_on_own() or worked:
                     self._waiting.note_work()
                 elif not self._wait():
                     return "nothing is left"
                 if interval.due():
                     log.info("events so far: %s", self.tally)
+
+    def _work_on_own(self) -> bool:
+        """Work off a batch of events whose function comes with this program; return whether there was any."""
+        if self._own is None or self._stop():
+            return False
+        try:
+            return self._own.run_batch()
+        except Stopped:
+            # It was broken off, and its events come again; the worker sees by itself that it is to end.
+            return True
 
     def _wait(self) -> bool:
         self._note_in_hand([])

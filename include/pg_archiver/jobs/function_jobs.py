@@ -33,6 +33,11 @@ class FunctionJobs:
     held: tuple[str, ...]
     keeps_versions: bool = False
 
+    @property
+    def of_users(self) -> tuple[str, ...]:
+        """Those that run as soon as somebody is at work: what keeps versions may have hours, or be stopped."""
+        return tuple(name for name in self.allowed if name != KEEP_VERSIONS)
+
 
 def find_function_jobs(session: Session) -> FunctionJobs:
     """Return which functions may run in the database of this session, as the last look of `plan_jobs` has left it.

@@ -59,6 +59,21 @@ def test_a_worker_that_ends_in_the_middle_of_a_batch_loses_and_doubles_nothing(
     assert docs.waiting() == 0
 
 
+def test_a_batch_that_takes_too_long_is_broken_off_when_its_worker_is_told_to_end(docs: EventDocs) -> None:
+    docs.ready()
+    docs.put(2, KEEP + 1)
+    docs.sql(WAITS)
+    with docs.place.server.connect(docs.database) as holder:
+        holder.execute("SELECT pg_advisory_lock(4711)")
+        with docs.worker() as process:
+            until(lambda: bool(docs.sql(IN_THE_MIDDLE)))
+            process.terminate()
+            assert process.wait(30) == 0
+    assert docs.counted()[:2] == (0, 0)
+    docs.work()
+    assert docs.counted()[:2] == (2, 2)
+
+
 @pytest.mark.parametrize("operations", [1_200, pytest.param(20_000, marks=pytest.mark.more)])
 def test_writers_of_every_kind_never_lose_one_of_the_newest(docs: EventDocs, operations: int) -> None:
     docs.ready()
