@@ -106,9 +106,9 @@ class EventDocs:
         while EventQueue(own.session).take_in():
             pass
 
-    def work(self, batches: int = 1_000) -> int:
+    def work(self, batches: int = 1_000, **changes: Any) -> int:
         """Works until nothing is left, or so many batches; returns how many there were, or were about to be."""
-        with self.opened() as own:
+        with self.opened(**changes) as own:
             self.take_in(own)
             done = 0
             while done < batches and own.run_batch():

@@ -188,7 +188,7 @@ class EventVersions:
                 queue.put_off(one, _AGAIN_SECONDS)
         if done:
             queue.complete(done)
-        if not JobsTable(self.session).count_versions(
+        if not queue.count(
             JobKey(hand.row.job_id, self.source.database), len(done), gone.rows, gone.bytes, gone.highest
         ):
             raise _HeldError("its row is gone")

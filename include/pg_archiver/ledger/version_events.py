@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pg_archiver.ledger.jobs import JobKey
 from pg_archiver.postgres.session import Session
 
 _MOST_EVENTS = 10_000
@@ -114,6 +115,26 @@ class VersionEvents:
         ).outcome
         self._merge(event)
         return bool(outcome == "dead")
+
+    def count(self, key: JobKey, keys: int, rows: int, size: int, highest: str | None) -> bool:
+        """Count what goes in this transaction for events; return False if the job is gone.
+
+        Args:
+            key: the job.
+            keys: how many keys were worked off.
+            rows: how many versions go, of `size` bytes.
+            highest: the highest of them; None if none goes.
+        """
+        counted = self._session.execute(
+            "ledger/jobs/count_versions",
+            job_id=key.job_id,
+            database=key.database,
+            keys=keys,
+            rows=rows,
+            bytes=size,
+            highest_version=highest,
+        )
+        return counted == 1
 
     def _merge(self, event: KeyEvents) -> None:
         """Leave the first of a key's events alone."""

@@ -11,7 +11,7 @@ from itertools import count
 import pytest
 
 from dev.postgres import PostgresServer
-from tests.support.concurrency import until
+from tests.support.concurrency import at_once, until
 from tests.support.event_versions import KEEP, EventDocs
 from tests.support.version_writers import check_newer, write
 
@@ -72,6 +72,15 @@ def test_a_batch_that_takes_too_long_is_broken_off_when_its_worker_is_told_to_en
     assert docs.counted()[:2] == (0, 0)
     docs.work()
     assert docs.counted()[:2] == (2, 2)
+
+
+def test_two_workers_at_once_work_off_each_key_once(docs: EventDocs) -> None:
+    docs.ready()
+    docs.put(2 * KEYS, KEEP + 1)
+    for one in at_once([partial(docs.work, lane=lane, lanes=2) for lane in range(2)]):
+        one.result()
+    assert docs.counted() == (2 * KEYS, 2 * KEYS, "1")
+    assert docs.waiting() == 0
 
 
 @pytest.mark.parametrize("operations", [1_200, pytest.param(20_000, marks=pytest.mark.more)])
