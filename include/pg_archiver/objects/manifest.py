@@ -79,6 +79,14 @@ class ServerDescription(Frozen):
     read_at: datetime
     timeline: int | None = None
 
+    @property
+    def oldest_transaction(self) -> int:
+        """The number of the oldest transaction that ran when the snapshot was taken, with all of its 64 bits.
+
+        Whatever had a lower number had ended, the parts of a transaction that can end by themselves among them.
+        """
+        return int(self.snapshot.partition(":")[0])
+
 
 class ParentWindow(Frozen):
     """The window of another table with which these rows were archived, being children of its rows."""

@@ -281,7 +281,7 @@ def test_a_table_that_takes_the_name_just_before_a_batch_is_known_for_another(pl
 def test_rows_of_a_table_that_the_manifest_does_not_know_stay(place: Place) -> None:
     events(place)
     window = place.stored_window()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET manifest = jsonb_set(manifest, '{members}', '{}')")
     assert place.delete(window) == Deleted(0, EVENTS)
     assert len(place.live()) == EVENTS

@@ -214,7 +214,7 @@ def test_another_manifest_under_the_key_deletes_nothing(place: Place) -> None:
 def test_a_check_that_was_cut_off_after_the_manifest_was_written_goes_on(place: Place) -> None:
     filled(place)
     window = place.stored_window()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'exported', etag = NULL, stored_at = NULL")
     assert place.check(window) == ROWS
     assert place.delete(window) == Deleted(ROWS, 0)

@@ -75,7 +75,7 @@ def with_windows_in(place: Place, state: str) -> Place:
         place.export(first)
     if state == "stored":
         place.check(first)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.user.execute((OLD / "partition_begin.sql").read_bytes(), values())
     return place
 
