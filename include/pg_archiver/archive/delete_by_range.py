@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 from pg_archiver.archive.exported_rows import close_generation, note_abandoned
 from pg_archiver.archive.same_table import OtherTableError, find_part_change, find_table_change
-from pg_archiver.archive.sub_ranges import RangeBatch, is_near, join_batches, split
+from pg_archiver.archive.sub_ranges import RangeBatch, join_batches, split
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import bounds
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.errors import Stopped, TriggerRefused
+from pg_archiver.errors import Stopped, Superseded, TriggerRefused
 from pg_archiver.ledger.removed_rows import number_rows
-from pg_archiver.ledger.window_generation import Generation
+from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest, SubRange
 from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
@@ -93,6 +93,7 @@ def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:
                 f"window {row.span}: stopped after {deleted} of {rows} rows. Run the task again to continue ({stopped})"
             ) from None
         except _OtherRowsError:
+            _refuse_overtaken(work, batch)
             parts = split(batch, work.sub_ranges)
             batches.extendleft(reversed(parts))
             missed += not parts
@@ -129,7 +130,7 @@ def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
         if reason := find_table_change(session, work.shape, manifest, all_parts=True):
             raise OtherTableError(reason)
         oldest = manifest.server.oldest_transaction
-        if not is_near(oldest, int(session.fetch_one("archive/delete/next_transaction").number)):
+        if not manifest.server.is_near(int(session.fetch_one("postgres/snapshots/next_transaction").number)):
             raise OtherTableError(FAR)
         if find_keys_to_wait_for(session, order.table, work.shape.oid, order.children):
             raise OtherTableError(CHILDREN)
@@ -152,6 +153,20 @@ def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
         work.ledger.note_sub_ranges(work.row, batch.numbers, deleted)
         # Deferred triggers run at the commit, and count on theirs.
         session.use_database_search_path(builtins_first=False)
+
+
+def _refuse_overtaken(work: RangeDelete, batch: RangeBatch) -> None:
+    """Refuse to take rows that another process has deleted just now for rows that changed.
+
+    Raises:
+        Superseded: it has, or has ended the generation.
+    """
+    row = work.ledger.find_latest(work.row.cell)
+    if row is None or row.id != work.row.id or row.state is not State.STORED or row.sub_ranges_gone & batch.numbers:
+        raise Superseded(
+            f"window {work.row.cell} (generation {work.row.generation}) was taken over by another run while this one "
+            "worked on it. Nothing more was deleted"
+        )
 
 
 def _end_missed(work: RangeDelete, missed: int) -> None:

@@ -21,8 +21,6 @@ from pg_archiver.postgres.statements import ColumnTime, Names
 _A_BATCH = 10
 # Of a window, unless a batch each is more: they stand in its manifest.
 _ENOUGH = 1000
-# Transactions between an export and a delete by range. Ages are told with 31 bits.
-MOST_TRANSACTIONS = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,6 @@ class RangeBatch:
     def numbers(self) -> Positions:
         """The numbers of its sub-ranges."""
         return Positions.span(self.first, self.last)
-
-
-def is_near(oldest: int, now: int) -> bool:
-    """Return whether at transaction `now` rows made before `oldest` are told from later ones by their ages.
-
-    Both are numbers with all of their 64 bits. One from the future is of another server.
-    """
-    return 0 <= now - oldest <= MOST_TRANSACTIONS
 
 
 def cut_window(

@@ -173,7 +173,7 @@ class _Verification:
     def _compare_table(self, bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
         """Compare with the table: a row that left is not in it, since ledger line and delete commit together."""
         if self._shape is None:
-            self._left_unseen |= row.deleted_upto > 0
+            self._left_unseen |= row.deleted_rows > 0
             return []
         count = count_still_there(self._session, bucket, self._shape, row, written)
         if not count:
