@@ -59,8 +59,6 @@ class RangeDelete:
 
 def find_why_not_by_range(ledger: WindowLedger, order: WorkOrder, manifest: Manifest) -> str | None:
     """Return why no row may leave by range because of this manifest, though it has sub-ranges; None if they may."""
-    if order.children:
-        return CHILDREN
     if order.timestamp_column != manifest.timestamp_column:
         return ANOTHER_COLUMN
     here = ledger.read_past().system_identifier

@@ -179,7 +179,7 @@ def _export_next_generation(
     """
     ledger, tries, changes = WindowLedger(session, order), 0, 0
     generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
-    by_list = by_list or (last is not None and ledger.has_missed_twice(window.cell))
+    by_list = by_list or (last is not None and ledger.needs_list(window.cell))
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
         try:

@@ -188,10 +188,10 @@ class WindowLedger(LedgerTables):
         else:
             self.mark_void(row, note, Cause.GIVEN_UP)
 
-    def has_missed_twice(self, cell: Window) -> bool:
-        """Return whether rows of the window's last two generations could not leave by ranges of time."""
+    def needs_list(self, cell: Window) -> bool:
+        """Return whether rows of the window could not leave by ranges of time twice, or not even by the list."""
         values: dict[str, object] = {**self._subject, "cell_start": cell.start, "cell_end": cell.end}
-        return bool(self._session.fetch_one("ledger/windows/has_missed_twice", **values).found)
+        return bool(self._session.fetch_one("ledger/windows/needs_list", **values).found)
 
     def list_open_windows(self, due: Window) -> list[DueWindow]:
         """Return what earlier runs left unfinished within the span that is due."""

@@ -14,6 +14,8 @@ from tests.support.concurrency import in_background, wait_for_blocked
 from tests.support.hooks import between_keys_and_rows
 from tests.support.place import EVENTS, Place, hours_ago
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 HOUR = 60
 
 

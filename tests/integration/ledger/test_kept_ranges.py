@@ -20,7 +20,8 @@ from tests.integration.verify.test_rebuild_ledger import LOST
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.restores import differences, events, remembered, restored
 
-pytestmark = pytest.mark.more
+# By range rows leave part by part, and numbers are noted at the end alone: `test_delete_by_range_progress.py`.
+pytestmark = [pytest.mark.more, pytest.mark.usefixtures("by_list")]
 
 MANY = 12_000
 SIZE = "SELECT pg_column_size(kept) + coalesce(pg_column_size(kept_positions), 0) FROM archiver.windows"
