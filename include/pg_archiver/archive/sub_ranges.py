@@ -58,7 +58,7 @@ def cut_window(
     start, end = bounds(span, shape.timestamp_kind)
     values = {"start": start, "end": end, "oldest": str(server.oldest_transaction), "step": step}
     found = session.fetch_all("archive/export/sub_ranges", names, **values)
-    if not found or any(part.young or part.rows > order.batch_size for part in found):
+    if not found or any(not part.is_old or part.rows > order.batch_size for part in found):
         return None
     rows = sum(part.rows for part in found)
     parts = _join_small([(part.start, part.rows) for part in found], max(step, min(order.batch_size, rows // _ENOUGH)))
