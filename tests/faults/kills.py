@@ -33,7 +33,8 @@ _CHILDLESS = len(HOURS) * ROWS_A_WINDOW
 
 # A plain table, one with partitions (the old one alone, where it is detached concurrently, or beside a default one), or
 # one with children that leave before it.
-Shape = Literal["plain", "partitioned", "defaulted", "children"]
+# Without an index on the time rows leave by the list, and with one by range.
+Shape = Literal["plain", "unindexed", "partitioned", "defaulted", "children"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
@@ -209,8 +210,10 @@ def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression:
     for key in list(place.store.list_keys(owner_folder(place.order.prefix, place.order.client))):
         place.client.delete_object(Bucket=place.bucket, Key=key)
     order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
-    if shape == "plain":
+    if shape in {"plain", "unindexed"}:
         table = with_table(place, name, keyed=keyed, **order)
+        if shape == "unindexed":
+            table.sql(f"DROP INDEX analytics.{name}_triggered_at")
     elif shape == "children":
         table = with_children(place, name, **order)
     else:

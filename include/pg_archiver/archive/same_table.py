@@ -57,7 +57,11 @@ def find_part_change(session: Session, oid: int, manifest: Manifest, *, all_part
     then = _essence(manifest.members)
     if any(now.get(part, what) != what for part, what in then.items()):
         return CHANGED
-    return GAINED if all_parts and now.keys() != then.keys() else None
+    if not all_parts:
+        return None
+    # A foreign table lies in no file of this server, and what it calls a row's version means nothing here.
+    others = now.keys() != then.keys() or session.fetch_all("postgres/catalog/foreign_parts", oid=oid)
+    return GAINED if others else None
 
 
 @dataclass

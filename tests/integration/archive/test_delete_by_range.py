@@ -349,6 +349,19 @@ def test_old_rows_of_a_partition_that_was_attached_since_stay_though_the_count_i
     assert place.archive() == [Deleted(5, 0)]
 
 
+def test_rows_stay_where_a_partition_on_another_server_came_in_between(place: Place) -> None:
+    place = listed(place)
+    place.sql("CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw")
+    window = place.stored_window()
+    far = (
+        "CREATE FOREIGN TABLE public.far PARTITION OF public.things FOR VALUES IN ('c') SERVER files"
+        " OPTIONS (filename '/dev/null')"
+    )
+    with acting_before(place, "archive/delete/lock_table", lambda: place.sql(far)) as database:
+        assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, 5)
+    assert place.ledger("note") == [("a partition or child of the table came or went since the export",)]
+
+
 @pytest.mark.parametrize("how", ["", " CONCURRENTLY"])
 def test_a_partition_that_was_detached_since_keeps_all_rows_for_the_next_run(place: Place, how: str) -> None:
     place = listed(place)
