@@ -153,6 +153,7 @@ def rewrite(table: Place, stream: Stream, seed: str, events: Counter[str]) -> No
     # Rewrites void what was exported before them; between two of them runs must come to their end.
     statements = [
         *[f"VACUUM {relation}"] * choice.choice([40, 80]),
+        *[f"VACUUM (FREEZE) {relation}"] * 10,
         *[f"ALTER TABLE {relation} SET (fillfactor = {percent})" for percent in (50, 70, 90)],
         f"VACUUM FULL {relation}",
         f"CLUSTER {relation} USING {table.order.table.name}_triggered_at",

@@ -304,8 +304,8 @@ def test_a_policy_that_lists_children_or_another_column_since_deletes_nothing(pl
     place = filled(place).ordered(batch_size=TENS)
     place.sql("CREATE TABLE analytics.others (at timestamp, event_id bigint REFERENCES analytics.events)")
     place.sql("ALTER TABLE analytics.events ADD COLUMN seen_at timestamp")
-    window = place.stored_window()
     place.sql("UPDATE analytics.events SET seen_at = triggered_at")
+    window = place.stored_window()
     other = place.on("analytics.events", "seen_at")
     assert other.delete(window) == Deleted(0, ROWS)
     place.export(window)
@@ -313,64 +313,6 @@ def test_a_policy_that_lists_children_or_another_column_since_deletes_nothing(pl
     parents = place.ordered(children=(place.on("analytics.others").order.table,))
     assert parents.delete(window) == Deleted(0, ROWS)
     assert len(ids(place)) == ROWS
-
-
-def listed(place: Place) -> Place:
-    """A table of two partitions by its name; in the second one are rows that are as old."""
-    place.sql(
-        "CREATE TABLE public.things (number int, at timestamp NOT NULL, name text) PARTITION BY LIST (name);"
-        "CREATE INDEX ON public.things (at);"
-        "CREATE TABLE public.part PARTITION OF public.things FOR VALUES IN ('a');"
-        "CREATE TABLE public.other (number int, at timestamp NOT NULL, name text)"
-    )
-    for table, name, first in (("things", "a", 1), ("other", "b", 11)):
-        for number in range(first, first + 5):
-            place.sql(f"INSERT INTO public.{table} VALUES (%s, %s, %s)", number, minute(number % 10), name)
-    return place.on("public.things", "at", batch_size=TENS)
-
-
-ATTACH = "ALTER TABLE public.things ATTACH PARTITION public.other FOR VALUES IN ('b')"
-
-
-@pytest.mark.parametrize("moment", ["archive/delete/lock_table", DELETE])
-def test_old_rows_of_a_partition_that_was_attached_since_stay_though_the_count_is_right(
-    place: Place, moment: str
-) -> None:
-    place = listed(place)
-    window = place.stored_window()
-    place.sql("DELETE FROM public.things WHERE number <= 2")
-    place.sql("DELETE FROM public.other WHERE number > 12")
-    with acting_before(place, moment, lambda: place.sql(ATTACH)) as database:
-        assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, 5)
-    assert place.sql("SELECT number FROM public.things ORDER BY 1") == [(3,), (4,), (5,), (11,), (12,)]
-    assert place.ledger("state, note") == [
-        (State.VOID, "a partition or child of the table came or went since the export")
-    ]
-    assert place.archive() == [Deleted(5, 0)]
-
-
-def test_rows_stay_where_a_partition_on_another_server_came_in_between(place: Place) -> None:
-    place = listed(place)
-    place.sql("CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw")
-    window = place.stored_window()
-    far = (
-        "CREATE FOREIGN TABLE public.far PARTITION OF public.things FOR VALUES IN ('c') SERVER files"
-        " OPTIONS (filename '/dev/null')"
-    )
-    with acting_before(place, "archive/delete/lock_table", lambda: place.sql(far)) as database:
-        assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, 5)
-    assert place.ledger("note") == [("a partition or child of the table came or went since the export",)]
-
-
-@pytest.mark.parametrize("how", ["", " CONCURRENTLY"])
-def test_a_partition_that_was_detached_since_keeps_all_rows_for_the_next_run(place: Place, how: str) -> None:
-    place = listed(place)
-    place.sql(ATTACH)
-    window = place.stored_window()
-    place.sql(f"ALTER TABLE public.things DETACH PARTITION public.other{how}")
-    assert place.delete(window) == Deleted(0, 10)
-    assert place.sql("SELECT count(*) FROM public.other") == [(5,)]
-    assert place.archive() == [Deleted(5, 0)]
 
 
 def test_a_manifest_without_sub_ranges_is_one_of_before(place: Place) -> None:

@@ -24,7 +24,6 @@ from pg_archiver.objects.manifest import ObjectDescription
 from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
-from tests.integration.archive.test_promise_rows import HOUR, filled, names
 from tests.support.concurrency import Beside, in_background, wait_for_blocked
 from tests.support.hooks import LosingDatabase, acting_before
 from tests.support.partitions import ROWS, checked, day, dropped, drops, name_of, only, partitioned, partitions, removed
@@ -304,29 +303,6 @@ def test_rows_that_are_not_in_the_window_by_the_column_of_today_stay(place: Plac
     window = place.stored_window()
     assert place.on("analytics.events", "seen_at").delete(window) == Deleted(EVENTS - 1, 1)
     assert place.sql("SELECT id FROM analytics.events") == [(7,)]
-
-
-@pytest.mark.parametrize("index", [True, False], ids=["by range", "by list"])
-def test_a_row_deleted_by_a_user_and_inserted_again_in_the_same_place_with_the_same_key_stays(
-    place: Place, index: bool
-) -> None:
-    """Without an index on the time by the list, with one by range. Nobody keeps VACUUM from freeing the place."""
-    filled(place)
-    if not index:
-        place.sql("DROP INDEX analytics.events_triggered_at")
-    place.sql("VACUUM FULL analytics.events")
-    where = "SELECT ctid::text, id FROM analytics.events WHERE id = 2"
-    before = place.sql(where)
-    window = place.stored_window()
-    place.sql("DELETE FROM analytics.events WHERE id = 2")
-    place.sql("VACUUM (INDEX_CLEANUP ON) analytics.events")
-    place.sql(
-        "INSERT INTO analytics.events (id, triggered_at, name) OVERRIDING SYSTEM VALUE VALUES (2, %s, 'again')",
-        hours_ago(HOUR - 0.5),
-    )
-    assert place.sql(where) == before
-    assert place.delete(window) == Deleted(2, 1)
-    assert names(place) == ["again"]
 
 
 def restoring(place: Place) -> RestoreOrder:
