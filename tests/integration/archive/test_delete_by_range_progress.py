@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.removed_rows import find_removed_rows
 from pg_archiver.ledger.window_generation import State
 from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.verify.rebuild_ledger import rebuild
 from pg_archiver.verify.verify_archive import verify
 from tests.integration.archive.test_delete_by_range import TENS, filled, ids, minute
 from tests.support.concurrency import at_once
@@ -249,3 +251,28 @@ def test_verify_finds_nothing_wrong(place: Place, state: str) -> None:
     with place.session() as session:
         found = verify(session, place.store, place.order)
     assert found.problems == [], found.problems
+
+
+def test_what_left_before_the_bucket_changed_is_known_though_the_old_one_cannot_be_read_any_more(place: Place) -> None:
+    place = in_tens(place)
+    window = place.stored_window()
+    with pytest.raises(Stopped):
+        place.delete(window, after(1))
+    (manifest,) = place.manifests()
+    content = place.read(manifest.data.key)
+    place.remove(manifest.data.key)
+    place.s3.create_bucket(f"{place.bucket}-new")
+    moved = replace(place, bucket=f"{place.bucket}-new").ordered(bucket=f"{place.bucket}-new")
+    assert moved.delete(window) == Deleted(10, 15)
+    figures = "state, cause, deleted_upto, deleted_rows, sub_ranges_gone::text"
+    assert place.ledger(figures) == [(State.DELETED, "given up", 0, 10, "{[1,2)}")]
+    place.write(manifest.data.key, content)
+    assert restored(place).restored == 10
+    assert differences(place) == []
+    with place.session() as session:
+        (problem,) = verify(session, place.store, place.order).problems
+    assert "no note beside" in problem
+    with place.session() as session:
+        assert rebuild(session, place.store, place.order).noted == 1
+    with place.session() as session:
+        assert verify(session, place.store, place.order).problems == []
