@@ -38,6 +38,9 @@ Shape = Literal["plain", "unindexed", "partitioned", "defaulted", "children"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
+_FIRST_LOOK = "partitions/partition_state"
+
+
 @dataclass(frozen=True)
 class Kill:
     """The n-th time that a point is reached."""
@@ -137,12 +140,15 @@ def points(worker: Worker, place: Place, shape: Shape = "plain", *, job: bool = 
 def choices(met: list[str], shape: Shape = "plain") -> list[Kill]:
     """Each point once at its first occurrence and, where it occurs again, once at a later one.
 
-    Of an archive with partitions only those from the first look at them on, and of one with children some of those of
-    the table itself; the others are a plain table's.
+    Of an archive with partitions only those from the first look at them on, of one without an index those from its list
+    on, and of one with children some of those of the table itself; the others are a plain table's.
     """
-    begin = {"plain": 0, "children": _last_index(met, NEXT_TABLE)}.get(shape)
-    if begin is None:
-        begin = met.index("before partitions/partition_state")
+    if shape == "plain":
+        begin = 0
+    elif shape == "children":
+        begin = _last_index(met, NEXT_TABLE)
+    else:
+        begin = met.index(f"before {'archive/delete/drop_keys' if shape == 'unindexed' else _FIRST_LOOK}")
     found = []
     for point in dict.fromkeys(met[begin:]):
         times = met.count(point)
