@@ -14,6 +14,7 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.objects.manifest import ServerDescription, SubRange
+from pg_archiver.postgres.catalog import find_delete_triggers
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import ColumnTime, Names
 
@@ -44,10 +45,10 @@ def cut_window(
     """Return the sub-ranges of the window with the rows that the snapshot of this transaction sees in each.
 
     They follow each other without a gap. None if the rows have to leave by a list of their versions: where one may wait
-    for rows of other tables, where a version may be later than a transaction that still ran, where more rows have one
-    time than a batch may hold, and where no index leads to a time.
+    for rows of other tables, or be kept by a trigger; where a version may be later than a transaction that still ran;
+    where more rows have one time than a batch may hold; and where no index leads to a time.
     """
-    if order.children or shape.timestamp_index is None:
+    if order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid):
         return None
     step = max(1, order.batch_size // _A_BATCH)
     names: Names = {

@@ -189,7 +189,7 @@ class WindowLedger(LedgerTables):
             self.mark_void(row, note, Cause.GIVEN_UP)
 
     def needs_list(self, cell: Window) -> bool:
-        """Return whether rows of the window could not leave by ranges of time twice, or not even by the list."""
+        """Return whether rows of the window could not leave by ranges of time, twice in a row."""
         values: dict[str, object] = {**self._subject, "cell_start": cell.start, "cell_end": cell.end}
         return bool(self._session.fetch_one("ledger/windows/needs_list", **values).found)
 

@@ -17,6 +17,10 @@ ROWS = 25
 # A tenth of it is a sub-range: rows ten by ten.
 TENS = 100
 DELETE = "archive/delete/batch_by_range"
+TRIGGER = """
+    CREATE FUNCTION public.acting() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; END $$;
+    CREATE TRIGGER acting BEFORE DELETE ON analytics.events FOR EACH ROW EXECUTE FUNCTION public.acting()
+"""
 
 
 def minute(number: int) -> datetime:
@@ -77,7 +81,7 @@ def test_rows_of_one_moment_stay_together(place: Place) -> None:
     assert place.delete(window) == Deleted(12, 0)
 
 
-@pytest.mark.parametrize("why", ["children", "one moment", "no index", "a transaction that goes on"])
+@pytest.mark.parametrize("why", ["children", "one moment", "no index", "a trigger", "a transaction that goes on"])
 def test_where_it_is_not_certain_rows_leave_by_the_list(place: Place, why: str) -> None:
     place = filled(place, 0).ordered(batch_size=2)
     if why == "children":
@@ -85,6 +89,8 @@ def test_where_it_is_not_certain_rows_leave_by_the_list(place: Place, why: str) 
         place = place.ordered(children=(place.on("analytics.others").order.table,))
     if why == "no index":
         place.sql("DROP INDEX analytics.events_triggered_at")
+    if why == "a trigger":
+        place.sql(TRIGGER.format(body="RETURN OLD"))
     with place.server.connect(place.database, autocommit=False) as user:
         if why == "a transaction that goes on":
             user.execute("SELECT pg_current_xact_id()")

@@ -1,14 +1,15 @@
-"""Rows leave by range only while the table has the parts that it had at the export: others may bring old rows."""
+"""Rows leave by range only of the parts that the table had at the export, and past triggers that were made since."""
 
 from __future__ import annotations
 
 import pytest
 
 from pg_archiver.archive.delete import Deleted, delete
+from pg_archiver.errors import TriggerRefused
 from pg_archiver.ledger.window_generation import State
-from tests.integration.archive.test_delete_by_range import DELETE, TENS, minute
+from tests.integration.archive.test_delete_by_range import DELETE, ROWS, TENS, TRIGGER, filled, ids, minute
 from tests.support.hooks import acting_before
-from tests.support.place import Place
+from tests.support.place import Place, hours_ago
 
 
 def listed(place: Place) -> Place:
@@ -67,3 +68,27 @@ def test_a_partition_that_was_detached_since_keeps_all_rows_for_the_next_run(pla
     assert place.delete(window) == Deleted(0, 10)
     assert place.sql("SELECT count(*) FROM public.other") == [(5,)]
     assert place.archive() == [Deleted(5, 0)]
+
+
+def test_what_a_trigger_made_since_keeps_stays_with_its_sub_range(place: Place) -> None:
+    place = filled(place).ordered(batch_size=TENS)
+    window = place.stored_window()
+    place.sql(TRIGGER.format(body="RETURN CASE WHEN OLD.id <> 3 THEN OLD END"))
+    assert place.delete(window) == Deleted(15, 10)
+    assert ids(place) == list(range(1, 11))
+    # Its next generation has a list, on which each row leaves by itself.
+    assert place.archive() == [Deleted(9, 1)]
+
+
+def test_a_trigger_made_since_that_deletes_other_rows_is_refused(place: Place) -> None:
+    place = filled(place).ordered(batch_size=TENS)
+    place.events(hours_ago(1))
+    window = place.stored_window()
+    place.sql(
+        TRIGGER.format(
+            body=f"IF OLD.id <= {ROWS} THEN DELETE FROM analytics.events WHERE id > {ROWS}; END IF; RETURN OLD"
+        )
+    )
+    with pytest.raises(TriggerRefused, match="were deleted besides those that were to go"):
+        place.delete(window)
+    assert len(ids(place)) == ROWS + 1

@@ -48,7 +48,6 @@ def trigger(place: Place, when: str, body: str, name: str = "meddling", on: str 
     )
 
 
-@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
 @pytest.mark.parametrize("meddling", MEDDLING)
 def test_a_batch_in_which_a_trigger_deletes_rows_is_rolled_back_and_the_trigger_named(
@@ -67,7 +66,6 @@ def test_a_batch_in_which_a_trigger_deletes_rows_is_rolled_back_and_the_trigger_
     assert restored(place).restored == 20
 
 
-@pytest.mark.usefixtures("both_ways")
 def test_a_trigger_that_deletes_the_next_row_of_the_batch_is_named(place: Place) -> None:
     place = table(place)
     before = place.live()
@@ -77,7 +75,6 @@ def test_a_trigger_that_deletes_the_next_row_of_the_batch_is_named(place: Place)
     assert place.live() == before
 
 
-@pytest.mark.usefixtures("both_ways")
 @pytest.mark.parametrize("key", ["PRIMARY KEY", ""], ids=["key", "no key"])
 @pytest.mark.parametrize(
     "body", ["RETURN NULL;", "UPDATE public.notes SET gone = true WHERE id = OLD.id; RETURN NULL;"]
