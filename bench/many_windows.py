@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pg_archiver.archive.make_manifest import describe_server, make_manifest
+from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
 from pg_archiver.domain.row_numbers import NONE
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.windows import DueWindow, Window
@@ -76,7 +76,7 @@ class ManyWindows:
         members = {
             str(shape.oid): Member(table_schema=order.table.schema, table=order.table.name, file_node=1, columns="-")
         }
-        manifest = make_manifest(order, shape, row, ROWS_A_WINDOW, data, keys, members, server)
+        manifest = make_manifest(order, shape, row, ROWS_A_WINDOW, Written(data, keys, None), members, server)
         (bucket / manifest_key(row.object_key)).write_bytes(manifest.to_json())
         return manifest
 

@@ -38,7 +38,7 @@ OPERATIONS_A_SEED = 10_500
 DYING_OPERATIONS = 1_500
 FAMILY_OPERATIONS = 5_000
 RANDOM_KILLS = 100
-SETTINGS = {"deadlock_timeout": "50ms"}
+SETTINGS = {"deadlock_timeout": "50ms", "max_prepared_transactions": "10"}
 
 
 def kill_points(tally: Tally, place: Place, worker: kills.Worker) -> None:

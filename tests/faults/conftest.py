@@ -18,7 +18,7 @@ from tests.faults.recorder import opened
 from tests.faults.worker import LOCK_POLL_SECONDS
 
 # Deadlocks are part of the game and a second is long.
-SETTINGS = {"deadlock_timeout": "50ms"}
+SETTINGS = {"deadlock_timeout": "50ms", "max_prepared_transactions": "10"}
 
 
 @pytest.fixture(scope="session")

@@ -33,8 +33,12 @@ _CHILDLESS = len(HOURS) * ROWS_A_WINDOW
 
 # A plain table, one with partitions (the old one alone, where it is detached concurrently, or beside a default one), or
 # one with children that leave before it.
-Shape = Literal["plain", "partitioned", "defaulted", "children"]
+# Without an index on the time rows leave by the list, and with one by range.
+Shape = Literal["plain", "unindexed", "partitioned", "defaulted", "children"]
 SHAPES: tuple[Shape, ...] = get_args(Shape)
+
+
+_FIRST_LOOK = "partitions/partition_state"
 
 
 @dataclass(frozen=True)
@@ -136,12 +140,15 @@ def points(worker: Worker, place: Place, shape: Shape = "plain", *, job: bool = 
 def choices(met: list[str], shape: Shape = "plain") -> list[Kill]:
     """Each point once at its first occurrence and, where it occurs again, once at a later one.
 
-    Of an archive with partitions only those from the first look at them on, and of one with children some of those of
-    the table itself; the others are a plain table's.
+    Of an archive with partitions only those from the first look at them on, of one without an index those from its list
+    on, and of one with children some of those of the table itself; the others are a plain table's.
     """
-    begin = {"plain": 0, "children": _last_index(met, NEXT_TABLE)}.get(shape)
-    if begin is None:
-        begin = met.index("before partitions/partition_state")
+    if shape == "plain":
+        begin = 0
+    elif shape == "children":
+        begin = _last_index(met, NEXT_TABLE)
+    else:
+        begin = met.index(f"before {'archive/delete/drop_keys' if shape == 'unindexed' else _FIRST_LOOK}")
     found = []
     for point in dict.fromkeys(met[begin:]):
         times = met.count(point)
@@ -209,8 +216,10 @@ def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression:
     for key in list(place.store.list_keys(owner_folder(place.order.prefix, place.order.client))):
         place.client.delete_object(Bucket=place.bucket, Key=key)
     order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
-    if shape == "plain":
+    if shape in {"plain", "unindexed"}:
         table = with_table(place, name, keyed=keyed, **order)
+        if shape == "unindexed":
+            table.sql(f"DROP INDEX analytics.{name}_triggered_at")
     elif shape == "children":
         table = with_children(place, name, **order)
     else:

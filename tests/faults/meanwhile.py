@@ -31,6 +31,7 @@ IN_COMPARISON, BEFORE_DROP = "before a partition's last comparison", "before its
 _STATEMENTS = {
     "archive/delete/lock_table": BEFORE_LOCK,
     "archive/delete/batch": IN_BATCH,
+    "archive/delete/batch_by_range": IN_BATCH,
     "archive/drop_partition/compare": IN_COMPARISON,
     "partitions/drop": BEFORE_DROP,
 }

@@ -33,6 +33,10 @@ WRITERS = 3
 ARCHIVERS = 2
 # What the ledger says to two runs that begin the same generation; with the lock they cannot.
 _TWO_BEGINNINGS = "SQLSTATE 23505"
+_WAYS = """
+    SELECT manifest ? 'sub_ranges', count(*), sum(deleted_rows)::bigint
+    FROM archiver.windows WHERE table_name = %s AND deleted_rows > 0 GROUP BY 1
+"""
 
 
 @dataclass
@@ -62,7 +66,7 @@ class Storm:
             table = with_children(self.place, self.name)
         else:
             table = with_table(self.place, self.name, keyed=self.keyed)
-        stream = Stream(self.operations)
+        stream = Stream(self.operations, bool(int(self.place.sql("SHOW max_prepared_transactions")[0][0])))
         account = Account(table, confirmed=stream.confirmed)
         numbers = range(1, WRITERS + 1)
         writers = [Writer(table, stream, number, self.seed, not self.children).work for number in numbers]
@@ -91,6 +95,9 @@ class Storm:
         self.events["transactions rolled back"] = stream.rolled_back
         counted = settle_job(table) if self.jobs else Verdict()
         self.events["reruns"] = Run.of(table).settle()
+        for by_range, windows, rows in table.sql(_WAYS, table.order.table.name):
+            way = "by range" if by_range else "by list"
+            self.events[f"windows that went {way}"], self.events[f"rows that went {way}"] = windows, rows
         return counted + sum((one.check() for one in of_children), account.check()) + compared(*family(table))
 
     def _archive(self, table: Place, stream: Stream, number: int) -> None:
@@ -146,6 +153,7 @@ def rewrite(table: Place, stream: Stream, seed: str, events: Counter[str]) -> No
     # Rewrites void what was exported before them; between two of them runs must come to their end.
     statements = [
         *[f"VACUUM {relation}"] * choice.choice([40, 80]),
+        *[f"VACUUM (FREEZE) {relation}"] * 10,
         *[f"ALTER TABLE {relation} SET (fillfactor = {percent})" for percent in (50, 70, 90)],
         f"VACUUM FULL {relation}",
         f"CLUSTER {relation} USING {table.order.table.name}_triggered_at",

@@ -22,9 +22,9 @@ SAMPLE = (
             "ledger/windows/begin",
             "ledger/windows/mark_exported",
             "ledger/windows/mark_stored",
-            "ledger/windows/note_progress",
-            "ledger/windows/mark_deleted",
-            "archive/delete/batch",
+            "ledger/windows/note_sub_ranges",
+            "ledger/windows/end_sub_ranges",
+            "archive/delete/batch_by_range",
             "commit",
             "S3 PutObject",
             "S3 UploadPart",
@@ -33,9 +33,16 @@ SAMPLE = (
     ),
     "before copy archive/export/rows",
     "at the end of copy archive/export/rows",
-    "during copy archive/delete/load_keys",
     "after postgres/session/lock",
     "before postgres/session/unlock",
+)
+BY_LIST = (
+    *(
+        f"{when} {what}"
+        for when in ("before", "after")
+        for what in ("ledger/windows/note_progress", "ledger/windows/mark_deleted", "archive/delete/batch")
+    ),
+    "during copy archive/delete/load_keys",
 )
 DROPS: dict[Shape, tuple[str, ...]] = {
     "partitioned": (
@@ -59,6 +66,13 @@ def test_no_row_is_lost_by_a_kill_at_any_point_of_a_sample(place: Place, worker:
     sample = [later for later in {kill.point: kill for kill in kills}.values() if later.point in SAMPLE]
     assert len(sample) == len(SAMPLE)
     assert tried_all(worker, place, "killed", sample).rows
+
+
+def test_no_row_is_lost_by_a_kill_while_rows_leave_by_the_list(place: Place, worker: Worker) -> None:
+    kills = choices(points(worker, place, "unindexed"), "unindexed")
+    sample = [later for later in {kill.point: kill for kill in kills}.values() if later.point in BY_LIST]
+    assert len(sample) == len(BY_LIST)
+    assert tried_all(worker, place, "listed", sample).rows
 
 
 @pytest.mark.parametrize(("shape", "drop"), DROPS.items())

@@ -1,7 +1,8 @@
 """Users of a table, each with a connection of its own: late rows, changes, moves, deletions, locks, long transactions.
 
 An operation is one statement that inserts, changes, moves, deletes or locks a few rows. Some transactions are rolled
-back, some are held open for a while, some meet a deadlock; what counts is what was committed.
+back, in part or as a whole, some are held open for a while or prepared and committed later, some meet a deadlock; what
+counts is what was committed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _KNOWN_ROWS = 300
 _MOST_IN_A_TRANSACTION = 6
 _LONGEST_HOLD_SECONDS = 0.15
 _IDS_A_WRITER = 100_000_000
+_SAVEPOINTS = 0.3
+_PREPARED = 0.05
 
 
 @dataclass
@@ -33,6 +36,8 @@ class Stream:
     """What all writers of one table share: how much is left to do, and which rows were written lately."""
 
     operations: int
+    # Whether the server lets transactions be prepared.
+    prepares: bool = False
     known: list[int] = field(default_factory=list)
     confirmed: set[int] = field(default_factory=set)
     done: int = 0
@@ -86,30 +91,71 @@ class Writer:
         while not self.stream.over:
             try:
                 with psycopg.connect(**self.place.server.dsn(self.place.database), connect_timeout=10) as connection:
+                    self._end_prepared(connection)
                     recorder = Recorder(connection, self.place)
                     while not self.stream.over:
                         self._transaction(connection, recorder)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 time.sleep(0.05)
+        if self.stream.prepares:
+            with self.place.connect() as connection:
+                self._end_prepared(connection)
 
     def _transaction(self, connection: psycopg.Connection, recorder: Recorder) -> None:
         choice = self._choice
         changes: list[Changed] = []
         try:
             for _ in range(self.stream.take(choice.randint(1, _MOST_IN_A_TRANSACTION))):
-                changes.append(self._operation(connection, recorder))
+                changes += self._operate(connection, recorder)
                 if choice.random() < 0.03:
                     time.sleep(choice.random() * _LONGEST_HOLD_SECONDS)
             if choice.random() < 0.1:
                 connection.rollback()
                 self.stream.rolled_back += 1
                 return
-            connection.commit()
+            self._commit(connection)
         except (errors.DeadlockDetected, errors.LockNotAvailable, errors.ForeignKeyViolation):
             connection.rollback()
             self.stream.rolled_back += 1
             return
         self.stream.committed(changes)
+
+    def _operate(self, connection: psycopg.Connection, recorder: Recorder) -> list[Changed]:
+        """One operation, or some in a part of the transaction, which may be rolled back without the rest."""
+        choice = self._choice
+        if choice.random() >= _SAVEPOINTS:
+            return [self._operation(connection, recorder)]
+        connection.execute("SAVEPOINT part")
+        changes = [self._operation(connection, recorder)]
+        if choice.random() < 0.3:
+            connection.execute("ROLLBACK TO SAVEPOINT part")
+            changes = []
+        connection.execute("RELEASE SAVEPOINT part")
+        return changes
+
+    def _commit(self, connection: psycopg.Connection) -> None:
+        """Commits, at once or by way of a prepared transaction, in which rows wait without a session."""
+        choice = self._choice
+        if choice.random() >= _PREPARED or not self.stream.prepares:
+            connection.commit()
+            return
+        connection.execute(f"PREPARE TRANSACTION '{self._prepared}'".encode())
+        # It is no transaction any more, only the driver does not know.
+        connection.rollback()
+        time.sleep(choice.random() * _LONGEST_HOLD_SECONDS)
+        self._end_prepared(connection)
+
+    @property
+    def _prepared(self) -> str:
+        return f"{self.place.order.table.name} {self.number}"
+
+    def _end_prepared(self, connection: psycopg.Connection) -> None:
+        """Commits what was prepared, if there is anything, now or before a connection broke."""
+        connection.autocommit = True
+        found = connection.execute("SELECT FROM pg_prepared_xacts WHERE gid = %s", [self._prepared])
+        if found.rowcount:
+            connection.execute(f"COMMIT PREPARED '{self._prepared}'".encode())
+        connection.autocommit = False
 
     def _operation(self, connection: psycopg.Connection, recorder: Recorder) -> Changed:
         choice, known = self._choice, self.stream.some

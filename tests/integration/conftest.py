@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    with TemporaryDirectory() as folder, PostgresServer(Path(folder)) as server:
+    with TemporaryDirectory() as folder, PostgresServer(Path(folder), {"max_prepared_transactions": "10"}) as server:
         yield server
 
 
@@ -68,3 +68,24 @@ def jobs(server: PostgresServer) -> Iterator[JobPlace]:
     """A control database, and another in which jobs act."""
     with JobPlace.made(server, f"jobs{next(_numbers)}") as place:
         yield place
+
+
+@pytest.fixture
+def by_list(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Rows leave by the list of their versions: a transaction that writes has begun before any row came, and goes on.
+
+    So the export cannot tell by a row's age whether its snapshot saw the end of the transaction that made it.
+    """
+    place: Place = request.getfixturevalue(
+        next(name for name in ("place", "place_on_both", "moto_place") if name in request.fixturenames)
+    )
+    with place.server.connect(place.database, autocommit=False) as user:
+        user.execute("SELECT pg_current_xact_id()")
+        yield
+
+
+@pytest.fixture(params=["by range", "by list"])
+def both_ways(request: pytest.FixtureRequest) -> None:
+    """Rows leave by ranges of time, and once more by the list of their versions."""
+    if request.param == "by list":
+        request.getfixturevalue("by_list")

@@ -133,7 +133,7 @@ class Purges:
     def hold(self, start: object, end: object, until: timedelta = timedelta(days=1)) -> None:
         """Holds a span, as a restore does."""
         name = (self.table.schema, self.table.name)
-        self.place.sql("SET archiver.ledger_version = '2'")
+        self.place.sql("SET archiver.ledger_version = '3'")
         self.place.sql(HOLD, *name, *name, start, end, until)
 
     def migrate(self) -> None:

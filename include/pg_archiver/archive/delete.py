@@ -1,8 +1,9 @@
 """delete: removes from the table the very row versions that `store` vouched for, and nothing else.
 
 It never asks the table what is old. It takes the list of places, versions and keys that was written in the
-snapshot of the export, and deletes what is still exactly that. Each batch commits together with its line in the
-ledger, so a batch counts once or not at all, whenever the process dies.
+snapshot of the export, and deletes what is still exactly that; or, where that snapshot proves it, the versions that it
+saw in a range of time (`delete_by_range`). Each batch commits together with its line in the ledger, so a batch counts
+once or not at all, whenever the process dies.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from pg_archiver.archive.delete_by_range import RangeDelete, delete_by_range, find_why_not_by_range
 from pg_archiver.archive.exported_rows import (
     ELSEWHERE,
     OTHER_KEY,
     ExportedRows,
     SidecarPrefetch,
+    abandon_generation,
     close_generation,
     note_abandoned,
     refuse_in_dry_run,
     refuse_replaced,
 )
-from pg_archiver.archive.same_table import OLDER, find_part_change, find_table_change
+from pg_archiver.archive.same_table import OLDER, OtherTableError, find_part_change, find_table_change
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
@@ -137,6 +140,9 @@ def _delete_window(
     shape = describe_table(session, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
         return _abandon_generation(bucket, ledger, row, OTHER_KEY)
+    # Where rows have gone by their places on the list, as with a partition, the rest does too.
+    if manifest.sub_ranges and not row.deleted_upto:
+        return _delete_by_range(RangeDelete(session, bucket, ledger, order, row, manifest, shape), stopping)
     keys = ExportedRows(session, bucket, order, shape, sidecars)
     keys.create()
     if reason := keys.add(manifest):
@@ -194,10 +200,20 @@ def _nothing_to_do(row: Generation | None, window: DueWindow, run_id: str) -> De
 
 def _abandon_generation(bucket: Bucket, ledger: WindowLedger, row: Generation, reason: str) -> Deleted:
     """End this generation; its rows stay, and the next run exports them again."""
-    ledger.abandon(row, reason)
-    note_abandoned(ledger, bucket, row)
+    abandon_generation(bucket, ledger, row, reason)
     log.warning("window %s: %s; its rows stay for the next run to export again", row.span, reason)
     return Deleted(row.deleted_rows, (row.rows or 0) - row.deleted_rows)
+
+
+def _delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> Deleted:
+    row, rows = work.row, work.manifest.rows
+    if reason := find_why_not_by_range(work.ledger, work.order, work.manifest):
+        return _abandon_generation(work.bucket, work.ledger, row, reason)
+    try:
+        deleted = delete_by_range(work, stopping)
+    except OtherTableError as reason:
+        return _abandon_generation(work.bucket, work.ledger, work.ledger.find_latest(row.cell) or row, str(reason))
+    return Deleted(deleted, rows - deleted)
 
 
 def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Deleted:
@@ -215,7 +231,7 @@ def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Del
             raise Stopped(
                 f"window {row.span}: stopped after {after} of {rows} rows. Run the task again to continue ({stopped})"
             ) from None
-        except _OtherTableError as reason:
+        except OtherTableError as reason:
             return _abandon_generation(work.bucket, work.ledger, work.ledger.find_latest(row.cell) or row, str(reason))
         deleted += batch
         if pace.due():
@@ -226,10 +242,6 @@ def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Del
     return Deleted(deleted, rows - deleted)
 
 
-class _OtherTableError(Exception):
-    """The table is not the one that was exported; the message says why."""
-
-
 def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     """Delete one batch in one transaction: rows and their line in the ledger.
 
@@ -238,14 +250,14 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     went, it is locked until the end.
 
     Raises:
-        _OtherTableError: the table is another now; nothing was done.
+        OtherTableError: the table is another now; nothing was done.
         TriggerRefused: triggers removed rows by themselves; nothing was done.
     """
     session, order, row = work.session, work.order, work.row
     with rows_that_are_pointed_to(order.table), session.transaction():
         session.execute("archive/delete/lock_table", {"table": order.table})
         if reason := find_table_change(session, work.shape, work.manifest):
-            raise _OtherTableError(reason)
+            raise OtherTableError(reason)
         keys = find_keys_to_wait_for(session, order.table, work.shape.oid, order.children)
         triggers = TriggerDeletes.look(session, order.table, work.shape.oid)
         names: Names = {
@@ -266,7 +278,7 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
         if reason := find_part_change(session, work.shape.oid, work.manifest):
-            raise _OtherTableError(reason)
+            raise OtherTableError(reason)
         triggers.refuse_others(int(result.deleted))
         work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
         # Deferred triggers run at the commit, and count on theirs.

@@ -1,7 +1,7 @@
 """export: one window's rows into an object of their own, and their identities and versions into a sidecar.
 
-Both are read in one snapshot. Nothing is kept in a file, and no more than a few MiB in memory. The object counts
-for nothing until `store` has read it back.
+Both are read in one snapshot, and so is how many rows lie in each part of the window. Nothing is kept in a file, and no
+more than a few MiB in memory. The object counts for nothing until `store` has read it back.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_archiver.archive.exported_rows import ELSEWHERE, note_abandoned
-from pg_archiver.archive.make_manifest import describe_server, make_manifest
+from pg_archiver.archive.exported_rows import ELSEWHERE, abandon_generation
+from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
+from pg_archiver.archive.sub_ranges import cut_window
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
@@ -58,8 +59,10 @@ class Exported:
     object_bytes: int
 
 
-def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> Exported:
+def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, *, by_list: bool = False) -> Exported:
     """Export one window, or find that an earlier run has done so and leave it at that.
+
+    `by_list` is whether its rows are to leave by a list of their versions, as those of a whole partition do.
 
     Raises:
         Busy: another run is working on the window.
@@ -76,10 +79,12 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _has_restore_hold(session, order, window) or _is_waiting(session, order, window):
             return Exported(window, 0, 0, 0)
-        return _export_next_generation(session, bucket, order, window, last)
+        return _export_next_generation(session, bucket, order, window, last, by_list)
 
 
-def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
+def export_all(
+    session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow], *, by_list: bool = False
+) -> list[Exported]:
     """Export the windows one after the other; in a dry run only read them. One bad window keeps no other.
 
     Raises:
@@ -89,7 +94,11 @@ def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequ
     failures = Failures(session)
     for window in windows:
         with failures.collect(window):
-            done.append(rehearse(session, order, window) if order.dry_run else export(session, bucket, order, window))
+            done.append(
+                rehearse(session, order, window)
+                if order.dry_run
+                else export(session, bucket, order, window, by_list=by_list)
+            )
     failures.settle()
     return done
 
@@ -107,7 +116,7 @@ def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
         object_key=key,
         run_id=order.run_id,
     )
-    manifest = _copy_snapshot(session, order, window, row, open_nowhere)
+    manifest = _copy_snapshot(session, order, window, row, open_nowhere, by_list=False)
     return _log_result(window, manifest) if manifest else Exported(window, 0, 0, 0)
 
 
@@ -121,12 +130,10 @@ def _is_still_good(last: Generation, window: DueWindow, ledger: WindowLedger, bu
     if last.state not in {State.EXPORTED, State.STORED}:
         return False
     if last.span.start < window.span.start or last.span.end > window.span.end:
-        ledger.abandon(last, "more of the window was exported than is due now")
-        note_abandoned(ledger, bucket, last)
+        abandon_generation(bucket, ledger, last, "more of the window was exported than is due now")
         return False
     if last.bucket != bucket.name:
-        ledger.abandon(last, ELSEWHERE)
-        note_abandoned(ledger, bucket, last)
+        abandon_generation(bucket, ledger, last, ELSEWHERE)
         log.warning("window %s: %s; it is exported again", window, ELSEWHERE)
         return False
     return True
@@ -158,10 +165,11 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
 
 
 def _export_next_generation(
-    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None
+    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None, by_list: bool
 ) -> Exported:
     """Export the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
+    Where rows could not leave by ranges of time twice in a row, they leave by a list of their versions.
     One during which the table got or lost a part counts for nothing, and is followed by another.
 
     Raises:
@@ -171,6 +179,7 @@ def _export_next_generation(
     """
     ledger, tries, changes = WindowLedger(session, order), 0, 0
     generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
+    by_list = by_list or (last is not None and ledger.needs_list(window.cell))
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
         try:
@@ -178,7 +187,7 @@ def _export_next_generation(
                 # A manifest's key does not tell the compression, so the object's own key may still be free.
                 bucket.refuse_taken(manifest_key(row.object_key))
             tries += 1
-            manifest = _copy_snapshot(session, order, window, row, bucket.upload)
+            manifest = _copy_snapshot(session, order, window, row, bucket.upload, by_list)
         except KeyTaken:
             ledger.mark_void(row, "its key was taken by an object that this ledger does not know")
             generation, doubtful = generation + 1, True
@@ -208,7 +217,7 @@ def _export_next_generation(
 
 
 def _copy_snapshot(
-    session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink
+    session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink, by_list: bool
 ) -> Manifest | None:
     """Stream the rows of one snapshot to their two objects; return None, and write no object, if there are none.
 
@@ -223,6 +232,7 @@ def _copy_snapshot(
             return None
         found = list_parts(session, shape.oid, order.timestamp_column, row.span)
         server = describe_server(session)
+        sub_ranges = None if by_list else cut_window(session, order, shape, row.span, server)
         with open_sink(row.object_key) as data_sink, open_sink(sidecar_key(row.object_key)) as keys_sink:
             data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
             lines, rows = _copy_rows(session, order, row, shape, data, keys)
@@ -232,6 +242,9 @@ def _copy_snapshot(
                 raise CheckFailed(
                     f"window {window}: the server counted {rows} rows and sent {lines - 1}. Nothing was deleted"
                 )
+            if sub_ranges and sum(one.rows for one in sub_ranges) != rows:
+                # One snapshot cannot give both; whatever did, the list tells the rows.
+                sub_ranges = None
             # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
             keys.finish()
             data.finish()
@@ -240,8 +253,7 @@ def _copy_snapshot(
         shape,
         row,
         rows,
-        data.description(row.object_key),
-        keys.description(sidecar_key(row.object_key)),
+        Written(data.description(row.object_key), keys.description(sidecar_key(row.object_key)), sub_ranges),
         found,
         server,
     )

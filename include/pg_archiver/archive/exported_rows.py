@@ -14,9 +14,9 @@ from typing import IO, Self, cast
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, NotEnabled, StorageInterrupted, StorageRefused, ValueRefused
-from pg_archiver.ledger.removed_rows import note_kept
+from pg_archiver.ledger.removed_rows import note_kept, number_rows
 from pg_archiver.ledger.window_generation import Generation
-from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.ledger.window_ledger import WindowLedger, manifest_of
 from pg_archiver.objects.checksums import Checksum, ChecksumReader
 from pg_archiver.objects.compression import decompress
 from pg_archiver.objects.manifest import Manifest
@@ -82,6 +82,24 @@ def note_abandoned(ledger: WindowLedger, bucket: Bucket, row: Generation) -> Non
         log.warning("window %s: which of its rows stayed is not noted in its old bucket: %s", row.span, failure)
 
 
+def abandon_generation(bucket: Bucket, ledger: WindowLedger, row: Generation, reason: str) -> None:
+    """End a generation early; the rows that did not leave stay, and the next run exports them again.
+
+    Where the ledger tells only which sub-ranges left, it is noted first which rows these are. If the object of another
+    bucket cannot be read any more, the sub-ranges are what is known.
+    """
+    numbered = row
+    if row.sub_ranges_gone:
+        try:
+            numbered = number_rows(bucket.elsewhere(row.bucket), row, manifest_of(row, row.span))
+        except (CheckFailed, StorageRefused, StorageInterrupted) as failure:
+            if row.bucket == bucket.name:
+                raise
+            log.warning("window %s: which of its rows left is noted by ranges of time alone: %s", row.span, failure)
+    ledger.abandon(numbered, reason)
+    note_abandoned(ledger, bucket, numbered)
+
+
 class SidecarPrefetch:
     """Fetches one window's sidecar while the rows of the window before go. What it fetched is checked when it is used.
 
@@ -104,8 +122,8 @@ class SidecarPrefetch:
 
     def begin(self, manifest: Manifest) -> None:
         """Begin to fetch the manifest's sidecar, if it is a small one."""
-        if manifest.sidecar.bytes <= _MOST_FETCHED_BYTES:
-            key = manifest.sidecar.key
+        if manifest.keys and manifest.keys.bytes <= _MOST_FETCHED_BYTES:
+            key = manifest.keys.key
             self._fetched[key] = self._thread.submit(self._fetch, key)
 
     @contextmanager
@@ -231,5 +249,8 @@ def close_generation(
     note = f"{changed} row(s) {what} since the export and stayed" if changed else None
     ended = (ledger.find_latest(row.cell) or row) if changed else replace(row, deleted_upto=row.rows or 0)
     note_kept(ledger, bucket, ended)
-    ledger.mark_deleted(row, note)
+    if row.sub_ranges_gone:
+        ledger.end_sub_ranges(ended, note)
+    else:
+        ledger.mark_deleted(row, note)
     log.info("window %s: %d rows deleted%s", row.span, deleted, f", {note}" if note else "")

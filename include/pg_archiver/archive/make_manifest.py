@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.window_generation import Generation
@@ -13,8 +15,18 @@ from pg_archiver.objects.manifest import (
     Manifest,
     ObjectDescription,
     ServerDescription,
+    SubRange,
 )
 from pg_archiver.postgres.session import Session
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an export wrote: the object, and the list of its rows' identities or the rows of each part of the window."""
+
+    data: ObjectDescription
+    keys: ObjectDescription | None
+    sub_ranges: tuple[SubRange, ...] | None
 
 
 def describe_server(session: Session) -> ServerDescription:
@@ -36,12 +48,16 @@ def make_manifest(
     shape: TableShape,
     row: Generation,
     rows: int,
-    data: ObjectDescription,
-    keys: ObjectDescription,
+    written: Written,
     found: dict[str, Member],
     server: ServerDescription,
 ) -> Manifest:
-    """Return the description of the two objects, for the ledger and to stand beside them."""
+    """Return the description of what was written, for the ledger and to stand beside it.
+
+    What there is not is left out, so that a reader of before finds what it knows.
+    """
+    listed = {} if written.keys is None else {"keys": written.keys}
+    divided = {} if written.sub_ranges is None else {"sub_ranges": written.sub_ranges}
     return Manifest(
         format=FORMAT,
         tool_version=TOOL_VERSION,
@@ -65,8 +81,9 @@ def make_manifest(
         members=found,
         rows=rows,
         compression=order.compression,
-        data=data,
-        keys=keys,
+        data=written.data,
+        **listed,
         server=server,
+        **divided,
         token=row.token,
     )

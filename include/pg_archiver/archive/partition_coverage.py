@@ -130,6 +130,8 @@ def _add_window(bucket: Bucket, row: Generation, shape: TableShape, keys: Export
     if row.bucket != bucket.name:
         return ELSEWHERE
     manifest = manifest_of(row, row.span)
+    if row.sub_ranges_gone or manifest.keys is None:
+        return "its rows leave by ranges of time, without a list"
     if manifest.members is None:
         return OLDER
     if manifest.identity_columns != shape.identity_columns:

@@ -173,6 +173,7 @@ def report(session: Session, order: WorkOrder, ends: Sequence[BatchEnd]) -> Repo
         unfinished=tuple(added.lines + added.name_failed(ends)),
         given_up=tuple(added.given_up),
         partitions=tuple(map(str, PartitionDropLog(session, order).list_of_run())),
+        notes=_tell_missed(added.missed),
     )
 
 
@@ -187,7 +188,8 @@ def list_stuck(session: Session, order: WorkOrder) -> Iterator[str]:
 class _Added:
     """The generations of a run, added up one by one, so that of each no more is kept than there is to say.
 
-    `known` are their windows, `told` those of which `lines` tell that they are not as they should be.
+    `known` are their windows, `told` those of which `lines` tell that they are not as they should be. `missed` is how
+    many kept every row, because none could leave by ranges of time.
     """
 
     objects: int = 0
@@ -195,6 +197,7 @@ class _Added:
     deleted: int = 0
     csv_bytes: int = 0
     object_bytes: int = 0
+    missed: int = 0
     known: set[Window] = field(default_factory=set)
     told: set[Window] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
@@ -209,6 +212,7 @@ class _Added:
             self.deleted += one.deleted_rows
             self.csv_bytes += one.csv_bytes
             self.object_bytes += one.object_bytes
+        self.missed += one.missed and one.state is State.VOID and one.latest
         if one.state in OPEN_STATES or one.cause is Cause.DAMAGED:
             self.told.add(one.cell)
         if one.state in OPEN_STATES or (one.cause is Cause.DAMAGED and one.latest):
@@ -242,6 +246,15 @@ def _not_read(end: BatchEnd) -> str:
 
 def _why(end: BatchEnd) -> str:
     return end.failed or "its export did not report a result, as when somebody marks it as success"
+
+
+def _tell_missed(windows: int) -> tuple[str, ...]:
+    if not windows:
+        return ()
+    return (
+        f"{windows} window(s) kept every row, because rows changed since the export in each part of them; the next run "
+        "exports them again, and after two such runs all rows leave but those that changed",
+    )
 
 
 def _tell_stuck(one: RunGeneration) -> str:

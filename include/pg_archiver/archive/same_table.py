@@ -19,10 +19,20 @@ REPLACED = "another table has its name now"
 CHANGED = "the table was rewritten, or its columns changed, since the export"
 
 
-def find_table_change(session: Session, shape: TableShape, manifest: Manifest) -> str | None:
+GAINED = "a partition or child of the table came or went since the export"
+
+
+class OtherTableError(Exception):
+    """The table is not the one that was exported; the message says why."""
+
+
+def find_table_change(
+    session: Session, shape: TableShape, manifest: Manifest, *, all_parts: bool = False
+) -> str | None:
     """Return why rows may not leave the table because of this manifest; None if it is still what was exported.
 
     Asked in a transaction that holds a lock on the table, under which neither its name nor its columns can change.
+    `all_parts` is as of `find_part_change`.
     """
     if manifest.members is None:
         return OLDER
@@ -32,19 +42,26 @@ def find_table_change(session: Session, shape: TableShape, manifest: Manifest) -
     now = [(column.number, column.name, column.type) for column in list_columns(session, shape.oid)]
     if now != [(column.number, column.name, column.type) for column in manifest.columns]:
         return CHANGED
-    return find_part_change(session, shape.oid, manifest)
+    return find_part_change(session, shape.oid, manifest, all_parts=all_parts)
 
 
-def find_part_change(session: Session, oid: int, manifest: Manifest) -> str | None:
+def find_part_change(session: Session, oid: int, manifest: Manifest, *, all_parts: bool = False) -> str | None:
     """Return a change that is possible though the table is locked: a part that was rewritten was attached.
 
     A part that is gone took its rows with it, and no row of a new one is on the list; only those that changed matter.
+    With `all_parts` there is no list: a part that came may have brought rows that no object holds.
     """
     if manifest.members is None:
         return OLDER
     now = _essence(list_parts(session, oid, manifest.timestamp_column, manifest.span))
     then = _essence(manifest.members)
-    return CHANGED if any(now.get(part, what) != what for part, what in then.items()) else None
+    if any(now.get(part, what) != what for part, what in then.items()):
+        return CHANGED
+    if not all_parts:
+        return None
+    # A foreign table lies in no file of this server, and what it calls a row's version means nothing here.
+    others = now.keys() != then.keys() or session.fetch_all("postgres/catalog/foreign_parts", oid=oid)
+    return GAINED if others else None
 
 
 @dataclass

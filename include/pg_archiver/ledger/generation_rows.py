@@ -33,6 +33,7 @@ def to_generation(row: Row) -> Generation:
         token=row.token,
         sha256=row.sha256,
         deleted_by_run_id=row.deleted_by_run_id,
+        sub_ranges_gone=Positions.parse(row.sub_ranges_gone) if row.sub_ranges_gone else NONE,
     )
 
 
@@ -52,4 +53,5 @@ def to_run_generation(row: Row) -> RunGeneration:
         cause=Cause(row.cause) if row.cause else None,
         latest=row.latest,
         stuck=row.stuck,
+        missed=row.range_missed,
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from pydantic import ValidationError
@@ -26,6 +26,7 @@ from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import data_keys, kept_folder, kept_key
+from pg_archiver.objects.rows_in_sub_ranges import find_rows
 from pg_archiver.s3.bucket import Bucket
 
 # As many keys as S3 tells in one answer.
@@ -109,9 +110,11 @@ def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: N
     because of what was `listed` a while ago, it is asked for again.
 
     Raises:
-        CheckFailed: what was written came back as something else each time.
+        CheckFailed: what was written came back as something else each time, or the ledger tells ranges of time alone
+            and the object is not what was sent.
     """
     manifest = Manifest.parse(row.manifest, f"the ledger's entry for {row.object_key}")
+    row = number_rows(bucket, row, manifest)
     found = read_notes(bucket, manifest, listed.list_of(bucket, manifest.data.key) if listed else None)
     if not found.notes and not found.unusable and not has_kept(row):
         return False
@@ -184,12 +187,42 @@ def find_removed_rows(ledger: WindowLedger, bucket: Bucket, manifest: Manifest, 
     """
     row = ledger.find_by_object(bucket.name, manifest.data.key)
     if row is not None and has_written_object(row, manifest):
-        return RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
+        return read_removed_rows(bucket, row, manifest)
     if row is not None and has_seen_object(row):
         written = Manifest.parse(row.manifest, f"the ledger's entry for {manifest.data.key}")
         if written.data == manifest.data:
-            return RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
+            return read_removed_rows(bucket, row, manifest)
     return weigh_notes(manifest, read_notes(bucket, manifest, None if noted else ()))
+
+
+def read_removed_rows(bucket: Bucket, row: Generation, manifest: Manifest) -> RemovedRows:
+    """Return which rows of the object left the table, by the ledger's row, which knows it at first hand.
+
+    Raises:
+        CheckFailed, ObjectMissing: as of `number_rows`.
+    """
+    numbered = number_rows(bucket, row, manifest)
+    return RemovedRows(known=True, upto=numbered.deleted_upto, kept=numbered.kept)
+
+
+def number_rows(bucket: Bucket, row: Generation, manifest: Manifest) -> Generation:
+    """Return the row with the numbers of the rows that stayed, if it tells only which sub-ranges left.
+
+    They are read from the object, in the bucket where it is; where all left, or none, nothing is read.
+
+    Raises:
+        CheckFailed: the object is not what was sent, or has not as many rows in these sub-ranges as left.
+        ObjectMissing: it is not there.
+    """
+    if row.deleted_upto or not row.sub_ranges_gone:
+        return row
+    gone = find_rows(bucket, manifest, row.sub_ranges_gone)
+    if len(gone) != row.deleted_rows:
+        raise CheckFailed(
+            f"by the ledger {row.deleted_rows} rows of {manifest.data.key} left the table, and the parts of its window "
+            f"that left hold {len(gone)}. Which of its rows left is not known"
+        )
+    return replace(row, deleted_upto=manifest.rows, kept=Positions.span(1, manifest.rows) - gone)
 
 
 def weigh_notes(manifest: Manifest, found: Noted) -> RemovedRows:

@@ -34,7 +34,8 @@ OPEN_STATES = (State.PLANNED, State.EXPORTED, State.STORED)
 class Generation:
     """One generation of one window, as the ledger holds it; the last two only where they were asked for.
 
-    Of the rows up to number `deleted_upto` the `kept` ones stayed. `token` is a random text that the manifest of the
+    Of the rows up to number `deleted_upto` the `kept` ones stayed. Where that is 0, those of the manifest's sub-ranges
+    left that `sub_ranges_gone` numbers, counting from 1. `token` is a random text that the manifest of the
     object holds as well, None in rows of an older version. `handed_over` is told of a new one alone: whether a person
     handed the archive to this database, so that objects may lie there of which this ledger does not know.
     """
@@ -61,6 +62,7 @@ class Generation:
     handed_over: bool = False
     sha256: str | None = None
     deleted_by_run_id: str | None = None
+    sub_ranges_gone: Positions = NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class RunGeneration:
 
     Of its `rows` so many as `deleted_rows` left; both sizes are bytes. `mine` is whether the run itself began or ended
     it; `cause` why it ended early, if it did; `latest` whether no later generation of the window has come; `stuck`
-    whether the one before ended in the same way in another run: abandoned, or with every row still there.
+    whether the one before ended in the same way in another run: abandoned, or with every row still there. `missed` is
+    whether rows stayed because those that lay beside them in time were no longer what was exported.
     """
 
     generation: int
@@ -85,3 +88,4 @@ class RunGeneration:
     cause: Cause | None
     latest: bool
     stuck: bool
+    missed: bool

@@ -117,62 +117,81 @@ class WindowLedger(LedgerTables):
 
     def mark_exported(self, row: Generation, manifest: Manifest) -> None:
         """Note that the object is in S3, not yet read back."""
-        self._require_one_row(
+        self._change(
             row,
-            self._session.execute(
-                "ledger/windows/mark_exported",
-                id=row.id,
-                manifest=manifest.to_json().decode(),
-                rows=manifest.rows,
-                csv_bytes=manifest.data.content_bytes,
-                object_bytes=manifest.data.bytes,
-                sha256=manifest.data.sha256,
-            ),
+            "ledger/windows/mark_exported",
+            manifest=manifest.to_json().decode(),
+            rows=manifest.rows,
+            csv_bytes=manifest.data.content_bytes,
+            object_bytes=manifest.data.bytes,
+            sha256=manifest.data.sha256,
         )
 
     def mark_stored(self, row: Generation, etag: str) -> None:
         """Note that the object was read back and checked; its rows may be deleted from now on."""
-        self._require_one_row(row, self._session.execute("ledger/windows/mark_stored", id=row.id, etag=etag))
+        self._change(row, "ledger/windows/mark_stored", etag=etag)
 
     def note_progress(self, row: Generation, after: int, upto: int, deleted: int, kept: Positions) -> None:
         """Note a delete batch in its transaction: rows `after` to `upto` are processed, `kept` were left."""
-        self._require_one_row(
+        self._change(
             row,
-            self._session.execute(
-                "ledger/windows/note_progress",
-                id=row.id,
-                after=after,
-                upto=upto,
-                deleted=deleted,
-                kept=str(kept),
-                kept_rows=len(kept),
-                most_listed=_MOST_LISTED,
-                run_id=self._order.run_id,
-            ),
+            "ledger/windows/note_progress",
+            after=after,
+            upto=upto,
+            deleted=deleted,
+            kept=str(kept),
+            kept_rows=len(kept),
+            most_listed=_MOST_LISTED,
         )
-        if deleted and self._count_deleted:
-            self._count_deleted(self._session, deleted)
+        self._count(deleted)
+
+    def note_sub_ranges(self, row: Generation, gone: Positions, deleted: int) -> None:
+        """Note a delete by range in its transaction: just the rows of these sub-ranges left, so many they were."""
+        self._change(row, "ledger/windows/note_sub_ranges", gone=str(gone), deleted=deleted)
+        self._count(deleted)
 
     def mark_deleted(self, row: Generation, note: str | None, cause: Cause | None = None) -> None:
         """Note that nothing more is to be deleted because of this generation."""
-        values = {"id": row.id, "run_id": self._order.run_id, "note": note, "cause": cause}
-        self._require_one_row(row, self._session.execute("ledger/windows/mark_deleted", **values))
+        self._change(row, "ledger/windows/mark_deleted", note=note, cause=cause)
 
-    def mark_void(self, row: Generation, note: str, cause: Cause | None = None) -> None:
-        """End a generation of which nothing was deleted; the rows are exported again under a new key."""
-        self._require_one_row(
+    def end_sub_ranges(
+        self, row: Generation, note: str | None, cause: Cause | None = None, *, missed: bool = False
+    ) -> None:
+        """Note that nothing more is to be deleted because of a generation whose rows left by ranges of time.
+
+        The row tells by their numbers which of them stayed; `missed` is as of `mark_void`.
+        """
+        self._change(
             row,
-            self._session.execute(
-                "ledger/windows/mark_void", id=row.id, note=note, cause=cause, run_id=self._order.run_id
-            ),
+            "ledger/windows/end_sub_ranges",
+            note=note,
+            cause=cause,
+            missed=missed,
+            upto=row.deleted_upto,
+            gone=str(row.sub_ranges_gone),
+            **_describe_kept(row.kept),
         )
+
+    def mark_void(self, row: Generation, note: str, cause: Cause | None = None, *, missed: bool = False) -> None:
+        """End a generation of which nothing was deleted; the rows are exported again under a new key.
+
+        `missed` is whether they could not leave by ranges of time, being no longer those that were exported.
+        """
+        self._change(row, "ledger/windows/mark_void", note=note, cause=cause, missed=missed)
 
     def abandon(self, row: Generation, note: str) -> None:
         """Abandon a generation, whether or not part of its rows was deleted already."""
-        if row.deleted_rows:
+        if row.sub_ranges_gone and row.deleted_upto:
+            self.end_sub_ranges(row, note, Cause.GIVEN_UP)
+        elif row.deleted_rows:
             self.mark_deleted(row, note, Cause.GIVEN_UP)
         else:
             self.mark_void(row, note, Cause.GIVEN_UP)
+
+    def needs_list(self, cell: Window) -> bool:
+        """Return whether rows of the window could not leave by ranges of time, twice in a row."""
+        values: dict[str, object] = {**self._subject, "cell_start": cell.start, "cell_end": cell.end}
+        return bool(self._session.fetch_one("ledger/windows/needs_list", **values).found)
 
     def list_open_windows(self, due: Window) -> list[DueWindow]:
         """Return what earlier runs left unfinished within the span that is due."""
@@ -272,20 +291,33 @@ class WindowLedger(LedgerTables):
             sha256=manifest.data.sha256,
             manifest=manifest.to_json().decode(),
             upto=upto,
-            kept=str(kept),
-            kept_rows=len(kept),
-            kept_positions=list(kept) if len(kept) <= _MOST_LISTED else None,
+            **_describe_kept(kept),
             token=manifest.token,
             run_id=manifest.run_id,
             note="rebuilt from the manifest in S3",
         )
 
-    def _require_one_row(self, row: Generation, changed: int) -> None:
+    def _count(self, deleted: int) -> None:
+        if deleted and self._count_deleted:
+            self._count_deleted(self._session, deleted)
+
+    def _change(self, row: Generation, statement: str, **values: object) -> None:
+        """Note something of a generation, in the name of this run.
+
+        Raises:
+            Superseded: it is no longer in the state that the statement asks for.
+        """
+        changed = self._session.execute(statement, id=row.id, run_id=self._order.run_id, **values)
         if changed != 1:
             raise Superseded(
                 f"window {row.cell} (generation {row.generation}) was taken over by another run while this one worked "
                 "on it. Nothing more was deleted"
             )
+
+
+def _describe_kept(kept: Positions) -> dict[str, object]:
+    listed = list(kept) if len(kept) <= _MOST_LISTED else None
+    return {"kept": str(kept), "kept_rows": len(kept), "kept_positions": listed}
 
 
 def read_timeline(session: Session) -> int | None:

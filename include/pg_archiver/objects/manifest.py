@@ -17,6 +17,8 @@ from pg_archiver.objects.object_keys import object_key
 
 TOOL_VERSION = "0.1.0"
 FORMAT: Literal[2] = 2
+# After a snapshot; half of those whose ages the server tells apart.
+_MOST_TRANSACTIONS = 1 << 30
 
 
 class ColumnDescription(Frozen):
@@ -78,6 +80,21 @@ class ServerDescription(Frozen):
     snapshot: str
     read_at: datetime
     timeline: int | None = None
+
+    @property
+    def oldest_transaction(self) -> int:
+        """The number of the oldest transaction that ran when the snapshot was taken, with all of its 64 bits.
+
+        Whatever had a lower number had ended, the parts of a transaction that can end by themselves among them.
+        """
+        return int(self.snapshot.partition(":")[0])
+
+    def is_near(self, now: int) -> bool:
+        """Return whether at transaction `now` what was made before the oldest one is told from the rest by its age.
+
+        Numbers have all of their 64 bits, and ages 31. A snapshot of the future is another server's.
+        """
+        return 0 <= now - self.oldest_transaction <= _MOST_TRANSACTIONS
 
 
 class ParentWindow(Frozen):

@@ -6,7 +6,7 @@ import logging
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, StorageRefused
-from pg_archiver.ledger.removed_rows import RemovedRows, find_removed_rows
+from pg_archiver.ledger.removed_rows import RemovedRows, find_removed_rows, read_removed_rows
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest
@@ -39,7 +39,8 @@ class Sources:
         if found.known and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
             self._note_damage(found, manifest)
-            return manifest, RemovedRows(known=True, upto=row.deleted_upto, kept=row.kept)
+            place, key = self._locate(found)
+            return manifest, read_removed_rows(place, row, _put_data(manifest, key))
         bucket = self._bucket.elsewhere(found.bucket)
         if found.listed_key is None and row is not None:
             manifest = Manifest.parse(row.manifest, f"the ledger's entry for {found.key}")
@@ -53,7 +54,7 @@ class Sources:
     def open_data(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
         """Open the object's rows."""
         bucket, key = self._locate(found)
-        return open_data(bucket, manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})}))
+        return open_data(bucket, _put_data(manifest, key))
 
     def open_sidecar(self, found: ArchivedObject, manifest: Manifest) -> ObjectReader:
         """Open the list of its rows' identities."""
@@ -82,3 +83,8 @@ class Sources:
         if note not in self.notes:
             log.warning("%s", note)
             self.notes.append(note)
+
+
+def _put_data(manifest: Manifest, key: str) -> Manifest:
+    """Return the manifest with the key under which the object lies now."""
+    return manifest.model_copy(update={"data": manifest.data.model_copy(update={"key": key})})

@@ -13,7 +13,7 @@ from itertools import islice
 
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
-from pg_archiver.domain.windows import bounds
+from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.objects.csv_rows import split_records
 from pg_archiver.objects.manifest import Manifest
@@ -65,15 +65,16 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
         CheckFailed: the list of the rows is not what was sent.
         ObjectMissing: it is not there.
     """
-    if not row.deleted_upto or row.rebuilt or not written.members or shape.timestamp_kind != written.timestamp_kind:
+    if not row.deleted_rows or row.rebuilt or not written.members or shape.timestamp_kind != written.timestamp_kind:
         return 0
+    if row.sub_ranges_gone:
+        return _count_old_rows(session, shape, row, written)
     start, end = bounds(row.span, shape.timestamp_kind)
     names: Names = {"table": shape.table, "column": shape.timestamp_column}
     found = session.fetch_all("verify/row_versions", names, start=start, end=end, limit=_MOST_COMPARED)
     if not found:
         return 0
-    now = list_parts(session, shape.oid, shape.timestamp_column, row.span)
-    same = {oid for oid, member in written.members.items() if oid in now and now[oid].file_node == member.file_node}
+    same = _list_same_parts(session, shape, row, written)
     versions = {(one.version, one.part, one.place) for one in found if one.part in same}
     if not versions:
         return 0
@@ -84,3 +85,27 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
             version, part, place, *_ = next(csv.reader(io.StringIO(record.decode(errors="replace"), newline="")))
             count += number <= row.deleted_upto and number not in row.kept and (version, part, place) in versions
     return count
+
+
+def _count_old_rows(session: Session, shape: TableShape, row: Generation, written: Manifest) -> int:
+    """Return how many rows are in the sub-ranges that left whose versions the export's snapshot saw."""
+    parts, sub_ranges = _list_same_parts(session, shape, row, written), written.sub_ranges or ()
+    near = written.server.is_near(int(session.fetch_one("postgres/snapshots/next_transaction").number))
+    if not (parts and near and written.timestamp_column == shape.timestamp_column):
+        return 0
+    names: Names = {"table": shape.table, "column": shape.timestamp_column}
+    oldest, count = str(written.server.oldest_transaction), 0
+    for first, last in row.sub_ranges_gone.within(1, len(sub_ranges)).ranges:
+        span = Window(sub_ranges[first - 1].start, sub_ranges[last - 1].end)
+        start, end = bounds(span, shape.timestamp_kind)
+        values = {"start": start, "end": end, "oldest": oldest, "parts": sorted(parts)}
+        count += session.fetch_one("verify/old_rows", names, **values).rows
+    return count
+
+
+def _list_same_parts(session: Session, shape: TableShape, row: Generation, written: Manifest) -> set[str]:
+    """Return the parts, by their oids, that lie in the files in which they lay at the export."""
+    now = list_parts(session, shape.oid, shape.timestamp_column, row.span)
+    return {
+        oid for oid, member in (written.members or {}).items() if oid in now and now[oid].file_node == member.file_node
+    }

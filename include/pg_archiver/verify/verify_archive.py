@@ -25,6 +25,7 @@ from pg_archiver.ledger.removed_rows import (
     has_note,
     has_seen_object,
     has_written_object,
+    number_rows,
     read_notes,
     tell_contradictions,
     weigh_notes,
@@ -173,7 +174,7 @@ class _Verification:
     def _compare_table(self, bucket: Bucket, row: Generation, written: Manifest) -> list[str]:
         """Compare with the table: a row that left is not in it, since ledger line and delete commit together."""
         if self._shape is None:
-            self._left_unseen |= row.deleted_upto > 0
+            self._left_unseen |= row.deleted_rows > 0
             return []
         count = count_still_there(self._session, bucket, self._shape, row, written)
         if not count:
@@ -257,6 +258,9 @@ class _Verification:
         if row.rebuilt:
             return self._weigh_notes(manifest, row, bucket)
         found = read_notes(bucket, manifest, self._note_keys.list_of(bucket, manifest.data.key))
+        if row.state is State.DELETED:
+            # One whose object could not be read at its end tells which sub-ranges left.
+            row = number_rows(bucket, row, manifest)
         if row.state is State.DELETED and has_kept(row) and not has_note(row, found):
             # It may have come since its hour was listed.
             found = read_notes(bucket, manifest)

@@ -14,6 +14,9 @@ from pg_archiver.ledger.window_generation import State
 from tests.support.hooks import between_keys_and_rows, hooked
 from tests.support.place import EVENTS, Place, hours_ago
 
+# Of a delete by range `test_delete_by_range_progress.py` asks the same.
+pytestmark = pytest.mark.usefixtures("by_list")
+
 ROWS = 25
 
 

@@ -172,7 +172,7 @@ def test_a_partition_that_a_user_renamed_is_left_alone_and_told(detached: Place)
 def test_a_stranger_that_has_the_partitions_oid_is_never_touched(detached: Place, back: bool) -> None:
     place = detached
     place.sql("CREATE TABLE public.stranger (LIKE analytics.events)")
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.partitions SET partition_oid = 'public.stranger'::regclass")
     (batch,) = [one for one in place.plan(400 if back else 2).batches if one.partition]
     assert batch.partition

@@ -44,6 +44,7 @@ def first_batch_of(place: Place, window: DueWindow) -> None:
         place.delete(window, lambda: next(left, True))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_a_delete_whose_generation_another_one_gave_up_deletes_nothing(place: Place) -> None:
     events(place)
     window = place.stored_window()
@@ -63,6 +64,7 @@ def test_a_delete_whose_generation_another_one_gave_up_deletes_nothing(place: Pl
     assert place.ledger("state, deleted_rows") == [(State.VOID, 0)]
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_generation_of_which_rows_have_left_meanwhile_does_not_become_void(place: Place) -> None:
     events(place)
     window = place.stored_window()
@@ -80,6 +82,7 @@ def test_a_generation_of_which_rows_have_left_meanwhile_does_not_become_void(pla
     assert place.delete(window) == Deleted(ROWS, 0)
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_generation_that_has_ended_meanwhile_does_not_become_void(place: Place) -> None:
     events(place)
     window = place.stored_window()
@@ -114,6 +117,7 @@ def test_an_object_whose_generation_another_one_gave_up_is_not_vouched_for(place
     assert place.ledger("generation, state") == [(1, State.VOID), (2, State.EXPORTED)]
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_delete_that_another_one_ended_is_not_ended_twice(place: Place) -> None:
     events(place)
     window = place.stored_window()

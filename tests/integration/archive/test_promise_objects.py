@@ -138,6 +138,7 @@ def test_an_object_that_is_gone_before_it_was_checked_deletes_nothing(
     assert place.archive() == [Deleted(ROWS, 0)], "the next run exports the window again"
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("object_of", [str, manifest_key, sidecar_key], ids=["data", "manifest", "sidecar"])
 def test_an_object_that_is_gone_after_it_was_checked_deletes_nothing(
     place_on_both: Place, object_of: Callable[[str], str]
@@ -164,6 +165,7 @@ def test_a_data_object_that_was_replaced_after_it_was_checked_deletes_nothing(
     assert len(place.live()) == ROWS
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("tampering", CHANGES_OF_CONTENT, ids=lambda tampering: tampering.__name__)
 def test_a_sidecar_that_was_replaced_after_it_was_checked_deletes_nothing(
     place: Place, tampering: Callable[[bytes], bytes]
@@ -177,6 +179,7 @@ def test_a_sidecar_that_was_replaced_after_it_was_checked_deletes_nothing(
     assert len(place.live()) == ROWS
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_sidecar_that_was_only_compressed_anew_still_lists_the_rows_that_were_checked(place: Place) -> None:
     filled(place)
     window = place.stored_window()
@@ -185,6 +188,7 @@ def test_a_sidecar_that_was_only_compressed_anew_still_lists_the_rows_that_were_
     assert place.delete(window) == Deleted(ROWS, 0)
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_sidecar_that_names_other_rows_deletes_none_of_them(place: Place) -> None:
     filled(place)
     window = place.stored_window()
@@ -214,7 +218,7 @@ def test_another_manifest_under_the_key_deletes_nothing(place: Place) -> None:
 def test_a_check_that_was_cut_off_after_the_manifest_was_written_goes_on(place: Place) -> None:
     filled(place)
     window = place.stored_window()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'exported', etag = NULL, stored_at = NULL")
     assert place.check(window) == ROWS
     assert place.delete(window) == Deleted(ROWS, 0)

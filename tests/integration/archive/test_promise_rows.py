@@ -14,6 +14,8 @@ from tests.support.concurrency import in_background, wait_for_blocked
 from tests.support.hooks import between_keys_and_rows
 from tests.support.place import EVENTS, Place, hours_ago
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 HOUR = 60
 
 
@@ -121,23 +123,6 @@ def test_a_row_that_moves_to_another_hour_stays_there(place: Place) -> None:
     assert names(place) == ["event 2", "event 3"]
     assert place.archive() == [Deleted(1, 0)]
     assert names(place) == ["event 3"]
-
-
-def test_a_row_deleted_by_a_user_and_inserted_again_in_the_same_place_with_the_same_key_stays(place: Place) -> None:
-    filled(place)
-    place.sql("VACUUM FULL analytics.events")
-    where = "SELECT ctid::text, id FROM analytics.events WHERE id = 2"
-    before = place.sql(where)
-    window = place.stored_window()
-    place.sql("DELETE FROM analytics.events WHERE id = 2")
-    place.sql("VACUUM (INDEX_CLEANUP ON) analytics.events")
-    place.sql(
-        "INSERT INTO analytics.events (id, triggered_at, name) OVERRIDING SYSTEM VALUE VALUES (2, %s, 'again')",
-        hours_ago(HOUR - 0.5),
-    )
-    assert place.sql(where) == before
-    assert place.delete(window) == Deleted(2, 1)
-    assert names(place) == ["again"]
 
 
 def test_an_update_between_the_export_of_the_rows_and_of_their_identities_is_not_seen_by_either(place: Place) -> None:

@@ -162,7 +162,7 @@ def test_rows_that_a_restore_holds_are_not_called_stuck(place: Place) -> None:
     place = chained(place)
     with place.session() as session:
         WindowLedger(session, place.order).migrate()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(
         """
         INSERT INTO archiver.restores (

@@ -138,6 +138,20 @@ def test_a_trigger_that_keeps_rows_is_told_from_rows_that_changed(place_with_row
     assert place_with_rows.ledger("generation, state, deleted_rows") == [(1, State.DELETED, 0), (2, State.DELETED, 0)]
 
 
+def test_windows_that_kept_every_row_because_of_changes_are_told(place_with_rows: Place) -> None:
+    first, _ = place_with_rows.windows()
+    place_with_rows.export(first)
+    place_with_rows.check(first)
+    place_with_rows.sql("UPDATE analytics.events SET name = 'changed'")
+    place_with_rows.delete(first)
+    found = reported(place_with_rows, ends(first))
+    assert (found.unfinished, found.given_up) == ((), ())
+    assert found.notes == (
+        "1 window(s) kept every row, because rows changed since the export in each part of them; the next run exports "
+        "them again, and after two such runs all rows leave but those that changed",
+    )
+
+
 def test_damage_of_what_an_earlier_run_began_is_this_runs_to_tell(place_with_rows: Place) -> None:
     first, _ = place_with_rows.windows()
     place_with_rows.export(first)

@@ -7,11 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from pg_archiver.archive.delete import Deleted
 from pg_archiver.archive.exported_rows import ExportedRows
 from pg_archiver.domain.tables import TableName
 from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
+from tests.integration.archive.test_promise_rows import HOUR, filled, names
 from tests.support.place import Place, hours_ago
 
 LISTED = "SELECT position, key_2::text FROM pg_temp.archiver_keys ORDER BY position"
@@ -84,3 +86,26 @@ def test_a_session_empties_its_list_for_the_next_window_and_makes_it_anew_for_a_
         assert listed("3") == [(1, "3")]
         place.sql("ALTER TABLE analytics.things ALTER id TYPE text")
         assert listed("xy") == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.parametrize("index", [True, False], ids=["by range", "by list"])
+def test_a_row_deleted_by_a_user_and_inserted_again_in_the_same_place_with_the_same_key_stays(
+    place: Place, index: bool
+) -> None:
+    """Without an index on the time by the list, with one by range. Nobody keeps VACUUM from freeing the place."""
+    filled(place)
+    if not index:
+        place.sql("DROP INDEX analytics.events_triggered_at")
+    place.sql("VACUUM FULL analytics.events")
+    where = "SELECT ctid::text, id FROM analytics.events WHERE id = 2"
+    before = place.sql(where)
+    window = place.stored_window()
+    place.sql("DELETE FROM analytics.events WHERE id = 2")
+    place.sql("VACUUM (INDEX_CLEANUP ON) analytics.events")
+    place.sql(
+        "INSERT INTO analytics.events (id, triggered_at, name) OVERRIDING SYSTEM VALUE VALUES (2, %s, 'again')",
+        hours_ago(HOUR - 0.5),
+    )
+    assert place.sql(where) == before
+    assert place.delete(window) == Deleted(2, 1)
+    assert names(place) == ["again"]

@@ -29,7 +29,7 @@ SWAP = (
 
 def older(place: Place) -> None:
     """Makes the ledger's manifests those of the version before."""
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(
         "UPDATE archiver.windows SET manifest = (manifest - 'members') || jsonb_build_object("
         " 'format', 1, 'file_nodes', '{}'::jsonb, 'columns',"
@@ -277,7 +277,7 @@ def test_an_old_bucket_that_cannot_be_written_to_hinders_nothing(place: Place) -
     answers = iter([False, True])
     with pytest.raises(Exception, match="stopped after 10"):
         place.delete(window, lambda: next(answers))
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET bucket = 'no-such-bucket'")
     assert place.delete(window) == Deleted(10, ROWS - 10)
     assert place.ledger("state") == [(State.DELETED,)]

@@ -139,7 +139,7 @@ def test_a_run_that_cannot_carry_all_windows_of_a_partition_leaves_it_for_later(
 def test_rows_that_a_restore_holds_keep_their_partition(place: Place) -> None:
     partitioned(place, 5)
     checked(place)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(
         "INSERT INTO archiver.restores (client, table_schema, table_name, bucket, object_key, generation,"
         " target_schema, target_table, target_oid, span_start, span_end, rows, run_id, hold_until)"

@@ -44,7 +44,7 @@ def kept(place: Place, release: str) -> Place:
     case = CASES / release
     place.sql((case / "database.sql").read_text(encoding="utf-8"))
     place.sql("RESET ALL")
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET bucket = %s", place.bucket)
     place.sql("UPDATE archiver.restores SET bucket = %s, target_oid = 'public.keyless'::regclass", place.bucket)
     place.sql("UPDATE archiver.partitions SET partition_oid = 'public.days_3'::regclass")

@@ -20,7 +20,8 @@ from tests.integration.verify.test_rebuild_ledger import LOST
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.restores import differences, events, remembered, restored
 
-pytestmark = pytest.mark.more
+# By range rows leave part by part, and numbers are noted at the end alone: `test_delete_by_range_progress.py`.
+pytestmark = [pytest.mark.more, pytest.mark.usefixtures("by_list")]
 
 MANY = 12_000
 SIZE = "SELECT pg_column_size(kept) + coalesce(pg_column_size(kept_positions), 0) FROM archiver.windows"
@@ -127,7 +128,7 @@ def test_what_an_older_worker_noted_in_between_counts_as_well(place: Place) -> N
     stopped_after(place, window, 1)
     ((number, run_id),) = place.sql("SELECT id, run_id FROM archiver.windows")
     with place.connect() as older, older.transaction():
-        older.execute("SET LOCAL archiver.ledger_version = '2'")
+        older.execute("SET LOCAL archiver.ledger_version = '3'")
         older.execute("DELETE FROM analytics.events WHERE id IN (4, 6)")
         values = {"id": number, "after": 3, "upto": 6, "deleted": 2, "kept": [5], "run_id": run_id}
         assert older.execute(OLD_PROGRESS.read_bytes(), values).rowcount == 1
@@ -147,7 +148,7 @@ def test_a_list_of_a_former_version_becomes_ranges_with_the_next_batch(place: Pl
     place = place.ordered(batch_size=4000)
     window = with_many(place, "true")
     stopped_after(place, window, 1)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET kept = NULL, kept_positions = ARRAY(SELECT generate_series(1, 4000))")
     place.delete(window)
     assert place.ledger("deleted_upto, deleted_rows, kept_positions, kept::text") == [(MANY, 0, None, "{[1,12001)}")]
@@ -157,7 +158,7 @@ def test_the_ledger_is_brought_to_ranges_without_being_rewritten(place: Place) -
     place.sql(EVENTS)
     with place.session() as session:
         as_it_was_before(session)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(
         "INSERT INTO archiver.windows (client, table_schema, table_name, cell_start, cell_end, generation, span_start,"
         " span_end, state, bucket, object_key, run_id, rows, deleted_upto, deleted_rows, kept_positions)"

@@ -55,7 +55,7 @@ def filled(place: Place) -> Place:
     """A ledger of many windows, one of which is real."""
     events(place, rows=5)
     place.stored_window()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     return place
 
 
@@ -114,7 +114,7 @@ def test_the_holds_of_a_restore_of_years_are_one(place: Place) -> None:
     place.sql(EVENTS)
     with place.session() as session:
         WindowLedger(session, place.order).migrate()
-        place.sql("SET archiver.ledger_version = '2'")
+        place.sql("SET archiver.ledger_version = '3'")
         place.sql(
             "INSERT INTO archiver.restores (client, table_schema, table_name, bucket, object_key, generation,"
             " target_schema, target_table, target_oid, span_start, span_end, rows, run_id, hold_until)"

@@ -22,7 +22,7 @@ def notes(place: Place) -> Place:
     place = keyless(place)
     place.sql("CREATE INDEX ON public.notes (at)")
     place.stored_window()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(LOST)
     place.ordered(run_id="run 2").archive()
     assert place.ledger("generation, state, manifest IS NULL") == [(1, "void", True), (2, "deleted", False)]

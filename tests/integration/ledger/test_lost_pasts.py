@@ -107,7 +107,7 @@ def test_a_delete_ends_beside_the_note_of_a_lost_past_and_the_last_note_counts(
 def test_where_all_rows_left_the_note_of_a_lost_past_is_answered(pasts: tuple[Place, Place], window: DueWindow) -> None:
     lost, place = pasts
     delete_all_but(lost, window, 3)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql(OLDER_TIMELINE)
     delete_all_but(place, window)
     assert len(notes(place)) == 2
@@ -188,7 +188,7 @@ def test_a_note_that_is_missing_is_a_problem_and_rebuild_writes_it(place: Place,
 def test_a_try_that_died_at_the_end_finds_its_own_note(place: Place, window: DueWindow) -> None:
     delete_all_but(place, window, 3)
     before = place.keys()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'stored', deleted_at = NULL")
     assert place.delete(window) == Deleted(4, 1)
     assert place.keys() == before

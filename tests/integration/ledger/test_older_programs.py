@@ -75,7 +75,7 @@ def with_windows_in(place: Place, state: str) -> Place:
         place.export(first)
     if state == "stored":
         place.check(first)
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.user.execute((OLD / "partition_begin.sql").read_bytes(), values())
     return place
 
@@ -217,6 +217,7 @@ def test_a_ledger_that_does_not_say_takes_nothing(place: Place) -> None:
     assert len(place.live()) == 5
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_worker_whose_batches_were_under_way_is_stopped_between_two_of_them(place: Place) -> None:
     events(place, rows=25)
     window = place.stored_window()

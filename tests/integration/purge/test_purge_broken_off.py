@@ -111,8 +111,8 @@ def count_young(purges: Purges) -> int:
 
 
 def settle(place: Place) -> None:
-    place.sql("SET archiver.ledger_version = '2'")
-    place.sql(f"ALTER DATABASE {place.database} SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
+    place.sql(f"ALTER DATABASE {place.database} SET archiver.ledger_version = '3'")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -93,7 +93,7 @@ def test_rows_that_a_restore_commits_in_the_middle_of_a_run_stay(place: Place, w
     start, end = place.sql(SPAN)[0]
 
     def restore() -> None:
-        place.sql("BEGIN; SET LOCAL archiver.ledger_version = '2'")
+        place.sql("BEGIN; SET LOCAL archiver.ledger_version = '3'")
         purges.hold(start, end)
         place.sql("INSERT INTO public.notes SELECT id + 100, at, note FROM public.notes WHERE id IN (12, 14); COMMIT")
 
@@ -109,7 +109,7 @@ def test_a_row_that_a_restore_replaces_while_the_batch_waits_for_nobody_stays(pl
     purges.migrate()
     start, end = place.sql(SPAN)[0]
     with place.connect() as user:
-        user.execute("SET archiver.ledger_version = '2'")
+        user.execute("SET archiver.ledger_version = '3'")
         user.commit()
         user.execute("UPDATE public.notes SET note = 'restored' WHERE id BETWEEN 10 AND 18")
 
@@ -134,7 +134,7 @@ def test_a_restore_that_commits_between_the_snapshot_of_a_batch_and_its_locks_ke
     start, end = place.sql(SPAN)[0]
     slow_holds(place)
     with place.connect() as user:
-        user.execute("SET archiver.ledger_version = '2'")
+        user.execute("SET archiver.ledger_version = '3'")
         with waiting_for_holds(place, purges.purge) as purging:
             user.execute("UPDATE public.notes SET note = 'restored' WHERE id BETWEEN 10 AND 18")
             user.execute(HOLD.replace("archiver.restores", "archiver.kept").encode(), hold_values(start, end))

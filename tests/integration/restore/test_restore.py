@@ -72,6 +72,7 @@ def test_a_span_that_ends_before_it_starts_is_refused(place: Place) -> None:
         restored(place, hours_ago(1), hours_ago(2))
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_rows_that_never_left_do_not_come_back(place: Place) -> None:
     events(place)
     window = place.stored_window()

@@ -47,7 +47,7 @@ def test_after_a_change_of_bucket_or_prefix_everything_comes_back(
 def test_a_ledger_made_again_from_manifests_finds_objects_below_another_prefix_too(place: Place) -> None:
     events(place)
     place.archive()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET rebuilt_at = now(), state = 'void', deleted_upto = 0, deleted_rows = 0")
     assert restored(place.ordered(prefix="v2")).restored == 25
     assert differences(place) == []
@@ -127,7 +127,7 @@ def test_a_window_that_another_run_has_in_hand_keeps_no_other(place: Place, monk
 def test_a_bucket_that_refuses_is_told_by_the_object(place: Place) -> None:
     events(place, rows=5)
     place.archive()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET bucket = 'no-such-bucket'")
     for key in place.keys():  # noqa: SIM118 (it is a method)
         place.remove(key)

@@ -27,7 +27,7 @@ def versions(place: Place, *hours: float) -> Place:
 
 def server_said(place: Place, generation_of: dict[int, dict[str, Any]]) -> None:
     """Rewrites what the server said at each export, in the ledger and in S3."""
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     rows = place.sql("SELECT id, object_key, manifest FROM archiver.windows WHERE manifest IS NOT NULL ORDER BY id")
     for number, (identifier, key, manifest) in enumerate(rows):
         manifest["server"] |= generation_of.get(number, {})

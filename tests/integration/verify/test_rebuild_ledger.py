@@ -58,6 +58,7 @@ def test_rebuilding_again_adds_nothing_and_changes_nothing(place: Place) -> None
     assert place.ledger("*") == before
 
 
+@pytest.mark.usefixtures("both_ways")
 def test_rows_that_stayed_are_known_again(place: Place) -> None:
     with_one_that_stayed(place)
     before = place.ledger("generation, state, rows, deleted_upto, deleted_rows, kept_positions, object_key")

@@ -103,7 +103,7 @@ def test_leftovers_of_runs_that_broke_off_are_noted_and_are_no_holes(place: Plac
     events(place, rows=5)
     place.export(place.window())
     (left,) = place.data_keys()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'void', note = 'given up'")
     place.archive()
     result = verified(place)
@@ -133,7 +133,7 @@ def test_an_object_that_a_run_has_in_hand_is_no_leftover(place: Place) -> None:
     window = place.window()
     place.export(window)
     assert verified(place).notes == []
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'planned'")
     assert verified(place).notes == []
     place.sql("DROP SCHEMA archiver CASCADE")
@@ -239,7 +239,7 @@ def test_a_prefix_back_and_forth_reads_each_object_once(place: Place) -> None:
 def test_a_bucket_that_cannot_be_read_is_named_and_the_others_are_read(place: Place) -> None:
     events(place, rows=90)
     place.archive()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET bucket = 'not-there-any-more' WHERE id = 1")
     (problem,) = verified(place).problems
     assert "bucket not-there-any-more does not exist" in problem
@@ -255,7 +255,7 @@ def test_a_damaged_manifest_of_a_generation_that_was_given_up_is_no_problem(plac
     events(place, rows=5)
     window = place.stored_window()
     (key,) = place.data_keys()
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'void'")
     place.write(manifest_key(key), b"{")
     place.export(window)
@@ -275,10 +275,10 @@ def test_a_damaged_manifest_of_which_the_ledger_knows_nothing_at_first_hand_is_a
     events(place, rows=5)
     place.archive()
     if left == "rebuilt":
-        place.sql("SET archiver.ledger_version = '2'")
+        place.sql("SET archiver.ledger_version = '3'")
         place.sql("UPDATE archiver.windows SET state = 'void', rebuilt_at = now(), deleted_rows = 0, deleted_upto = 0")
     else:
-        place.sql("SET archiver.ledger_version = '2'")
+        place.sql("SET archiver.ledger_version = '3'")
         place.sql(
             "UPDATE archiver.windows"
             " SET state = 'void', manifest = NULL, rows = NULL, deleted_rows = 0, deleted_upto = 0"
@@ -323,7 +323,7 @@ def test_what_a_rebuilt_ledger_lost_of_a_table_without_a_key_is_told(place: Plac
     place = keyless(place)
     place.export(place.window())
     place.check(place.window())
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'void', manifest = NULL, rows = NULL")
     assert verified(place).notes == []
     place.sql("UPDATE archiver.windows SET token = NULL")
@@ -339,6 +339,6 @@ def test_a_ledger_of_an_older_version_is_read_as_it_is(place: Place) -> None:
     place.sql("ALTER TABLE archiver.windows DROP COLUMN rebuilt_at, DROP COLUMN cause")
     result = verified(place)
     assert (result.objects, result.problems) == (1, [])
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET state = 'void', deleted_rows = 0, deleted_upto = 0")
     assert verified(place).objects == 1

@@ -20,6 +20,7 @@ OPTION = re.compile(r"VACUUM \(TRUNCATE \w+", re.IGNORECASE)
 OWN = ("archiver.", "pg_temp.")
 DELETING = {
     "archive/delete/batch": {"archive/delete.py"},
+    "archive/delete/batch_by_range": {"archive/delete_by_range.py"},
     "partitions/drop": {"partitions/dropping.py"},
     "purge/delete_listed": {"purge/table_in_hand.py"},
     "purge/delete_oldest": {"purge/table_in_hand.py"},
@@ -29,6 +30,7 @@ DELETING = {
 }
 # Who may have rows deleted, or partitions dropped, by whom.
 IMPORTERS = {
+    "pg_archiver.archive.delete_by_range": {"archive/delete.py"},
     "pg_archiver.partitions.dropping": {"archive/drop_partition.py", "purge/drop_partitions.py"},
     "pg_archiver.purge.table_in_hand": {
         "purge/batches.py",

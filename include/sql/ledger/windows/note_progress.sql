@@ -2,7 +2,7 @@
 -- The old position in the condition makes a batch count once, even when two processes try it at the same moment: the
 -- second finds no row and rolls its batch back.
 -- The rows that were kept are listed one by one only as long as they are few: a longer list would be rewritten by
--- each batch.
+-- each batch. Where rows left by ranges of time, their places on the list say nothing of which did.
 UPDATE archiver.windows
 SET
     deleted_upto = %(upto)s,
@@ -45,3 +45,4 @@ WHERE
     id OPERATOR(pg_catalog.=) %(id)s::bigint
     AND state OPERATOR(pg_catalog.=) 'stored'
     AND deleted_upto OPERATOR(pg_catalog.=) %(after)s::bigint
+    AND sub_ranges_gone IS NULL

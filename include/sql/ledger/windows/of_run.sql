@@ -4,7 +4,7 @@
 -- still there.
 SELECT
     run.generation, run.state, run.cell_start, run.cell_end, run.span_start, run.span_end, run.rows, run.csv_bytes,
-    run.object_bytes, run.deleted_rows, run.note, run.cause,
+    run.object_bytes, run.deleted_rows, run.note, run.cause, run.range_missed,
     NOT EXISTS (
         SELECT FROM archiver.windows AS later
         WHERE

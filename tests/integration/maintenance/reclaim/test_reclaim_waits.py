@@ -108,7 +108,7 @@ def test_it_waits_for_an_archive_run_that_has_windows_in_hand(place: Place) -> N
         reclaimed(place)
     assert file_node(place) == node
     # Nobody has gone on with it for a long time: whoever exported it is gone.
-    place.sql("SET archiver.ledger_version = '2'")
+    place.sql("SET archiver.ledger_version = '3'")
     place.sql("UPDATE archiver.windows SET exported_at = now() - interval '1 day'")
     reclaimed(place)
     assert file_node(place) != node

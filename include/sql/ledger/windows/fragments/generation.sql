@@ -4,4 +4,5 @@ windows.id, windows.generation, windows.state, windows.cell_start, windows.cell_
     windows.span_end, windows.bucket, windows.object_key, windows.run_id, windows.rows, windows.csv_bytes,
     windows.object_bytes, windows.sha256, windows.etag, windows.manifest, windows.deleted_upto, windows.deleted_rows,
     windows.kept_positions, windows.deleted_by_run_id, windows.note, line.written ->> 'kept' AS kept,
+    line.written ->> 'sub_ranges_gone' AS sub_ranges_gone,
     (line.written ->> 'rebuilt_at')::timestamptz AS rebuilt_at, line.written ->> 'token' AS token
