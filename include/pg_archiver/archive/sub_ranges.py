@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
@@ -22,6 +23,8 @@ from pg_archiver.postgres.statements import ColumnTime, Names
 _A_BATCH = 10
 # Of a window, unless a batch each is more: they stand in its manifest.
 _ENOUGH = 1000
+# The steps of time in which the rows of a window are counted first.
+_STEPS = 1024
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ def cut_window(
         "moment": ColumnTime("target", order.timestamp_column, shape.timestamp_kind),
     }
     start, end = bounds(span, shape.timestamp_kind)
-    values = {"start": start, "end": end, "oldest": str(server.oldest_transaction), "step": step}
-    found = session.fetch_all("archive/export/sub_ranges", names, **values)
+    values = {"start": start, "end": end, "oldest": str(server.oldest_transaction)}
+    # As a rule rows lie so evenly that equal steps of time will do, which cost a third.
+    width = max((span.end - span.start) / _STEPS, timedelta(microseconds=1))
+    found = session.fetch_all("archive/export/sub_ranges_by_time", names, width=width, origin=span.start, **values)
+    enough = max(step, min(order.batch_size, sum(part.rows for part in found) // _ENOUGH))
+    if any(part.rows > enough for part in found):
+        found = session.fetch_all("archive/export/sub_ranges_by_rank", names, step=step, **values)
     if not found or any(not part.is_old or part.rows > order.batch_size for part in found):
         return None
-    rows = sum(part.rows for part in found)
-    parts = _join_small([(part.start, part.rows) for part in found], max(step, min(order.batch_size, rows // _ENOUGH)))
+    parts = _join_small([(part.start, part.rows) for part in found], enough)
     starts = [span.start, *(moment for moment, _ in parts[1:]), span.end]
     return tuple(
         SubRange(start=starts[place], end=starts[place + 1], rows=rows) for place, (_, rows) in enumerate(parts)
