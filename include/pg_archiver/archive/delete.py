@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from pg_archiver.archive.delete_by_range import RangeDelete, delete_by_range, find_why_not_by_range
+from pg_archiver.archive.delete_by_range import RangeDelete, delete_by_range, find_why_not_by_range, is_server_known
 from pg_archiver.archive.exported_rows import (
     ELSEWHERE,
     OTHER_KEY,
@@ -140,8 +140,10 @@ def _delete_window(
     shape = describe_table(session, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
         return _abandon_generation(bucket, ledger, row, OTHER_KEY)
-    # Where rows have gone by their places on the list, as with a partition, the rest does too.
-    if manifest.sub_ranges and not row.deleted_upto:
+    # Where rows have gone by their places on the list, as with a partition, the rest does too. So do all where nobody
+    # can tell whether the transactions that the export saw are those of this server.
+    known = bool(row.sub_ranges_gone) or is_server_known(ledger, manifest)
+    if manifest.sub_ranges and not row.deleted_upto and known:
         return _delete_by_range(RangeDelete(session, bucket, ledger, order, row, manifest, shape), stopping)
     keys = ExportedRows(session, bucket, order, shape, sidecars)
     keys.create()

@@ -62,8 +62,12 @@ def find_why_not_by_range(ledger: WindowLedger, order: WorkOrder, manifest: Mani
     if order.timestamp_column != manifest.timestamp_column:
         return ANOTHER_COLUMN
     here = ledger.read_past().system_identifier
-    there = manifest.server.system_identifier
-    return ANOTHER_SERVER if here and there and here != there else None
+    return None if here and here == manifest.server.system_identifier else ANOTHER_SERVER
+
+
+def is_server_known(ledger: WindowLedger, manifest: Manifest) -> bool:
+    """Return whether it can be told if this is the server of the export; on another one numbers mean something else."""
+    return bool(ledger.read_past().system_identifier and manifest.server.system_identifier)
 
 
 def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:

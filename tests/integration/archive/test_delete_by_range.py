@@ -306,6 +306,21 @@ def test_an_export_of_another_server_deletes_nothing(place: Place) -> None:
     assert len(ids(place)) == ROWS
 
 
+@pytest.mark.parametrize("at", ["the export", "the delete"])
+def test_where_the_server_does_not_say_who_it_is_rows_leave_by_the_list(place: Place, at: str) -> None:
+    place = filled(place).ordered(batch_size=TENS)
+    window = place.stored_window()
+    if at == "the export":
+        place.sql("SET archiver.ledger_version = '3'")
+        place.sql("UPDATE archiver.windows SET manifest = jsonb_set(manifest, '{server,system_identifier}', 'null')")
+    else:
+        place.sql("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC")
+        rights = [f"ALL ON ALL TABLES IN SCHEMA {name}" for name in ("analytics", "archiver")]
+        place = place.as_role("shy", "ALL ON SCHEMA analytics", "ALL ON SCHEMA archiver", *rights)
+    assert not deleted_by_range(place, window)
+    assert place.live().total() == 0
+
+
 def test_a_policy_that_lists_children_or_another_column_since_deletes_nothing(place: Place) -> None:
     place = filled(place).ordered(batch_size=TENS)
     place.sql("CREATE TABLE analytics.others (at timestamp, event_id bigint REFERENCES analytics.events)")

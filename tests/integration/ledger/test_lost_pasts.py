@@ -189,7 +189,9 @@ def test_a_try_that_died_at_the_end_finds_its_own_note(place: Place, window: Due
     delete_all_but(place, window, 3)
     before = place.keys()
     place.sql("SET archiver.ledger_version = '3'")
-    place.sql("UPDATE archiver.windows SET state = 'stored', deleted_at = NULL")
+    # As it was when the last rows had left by their ranges of time.
+    place.sql("UPDATE archiver.windows SET state = 'stored', deleted_at = NULL, deleted_upto = 0")
+    place.sql("UPDATE archiver.windows SET kept = NULL, kept_positions = '{}'")
     assert place.delete(window) == Deleted(4, 1)
     assert place.keys() == before
 
