@@ -83,8 +83,7 @@ class TableWork:
         order = self.make_order(context, dry_run=is_dry(batch))
         bucket = connections.open_bucket(self.policy)
         with connections.open_session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
-            found = from_json(batch)
-            done = export_all(session, bucket, order, found.windows, by_list=found.partition is not None)
+            done = export_all(session, bucket, order, from_json(batch).windows)
         return {
             "batch": _read_map_index(context),
             "label": batch["label"],

@@ -140,10 +140,7 @@ def _delete_window(
     shape = describe_table(session, order.table, order.timestamp_column, order.children)
     if shape.identity_columns != manifest.identity_columns:
         return _abandon_generation(bucket, ledger, row, OTHER_KEY)
-    # Where rows have gone by their places on the list, as with a partition, the rest does too. So do all where nobody
-    # can tell whether the transactions that the export saw are those of this server.
-    known = bool(row.sub_ranges_gone) or is_server_known(ledger, manifest)
-    if manifest.sub_ranges and not row.deleted_upto and known:
+    if _goes_by_range(row, manifest, order, ledger):
         return _delete_by_range(RangeDelete(session, bucket, ledger, order, row, manifest, shape), stopping)
     keys = ExportedRows(session, bucket, order, shape, sidecars)
     keys.create()
@@ -154,6 +151,17 @@ def _delete_window(
     if following and (ahead := ledger.read_ahead(following, State.STORED)):
         sidecars.begin(ahead)
     return _delete_generation(_WindowDelete(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
+
+
+def _goes_by_range(row: Generation, manifest: Manifest, order: WorkOrder, ledger: WindowLedger) -> bool:
+    """Return whether rows leave by ranges of time. What began in one way, as with a whole partition, ends in it."""
+    if not manifest.sub_ranges or row.deleted_upto:
+        return False
+    if row.sub_ranges_gone or manifest.keys is None:
+        return True
+    # Of a table whose policy lists children since, the list tells row by row which of them wait; and where nobody can
+    # tell whether the transactions that the export saw are those of this server, it tells the versions.
+    return not order.children and is_server_known(ledger, manifest)
 
 
 def _find_why_outdated(bucket: Bucket, row: Generation, window: DueWindow) -> str | None:

@@ -59,10 +59,8 @@ class Exported:
     object_bytes: int
 
 
-def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, *, by_list: bool = False) -> Exported:
+def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> Exported:
     """Export one window, or find that an earlier run has done so and leave it at that.
-
-    `by_list` is whether its rows are to leave by a list of their versions, as those of a whole partition do.
 
     Raises:
         Busy: another run is working on the window.
@@ -79,12 +77,10 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _has_restore_hold(session, order, window) or _is_waiting(session, order, window):
             return Exported(window, 0, 0, 0)
-        return _export_next_generation(session, bucket, order, window, last, by_list)
+        return _export_next_generation(session, bucket, order, window, last)
 
 
-def export_all(
-    session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow], *, by_list: bool = False
-) -> list[Exported]:
+def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
     """Export the windows one after the other; in a dry run only read them. One bad window keeps no other.
 
     Raises:
@@ -94,11 +90,7 @@ def export_all(
     failures = Failures(session)
     for window in windows:
         with failures.collect(window):
-            done.append(
-                rehearse(session, order, window)
-                if order.dry_run
-                else export(session, bucket, order, window, by_list=by_list)
-            )
+            done.append(rehearse(session, order, window) if order.dry_run else export(session, bucket, order, window))
     failures.settle()
     return done
 
@@ -165,7 +157,7 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
 
 
 def _export_next_generation(
-    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None, by_list: bool
+    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None
 ) -> Exported:
     """Export the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
@@ -179,7 +171,7 @@ def _export_next_generation(
     """
     ledger, tries, changes = WindowLedger(session, order), 0, 0
     generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
-    by_list = by_list or (last is not None and ledger.needs_list(window.cell))
+    by_list = last is not None and ledger.needs_list(window.cell)
     while generation <= _MOST_GENERATIONS:
         row = ledger.begin(window, generation)
         try:

@@ -141,7 +141,7 @@ class Pipeline:
                 for window in batch:
                     if self.stopping():
                         raise Stopped(f"window {window}: stopped before its export. Run it again to continue")
-                    if self._export(window, by_list=batch.partition is not None):
+                    if self._export(window):
                         checks.submit(_Turn(window, batch.partition))
                 if batch.partition:
                     checks.submit(_Turn(None, batch.partition))
@@ -156,9 +156,9 @@ class Pipeline:
         """
         self._not_exported.settle(self._not_checked, self._not_removed)
 
-    def _export(self, window: DueWindow, *, by_list: bool) -> bool:
+    def _export(self, window: DueWindow) -> bool:
         with self._not_exported.collect(window) as turn:
-            done = export(self.exporting, self.bucket, self.order, window, by_list=by_list)
+            done = export(self.exporting, self.bucket, self.order, window)
             self.totals.windows += done.rows > 0
             self.totals.object_bytes += done.object_bytes
         return turn.passed

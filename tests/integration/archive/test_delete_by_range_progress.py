@@ -239,6 +239,19 @@ def test_a_table_that_changes_in_the_midst_ends_with_what_left(place: Place) -> 
     assert differences(place) == []
 
 
+def test_rows_that_may_have_children_since_stay_where_others_left_by_range(place: Place) -> None:
+    place = in_tens(place)
+    place.sql("CREATE TABLE analytics.others (at timestamp, event_id bigint REFERENCES analytics.events)")
+    window = place.stored_window()
+    with pytest.raises(Stopped):
+        place.delete(window, after(1))
+    parents = place.ordered(children=(place.on("analytics.others").order.table,))
+    assert parents.delete(window) == Deleted(10, 15)
+    assert ids(place) == list(range(11, ROWS + 1))
+    assert place.ledger("state, cause, kept::text") == [(State.DELETED, "given up", "{[11,26)}")]
+    assert parents.archive() == [Deleted(15, 0)]
+
+
 @pytest.mark.parametrize("state", ["half done", "a part stayed"])
 def test_verify_finds_nothing_wrong(place: Place, state: str) -> None:
     if state == "half done":

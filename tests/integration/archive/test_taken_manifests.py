@@ -51,7 +51,7 @@ def test_without_that_one_run_is_enough_to_find_out(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("handed_over", "looks"), [(False, 5), (True, 6)])
-def test_a_window_takes_twelve_requests_and_one_more_only_where_the_ledger_may_lack_something(
+def test_a_window_takes_eleven_requests_and_one_more_only_where_the_ledger_may_lack_something(
     place: Place, handed_over: bool, looks: int
 ) -> None:
     claim(place, "run 1")
@@ -64,4 +64,5 @@ def test_a_window_takes_twelve_requests_and_one_more_only_where_the_ledger_may_l
     place.export(window)
     place.check(window)
     place.delete(window)
-    assert made == {"PutObject": 3, "GetObject": 4, "HeadObject": looks}
+    # By range the list is not read at the delete.
+    assert made == {"PutObject": 3, "GetObject": 3, "HeadObject": looks}
