@@ -20,5 +20,6 @@ def standby_of(server: PostgresServer, directory: Path) -> Iterator[PostgresServ
         [server.tool("pg_basebackup"), *command], env=server.tool_environment(), check=True, capture_output=True
     )
     shutil.copy(server.directory / "password", directory / "password")
-    with PostgresServer(directory) as standby:
+    # A standby takes no less than its primary has.
+    with PostgresServer(directory, {"max_prepared_transactions": "10"}) as standby:
         yield standby

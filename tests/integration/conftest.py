@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    with TemporaryDirectory() as folder, PostgresServer(Path(folder), {"max_prepared_transactions": "10"}) as server:
+    with TemporaryDirectory() as folder, PostgresServer(Path(folder)) as server:
         yield server
 
 
@@ -46,6 +46,18 @@ def s3(request: pytest.FixtureRequest) -> S3Server:
 def place(server: PostgresServer, rclone: S3Server) -> Iterator[Place]:
     """An empty database and an empty bucket."""
     with Place.made(server, rclone, next(_numbers)) as place:
+        yield place
+
+
+@pytest.fixture
+def preparing_place(rclone: S3Server) -> Iterator[Place]:
+    """A place whose server prepares transactions, which others do not by default."""
+    settings = {"max_prepared_transactions": "10"}
+    with (
+        TemporaryDirectory() as folder,
+        PostgresServer(Path(folder), settings) as server,
+        Place.made(server, rclone, next(_numbers)) as place,
+    ):
         yield place
 
 

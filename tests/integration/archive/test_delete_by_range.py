@@ -126,8 +126,8 @@ def test_a_row_of_a_part_of_a_transaction_that_ran_at_the_export_stays_though_th
 
 
 @pytest.mark.parametrize("change", ["INSERT", "UPDATE"])
-def test_what_a_prepared_transaction_wrote_that_waited_at_the_export_stays(place: Place, change: str) -> None:
-    place = filled(place).ordered(batch_size=TENS)
+def test_what_a_prepared_transaction_wrote_that_waited_at_the_export_stays(preparing_place: Place, change: str) -> None:
+    place = filled(preparing_place).ordered(batch_size=TENS)
     changing = insert(5) if change == "INSERT" else "UPDATE analytics.events SET name = 'late' WHERE id = 5"
     with place.server.connect(place.database, autocommit=False) as user:
         user.execute(changing.encode())

@@ -143,7 +143,7 @@ def test_what_a_restore_holds_stays(docs: EventDocs) -> None:
     docs.ready()
     table = ("app", "docs")
     with docs.place.server.connect(docs.database) as user:
-        user.execute("SET archiver.ledger_version = '2'")
+        user.execute("SET archiver.ledger_version = '3'")
         user.execute(HOLD, [*table, *table, "2026-01-01", "2026-01-02", timedelta(days=1)])
     docs.put(1, 5)
     docs.work()
