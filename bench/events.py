@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import capture, events_through_airflow
+from bench import capture, events_through_airflow, versions
 from bench.drawing import markdown_table, put_between_marks
 from bench.machine import machine
 from bench.mapped_tasks import mapped_tasks
@@ -57,12 +57,21 @@ class Scale:
     cold_delays: int
     mapped: int
     capture: capture.Scale
+    versions: versions.Scale
 
 
 SCALES = {
-    "full": Scale(10_000, 3, 2_000, 100_000, 20, 3, 200, capture.Scale()),
+    "full": Scale(10_000, 3, 2_000, 100_000, 20, 3, 200, capture.Scale(), versions.Scale()),
     "small": Scale(
-        1_000, 1, 200, 10_000, 5, 1, 20, capture.Scale(rounds=2, single_seconds=1, rows=5_000, commit_seconds=1)
+        1_000,
+        1,
+        200,
+        10_000,
+        5,
+        1,
+        20,
+        capture.Scale(rounds=2, single_seconds=1, rows=5_000, commit_seconds=1),
+        versions.Scale(keys=10_000, repeats=1, seconds=3, probes=5),
     ),
 }
 
@@ -162,12 +171,20 @@ def captured(bench: Bench) -> dict[str, Any]:
         return capture.measured(measuring, CAPTURED)
 
 
+def kept_versions(bench: Bench) -> dict[str, Any]:
+    """What keeping the last versions costs, and how soon they go by events."""
+    found = versions.measure(bench.queues.server, bench.scale.versions)
+    _tell("versions", found)
+    return found
+
+
 GROUPS: Mapping[str, Callable[[Bench], dict[str, Any]]] = {
     "queues": queues,
     "lanes": lanes,
     "snapshot": snapshot,
     "delays": delays,
     "captured": captured,
+    "versions": kept_versions,
     "mapped": mapped,
     "airflow": airflow,
 }
@@ -258,6 +275,10 @@ def table(result: Mapping[str, Any]) -> str:
         ["one row of a partitioned table", f"{result['capture_partitioned_single_x']:.2f}x"],
         ["many rows of a partitioned table", f"{result['capture_partitioned_bulk_x']:.2f}x"],
         ["commits of 32 writers in 8 databases, of those without notices", f"{result['commits_8_databases_x']:.2f}x"],
+        ["a superseded version, from the commit until it is gone by events", f"{result['versions_gone_s']:.2f} s"],
+        ["writers' slowest hundredth meanwhile, of that without events", f"{result['writers_p99_x']:.2f}x"],
+        ["the plan of a job that keeps versions, of one bare pass", f"{result['keep_versions_plan_x']:.2f}x"],
+        ["its deletes, of one bare statement", f"{result['keep_versions_delete_x']:.2f}x"],
     ]
     return f"{head}\n{markdown_table(('measured', ''), cells)}"
 

@@ -21,6 +21,7 @@ from dev.stack import BUCKET, Stack
 from pg_archiver.airflow.airflow_ids import dag_id, maintenance_pool_name, pool_name
 from tests.acceptance import settings
 from tests.acceptance.clusters import Cluster, run_clusters
+from tests.acceptance.watching import Watching, start_watching
 
 HOURS = 60
 TABLE = """
@@ -197,6 +198,13 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         for one in set(ids) - {dag_id(name) for name in settings.PAUSED}:
             api.unpause(one)
         yield Tenants(stack, api)
+
+
+@pytest.fixture(scope="package")
+def watching(tenants: Tenants) -> Iterator[Watching]:
+    """The database whose tables make events, and a login for functions that has no right but what it needs."""
+    with start_watching(tenants.stack, tenants.api) as found:
+        yield found
 
 
 @pytest.fixture(scope="package")

@@ -170,6 +170,13 @@ _RETENTION: dict[str, object] = {
 }
 
 
+_WATCHED: dict[str, object] = {
+    "actions": ["function", "delete"],
+    "approve": [],
+    "min_keep_days": 0,
+    "grace_minutes": 0,
+    "slots": 1,
+}
 _ELSEWHERE = {APPROVED, WATCHED}
 _OF_FIRST_CONNECTION = [name for name in (*WITH_DATABASE, *WALKED, NO_DATABASE) if name not in _ELSEWHERE]
 
@@ -201,7 +208,7 @@ POLICIES = {
             "jobs": _jobs(PROCEDURES, actions=["call", "delete"], approve=["call", "delete"]),
             "clients": [_client(APPROVED)],
         },
-        {"conn_id": WATCHING, "jobs": {"actions": ["function"], "slots": 1}, "clients": [_client(WATCHED)]},
+        {"conn_id": WATCHING, "jobs": _WATCHED, "clients": [_client(WATCHED)]},
         {"conn_id": RETAINING, "jobs": _RETENTION, "clients": []},
         {"conn_id": WRONG_PASSWORD, "clients": [_client("locked-out")]},
         {"conn_id": NO_CONNECTION, "clients": [_client("unconnected")]},

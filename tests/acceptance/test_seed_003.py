@@ -12,7 +12,8 @@ import pytest
 
 from dev.waiting import wait_until
 from tests.acceptance.clusters import RUN_SECONDS, Cluster
-from tests.acceptance.settings import RETAINED
+from tests.acceptance.settings import RETAINED, WATCHED
+from tests.acceptance.watching import Watching
 
 pytestmark = pytest.mark.more
 
@@ -81,6 +82,42 @@ def test_each_case_of_the_worker_is_a_policy(clusters: dict[str, Cluster]) -> No
     for number, settings in ((0, {"key_columns": ["id"], "version_column": "version"}), (3, {})):
         with pytest.raises(Exception, match=r"keep_versions of the policy for table .* Nothing was saved\. Fix: "):
             one.sql(INSERT, RETAINED, "refused", number, json.dumps(settings))
+
+
+def test_versions_go_at_once_by_events(watching: Watching) -> None:
+    watching.sql("CREATE TABLE docs (doc_id int, version bigint, PRIMARY KEY (doc_id, version))")
+    config = {"table": "public.docs", "keep_days": 0, "keep_versions": 3}
+    config |= {"key_columns": ["doc_id"], "version_column": "version"}
+    # Without a schedule: what goes, goes by events.
+    watching.sql(
+        "INSERT INTO archiver.jobs (job_name, action, config) VALUES ('docs', 'delete', %s)", json.dumps(config)
+    )
+    watching.sql("SELECT archiver.watch('docs', 'docs', merge => true)")
+    rehearsed = (
+        "SELECT state.rehearsed_at IS NOT NULL FROM archiver.job_state AS state JOIN archiver.jobs USING (job_id)"
+        " WHERE job_name = 'docs'"
+    )
+    watching.until(lambda: watching.sql(rehearsed) == [(True,)], "the job to be rehearsed")
+    watching.sql(
+        "INSERT INTO docs SELECT doc, version FROM generate_series(1, 120) AS doc, generate_series(1, 5) AS version"
+    )
+    stats = "SELECT action, total_keys, total_rows, highest_version FROM archiver.job_stats WHERE job_name = 'docs'"
+    watching.until(lambda: watching.sql(stats) == [("delete", 120, 240, "2")], "the versions to go")
+    assert watching.sql("SELECT DISTINCT array_agg(version ORDER BY version) FROM docs GROUP BY doc_id") == [
+        ([3, 4, 5],)
+    ]
+
+    # The version that is pending is neither seen nor dropped; once it is committed, the oldest goes.
+    with watching.stack.postgres.connect(WATCHED) as pending:
+        pending.autocommit = False
+        pending.execute("INSERT INTO docs VALUES (1, 6)")
+        watching.sql("INSERT INTO docs VALUES (2, 6)")
+        watching.until(lambda: watching.sql(stats) == [("delete", 121, 241, "3")], "one more to go")
+        assert watching.sql("SELECT version FROM docs WHERE doc_id = 1 ORDER BY 1") == [(3,), (4,), (5,)]
+        pending.commit()
+    watching.until(lambda: watching.sql(stats) == [("delete", 122, 242, "3")], "the last to go")
+    watching.until_drained()
+    watching.sql("DELETE FROM archiver.jobs WHERE job_name = 'docs'; DROP TABLE docs")
 
 
 def add(one: Cluster, case: str) -> int:

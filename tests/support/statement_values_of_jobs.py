@@ -45,6 +45,8 @@ VALUES_OF_JOBS: Mapping[str, object] = {
     "next_start": hours_ago(1),
     "definition": "d",
     "reason": None,
+    "kept_by": None,
+    "highest_version": None,
     "run": 1,
     "run_ids": ["r"],
     "run_now": False,

@@ -22,18 +22,23 @@ from pg_archiver.airflow.airflow_ids import events_dag_id, jobs_dag_id
 from pg_archiver.airflow.due_trigger import Due
 from pg_archiver.airflow.event_channels import receive_channels
 from pg_archiver.airflow.event_functions import load_event_functions
+from pg_archiver.airflow.job_connections import make_job_connections
 from pg_archiver.airflow.run_context import read_parameters, read_run_id
 from pg_archiver.airflow.variables import find_events_pause
 from pg_archiver.domain.wording import say_count
 from pg_archiver.errors import SettingError
+from pg_archiver.events.own_work import OwnWork
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.events.worker import WorkConnections, Worker
+from pg_archiver.jobs.event_versions import EventVersions
 from pg_archiver.jobs.function_jobs import FunctionJobs, find_function_jobs
+from pg_archiver.jobs.source import JobsSource
 from pg_archiver.ledger.event_queue import TAKEN_IN_AT_ONCE, EventQueue
 from pg_archiver.ledger.event_survey import EventSurvey
 from pg_archiver.ledger.event_upkeep import EventUpkeep
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.policies.events_settings import LONGEST_WORK_SECONDS, EventsSettings
+from pg_archiver.policies.jobs import Action
 from pg_archiver.policies.yaml_file import Client, Policies
 from pg_archiver.postgres.functions_session import FunctionsSession, limit_functions
 from pg_archiver.postgres.listen import EVENTS
@@ -175,10 +180,13 @@ class ClientEvents:
             for reason in (*functions.broken, *functions.refused.values()):
                 log.warning("%s", reason)
             with connections.open_session(self.client, "events", writes=False) as session:
-                allowed = find_function_jobs(session).allowed
-            usable = {name: one for name, one in functions.by_name.items() if name in allowed}
+                found = find_function_jobs(session)
+            usable = {name: one for name, one in functions.by_name.items() if name in found.allowed}
             limits = WorkLimits(lane, lanes, self.settings.linger, form.max_seconds)
-            worker = Worker(self._connect(limits), replace(functions, by_name=usable), limits, stop)
+            reached = self._connect(limits)
+            if (own := self._find_own(limits)) is not None:
+                reached = replace(reached, open_own=own)
+            worker = Worker(reached, replace(functions, by_name=usable), limits, stop)
             result = worker.run()
         log.info("%s", result)
         return {
@@ -187,6 +195,20 @@ class ClientEvents:
             "seconds": round(result.seconds, 1),
             "why": result.why,
         }
+
+    def _find_own(self, limits: WorkLimits) -> Callable[[], AbstractContextManager[OwnWork]] | None:
+        """Return what keeps the last versions for events, by the archiver's own connection; None where nobody may."""
+        instance = self.policies.jobs.get(self.client.conn_id)
+        if instance is None or Action.DELETE not in instance.settings.actions:
+            return None
+        return partial(
+            EventVersions.opened,
+            JobsSource(instance, self.client.database),
+            make_job_connections(self.policies, instance),
+            limits.lane,
+            limits.lanes,
+            f"{events_dag_id(self.client.name)}/{read_run_id(self.context)}",
+        )
 
     def _connect(self, limits: WorkLimits) -> WorkConnections:
         """Return how a worker reaches the client's database: by the connection of functions alone."""

@@ -57,7 +57,8 @@ def sweep_events(client: Client) -> SweptEvents:
         _measure(client, upkeep)
         for row in upkeep.suspend_overfull():
             log.error("binding %d of client %s notes nothing more", row.binding_id, client.name)
-        ready = survey.count_ready(find_function_jobs(session).allowed, _MOST_COUNTED)
+        found = find_function_jobs(session)
+        ready, of_users = (survey.count_ready(names, _MOST_COUNTED) for names in (found.allowed, found.of_users))
         at_work = len(survey.list_lanes_at_work())
         problems += [_describe(client, trouble) for trouble in survey.list_troubles()]
         problems += [
@@ -65,8 +66,8 @@ def sweep_events(client: Client) -> SweptEvents:
             f"refused. Fix: see its reason in archiver.job_stats of database {client.database}, or unwatch its tables"
             for job, events in survey.list_refused()
         ]
-        if not at_work and (ready.oldest_seconds or 0) > _LONG_SECONDS:
-            problems.append(_describe_wait(client, ready))
+        if not at_work and (of_users.oldest_seconds or 0) > _LONG_SECONDS:
+            problems.append(_describe_wait(client, of_users))
         _prune(session, client)
     lanes = client.events.lanes if client.events else 1
     lags = at_work < lanes and (ready.oldest_seconds or 0) > _LAG_SECONDS

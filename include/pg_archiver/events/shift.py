@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from pg_archiver.errors import Stopped
 from pg_archiver.events.alone_run import run_alone
 from pg_archiver.events.batch_run import BatchEndedError, BatchRun
 from pg_archiver.events.calling import CallResult, Ending
 from pg_archiver.events.failures import Failure
 from pg_archiver.events.grouping import Group
 from pg_archiver.events.loading import Functions
+from pg_archiver.events.own_work import OwnWork
 from pg_archiver.events.settling import Settler, Tally, describe_runs
 from pg_archiver.events.waiting import Waiting, WorkLimits
 from pg_archiver.events.watchdog import Watchdog
@@ -33,13 +36,27 @@ _SECONDS_BETWEEN_FRONTS = 1.0
 _WEIGHT = 0.3
 
 
+@dataclass(frozen=True)
+class ShiftSessions:
+    """By which a worker works.
+
+    Attributes:
+        functions: in which functions of users run.
+        notes: for what is to be seen by others while they run.
+        own: works on events whose function comes with this program; None leaves them to others.
+    """
+
+    functions: FunctionsSession
+    notes: NoticesSession
+    own: OwnWork | None = None
+
+
 class Shift:
     """One worker at work by two sessions that are open."""
 
     def __init__(
         self,
-        session: FunctionsSession,
-        notes: NoticesSession,
+        sessions: ShiftSessions,
         worker: tuple[int, str],
         functions: Functions,
         limits: WorkLimits,
@@ -50,8 +67,7 @@ class Shift:
         """Prepare.
 
         Args:
-            session: in which functions run.
-            notes: for what is to be seen by others while they run.
+            sessions: those by which it works.
             worker: its number, and its name for the log of events.
             functions: what the folder of functions has.
             limits: when it ends.
@@ -59,15 +75,16 @@ class Shift:
             watchdog: ends functions that take too long.
             deadline: when it ends, by the monotonic clock.
         """
-        self._session = session
-        self._queue, self._notes = EventQueue(session), EventQueue(notes)
+        self._session = sessions.functions
+        self._queue, self._notes = EventQueue(sessions.functions), EventQueue(sessions.notes)
         self._worker = worker[0]
         self._functions = functions
         self._limits = limits
         self._stop = stop
         self._watchdog = watchdog
         self._deadline = deadline
-        self._waiting = Waiting(notes, limits, stop, deadline)
+        self._own = sessions.own
+        self._waiting = Waiting(sessions.notes, limits, stop, deadline)
         self._settler = Settler(self._queue, worker[1])
         # Its own lane, and those that it helps where that is empty.
         names = sorted(functions.by_name)
@@ -104,12 +121,23 @@ class Shift:
                     return "its time is over"
                 self._count_crashes()
                 self._take_in()
-                if self._run_batch():
+                worked = self._run_batch()
+                if self._work_on_own() or worked:
                     self._waiting.note_work()
                 elif not self._wait():
                     return "nothing is left"
                 if interval.due():
                     log.info("events so far: %s", self.tally)
+
+    def _work_on_own(self) -> bool:
+        """Work off a batch of events whose function comes with this program; return whether there was any."""
+        if self._own is None or self._stop():
+            return False
+        try:
+            return self._own.run_batch()
+        except Stopped:
+            # It was broken off, and its events come again; the worker sees by itself that it is to end.
+            return True
 
     def _wait(self) -> bool:
         self._note_in_hand([])

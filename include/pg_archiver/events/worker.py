@@ -11,15 +11,16 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from pg_archiver.errors import DatabaseInterrupted, DatabaseRefused
 from pg_archiver.events.batch_run import BatchEndedError
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.output import capturing
+from pg_archiver.events.own_work import OwnWork
 from pg_archiver.events.settling import Tally
-from pg_archiver.events.shift import Shift
+from pg_archiver.events.shift import Shift, ShiftSessions
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.ledger.event_queue import EventQueue
@@ -46,11 +47,13 @@ class WorkConnections:
         open_functions: opens the session in which functions run.
         open_notes: opens another one, for what is to be seen by others while they run.
         airflow_run_id: the Airflow run that works, for the queue's status.
+        open_own: opens what works on events whose function comes with this program; None leaves them to other workers.
     """
 
     open_functions: Callable[[], AbstractContextManager[FunctionsSession]]
     open_notes: Callable[[], AbstractContextManager[NoticesSession]]
     airflow_run_id: str | None = None
+    open_own: Callable[[], AbstractContextManager[OwnWork]] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,12 @@ class Worker:
                     return WorkResult(self._tally, self._crashes, time.monotonic() - started, why)
 
     def _work(self, deadline: float) -> str:
-        with self._connections.open_functions() as session, self._connections.open_notes() as notes:
+        open_own = self._connections.open_own or nullcontext
+        with (
+            self._connections.open_functions() as session,
+            self._connections.open_notes() as notes,
+            open_own() as own,
+        ):
             if not EventTables(notes).exists():
                 raise DatabaseRefused(
                     f"database {notes.name} has no queue of events, so there is nothing to work on. Fix: name the "
@@ -132,8 +140,7 @@ class Worker:
             # A function may give up all locks of its own session.
             EventQueue(notes).join_worker(number)
             shift = Shift(
-                session,
-                notes,
+                ShiftSessions(session, notes, own),
                 (number, f"{host} {number}"),
                 self._functions,
                 self._limits,

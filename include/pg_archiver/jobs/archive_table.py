@@ -34,15 +34,19 @@ class TableResult:
 
     Attributes:
         rows: how many rows went.
-        bytes: how large the objects are that hold them.
+        bytes: how large the objects are that hold them; of versions that were deleted, how many bytes they had.
         told: one line for people.
         left: why it ended before its end, in good order; None if it did not.
+        kept_by: what binds, of all that keeps versions; None where nothing does, or the job keeps none.
+        highest_version: the highest version that went; None where none did.
     """
 
     rows: int
     bytes: int
     told: str
     left: str | None
+    kept_by: str | None = None
+    highest_version: str | None = None
 
 
 def rehearse_archive(session: Session, bucket: Bucket, job: TableJob, run_id: str, adopt: str | None = None) -> str:

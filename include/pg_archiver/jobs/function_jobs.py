@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pg_archiver.ledger.jobs import JobRow, JobsTable, JobState, JobStateRow
+from pg_archiver.ledger.version_events import KEEP_VERSIONS, VersionEvents
 from pg_archiver.policies.jobs import Action, Job
 from pg_archiver.postgres.session import Session
 
@@ -24,10 +25,18 @@ class FunctionJobs:
     Attributes:
         allowed: the functions that may run.
         held: the jobs whose events wait, and those that they keep waiting, each with the reason.
+        keeps_versions: whether there are jobs that keep the last versions of tables whose changes are events; then
+            `archiver.keep_versions` is among `allowed`.
     """
 
     allowed: tuple[str, ...]
     held: tuple[str, ...]
+    keeps_versions: bool = False
+
+    @property
+    def of_users(self) -> tuple[str, ...]:
+        """Those that run as soon as somebody is at work: what keeps versions may have hours, or be stopped."""
+        return tuple(name for name in self.allowed if name != KEEP_VERSIONS)
 
 
 def find_function_jobs(session: Session) -> FunctionJobs:
@@ -49,7 +58,9 @@ def find_function_jobs(session: Session) -> FunctionJobs:
         for row in rows
         if not reasons[row.job_id] and row.function_name in held_names
     ]
-    return FunctionJobs(tuple(allowed), tuple(held))
+    keeps_versions = bool(VersionEvents(session).list_bound())
+    own = [KEEP_VERSIONS] if keeps_versions else []
+    return FunctionJobs((*allowed, *own), tuple(held), keeps_versions)
 
 
 def _say_why_held(row: JobRow, state: JobStateRow | None) -> str | None:

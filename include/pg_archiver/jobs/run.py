@@ -295,7 +295,9 @@ class _Run:
             # Earlier ones too: whoever counted one may have died before it could mark it.
             for run in runs.list_unfolded(self.source.database):
                 if JobKey(run.job_id, run.database) == self.claim.key:
-                    standing = folder.fold(run) or standing
+                    own = outcome if run.id == number else Outcome("")
+                    told = replace(run, kept_by=own.kept_by, highest_version=own.highest_version)
+                    standing = folder.fold(told) or standing
         return standing
 
 

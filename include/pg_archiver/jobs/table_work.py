@@ -128,7 +128,7 @@ class TableWork:
             return f"{self.table.keep.source} is -1: everything is kept"
         try:
             if self.job.action is Action.DELETE:
-                return rehearse(self.opened.session, self._purge_order)
+                return rehearse(self.opened.session, self.purge_order)
             bucket = self.opened.connections.open_bucket(self.table.policy)
             return rehearse_archive(self.opened.session, bucket, self.table, self._run_id, self.opened.claim.adopt)
         except TableRefused as refusal:
@@ -147,7 +147,14 @@ class TableWork:
         except ArchiverError as error:
             return Outcome(str(error), CallError(None, str(error), str(error)))
         told = f"{result.told}. It ended early: {result.left}" if result.left else result.told
-        return Outcome(told, output=told, rows=result.rows, bytes=result.bytes)
+        return Outcome(
+            told,
+            output=told,
+            rows=result.rows,
+            bytes=result.bytes,
+            kept_by=result.kept_by,
+            highest_version=result.highest_version,
+        )
 
     def _archive(self, watch: _Watch, run: int) -> TableResult:
         connections = self.opened.connections
@@ -164,11 +171,12 @@ class TableWork:
     def _purge(self, watch: _Watch, run: int) -> TableResult:
         session = self.opened.session
         with session.timeouts(statement=self.table.policy.longest_statement):
-            done = purge(session, self._purge_order, watch, partial(JobRunLog(session).add_rows, run))
-        return TableResult(done.rows, 0, done.told, done.left)
+            done = purge(session, self.purge_order, watch, partial(JobRunLog(session).add_rows, run))
+        return TableResult(done.rows, done.bytes, done.told, done.left, done.kept_by, done.highest_version)
 
     @property
-    def _purge_order(self) -> PurgeOrder:
+    def purge_order(self) -> PurgeOrder:
+        """What is deleted without an archive."""
         policy = self.table.policy
         return PurgeOrder(
             client=self.table.client,

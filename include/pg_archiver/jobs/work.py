@@ -22,7 +22,9 @@ class Outcome:
         output: what is kept beside the run, in the database that was worked on alone; it may hold rows.
         left: whether the server may still be at work on it although this side has given it up.
         rows: how many rows went, where that is known.
-        bytes: how many bytes were written for them.
+        bytes: how many bytes were written for them; of versions that were deleted, how many they had.
+        kept_by: what binds, of all that keeps versions; None where nothing does.
+        highest_version: the highest version that went.
     """
 
     told: str
@@ -31,6 +33,8 @@ class Outcome:
     left: bool = False
     rows: int | None = None
     bytes: int | None = None
+    kept_by: str | None = None
+    highest_version: str | None = None
 
 
 class Work(Protocol):

@@ -64,7 +64,8 @@ class OpenRun:
 class EndedRun:
     """A run of a job that has ended, or that was found to have crashed.
 
-    `told` is what it said of itself where it worked on a table, which never holds a row.
+    `told` is what it said of itself where it worked on a table, which never holds a row. `kept_by` is what binds of all
+    that keeps versions, `highest_version` the highest that went: whoever has run it knows, and nobody after a crash.
     """
 
     id: int
@@ -79,6 +80,8 @@ class EndedRun:
     bytes: int | None = None
     sqlerrcode: str | None = None
     told: str | None = None
+    kept_by: str | None = None
+    highest_version: str | None = None
 
 
 class JobRunLog:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pg_archiver.domain.schedules import Interval
 from pg_archiver.ledger.job_runs import EndedRun
@@ -86,8 +86,8 @@ class JobRow:
 class JobStateRow:
     """How a job stands in one database.
 
-    `definition` is the digest of the row that `next_start` was worked out from; it is empty where the job was not
-    planned yet, and a `next_start` is then what somebody asked for, which a plan leaves as it is.
+    `definition` is the digest of the row that `next_start` was worked out from, empty without a plan: then `next_start`
+    is what somebody asked for, which a plan leaves as it is.
     """
 
     key: JobKey
@@ -154,8 +154,7 @@ class JobsTable:
 
     def now(self) -> datetime:
         """Return the database's clock."""
-        moment: datetime = self._session.fetch_one("ledger/jobs/clock").now
-        return moment
+        return cast(datetime, self._session.fetch_one("ledger/jobs/clock").now)
 
     def list_jobs(self) -> list[JobRow]:
         """Return all jobs, by their ids."""
@@ -196,8 +195,7 @@ class JobsTable:
     def write_states(self, changes: Sequence[StateChange]) -> int:
         """Write what a plan has worked out; return for how many.
 
-        Jobs that are taken or at work are left alone, and so is the next start that somebody asked for before there
-        was a plan.
+        Jobs that are taken or at work are left alone, and so is a next start that was asked for before the plan.
         """
         if not changes:
             return 0
@@ -298,7 +296,7 @@ class JobsTable:
 
         Args:
             key: the job.
-            run: how it ended. Runs of one job are taken in the order of their ids.
+            run: how it ended; those of one job in the order of their ids.
             next_start: when it is due again, unless somebody has asked for another start meanwhile.
             state: how it stands now.
             reason: why, where it is refused or exhausted.
@@ -316,6 +314,8 @@ class JobsTable:
             counts=not run.dry_run,
             rows=run.rows,
             bytes=run.bytes,
+            kept_by=run.kept_by,
+            highest_version=run.highest_version,
             next_start=next_start,
             state=str(state),
             reason=reason,
@@ -331,8 +331,8 @@ class JobsTable:
 
 
 def _split(keys: Iterable[JobKey]) -> dict[str, list[Any]]:
-    pairs = [(key.job_id, key.database) for key in keys]
-    return {"job_ids": [job_id for job_id, _ in pairs], "databases": [database for _, database in pairs]}
+    listed = list(keys)
+    return {"job_ids": [key.job_id for key in listed], "databases": [key.database for key in listed]}
 
 
 def _make_job(row: Row) -> JobRow:

@@ -247,12 +247,16 @@ class Session(PinnedSession):
                 self.fetch_all(f"postgres/session/unlock{kind}", name=name)
 
     @contextmanager
-    def try_advisory_lock(self, name: str) -> Generator[bool]:
-        """Hold the lock of this name in this database for the block if it is free; yield whether it was."""
-        taken = bool(self.fetch_one("postgres/session/lock", name=name).taken)
+    def try_advisory_lock(self, name: str, *, shared: bool = False) -> Generator[bool]:
+        """Hold the lock of this name in this database for the block if it is free; yield whether it was.
+
+        Those who share it hold it side by side, and keep out only the one who does not.
+        """
+        kind = "_shared" if shared else ""
+        taken = bool(self.fetch_one(f"postgres/session/lock{kind}", name=name).taken)
         try:
             yield taken
         finally:
             if taken and not self._connection.closed:
                 with suppress(ArchiverError):
-                    self.fetch_all("postgres/session/unlock", name=name)
+                    self.fetch_all(f"postgres/session/unlock{kind}", name=name)

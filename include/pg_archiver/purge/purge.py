@@ -37,12 +37,18 @@ class Purged:
         partitions: how many partitions were dropped whole.
         told: one line for people.
         left: why it ended before its end, in good order; None if it did not.
+        bytes: how many bytes the rows had, where versions were told apart; else 0.
+        kept_by: what binds, of all that keeps versions; None where nothing does, or rows go by their age alone.
+        highest_version: the highest version that is gone; None where none is.
     """
 
     rows: int
     partitions: int
     told: str
     left: str | None
+    bytes: int = 0
+    kept_by: str | None = None
+    highest_version: str | None = None
 
 
 def rehearse(session: Session, order: PurgeOrder) -> str:
@@ -123,8 +129,19 @@ def purge(
 
 def _purge_versions(batches: VersionBatches) -> Purged:
     batches.delete()
-    told = f"{say_count(batches.rows, 'row')} deleted ({batches.bytes:,} bytes), and archived nowhere"
-    result = Purged(batches.rows, 0, "; ".join([told, *batches.told]), batches.left)
+    gone = batches.gone
+    told = f"{say_count(gone.rows, 'row')} deleted ({gone.bytes:,} bytes), and archived nowhere"
+    highest = [f"the highest version that went is {gone.highest}"] if gone.rows else []
+    kept = [f"kept by: {batches.kept_by}"] if batches.kept_by else []
+    result = Purged(
+        gone.rows,
+        0,
+        "; ".join([told, *batches.told, *highest, *kept]),
+        batches.left,
+        gone.bytes,
+        batches.kept_by,
+        gone.highest,
+    )
     log.info("%s: %s", batches.order.table, result.told)
     return result
 

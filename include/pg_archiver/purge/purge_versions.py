@@ -16,7 +16,7 @@ from pg_archiver.purge.pace import Pace
 from pg_archiver.purge.superseded import Superseded, Survey
 from pg_archiver.purge.table_in_hand import TableChangedError
 from pg_archiver.purge.turns import Turn
-from pg_archiver.purge.versions_in_hand import VersionsInHand
+from pg_archiver.purge.versions_in_hand import Gone, VersionsInHand
 from pg_archiver.runtime.log_interval import LogInterval
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class VersionBatches:
     """The batches of one run.
 
     Attributes:
-        rows: how many versions are gone, `bytes` how many bytes they had.
+        gone: what went.
+        kept_by: what binds, of all that keeps versions; None where nothing does.
         left: why it ended early; None if it did not.
     """
 
@@ -51,8 +52,8 @@ class VersionBatches:
     versions: KeepVersions
     stopping: Callable[[], str | None]
     count: Callable[[int], None]
-    rows: int = 0
-    bytes: int = 0
+    gone: Gone = field(default_factory=Gone)
+    kept_by: str | None = None
     left: str | None = None
     told: tuple[str, ...] = ()
     _pace: Pace = field(init=False)
@@ -75,7 +76,7 @@ class VersionBatches:
                 found = Superseded.look(self.session, self.order, self.versions)
                 table = VersionsInHand.look(found, self.count)
                 survey = found.survey()
-                self.told = tell_kept(found, survey)
+                self.told, self.kept_by = tell_kept(found, survey), survey.kept_by
                 if not survey.due or self._delete_listed(turn, table):
                     break
                 log.info("%s was changed meanwhile, and is looked at again", self.order.table)
@@ -88,14 +89,13 @@ class VersionBatches:
             while not self._must_end() and (listed := table.next_batch()):
                 turn.take()
                 try:
-                    gone = table.delete(listed)
+                    gone = table.delete(listed, self.gone.highest)
                 except TableChangedError:
                     return False
-                self.rows += gone.rows
-                self.bytes += gone.bytes
+                self.gone = Gone(self.gone.rows + gone.rows, self.gone.bytes + gone.bytes, gone.highest)
                 stayed += listed.rows - gone.rows
                 if self._progress.due():
-                    log.info("%s: %d versions deleted", self.order.table, self.rows)
+                    log.info("%s: %d versions deleted", self.order.table, self.gone.rows)
                 turn.rest(self._pace.count(gone.rows))
         finally:
             if not self.session.closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -24,6 +24,7 @@ from pg_archiver.postgres.statements import (
     Names,
     NotReferenced,
     QualifiedColumn,
+    Typed,
     TypeName,
 )
 from pg_archiver.purge.due import PurgeOrder
@@ -39,8 +40,9 @@ _UP_TO = "up_to_version"
 class Superseded:
     """The condition, for a table as it was looked at.
 
-    `cutoff` is the moment before which a version is old enough; `type` that of the version. `nullable` tells that rows
-    may lack a part of their key, or their version: such a row stays, and supersedes none.
+    `cutoff` is the moment before which a version is old enough; `type` that of the version, `key_types` those of the
+    key's columns, as the server writes them. `nullable` tells that rows may lack a part of their key, or their version:
+    such a row stays, and supersedes none.
     """
 
     session: Session
@@ -48,6 +50,7 @@ class Superseded:
     versions: KeepVersions
     shape: DeletableTable
     type: TypeName
+    key_types: tuple[str, ...]
     nullable: bool
     cutoff: datetime
 
@@ -84,7 +87,8 @@ class Superseded:
         now = read_clock(session)
         nullable = any(row.may_be_null for row in columns.values())
         before = cutoff(now, now, order.keep.days)
-        found = cls(session, order, versions, shape, TypeName(version.type), nullable, before)
+        key_types = tuple(columns[column].type for column in versions.key_columns)
+        found = cls(session, order, versions, shape, TypeName(version.type), key_types, nullable, before)
         found._refuse_twins()
         found._refuse_bound()
         return found
@@ -153,6 +157,16 @@ class Superseded:
         return {**self.ranking, **self.conditions, "columns": [QualifiedColumn("target", name) for name in columns]}
 
     @cached_property
+    def of_keys(self) -> Names:
+        """The names of a statement that goes over the versions of some keys."""
+        keys = self.versions.key_columns
+        return {
+            **self.passing,
+            "wanted": [QualifiedColumn("wanted", column) for column in keys],
+            "key_types": [Typed(column, TypeName(kind)) for column, kind in zip(keys, self.key_types, strict=True)],
+        }
+
+    @cached_property
     def values(self) -> Mapping[str, object]:
         """The values of the conditions."""
         return {
@@ -182,23 +196,24 @@ class Superseded:
             count: Names = {"table": self.order.table, "usable": self.usable}
             unusable = self.session.fetch_one("purge/versions/count_unusable", count).rows
         bound = self._find_lowest_bound() if found.by_bound else None
-        return Survey(found.due, self._tell(found, bound, unusable))
+        causes = self._list_causes(found, bound, unusable)
+        told = tuple(f"{say_count(rows, 'row')} kept by {cause}" for rows, cause in causes if rows)
+        return Survey(found.due, told, _find_binding(causes))
 
     def _list_held(self) -> str | None:
         """Return what restores hold, None for nothing; there may be no ledger yet."""
         spans = [hold.span for hold in RestoreLog(self.session, self.order).list_holds(self.span)]
         return "{" + ", ".join(f"[{span.start}, {span.end})" for span in spans) + "}" if spans else None
 
-    def _tell(self, found: Row, bound: str | None, unusable: int) -> tuple[str, ...]:
-        causes = (
-            (found.by_number, f"by keep_versions ({self.versions.keep})"),
-            (found.by_bound, f"by {bound}"),
-            (found.by_age, f"by keep_days ({self.order.keep.days})"),
-            (found.by_hold, "by hold of a restore"),
-            (found.by_children, "by rows that point to them"),
-            (unusable, "by a key or version that is NULL"),
-        )
-        return tuple(f"{say_count(rows, 'row')} kept {cause}" for rows, cause in causes if rows)
+    def _list_causes(self, found: Row, bound: str | None, unusable: int) -> list[tuple[int, str]]:
+        return [
+            (found.by_number, f"keep_versions ({self.versions.keep})"),
+            (found.by_bound, bound or _UP_TO),
+            (found.by_age, f"keep_days ({self.order.keep.days})"),
+            (found.by_hold, "hold of a restore"),
+            (found.by_children, "rows that point to them"),
+            (unusable, "a key or version that is NULL"),
+        ]
 
     def _find_lowest_bound(self) -> str:
         """Return which bound keeps most."""
@@ -214,10 +229,23 @@ class Superseded:
 
 @dataclass(frozen=True)
 class Survey:
-    """How many versions may go, and what keeps the others, for people."""
+    """How many versions may go, and what keeps the others, for people.
+
+    `kept_by` is what binds: what keeps most of those that enough newer ones supersede, else what keeps the newest. None
+    where nothing is kept.
+    """
 
     due: int
     kept: tuple[str, ...]
+    kept_by: str | None
+
+
+def _find_binding(causes: Sequence[tuple[int, str]]) -> str | None:
+    (newest, number), *others = causes
+    rows, cause = max(others, key=lambda one: one[0])
+    if rows:
+        return cause
+    return number if newest else None
 
 
 def _find_columns(session: Session, oid: int, names: tuple[str, ...]) -> dict[str, Row]:

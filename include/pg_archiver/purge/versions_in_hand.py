@@ -2,21 +2,27 @@
 
 Whoever deletes or renumbers one of the newest while an older one goes would leave fewer than are to stay. So these are
 locked first, and an older one goes only if enough of the locked ones are newer. What others have locked is passed over,
-so that a batch waits for no writer.
+so that a batch waits for no writer for longer than a moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
-from pg_archiver.errors import TriggerRefused
+from pg_archiver.errors import LockWait, TriggerRefused
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.statements import Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.superseded import Superseded
 from pg_archiver.purge.table_in_hand import TableChangedError, read_state
+
+# For a version that somebody has locked; then such are passed over.
+_LONGEST_WAIT = timedelta(milliseconds=50)
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,11 @@ class ListedVersions:
 
 @dataclass(frozen=True)
 class Gone:
-    """How many versions are gone, and how many bytes they had."""
+    """How many versions are gone, how many bytes they had, and the highest of them; None where none is gone."""
 
     rows: int = 0
     bytes: int = 0
+    highest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,31 +80,47 @@ class VersionsInHand:
         row = rows[0]
         return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
 
+    def list_of_keys(self, keys: Sequence[str], most: int) -> ListedVersions:
+        """Return what may go of these keys, so many versions at most; a key is a JSON object of its columns."""
+        found = self.superseded
+        row = self._session.fetch_one(
+            "purge/versions/list_of_keys", found.of_keys, keys=f"[{', '.join(keys)}]", most=most, **found.values
+        )
+        return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
+
     def close_list(self) -> None:
         """Give the list up."""
         self._session.execute("purge/versions/close")
 
-    def delete(self, listed: ListedVersions) -> Gone:
+    def delete(self, listed: ListedVersions, highest: str | None = None) -> Gone:
         """Delete the versions of a batch that may still go; return what is gone.
+
+        `highest` is the highest version that went before; what is returned is the higher one.
 
         Raises:
             TableChangedError: the table is not what it was when it was looked at; nothing was deleted.
             TriggerRefused: triggers deleted rows by themselves; nothing was deleted.
         """
+        if not self.superseded.shape.waits_for:
+            # Nobody can put a child under one of them, so they need not be locked before, unless somebody has one.
+            with suppress(LockWait), self._session.timeouts(lock=_LONGEST_WAIT):
+                return self._delete(listed, highest, locks_all=False)
+        return self._delete(listed, highest, locks_all=True)
+
+    def _delete(self, listed: ListedVersions, highest: str | None, *, locks_all: bool) -> Gone:
         session, found, table = self._session, self.superseded, self._order.table
         with rows_that_are_pointed_to(table), session.transaction():
             session.execute("purge/lock_table", {"table": table})
             self._refuse_change()
             session.fetch_all("purge/plan_by_place")
-            places = self._lock(listed)
+            places = self._lock(listed, locks_all=locks_all)
             if places is None:
-                return Gone()
+                return Gone(highest=highest)
             triggers = TriggerDeletes.look(session, table, found.shape.oid)
             session.use_database_search_path(builtins_first=False)
             try:
-                gone = session.fetch_one(
-                    "purge/versions/delete", {**found.ranking, **found.conditions}, **places, **found.values
-                )
+                names: Names = {**found.ranking, **found.conditions}
+                gone = session.fetch_one("purge/versions/delete", names, highest=highest, **places, **found.values)
             except TriggerRefused as refusal:
                 raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
             # Triggers have run, under the path of the users, along which anything may lie.
@@ -109,10 +132,13 @@ class VersionsInHand:
                 self.count(gone.deleted)
             # Deferred triggers run at the commit, and count on theirs.
             session.use_database_search_path(builtins_first=False)
-        return Gone(gone.deleted, gone.bytes)
+        return Gone(gone.deleted, gone.bytes, gone.highest)
 
-    def _lock(self, listed: ListedVersions) -> dict[str, object] | None:
-        """Lock the newest versions, then those that may go; return their places, None where nothing may go."""
+    def _lock(self, listed: ListedVersions, *, locks_all: bool) -> dict[str, object] | None:
+        """Lock the newest versions, then those that may go; return their places, None where nothing may go.
+
+        Unless it locks all, only the newest.
+        """
         session, found = self._session, self.superseded
         places: dict[str, object] = {"kept_parts": "{}", "kept_places": "{}"}
         if found.versions.keep:
@@ -126,7 +152,7 @@ class VersionsInHand:
                 return None
             places = {"kept_parts": kept.parts, "kept_places": kept.places}
         superseded = {"parts": listed.parts, "places": listed.places}
-        if found.shape.may_lock:
+        if found.shape.may_lock and locks_all:
             locked = session.fetch_one(
                 "purge/versions/lock_superseded",
                 {"table": self._order.table, **found.conditions},

@@ -39,7 +39,10 @@ FROM pg_catalog.pg_proc AS routine
 JOIN pg_catalog.pg_namespace AS space ON space.oid = routine.pronamespace
 WHERE
     space.nspname = 'archiver'
-    AND routine.proname IN ('watch', 'watch_channel', 'bind', 'unwatch', 'send', 'find_function_job', 'split_topic') \gexec
+    AND routine.proname IN (
+        'watch', 'watch_channel', 'bind', 'unwatch', 'send', 'find_function_job', 'find_versions_job', 'is_table_of',
+        'split_topic'
+    ) \gexec
 RESET ROLE;
 \if :to_join
     REVOKE :"archive" FROM CURRENT_USER;

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from dev.postgres import PostgresServer
 from pg_archiver.airflow import events as tasks
+from pg_archiver.airflow import job_connections
 from pg_archiver.airflow.airflow_ids import events_dag_id
 from pg_archiver.airflow.events import ClientEvents, count_lanes
 from pg_archiver.airflow.events_sweep import sweep_events
@@ -103,7 +104,8 @@ def watched(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Wa
         "own_jobs": True,
         "events": {"conn_id": "rds_events", "lanes": 2, "linger": 0},
     }
-    instance = {"conn_id": "rds_main", "jobs": {"actions": ["function"]}, "clients": [client]}
+    jobs = {"actions": ["function", "delete"], "approve": [], "min_keep_days": 0, "grace_minutes": 0}
+    instance = {"conn_id": "rds_main", "jobs": jobs, "clients": [client]}
     path.write_text(yaml.safe_dump({"defaults": {"bucket": "archive"}, "instances": [instance]}))
     policies = load(path)
     monkeypatch.setattr(tasks, "find_events_pause", lambda _client, _known: None)
@@ -126,6 +128,39 @@ def test_what_waits_gets_a_worker_and_nothing_of_it_is_told(watched: Watched, ca
     assert watched.run().survey() == []
     assert "7713" not in caplog.text
     assert "7713" in str(watched.place.sql("SELECT err_message, output FROM archiver.event_log"))
+
+
+def test_a_table_whose_job_keeps_versions_is_worked_on_by_the_same_workers(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops: list[str] = ["Airflow Variable archive_jobs_paused is true"]
+    monkeypatch.setattr(job_connections, "find_stop", lambda *_: stops[0] if stops else None)
+    watched.place.sql("CREATE TABLE app.docs (doc_id int, version bigint, PRIMARY KEY (doc_id, version))")
+    config = {"table": "app.docs", "keep_days": 0, "keep_versions": 1}
+    config |= {"key_columns": ["doc_id"], "version_column": "version"}
+    watched.place.sql(
+        "INSERT INTO archiver.jobs (job_name, action, config) VALUES ('docs', 'delete', %s)", json.dumps(config)
+    )
+    watched.place.sql("SELECT archiver.watch('app.docs', 'docs', merge => true)")
+    watched.place.sql("INSERT INTO app.docs SELECT 1, generate_series(1, 3)")
+    assert watched.choose() == []
+    # Not before its rehearsal, and nobody is sent to work for it.
+    assert watched.run().survey() == []
+    watched.place.sql("UPDATE archiver.job_state SET rehearsed_definition = definition, rehearsed_at = now()")
+    lanes = watched.run().survey()
+    assert len(lanes) == 1
+    watched.run().work(**lanes[0])
+    # A job that a person has stopped is nothing to be red about, however long its events wait.
+    watched.place.sql("UPDATE archiver.events SET queued_at = now() - interval '1 day'")
+    assert sweep_events(watched.client).problems == ()
+    left = "SELECT array_agg(version ORDER BY version) FROM app.docs"
+    assert watched.place.sql(left) == [([1, 2, 3],)]
+    stops.clear()
+    watched.run().work(**lanes[0])
+    assert watched.place.sql(left) == [([3],)]
+    counted = "SELECT total_keys, total_rows, highest_version FROM archiver.job_stats WHERE action = 'delete'"
+    assert watched.place.sql(counted) == [(1, 2, "2")]
+    assert watched.run().survey() == []
 
 
 def test_the_events_of_a_job_that_is_refused_or_not_checked_wait(watched: Watched) -> None:

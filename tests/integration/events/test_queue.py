@@ -11,6 +11,7 @@ import pytest
 from pg_archiver.errors import DatabaseInterrupted
 from pg_archiver.ledger.event_queue import LaneScan, Recovered
 from pg_archiver.ledger.migrations import EVENTS, list_migrations
+from pg_archiver.ledger.version_events import VersionEvents
 from tests.support.concurrency import until
 from tests.support.events import CHANNEL, Events, Lane, numbers, open_lane
 from tests.support.place import Place
@@ -271,10 +272,28 @@ def test_whoever_may_claim_may_after_an_upgrade(queue: Events) -> None:
     queue.place.sql('DROP OWNED BY "may claim"; DROP ROLE "may claim"')
 
 
+def test_whoever_may_watch_may_after_an_upgrade(queue: Events) -> None:
+    queue.place.sql('DROP ROLE IF EXISTS "may watch"; CREATE ROLE "may watch"')
+    queue.place.sql("DROP FUNCTION archiver.find_versions_job, archiver.is_table_of")
+    queue.place.sql('GRANT EXECUTE ON FUNCTION archiver.find_function_job TO "may watch"')
+    (script,) = [path for number, path in list_migrations(EVENTS) if number == 13]
+    with queue.session.transaction():
+        queue.session.run_script(script.read_text(encoding="utf-8"))
+    may = (
+        "SELECT DISTINCT has_function_privilege(%s, oid, 'EXECUTE') FROM pg_proc"
+        " WHERE proname IN ('find_versions_job', 'is_table_of')"
+    )
+    assert queue.place.sql(may, "may watch") == [(True,)]
+    assert queue.place.sql(may, "public") == [(False,)]
+    queue.place.sql('DROP OWNED BY "may watch"; DROP ROLE "may watch"')
+
+
 def test_a_worker_works_on_tables_that_are_older_than_it(queue: Events) -> None:
     queue.send(1)
     (script,) = [path for number, path in list_migrations(EVENTS) if number == 6]
-    queue.place.sql("DROP FUNCTION archiver.claim_events")
+    queue.place.sql("DROP FUNCTION archiver.claim_events, archiver.is_table_of")
     with queue.session.transaction():
         queue.session.run_script(script.read_text(encoding="utf-8"))
+    # They know of no job that keeps versions.
+    assert VersionEvents(queue.session).list_bound() == []
     assert numbers(queue.lane.work_off()) == [1]

@@ -48,7 +48,19 @@ def test_the_newest_of_each_key_stay_and_each_batch_is_counted_with_its_rows(doc
     assert docs.counts() == [2, 2, 1]
     assert result.told.startswith("5 rows deleted (")
     assert "bytes), and archived nowhere; 15 rows kept by keep_versions (3)" in result.told
-    assert docs.purge().rows == 0
+    assert result.told.endswith("the highest version that went is 1; kept by: keep_versions (3)")
+    assert (result.kept_by, result.highest_version) == ("keep_versions (3)", "1")
+    assert result.bytes > 0
+    nothing = docs.purge()
+    assert (nothing.rows, nothing.highest_version, nothing.kept_by) == (0, None, "keep_versions (3)")
+
+
+def test_the_highest_version_that_went_is_that_of_all_batches_and_no_text(place: Place) -> None:
+    docs = Versions.made_by(place)
+    place.sql("INSERT INTO public.docs SELECT 9, generate_series(1, 20)")
+    # By key: the last batch holds those of the one that has most versions.
+    place.sql("INSERT INTO public.docs SELECT 99, generate_series(1, 4)")
+    assert docs.purge(batch_size=4).highest_version == "17"
 
 
 def test_it_is_rehearsed_without_a_trace(docs: Versions) -> None:
@@ -120,6 +132,8 @@ def test_a_floor_holds_every_version_from_its_smallest_value_on(
     result = docs.purge(versions=replace(KEEP_3, keep=1, floors=floors))
     assert result.rows == gone
     assert (f"{15 - gone} rows kept {cause}" in result.told) is bool(cause)
+    # What binds is what keeps most of what could go otherwise; where that is nothing, the number.
+    assert result.kept_by == (cause.removeprefix("by ") if cause else "keep_versions (1)")
 
 
 def test_the_lowest_bound_is_the_one_that_is_told(place: Place) -> None:
@@ -138,7 +152,7 @@ def test_a_row_without_a_key_or_a_version_stays_and_supersedes_none(place: Place
     )
     result = docs.purge(versions=replace(KEEP_3, keep=1))
     assert [row[0] for row in place.sql("SELECT id FROM public.docs ORDER BY id")] == [2, 3, 4, 5, 6]
-    assert "4 rows kept by a key or version that is NULL" in result.told
+    assert "; 1 row kept by keep_versions (1); 4 rows kept by a key or version that is NULL" in result.told
 
 
 def test_of_equal_versions_the_one_of_the_greater_primary_key_is_the_newer(place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,28 +14,8 @@ from pg_archiver.policies.versions import parse_floor
 from pg_archiver.purge.purge import purge
 from tests.support.place import Place
 from tests.support.purges import never
+from tests.support.version_writers import check_newer, write
 from tests.support.versions import KEEP_3, Versions
-
-# At each commit of a purge so many newer versions of the key are there, which nobody is taking away.
-CHECK = """
-    CREATE FUNCTION public.check_newer() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        IF current_setting('test.writer', true) = 'on' THEN
-            RETURN NULL;
-        END IF;
-        IF 3 > (
-            SELECT count(*) FROM (
-                SELECT FROM public.docs WHERE doc_id = OLD.doc_id AND version > OLD.version FOR SHARE SKIP LOCKED
-            ) AS newer
-        ) THEN
-            RAISE EXCEPTION 'version % of key % was one of the newest', OLD.version, OLD.doc_id;
-        END IF;
-        RETURN NULL;
-    END $$;
-    CREATE CONSTRAINT TRIGGER check_newer AFTER DELETE ON public.docs DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW EXECUTE FUNCTION public.check_newer()
-"""
-KEYS = 4
 
 
 @pytest.fixture
@@ -133,10 +112,12 @@ def test_a_table_that_was_changed_meanwhile_is_looked_at_again(docs: Versions) -
 @pytest.mark.parametrize("operations", [1_600, pytest.param(30_000, marks=pytest.mark.more)])
 def test_writers_of_every_kind_never_lose_one_of_the_newest(place: Place, operations: int) -> None:
     docs = Versions.made_by(place)
-    place.sql(CHECK)
+    place.sql(check_newer("public.docs"))
     writers = 4
     with ThreadPoolExecutor(writers) as pool:
-        working = [pool.submit(write, docs, number, operations // writers) for number in range(writers)]
+        working = [
+            pool.submit(write, place.connect, "public.docs", number, operations // writers) for number in range(writers)
+        ]
         while not all(one.done() for one in working):
             docs.purge(batch_size=50)
         changed = [one.result() for one in working]
@@ -146,34 +127,3 @@ def test_writers_of_every_kind_never_lose_one_of_the_newest(place: Place, operat
     assert docs.rows() == 20 + inserted - deleted - sum(docs.counts())
     assert all(len(left) <= 3 for left in docs.all_left().values())
     assert sum(docs.counts()) > 0
-
-
-def write(docs: Versions, number: int, operations: int) -> tuple[int, int]:
-    """Inserts, deletes and renumbers, each a transaction; returns how many rows were inserted, and deleted."""
-    chance = random.Random(number)  # noqa: S311 (for a test)
-    inserted = deleted = 0
-    with docs.place.connect() as user:
-        user.execute("SET test.writer = 'on'")
-        user.commit()
-        for step in range(operations):
-            key, version = chance.randint(1, KEYS), (step + 2) * 8 + number
-            what = chance.random()
-            one = "(SELECT version FROM public.docs WHERE doc_id = %s ORDER BY random() LIMIT 1)"
-            if what < 0.6:
-                sql, values = "INSERT INTO public.docs VALUES (%s, %s)", (key, version)
-            elif what < 0.8:
-                sql, values = f"DELETE FROM public.docs WHERE doc_id = %s AND version = {one}", (key, key)
-            else:
-                # Below all others, or above.
-                moved = version + 4 if what < 0.9 else -version
-                sql = f"UPDATE public.docs SET version = {moved} WHERE doc_id = %s AND version = {one}"
-                values = (key, key)
-            try:
-                rows = user.execute(sql, values).rowcount
-                user.commit()
-            except (errors.UniqueViolation, errors.DeadlockDetected):
-                user.rollback()
-                continue
-            inserted += rows if what < 0.6 else 0
-            deleted += rows if 0.6 <= what < 0.8 else 0
-    return inserted, deleted

@@ -30,11 +30,17 @@ DELETING = {
 # Who may have rows deleted, or partitions dropped, by whom.
 IMPORTERS = {
     "pg_archiver.partitions.dropping": {"archive/drop_partition.py", "purge/drop_partitions.py"},
-    "pg_archiver.purge.table_in_hand": {"purge/batches.py", "purge/purge_versions.py", "purge/versions_in_hand.py"},
-    "pg_archiver.purge.batches": {"purge/purge.py", "purge/purge_versions.py"},
-    "pg_archiver.purge.versions_in_hand": {"purge/purge_versions.py"},
+    "pg_archiver.purge.table_in_hand": {
+        "purge/batches.py",
+        "purge/purge_keys.py",
+        "purge/purge_versions.py",
+        "purge/versions_in_hand.py",
+    },
+    "pg_archiver.purge.batches": {"purge/purge.py", "purge/purge_keys.py", "purge/purge_versions.py"},
+    "pg_archiver.purge.versions_in_hand": {"purge/purge_keys.py", "purge/purge_versions.py"},
     "pg_archiver.purge.purge_versions": {"purge/purge.py"},
     "pg_archiver.purge.drop_partitions": {"purge/purge.py"},
+    "pg_archiver.purge.purge_keys": {"jobs/event_versions.py"},
     "pg_archiver.purge.purge": {"jobs/table_work.py"},
 }
 

@@ -47,7 +47,9 @@ WITH folded AS (
             ELSE 0
         END,
         total_rows = total_rows + CASE WHEN %(counts)s THEN coalesce(%(rows)s::bigint, 0) ELSE 0 END,
-        total_bytes = total_bytes + CASE WHEN %(counts)s THEN coalesce(%(bytes)s::bigint, 0) ELSE 0 END
+        total_bytes = total_bytes + CASE WHEN %(counts)s THEN coalesce(%(bytes)s::bigint, 0) ELSE 0 END,
+        kept_by = CASE WHEN %(counts)s AND %(succeeded)s THEN %(kept_by)s ELSE kept_by END,
+        highest_version = coalesce(%(highest_version)s, highest_version)
     WHERE
         job_id = %(job_id)s AND database_name = %(database)s
         AND (last_folded IS NULL OR %(run)s > last_folded OR %(started_at)s > last_folded_start)

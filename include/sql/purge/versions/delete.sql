@@ -34,6 +34,10 @@ gone AS (
         AND NOT judged.is_kept
         AND judged.newer OPERATOR(pg_catalog.>=) %(keep)s
         AND {purge/versions/fragments/is_due}
-    RETURNING pg_catalog.pg_column_size(target.*) AS bytes
+    RETURNING pg_catalog.pg_column_size(target.*) AS bytes, target.{version} AS version
 )
-SELECT pg_catalog.count(*) AS deleted, coalesce(pg_catalog.sum(gone.bytes), 0)::pg_catalog.int8 AS bytes FROM gone
+SELECT
+    pg_catalog.count(*) AS deleted,
+    coalesce(pg_catalog.sum(gone.bytes), 0)::pg_catalog.int8 AS bytes,
+    greatest(pg_catalog.max(gone.version), %(highest)s::pg_catalog.text::{type})::pg_catalog.text AS highest
+FROM gone

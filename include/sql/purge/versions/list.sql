@@ -3,13 +3,18 @@
 -- one has its turn there may be other rows in these places, so all of it is asked again then.
 DECLARE superseded NO SCROLL CURSOR WITH HOLD FOR
 WITH {purge/fragments/held},
-{purge/versions/fragments/ranked},
+{purge/versions/fragments/ranked_by_key},
 due AS MATERIALIZED (
     SELECT
         target.tableoid AS part,
         target.ctid AS place,
-        target."number of key" AS key,
-        (row_number() OVER (ORDER BY target."number of key", target."rank of version" DESC) - 1) / %(batch_size)s AS batch
+        target."part of newest" AS key_part,
+        target."place of newest" AS key_place,
+        (
+            row_number() OVER (
+                ORDER BY target."part of newest", target."place of newest", target."rank of version" DESC
+            ) - 1
+        ) / %(batch_size)s AS batch
     FROM ranked AS target
     WHERE
         target."rank of version" > %(keep)s
@@ -18,10 +23,10 @@ due AS MATERIALIZED (
 kept AS (
     SELECT
         touched.batch,
-        array_agg(ranked.tableoid ORDER BY touched.key, ranked."rank of version") AS parts,
-        array_agg(ranked.ctid ORDER BY touched.key, ranked."rank of version") AS places
-    FROM (SELECT DISTINCT due.batch, due.key FROM due) AS touched
-    JOIN ranked ON ranked."number of key" = touched.key
+        array_agg(ranked.tableoid) AS parts,
+        array_agg(ranked.ctid) AS places
+    FROM (SELECT DISTINCT due.batch, due.key_part, due.key_place FROM due) AS touched
+    JOIN ranked ON ranked."part of newest" = touched.key_part AND ranked."place of newest" = touched.key_place
     WHERE ranked."rank of version" <= %(keep)s
     GROUP BY touched.batch
 ),

@@ -1,11 +1,10 @@
 -- Every version of every key, the newest first. A row without a key or a version is none of them.
-ranked AS MATERIALIZED (
+ranked AS (
     SELECT
         target.tableoid,
         target.ctid,
         {columns},
-        pg_catalog.row_number() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS "rank of version",
-        pg_catalog.dense_rank() OVER (ORDER BY {key}) AS "number of key"
+        pg_catalog.row_number() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS "rank of version"
     FROM {table} AS target
     WHERE ROW({usable}) IS NOT NULL
 )

@@ -1,0 +1,16 @@
+"""What workers do besides functions of users: events whose function comes with this program, by its own login."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class OwnWork(Protocol):
+    """Work on such events, by a login that is not that of functions."""
+
+    def run_batch(self) -> bool:
+        """Work off one batch; return whether there was any, or is about to be.
+
+        Raises:
+            DatabaseInterrupted: the connection was lost.
+        """

@@ -1,0 +1,40 @@
+-- The places of the versions of these keys that may go, so many at most, the oldest first, with the places of the versions
+-- that supersede them: the newest of the same keys. A key that is named twice is one.
+WITH {purge/fragments/held},
+ranked AS MATERIALIZED (
+    SELECT
+        target.tableoid,
+        target.ctid,
+        {columns},
+        row_number() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS "rank of version",
+        dense_rank() OVER (ORDER BY {key}) AS "number of key"
+    FROM {table} AS target
+    WHERE
+        ROW({usable}) IS NOT NULL
+        AND ({key}) IN (SELECT {wanted} FROM jsonb_to_recordset(%(keys)s::jsonb) AS wanted ({key_types}))
+),
+due AS MATERIALIZED (
+    SELECT
+        target.tableoid AS part,
+        target.ctid AS place,
+        target."number of key" AS key
+    FROM ranked AS target
+    WHERE
+        target."rank of version" > %(keep)s
+        AND {purge/versions/fragments/is_due}
+    ORDER BY target."number of key", target."rank of version" DESC
+    LIMIT %(most)s
+),
+kept AS (
+    SELECT ranked.tableoid AS part, ranked.ctid AS place
+    FROM ranked
+    WHERE ranked."rank of version" <= %(keep)s AND ranked."number of key" IN (SELECT due.key FROM due)
+    ORDER BY ranked."number of key", ranked."rank of version"
+)
+SELECT
+    count(*) AS rows,
+    coalesce(array_agg(due.part)::text, '{{}}') AS parts,
+    coalesce(array_agg(due.place)::text, '{{}}') AS places,
+    coalesce((SELECT array_agg(kept.part)::text FROM kept), '{{}}') AS kept_parts,
+    coalesce((SELECT array_agg(kept.place)::text FROM kept), '{{}}') AS kept_places
+FROM due
