@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from pg_archiver.errors import LockWait, TriggerRefused
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
-from pg_archiver.postgres.session import Session
+from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
 from pg_archiver.purge.due import PurgeOrder
@@ -75,10 +75,7 @@ class VersionsInHand:
     def next_batch(self) -> ListedVersions | None:
         """Return the next batch of the list, None at its end."""
         rows = self._session.fetch_all("purge/versions/next_batch")
-        if not rows:
-            return None
-        row = rows[0]
-        return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
+        return _to_listed(rows[0]) if rows else None
 
     def list_of_keys(self, keys: Sequence[str], most: int) -> ListedVersions:
         """Return what may go of these keys, so many versions at most; a key is a JSON object of its columns."""
@@ -86,7 +83,7 @@ class VersionsInHand:
         row = self._session.fetch_one(
             "purge/versions/list_of_keys", found.of_keys, keys=f"[{', '.join(keys)}]", most=most, **found.values
         )
-        return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
+        return _to_listed(row)
 
     def close_list(self) -> None:
         """Give the list up."""
@@ -167,6 +164,10 @@ class VersionsInHand:
     def _refuse_change(self) -> None:
         if _read_state(self.superseded) != self.state:
             raise TableChangedError
+
+
+def _to_listed(row: Row) -> ListedVersions:
+    return ListedVersions(row.rows, row.parts, row.places, row.kept_parts, row.kept_places)
 
 
 def _read_state(superseded: Superseded) -> str:

@@ -12,37 +12,13 @@ import pytest
 from dev.postgres import PostgresServer
 from pg_archiver.errors import ArchiverError
 from pg_archiver.jobs.event_versions import EventVersions
-from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.statements import Names
+from tests.support.broken_session import BrokenSession
 from tests.support.event_versions import KEEP, EventDocs
 
 pytestmark = pytest.mark.more
 
 KEYS, POINTS = 3, 20
 END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s"
-
-
-class Recorded(Session):
-    """Notes each statement, and ends its own session before the one of this number."""
-
-    sent: list[str]
-    docs: EventDocs | None = None
-    ends_before: int | None = None
-
-    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
-        self._reach(statement)
-        return super().fetch_all(statement, names, **values)
-
-    def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
-        self._reach(statement)
-        return super().execute(statement, names, **values)
-
-    def _reach(self, statement: str) -> None:
-        if self.docs is None:
-            return
-        if self.ends_before == len(self.sent):
-            self.docs.sql(END, self.docs.place.archive)
-        self.sent.append(statement)
 
 
 @pytest.fixture
@@ -58,14 +34,16 @@ def run(docs: EventDocs, ends_before: int | None = None) -> list[str]:
     def connect() -> psycopg.Connection[Any]:
         return psycopg.connect(**{**docs.place.server.dsn(docs.database), "user": docs.place.archive})
 
-    connections = replace(docs.place.connections, open_archiver=lambda name: Recorded.connect(connect, name, "test"))
+    connections = replace(
+        docs.place.connections, open_archiver=lambda name: BrokenSession.connect(connect, name, "test")
+    )
     with EventVersions.opened(docs.place.source, connections) as own:
         session = own.session
-        assert isinstance(session, Recorded)
-        session.sent, session.docs, session.ends_before = [], docs, ends_before
+        assert isinstance(session, BrokenSession)
+        session.begin(lambda: docs.sql(END, docs.place.archive), ends_before)
         own.run_batch()
         # Of the way out nothing is noted.
-        session.docs = None
+        session.end = None
         return session.sent
 
 

@@ -58,7 +58,7 @@ def test_a_partition_that_a_reader_holds_for_long_is_left_to_the_next_run_and_th
         "CREATE TABLE analytics.half PARTITION OF analytics.events"
         f" FOR VALUES FROM ('{hours_ago(60)}') TO ('{hours_ago(36)}')"
     )
-    place.events(hours_ago(50), hours_ago(47))
+    place.events(hours_ago(50), hours_ago(44))
     with place.connect() as reader:
         reader.execute("LOCK TABLE analytics.events IN ACCESS SHARE MODE")
         with pytest.raises(LockWait, match=r"was not detached, since .*") as caught:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from pg_archiver.errors import ArchiverError, DatabaseInterrupted
-from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.statements import Names
 from pg_archiver.purge.purge import purge
 from tests.faults.chance import seeded
+from tests.support.broken_session import BrokenSession
 from tests.support.partitions import ROWS as A_DAY
 from tests.support.partitions import day, partitioned
 from tests.support.place import Place
@@ -48,34 +47,11 @@ def days(place: Place) -> Purges:
 SHAPES: dict[str, Callable[[Place], Purges]] = {"index": notes, "no index": unindexed, "partitions": days}
 
 
-class Recorded(Session):
-    """Notes each statement, and ends its own session before the one of this number."""
-
-    sent: list[str]
-    place: Place | None = None
-    ends_before: int | None = None
-
-    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
-        self._reach(statement)
-        return super().fetch_all(statement, names, **values)
-
-    def execute(self, statement: str, names: Names | None = None, /, **values: object) -> int:
-        self._reach(statement)
-        return super().execute(statement, names, **values)
-
-    def _reach(self, statement: str) -> None:
-        if self.place is None:
-            return
-        if self.ends_before == len(self.sent):
-            self.place.sql(END_SESSION)
-        self.sent.append(statement)
-
-
 def run(purges: Purges, ends_before: int | None = None) -> list[str]:
     """Purges, and returns the statements that were sent."""
-    with Recorded.connect(purges.place.connect, purges.place.database, "test") as session:
-        assert isinstance(session, Recorded)
-        session.sent, session.ends_before, session.place = [], ends_before, purges.place
+    with BrokenSession.connect(purges.place.connect, purges.place.database, "test") as session:
+        assert isinstance(session, BrokenSession)
+        session.begin(lambda: purges.place.sql(END_SESSION), ends_before)
         purge(session, purges.order(), never, purges.counter(session))
     return session.sent
 

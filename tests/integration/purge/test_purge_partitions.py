@@ -43,7 +43,7 @@ def test_rows_of_a_partition_that_is_half_due_go_in_batches(place: Place) -> Non
         "CREATE TABLE analytics.half PARTITION OF analytics.events"
         f" FOR VALUES FROM ('{hours_ago(60)}') TO ('{hours_ago(36)}')"
     )
-    place.events(hours_ago(60), hours_ago(49), hours_ago(47))
+    place.events(hours_ago(60), hours_ago(49), hours_ago(44))
     result = purges.purge()
     assert (result.rows, result.partitions) == (ROWS + 2, 1)
     assert partitions(place) == {"analytics.half"}

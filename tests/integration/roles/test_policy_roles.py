@@ -213,7 +213,7 @@ def test_the_archives_own_role_and_superusers_are_held_to_nothing(tenants: Tenan
 def test_who_could_write_jobs_before_there_were_rules_still_can(tenants: Tenants) -> None:
     ann = tenants.writer("ann")
     tenants.place.sql("DROP TABLE archiver.policy_owners")
-    tenants.place.sql("DELETE FROM archiver.migrations WHERE stream = 'jobs' AND number >= 10")
+    tenants.place.sql("DELETE FROM archiver.migrations WHERE stream = 'jobs' AND number = 10")
     with tenants.archiver.session() as session:
         JobTables(session).migrate()
     run_as(ann, "INSERT INTO archiver.jobs (job_name, action, proc_name) VALUES ('x', 'call', 'p')")
