@@ -59,11 +59,11 @@ def _checked(place: Place, manifest_key: str) -> CheckedObject:
         return CheckedObject(stem, (), {}, (f"{manifest_key} is damaged",))
     problems: list[str] = []
     rows = _rows(place, manifest, "data", problems)
-    sidecar = _rows(place, manifest, "keys", problems)
+    listed_rows = {"keys": _rows(place, manifest, "keys", problems)} if "keys" in manifest else {}
     header = tuple(column["name"] for column in manifest["columns"])
     if rows[:1] != [header]:
         problems.append("its header is not its columns")
-    for what, found in (("rows", rows), ("keys", sidecar)):
+    for what, found in {"rows": rows, **listed_rows}.items():
         if len(found) - 1 != manifest["rows"]:
             problems.append(f"it holds {len(found) - 1} {what} and its manifest says {manifest['rows']}")
     if stem_of(str(manifest["data"]["key"])) != stem:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.faults.s3_faults import EVERYTHING, READS, UPLOADS, Trial, answered, half_then_reset, trial_of
+from tests.faults.s3_faults import EVERYTHING, READS, SIDECAR, UPLOADS, Trial, answered, half_then_reset, trial_of
 from tests.faults.s3_proxy import Answer, Deed, Forward, Request, Reset
 
 _FOR_EVER = 1_000
@@ -56,15 +56,13 @@ LOST |= {
 }
 LOST |= {
     f"answer to the {what} lost {often}": trial_of({"PutObject"}, lost, None, 0, times, key)
-    for what, key in (("sidecar", ".keys."), ("manifest", "manifest"), ("note", ".kept."))
+    for what, key in (("sidecar", SIDECAR), ("manifest", "manifest"), ("note", ".kept."))
     for often, times in (("once", 1), ("for ever", _FOR_EVER))
     if what != "note"
 }
 LOST |= {
-    f"GetObject of the {what} broken off {often}": trial_of(
-        READS, half_then_reset, None, after, times, key, by_list=key == ".keys."
-    )
-    for what, key, after in (("object", ".csv", 0), ("manifest", "manifest", 0), ("list for the delete", ".keys.", 2))
+    f"GetObject of the {what} broken off {often}": trial_of(READS, half_then_reset, None, after, times, key)
+    for what, key, after in (("object", ".csv", 0), ("manifest", "manifest", 0), ("list for the delete", SIDECAR, 2))
     for often, times in (("once", 1), ("three times", 3))
 }
 LOST |= {

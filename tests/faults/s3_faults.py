@@ -29,6 +29,7 @@ READS = frozenset({"GetObject"})
 EVERYTHING = UPLOADS | READS | {"HeadObject", "HeadBucket", "CreateMultipartUpload", "AbortMultipartUpload"}
 # A window's object takes two parts or three then, and its sidecar and manifest are single requests.
 PARTS = PartSizes(first=1000)
+SIDECAR = ".keys."
 _HOURS = (50, 51)
 _ROWS_A_WINDOW = 8
 _NOISE = 400
@@ -149,7 +150,7 @@ def trial_of(
     *,
     by_list: bool = False,
 ) -> Trial:
-    return Trial(lambda: Fault(frozenset(operations), deed, after=after, times=times, key=key), says, by_list)
+    return Trial(lambda: Fault(frozenset(operations), deed, after=after, times=times, key=key), says, by_list or key == SIDECAR)
 
 
 def _half_read(after: int) -> Trial:
@@ -160,7 +161,7 @@ def _half_read(after: int) -> Trial:
 
 def _in_delete(deed: Deed, says: type[ArchiverError], times: int = 1_000) -> Trial:
     """At the reads of the lists for the delete: those before are the check's, one a window."""
-    return trial_of(READS, deed, says, len(_HOURS), times, ".keys.", by_list=True)
+    return trial_of(READS, deed, says, len(_HOURS), times, SIDECAR)
 
 
 BUSY, BROKEN, DENIED = answered(503, "SlowDown"), answered(500, "InternalError"), answered(403, "AccessDenied")
@@ -186,19 +187,21 @@ TRIALS: dict[str, Trial] = {
     "read shortened": trial_of(READS, shortened, CheckFailed, times=1),
     "sidecar shortened in the delete": _in_delete(shortened, CheckFailed, times=1),
     "bit flipped on the way back": trial_of(READS, flipped_out, CheckFailed, times=1),
-    "bit flipped on the way back of a sidecar": trial_of(READS, flipped_out, CheckFailed, key=".keys.", times=1),
+    "bit flipped on the way back of a sidecar": trial_of(READS, flipped_out, CheckFailed, key=SIDECAR, times=1),
     "bit flipped for the delete": _in_delete(flipped_out, CheckFailed, times=1),
     "bit flipped in the manifest": trial_of(READS, flipped_out, CheckFailed, key="manifest", times=1),
     "bit flipped beside its checksum": trial_of(READS, flipped_alone, CheckFailed, key="manifest", times=1),
     "bit flipped on the way there": trial_of(BODIES, flipped_in, CheckFailed, times=1),
-    "bit flipped in every sidecar on the way there": trial_of(BODIES, flipped_in, CheckFailed, key=".keys."),
+    "bit flipped in every sidecar on the way there": trial_of(BODIES, flipped_in, CheckFailed, key=SIDECAR),
     "bit flipped in every manifest on the way there": trial_of(BODIES, flipped_in, CheckFailed, key="manifest"),
     "DELETE denied": trial_of({"AbortMultipartUpload"}, DENIED, StorageRefused),
     "LIST denied": trial_of({"HeadBucket", "ListObjects"}, DENIED, StorageRefused),
     "LIST denied, so that HEAD of a missing key is": trial_of({"HeadObject"}, DENIED, StorageRefused),
 }
 TRIALS |= {
-    f"{code} from request {number} on": trial_of(EVERYTHING, answered(status, code), StorageRefused, after=number)
+    f"{code} from request {number} on": trial_of(
+        EVERYTHING, answered(status, code), StorageRefused, after=number, by_list=True
+    )
     for status, code in ((400, "ExpiredToken"), (403, "AccessDenied"))
     for number in (0, 5, 12, 20, 26, 30)
 }

@@ -1,19 +1,21 @@
-"""export: one window's rows into an object of their own, and their identities and versions into a sidecar.
+"""export: one window's rows into an object of their own, and how many lie in each part of the window.
 
-Both are read in one snapshot, and so is how many rows lie in each part of the window. Nothing is kept in a file, and no
-more than a few MiB in memory. The object counts for nothing until `store` has read it back.
+Where they cannot leave by that, or may have to leave otherwise, their identities and versions go into a sidecar too.
+All is read in one snapshot. Nothing is kept in a file, and no more than a few MiB in memory. The object counts for
+nothing until `store` has read it back.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pg_archiver.archive.exported_rows import ELSEWHERE, abandon_generation
 from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
-from pg_archiver.archive.sub_ranges import cut_window
+from pg_archiver.archive.sub_ranges import cut_window, may_need_list
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
@@ -24,9 +26,7 @@ from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.csv_rows import make_divider
-from pg_archiver.objects.manifest import (
-    Manifest,
-)
+from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key, object_key, sidecar_key
 from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer, open_nowhere
 from pg_archiver.postgres.catalog import describe_table, identity_columns, list_parts
@@ -47,6 +47,10 @@ _MOST_TRIES = 10
 _MOST_CHANGES = 3
 # How many pieces of COPY's output may wait to be compressed: enough that neither side waits for the other's pauses.
 _MOST_WAITING = 8
+
+
+class OtherCountError(CheckFailed):
+    """The parts of a window have not as many rows as the window in the same snapshot."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,11 @@ def _export_next_generation(
             if tries >= _MOST_TRIES:
                 raise
             continue
+        except OtherCountError as failure:
+            # One snapshot cannot give both counts; whatever did, a list tells the rows.
+            ledger.mark_void(row, str(failure))
+            generation, by_list = generation + 1, True
+            continue
         except DatabaseRefused as refusal:
             ledger.note_failure(row, str(refusal))
             raise
@@ -211,10 +220,14 @@ def _export_next_generation(
 def _copy_snapshot(
     session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink, by_list: bool
 ) -> Manifest | None:
-    """Stream the rows of one snapshot to their two objects; return None, and write no object, if there are none.
+    """Stream the rows of one snapshot to their object; return None, and write no object, if there are none.
 
-    One COPY gives both: each row as the server writes it, with its version, place and key in front, which are cut
-    off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object, and of no other.
+    Where there is to be a list, one COPY gives both: each row as the server writes it, with its version, place and key
+    in front, which are cut off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object,
+    and of no other.
+
+    Raises:
+        OtherCountError: the parts of the window have not as many rows as the window, and there is no list.
     """
     with name_unreadable_rows(session, order, row.span), session.snapshot():
         session.execute("archive/export/lock_table", {"table": order.table})
@@ -225,8 +238,11 @@ def _copy_snapshot(
         found = list_parts(session, shape.oid, order.timestamp_column, row.span)
         server = describe_server(session)
         sub_ranges = None if by_list else cut_window(session, order, shape, row.span, server)
-        with open_sink(row.object_key) as data_sink, open_sink(sidecar_key(row.object_key)) as keys_sink:
-            data, keys = Packer(data_sink, order.compression), Packer(keys_sink, order.compression)
+        list_key = sidecar_key(row.object_key)
+        listed = sub_ranges is None or may_need_list(shape, found, server)
+        with open_sink(row.object_key) as data_sink, open_sink(list_key) if listed else nullcontext() as keys_sink:
+            data = Packer(data_sink, order.compression)
+            keys = Packer(keys_sink, order.compression) if keys_sink else None
             lines, rows = _copy_rows(session, order, row, shape, data, keys)
             if not rows:
                 return None
@@ -234,33 +250,37 @@ def _copy_snapshot(
                 raise CheckFailed(
                     f"window {window}: the server counted {rows} rows and sent {lines - 1}. Nothing was deleted"
                 )
-            if sub_ranges and sum(one.rows for one in sub_ranges) != rows:
-                # One snapshot cannot give both; whatever did, the list tells the rows.
+            if sub_ranges and (counted := sum(one.rows for one in sub_ranges)) != rows:
+                if not keys:
+                    raise OtherCountError(
+                        f"window {window}: the server counted {counted} rows in its parts and {rows} in all. Nothing "
+                        "was deleted"
+                    )
                 sub_ranges = None
             # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
-            keys.finish()
+            if keys:
+                keys.finish()
             data.finish()
     return make_manifest(
         order,
         shape,
         row,
         rows,
-        Written(data.description(row.object_key), keys.description(sidecar_key(row.object_key)), sub_ranges),
+        Written(data.description(row.object_key), keys.description(list_key) if keys else None, sub_ranges),
         found,
         server,
     )
 
 
 def _copy_rows(
-    session: Session, order: WorkOrder, row: Generation, shape: TableShape, data: Packer, keys: Packer
+    session: Session, order: WorkOrder, row: Generation, shape: TableShape, data: Packer, keys: Packer | None
 ) -> tuple[int, int]:
-    """Run the COPY and cut each row in two while a thread compresses; return the number of lines and of rows."""
-    identity = identity_columns(shape)
+    """Run the COPY while a thread compresses, and cut each row in two for the list; return how many lines and rows."""
+    identity = identity_columns(shape) if keys else []
     names: Names = {
         "table": order.table,
         "column": order.timestamp_column,
-        "identity": identity,
-        "columns": [column.name for column in shape.columns],
+        "columns": [*identity, *(column.name for column in shape.columns)],
         "unreferenced": NotReferenced("target", shape.waits_for),
     }
     divide = make_divider(len(identity))
@@ -268,7 +288,8 @@ def _copy_rows(
     lines, pace = 0, LogInterval()
 
     def pack(halves: tuple[bytes, bytes]) -> None:
-        keys.add(halves[0])
+        if keys:
+            keys.add(halves[0])
         data.add(halves[1])
 
     with (
@@ -277,7 +298,7 @@ def _copy_rows(
     ):
         for rows in copy.batches():
             lines += len(rows)
-            halves = divide(rows)
+            halves = divide(rows) if keys else (b"", b"".join(rows))
             packing.submit(halves)
             if len(halves[1]) > PIECE_BYTES:
                 # A row as large as this is in memory several times over; the next one has to wait.

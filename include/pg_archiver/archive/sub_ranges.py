@@ -7,7 +7,7 @@ of every transaction that made one of them. Where that is not certain, a window 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -46,6 +46,15 @@ class RangeBatch:
 def can_be_cut(session: Session, order: WorkOrder, shape: TableShape) -> bool:
     """Return whether windows of the table may have sub-ranges; else its rows leave by a list of their versions."""
     return not (order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid))
+
+
+def may_need_list(shape: TableShape, parts: Container[str], server: ServerDescription) -> bool:
+    """Return whether rows may have to leave by a list though they have sub-ranges; `parts` are the table's, by oid.
+
+    A partition that is dropped as a whole is compared with the lists of its windows; and of a server that does not say
+    who it is nobody can tell whether its transactions are those that the export saw.
+    """
+    return str(shape.oid) not in parts or server.system_identifier is None
 
 
 def estimate_sub_ranges(order: WorkOrder, rows: float) -> int:

@@ -182,10 +182,10 @@ class Manifest(Frozen):
         """The object beside the data that tells the rows' identities.
 
         Raises:
-            CheckFailed: there is none, as a later version may decide.
+            CheckFailed: there is none, as where rows leave by ranges of time.
         """
         if self.keys is None:
-            raise CheckFailed(f"{self.data.key} has no list of its rows' identities, which this version needs")
+            raise CheckFailed(f"{self.data.key} has no list of its rows' identities, which is needed here")
         return self.keys
 
     def expected_key(self, prefix: str) -> str:

@@ -134,8 +134,13 @@ def open_sidecar(bucket: Bucket, manifest: Manifest) -> ObjectReader:
     return ObjectReader(bucket, manifest.sidecar, manifest.rows, manifest.compression)
 
 
+def open_all(bucket: Bucket, manifest: Manifest) -> list[ObjectReader]:
+    """Open the manifest's object, and its sidecar if it has one."""
+    return [open_data(bucket, manifest), *([open_sidecar(bucket, manifest)] if manifest.keys else [])]
+
+
 class ReadBackQueue:
-    """Objects that a thread reads back, each with its sidecar, in the order in which they were begun."""
+    """Objects that a thread reads back, each with its sidecar if it has one, in the order in which they were begun."""
 
     def __init__(self, bucket: Bucket, stop: Stop | None = None) -> None:
         """Begin nothing yet; `stop` tells when the process has to end, and a reading is broken off."""
@@ -157,13 +162,13 @@ class ReadBackQueue:
         self._threads.shutdown(cancel_futures=True)
 
     def begin(self, manifest: Manifest) -> None:
-        """Begin to read the manifest's object and sidecar back, unless that has begun already."""
+        """Begin to read all that the manifest describes back, unless that has begun already."""
         if manifest.data.key not in self._begun:
-            parts = (open_data(self._bucket, manifest), open_sidecar(self._bucket, manifest))
+            parts = open_all(self._bucket, manifest)
             self._begun[manifest.data.key] = [(part, self._threads.submit(part.check)) for part in parts]
 
     def wait_for_etag(self, manifest: Manifest) -> str:
-        """Return the object's etag, when object and sidecar were read to their last byte and are what was sent.
+        """Return the object's etag, when it and its sidecar were read to their last byte and are what was sent.
 
         Raises:
             CheckFailed: one of them is not.
@@ -172,7 +177,7 @@ class ReadBackQueue:
         """
         self.begin(manifest)
         try:
-            etag, _ = [future.result() for _content, future in self._begun[manifest.data.key]]
+            etag, *_ = [future.result() for _content, future in self._begun[manifest.data.key]]
         except (CancelledError, CheckFailed, StorageInterrupted):
             # What was broken off looks like an object that is not whole.
             self._stop.refuse()

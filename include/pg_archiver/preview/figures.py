@@ -134,7 +134,7 @@ class Figures:
         beside = format_bytes(volume.sidecar_bytes + volume.manifest_bytes)
         return [
             f"size      about {format_bytes(volume.csv_bytes)} as CSV, {format_bytes(volume.data_bytes)} as "
-            f"{compression}, and {beside} of sidecars and manifests (from a sample of "
+            f"{compression}, and {beside} beside it (from a sample of "
             f"{say_count(volume.sampled_rows, 'row')})",
             f"requests  about {requests.total:,}: {requests.put:,} PUT, {requests.post:,} POST, {requests.get:,} GET, "
             f"{requests.head:,} HEAD",

@@ -7,11 +7,13 @@ rows is an estimate, and is told as one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from pg_archiver.archive.make_manifest import describe_server
 from pg_archiver.archive.plan import Outlook, foresee
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables
-from pg_archiver.archive.sub_ranges import can_be_cut, estimate_sub_ranges
+from pg_archiver.archive.sub_ranges import can_be_cut, estimate_sub_ranges, may_need_list
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
@@ -19,6 +21,7 @@ from pg_archiver.errors import Interrupted
 from pg_archiver.maintenance.bloat import measure_table
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.postgres.catalog import list_parts
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.preview import costs
@@ -61,6 +64,9 @@ def preview(
     sample = take_sample(session, shape, order, filled)
     sizes = [sample.size_of(window, rows) for window, rows in filled.items()] if sample else []
     by_list = not can_be_cut(session, order, shape)
+    listed = by_list or _may_need_list(session, shape, windows)
+    if not listed:
+        sizes = [replace(size, sidecar_bytes=0) for size in sizes]
     manifests = [_manifest_bytes(order, shape, 0 if by_list else rows) for rows in filled.values()]
     return Figures(
         keep_days=keep.days,
@@ -71,7 +77,7 @@ def preview(
         rows=round(sum(filled.values())),
         counted=counted,
         volume=_volume(sizes, sample, sum(manifests)),
-        objects=len(filled) * costs.OBJECTS_A_WINDOW,
+        objects=len(filled) * (costs.OBJECTS_A_WINDOW + listed),
         batches=sum(len(run) for run in outlook.runs),
         runs=len(outlook.runs),
         complete=outlook.complete,
@@ -124,6 +130,13 @@ def _names(shape: TableShape) -> Names:
         "column": shape.timestamp_column,
         "unreferenced": NotReferenced("target", shape.waits_for),
     }
+
+
+def _may_need_list(session: Session, shape: TableShape, windows: Sequence[DueWindow]) -> bool:
+    if not windows:
+        return False
+    parts = list_parts(session, shape.oid, shape.timestamp_column, windows[0].span)
+    return may_need_list(shape, parts, describe_server(session))
 
 
 def _manifest_bytes(order: WorkOrder, shape: TableShape, rows: float) -> int:

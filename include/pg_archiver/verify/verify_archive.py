@@ -35,7 +35,7 @@ from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.manifest_files import read_manifest
 from pg_archiver.objects.object_keys import data_keys, manifest_key, table_folder
-from pg_archiver.objects.object_reader import open_data, open_sidecar
+from pg_archiver.objects.object_reader import open_all
 from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket, Listed
@@ -242,9 +242,9 @@ class _Verification:
 
     def _read_back(self, bucket: Bucket, manifest: Manifest) -> list[str]:
         faults: list[str] = []
-        for part in (open_data, open_sidecar):
+        for part in open_all(bucket, manifest):
             try:
-                part(bucket, manifest).check()
+                part.check()
             except CheckFailed as failure:
                 faults.append(str(failure))
         if not faults:

@@ -306,21 +306,6 @@ def test_an_export_of_another_server_deletes_nothing(place: Place) -> None:
     assert len(ids(place)) == ROWS
 
 
-@pytest.mark.parametrize("at", ["the export", "the delete"])
-def test_where_the_server_does_not_say_who_it_is_rows_leave_by_the_list(place: Place, at: str) -> None:
-    place = filled(place).ordered(batch_size=TENS)
-    window = place.stored_window()
-    if at == "the export":
-        place.sql("SET archiver.ledger_version = '3'")
-        place.sql("UPDATE archiver.windows SET manifest = jsonb_set(manifest, '{server,system_identifier}', 'null')")
-    else:
-        place.sql("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_control_system() FROM PUBLIC")
-        rights = [f"ALL ON ALL TABLES IN SCHEMA {name}" for name in ("analytics", "archiver")]
-        place = place.as_role("shy", "ALL ON SCHEMA analytics", "ALL ON SCHEMA archiver", *rights)
-    assert not deleted_by_range(place, window)
-    assert place.live().total() == 0
-
-
 def test_a_policy_that_names_another_column_since_deletes_nothing(place: Place) -> None:
     place = filled(place).ordered(batch_size=TENS)
     place.sql("ALTER TABLE analytics.events ADD COLUMN seen_at timestamp")
@@ -331,12 +316,11 @@ def test_a_policy_that_names_another_column_since_deletes_nothing(place: Place) 
     assert len(ids(place)) == ROWS
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_manifest_without_sub_ranges_is_one_of_before(place: Place) -> None:
     """What a former version left half done is finished by its list."""
     place = filled(place)
     window = place.stored_window()
-    place.sql("SET archiver.ledger_version = '3'")
-    place.sql("UPDATE archiver.windows SET manifest = manifest - 'sub_ranges'")
     (row,) = place.sql("SELECT manifest FROM archiver.windows")
     assert Manifest.parse(row[0], "here").sub_ranges is None
     assert not deleted_by_range(place, window)

@@ -86,6 +86,7 @@ TAMPERINGS = [
 ]
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("object_of", [str, sidecar_key], ids=["data", "sidecar"])
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=lambda tampering: tampering.__name__)
 def test_an_object_that_does_not_come_back_as_it_was_sent_is_given_up_and_exported_again(
@@ -123,6 +124,7 @@ def test_a_zstd_object_that_was_cut_off_is_given_up_too(place: Place) -> None:
     assert len(place.live()) == ROWS
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("object_of", [str, sidecar_key], ids=["data", "sidecar"])
 def test_an_object_that_is_gone_before_it_was_checked_deletes_nothing(
     place_on_both: Place, object_of: Callable[[str], str]
@@ -240,6 +242,7 @@ def test_a_lost_ledger_uses_no_key_again_and_leaves_the_old_objects_alone(place_
     assert place.ledger("generation, state") == [(1, State.VOID), (2, State.DELETED)]
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("left", ["data", "sidecar"])
 def test_a_key_of_which_only_half_is_left_is_not_used_again(place: Place, left: str) -> None:
     filled(place)

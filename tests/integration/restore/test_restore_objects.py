@@ -96,6 +96,7 @@ def test_while_the_newest_object_of_a_window_is_damaged_older_versions_do_not_co
     assert place.sql("SELECT name FROM analytics.events") == [("new",)]
 
 
+@pytest.mark.usefixtures("by_list")
 @pytest.mark.parametrize("hours", [(60, 70), (70, 60)])
 def test_while_an_object_is_damaged_an_older_version_of_its_row_does_not_come_from_another_window(
     place: Place, hours: tuple[int, int]
@@ -121,6 +122,17 @@ def test_while_an_object_is_damaged_an_older_version_of_its_row_does_not_come_fr
     )
 
 
+def test_where_there_is_no_list_it_is_told(place: Place) -> None:
+    events(place, rows=90)
+    place.archive()
+    bad = place.data_keys()[1]
+    flip_a_bit(place, bad)
+    result = restored(place)
+    assert result.restored == 60
+    assert "older versions of its rows may have come in from other windows" in refusal(result)
+
+
+@pytest.mark.usefixtures("by_list")
 def test_where_that_list_is_damaged_too_it_is_told(place: Place) -> None:
     events(place, rows=90)
     place.archive()
