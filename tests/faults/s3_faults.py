@@ -150,7 +150,9 @@ def trial_of(
     *,
     by_list: bool = False,
 ) -> Trial:
-    return Trial(lambda: Fault(frozenset(operations), deed, after=after, times=times, key=key), says, by_list or key == SIDECAR)
+    return Trial(
+        lambda: Fault(frozenset(operations), deed, after=after, times=times, key=key), says, by_list or key == SIDECAR
+    )
 
 
 def _half_read(after: int) -> Trial:

@@ -79,6 +79,7 @@ def test_a_step_that_ends_while_it_reads_ahead_stores_nothing(place: Place) -> N
     assert [state for (state,) in place.ledger("state")] == ["exported"] * 3
 
 
+@pytest.mark.usefixtures("by_list")
 def test_of_objects_read_ahead_the_bad_ones_are_given_up_and_the_others_stored(place: Place) -> None:
     filled(place, 4)
     windows = place.windows()

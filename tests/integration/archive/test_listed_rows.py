@@ -18,7 +18,8 @@ from tests.support.place import Place
 def listed(place: Place) -> list[bool]:
     """Whether each object has a list beside it, which its manifest knows."""
     found = [manifest.keys is not None for manifest in place.manifests()]
-    assert found == [sidecar_key(key) in place.keys() for key in place.data_keys()]
+    keys = place.keys()
+    assert found == [sidecar_key(key) in keys for key in place.data_keys()]
     return found
 
 
