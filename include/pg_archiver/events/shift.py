@@ -19,7 +19,7 @@ from pg_archiver.events.own_work import OwnWork
 from pg_archiver.events.settling import Settler, Tally, describe_runs
 from pg_archiver.events.waiting import Waiting, WorkLimits
 from pg_archiver.events.watchdog import Watchdog
-from pg_archiver.ledger.event_queue import MOST_CLAIMED, ClaimedEvent, EventQueue, LaneScan
+from pg_archiver.ledger.event_queue import MOST_CLAIMED, TAKEN_IN_AT_ONCE, ClaimedEvent, EventQueue, LaneScan
 from pg_archiver.postgres.functions_session import CommitRefusedError, FunctionsSession
 from pg_archiver.postgres.notices_session import NoticesSession
 from pg_archiver.runtime.log_interval import LogInterval
@@ -92,6 +92,7 @@ class Shift:
             LaneScan((limits.lane + step) % limits.lanes, limits.lanes, names) for step in range(limits.lanes)
         ]
         self._is_at_front = True
+        self._more_come_in = False
         self._began_at_front = time.monotonic()
         self._looked = self._taken_in = float("-inf")
         self._singly = 0
@@ -142,6 +143,9 @@ class Shift:
     def _wait(self) -> bool:
         self._note_in_hand([])
         self._taken_in = float("-inf")
+        if self._more_come_in:
+            self._waiting.wait_for_intake()
+            return True
         return self._waiting.wait()
 
     def _count_crashes(self) -> None:
@@ -161,7 +165,9 @@ class Shift:
     def _take_in(self) -> None:
         """Let new events into the queue, now and then while there are others."""
         if time.monotonic() - self._taken_in >= _SECONDS_BETWEEN_INTAKES:
-            self._notes.take_in()
+            taken = self._notes.take_in()
+            # What another worker takes in is not to be seen yet, so a queue that looks empty may not be.
+            self._more_come_in = taken is None or taken == TAKEN_IN_AT_ONCE
             self._taken_in = time.monotonic()
 
     def _run_batch(self) -> bool:

@@ -85,6 +85,10 @@ class Waiting:
             self._sleep(now + _LONGEST_SLEEP_SECONDS)
         return self._limits.waits
 
+    def wait_for_intake(self) -> None:
+        """Wait a moment for what another worker takes into the queue, or what is left to be taken in."""
+        self._sleep(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
+
     def _begin_work(self) -> None:
         if not self._is_at_work:
             name = events_at_work_lock()

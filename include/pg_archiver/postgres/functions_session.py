@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -74,6 +74,7 @@ class FunctionsSession(UsersSession):
 
     def _settle(self, application: str, writes: bool, another: Callable[[], Connection] | None) -> None:
         super()._settle(application, writes, another)
+        self._texts: dict[tuple[str | None, timedelta | None], bytes] = {}
         # What was set in this session so far is what RESET ALL is to leave.
         own = self.fetch_all("postgres/functions/own_settings")
         self._again = self._join(
@@ -115,7 +116,7 @@ class FunctionsSession(UsersSession):
 
     def begin_event(self, longest: timedelta) -> None:
         """Let a function begin, with the settings of the database and a statement of it taking no longer than this."""
-        self._run_together([self._again, *self._beginning(longest)])
+        self._run(self._joined(None, longest))
 
     def check_event(self) -> None:
         """Look at what a function has left behind, and undo what it has set in the driver.
@@ -152,8 +153,7 @@ class FunctionsSession(UsersSession):
         Raises:
             TransactionEndedError: there is no transaction any more in which it could be kept.
         """
-        beginning = [] if following is None else self._beginning(following)
-        self._run_together([self._release, self._again, *beginning])
+        self._run(self._joined(self._release, following))
 
     def undo_event(self) -> None:
         """Take back what the function did, and what it has set.
@@ -163,12 +163,12 @@ class FunctionsSession(UsersSession):
         """
         with suppress(TransactionFailedError):
             self.check_event()
-        self._run_together([self._roll_back, self._release])
+        self._run(self._join(self._roll_back, self._release).encode())
 
     def begin_alone(self, longest: timedelta) -> None:
         """Let a function begin that commits by itself: outside of any transaction."""
         self._reset_driver()
-        self._run_together([self._again, *self._limits_of(longest)])
+        self._run(self._join(self._again, *self._limits_of(longest)).encode())
 
     def end_alone(self) -> None:
         """Undo what such a function has set.
@@ -186,7 +186,7 @@ class FunctionsSession(UsersSession):
         elif self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise TransactionEndedError
         self._reset_driver()
-        self._run_together([self._again])
+        self._run(self._again.encode())
         if left:
             raise TransactionFailedError
 
@@ -242,7 +242,15 @@ class FunctionsSession(UsersSession):
             for name, limit in wanted.items()
         ]
 
-    def _run_together(self, parts: Iterable[sql.Composed | str]) -> None:
+    def _joined(self, ending: str | None, beginning: timedelta | None) -> bytes:
+        """Return what ends one event and begins the next: made once, since it is sent with every event."""
+        text = self._texts.get((ending, beginning))
+        if text is None:
+            parts = [*([ending] if ending else ()), self._again, *(self._beginning(beginning) if beginning else ())]
+            text = self._texts[ending, beginning] = self._join(*parts).encode()
+        return text
+
+    def _run(self, text: bytes) -> None:
         """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
 
         Raises:
@@ -252,7 +260,7 @@ class FunctionsSession(UsersSession):
         try:
             with self._translate_errors(), psycopg.ClientCursor(self._connection) as cursor:
                 try:
-                    cursor.execute(self._join(*parts).encode())
+                    cursor.execute(text)
                 except SAVEPOINT_GONE:
                     raise TransactionEndedError from None
         finally:

@@ -80,6 +80,21 @@ def test_a_function_that_goes_on_after_that_is_broken_off_without_an_attempt(eve
     assert events.waiting("id, attempts, crashes") == [(number, 0, 0)]
 
 
+def test_a_worker_does_not_end_while_another_takes_events_into_the_queue(events: EventPlace) -> None:
+    events.define("writes")
+    with events.server.connect(events.database) as other:
+        other.autocommit = False
+        # As that worker does, until its transaction ends.
+        other.execute("SELECT pg_advisory_xact_lock(hashtextextended('archiver events taken in', 0))")
+        with in_background(events.work) as working:
+            until(lambda: bool(events.sql("SELECT 1 FROM archiver.workers")))
+            with pytest.raises(TimeoutError):
+                working.result(timeout=1.0)
+            number = events.put("writes")
+            other.commit()
+    assert events.sink == [number]
+
+
 def test_a_worker_ends_when_its_time_is_over(events: EventPlace) -> None:
     events.define("slow", f"{WRITES}\ntime.sleep(0.2)")
     for number in range(50):

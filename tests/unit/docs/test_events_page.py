@@ -12,6 +12,7 @@ def made_up() -> dict[str, Any]:
     """A result in which every figure is another."""
     return {
         "events_s": 2001.0,
+        "events_one_lane_s": 1303.0,
         "events_in_topics_s": 1502.0,
         "procrastinate_s": 203.0,
         "pgqueuer_s": 904.0,
@@ -54,6 +55,7 @@ def test_the_results_hold_every_measurement() -> None:
 
 def test_every_figure_is_shown_in_its_own_row() -> None:
     assert figures(made_up()) == [
+        "1,303 a second",
         "2,001 a second",
         "1,502 a second",
         "904 a second: ours 2.2x",
