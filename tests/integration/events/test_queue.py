@@ -82,6 +82,17 @@ def test_what_was_begun_before_and_committed_later_comes_later_and_is_not_passed
         assert numbers(queue.lane.claim(scan=scan)) == [1]
 
 
+def test_what_the_newest_transaction_writes_while_others_are_taken_in_is_not_passed_over(queue: Events) -> None:
+    queue.take_in()
+    with queue.place.server.connect(queue.place.database, autocommit=False) as newest:
+        # No transaction after it has ended when the horizon is noted.
+        newest.execute("SELECT archiver.send(%s, '{}')", [CHANNEL])
+        for _ in range(3):
+            queue.take_in()
+        newest.commit()
+    assert queue.take_in() == 1
+
+
 def test_merged_events_are_one_that_says_what_the_last_said(queue: Events) -> None:
     queue.place.sql("CREATE TABLE public.orders (id int PRIMARY KEY, note text)")
     queue.watch("public.orders", payload_columns=["note"], merge=True, topic=".id")
