@@ -27,6 +27,7 @@ from psycopg.conninfo import make_conninfo
 
 from dev.postgres import PostgresServer
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.events.connections import connect_worker
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.waiting import WorkLimits
@@ -39,12 +40,11 @@ from pg_archiver.ledger.migrations import LedgerTables
 from pg_archiver.policies.jobs import Action
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.versions import KeepVersions
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.purge import purge
-from pg_archiver.purge.superseded import Superseded
 from pg_archiver.runtime.stopping import Stop
+from pg_archiver.versions.superseded import Superseded
 
 DATABASE, TEMPLATE, WATCHED = "versions", "versions_template", "versions_watched"
 VERSIONS, KEEP, WRITERS = 10, 3, 4
@@ -175,7 +175,7 @@ def _order() -> PurgeOrder:
 
 def _plan(server: PostgresServer) -> None:
     with _session(server, DATABASE) as session:
-        Superseded.look(session, _order(), CONDITION).survey()
+        Superseded.look(session, _order(), CONDITION).survey(_order().keep)
 
 
 def _purge(server: PostgresServer) -> None:
