@@ -71,3 +71,24 @@ class ArchivedVersions:
     def all_left(self) -> dict[int, list[int]]:
         found = self.sql("SELECT doc_id, array_agg(version ORDER BY version) FROM public.docs GROUP BY 1 ORDER BY 1")
         return {row[0]: row[1] for row in found}
+
+
+# What an archive has taken away, as the database saw it go.
+GONE = """
+    CREATE TABLE public.gone (doc_id int, version bigint);
+    CREATE FUNCTION public.note_gone() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF current_setting('test.writer', true) IS DISTINCT FROM 'on' THEN
+            INSERT INTO public.gone VALUES (OLD.doc_id, OLD.version);
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER note_gone AFTER DELETE ON public.docs FOR EACH ROW EXECUTE FUNCTION public.note_gone()
+"""
+OF_WRITERS = """
+    CREATE TABLE public.docs (
+        doc_id int, version bigint, at timestamp NOT NULL DEFAULT '2026-01-01', PRIMARY KEY (doc_id, version)
+    );
+    CREATE INDEX docs_at ON public.docs (at);
+    INSERT INTO public.docs SELECT doc, version FROM generate_series(1, 4) AS doc, generate_series(1, 5) AS version
+"""

@@ -49,8 +49,8 @@ def cut_window(
 
     They follow each other without a gap. None if the rows have to leave by a list of their versions:
     where one may wait for rows of other tables, or be kept by a trigger, or be among the newest of its key; where
-    one may be of a transaction that still ran; where more rows have one time than a batch may hold; and where no index leads to a
-    time.
+    one may be of a transaction that still ran; where more rows have one time than a batch may hold; and where no index
+    leads to a time.
     """
     if order.children or order.versions or shape.timestamp_index is None or find_delete_triggers(session, shape.oid):
         return None
