@@ -279,6 +279,10 @@ def table(result: Mapping[str, Any]) -> str:
         ["writers' slowest hundredth meanwhile, of that without events", f"{result['writers_p99_x']:.2f}x"],
         ["the plan of a job that keeps versions, of one bare pass", f"{result['keep_versions_plan_x']:.2f}x"],
         ["its deletes, of one bare statement", f"{result['keep_versions_delete_x']:.2f}x"],
+        [
+            "rows a second of an archive that keeps versions, of one by age",
+            f"{result['keep_versions_archive_x']:.2f}x" if "keep_versions_archive_x" in result else "not measured",
+        ],
     ]
     return f"{head}\n{markdown_table(('measured', ''), cells)}"
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pg_archiver.archive.delete import Deleted, delete
 from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS, DueWindow
+from pg_archiver.errors import Interrupted
 from pg_archiver.ledger.window_ledger import CountDeleted
 from tests.support.place import Place
+from tests.support.version_writers import check_newer, write
 
 # Of each of five documents four versions, a day apart, all of one year of the grid.
 DOCS = """
@@ -92,3 +97,34 @@ OF_WRITERS = """
     CREATE INDEX docs_at ON public.docs (at);
     INSERT INTO public.docs SELECT doc, version FROM generate_series(1, 4) AS doc, generate_series(1, 5) AS version
 """
+
+WRITERS = 4
+
+
+def archive_beside_writers(place: Place, operations: int) -> int:
+    """Archives again and again while writers insert, delete and renumber; returns how many rows it followed.
+
+    A trigger of the table finds out if one of the newest goes, and breaks that batch off.
+    """
+    docs = ArchivedVersions.made_by(place, OF_WRITERS).keeping(KEEP_3, batch_size=50)
+    place.sql(f"{check_newer('public.docs')}; {GONE}")
+    runs, each = 0, operations // WRITERS
+    with ThreadPoolExecutor(WRITERS) as pool:
+        working = [pool.submit(write, place.connect, "public.docs", number, each) for number in range(WRITERS)]
+        while not all(one.done() for one in working):
+            runs += 1
+            # Others may break it off, as by a deadlock.
+            with suppress(Interrupted):
+                docs.archive(f"run {runs}")
+        changed = [one.result() for one in working]
+    for run in ("last run", "very last run"):
+        docs.archive(run)
+    inserted, deleted = (sum(counts) for counts in zip(*changed, strict=True))
+    gone = Counter((str(key), str(version)) for key, version in docs.sql("SELECT doc_id, version FROM public.gone"))
+    # Every row that went is in an object, and was counted once.
+    assert gone.total() == docs.sql("SELECT sum(deleted_rows)::int FROM archiver.windows")[0][0] > 0
+    ((rows,),) = docs.sql("SELECT count(*)::int FROM public.docs")
+    assert rows == 20 + inserted - deleted - gone.total()
+    assert not gone - Counter((row[0], row[1]) for row in docs.place.archived().elements())
+    assert all(len(left) <= 3 for left in docs.all_left().values())
+    return 20 + inserted
