@@ -130,7 +130,7 @@ def measure_archive(server: PostgresServer, scale: Scale) -> dict[str, Any]:
             for name, times in found.items():
                 _copy(server, ARCHIVED)
                 kept = {"keep_versions": KEEP, "key_columns": ["doc_id"], "version_column": "version"}
-                own = {**kept, "window_hours": 8784} if name == "versions" else {}
+                own: dict[str, Any] = {**kept, "window_hours": 8784} if name == "versions" else {}
                 bucket = Bucket(s3.client(), ARCHIVED.replace("_", "-"))
                 policy = TablePolicy(
                     bucket=bucket.name, table="public.docs", timestamp_column="at", prefix=f"{name[:2]}{number}", **own

@@ -127,4 +127,4 @@ def archive_beside_writers(place: Place, operations: int) -> int:
     assert rows == 20 + inserted - deleted - gone.total()
     assert not gone - Counter((row[0], row[1]) for row in docs.place.archived().elements())
     assert all(len(left) <= 3 for left in docs.all_left().values())
-    return 20 + inserted
+    return int(20 + inserted)
