@@ -1,10 +1,11 @@
 """Keeping the last versions: what a plan and a delete cost beside bare statements, and how soon they go by events.
 
 A table of ten versions a key, of which three stay. The plan is compared with one pass of `row_number()`, the delete
-with one `DELETE USING` of the same rows, each on a fresh copy. By events, a worker is at work while pgbench writes
-versions: `versions_gone_s` is how long one that is superseded is there, `writers_p99_x` how many times as long a
-writer's slowest hundredth takes as in a table that nobody watches, where both are written 1,000 times a second: at a
-server that is full, whoever adds anything makes all others wait without bound.
+with one `DELETE USING` of the same rows, and an archive with one of the same rows by their age, each on a fresh copy.
+By events, a worker is at work while pgbench writes versions: `versions_gone_s` is how long one that is superseded is
+there, `writers_p99_x` how many times as long a writer's slowest hundredth takes as in a table that nobody watches,
+where both are written 1,000 times a second: at a server that is full, whoever adds anything makes all others wait
+without bound.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +29,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from dev.postgres import PostgresServer
+from dev.s3 import RcloneS3
+from pg_archiver.archive.pipeline import archive
+from pg_archiver.archive.plan import plan
+from pg_archiver.archive.run_span import Limits
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.events.connections import connect_worker
 from pg_archiver.events.loading import Functions
 from pg_archiver.events.waiting import WorkLimits
@@ -37,17 +44,20 @@ from pg_archiver.jobs.event_versions import EventVersions
 from pg_archiver.jobs.run import AirflowRun, run_claimed
 from pg_archiver.jobs.source import JobConnections, JobsSource
 from pg_archiver.ledger.migrations import LedgerTables
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.jobs import Action
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.versions import KeepVersions
+from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.work_orders import make_order
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.purge import purge
-from pg_archiver.purge.superseded import Superseded
 from pg_archiver.runtime.stopping import Stop
+from pg_archiver.s3.bucket import Bucket
+from pg_archiver.versions.superseded import Superseded
 
-DATABASE, TEMPLATE, WATCHED = "versions", "versions_template", "versions_watched"
+DATABASE, TEMPLATE, ARCHIVED, WATCHED = "versions", "versions_template", "versions_archived", "versions_watched"
 VERSIONS, KEEP, WRITERS, RATE = 10, 3, 4, 1_000
 CONDITION = KeepVersions(KEEP, ("doc_id",), "version", timed=False)
 _TABLE = """
@@ -64,6 +74,17 @@ _DELETE = """
     DELETE FROM docs
     USING (SELECT ctid, row_number() OVER (PARTITION BY doc_id ORDER BY version DESC) AS number FROM docs) AS ranked
     WHERE docs.ctid = ranked.ctid AND number > 3
+"""
+# The superseded seven tenths are old, the newest are of today: by age just the same rows go.
+_ARCHIVED = """
+    CREATE TABLE docs (doc_id int, version bigint, at timestamp, body text, PRIMARY KEY (doc_id, version));
+    CREATE INDEX ON docs (at);
+    INSERT INTO docs SELECT
+        doc, version,
+        CASE WHEN version <= {old} THEN '2026-01-01'::timestamp + version * interval '1 hour' ELSE now() END,
+        repeat('x', 300)
+    FROM generate_series(1, {versions}) AS version, generate_series(1, {keys}) AS doc;
+    VACUUM ANALYZE docs
 """
 _WATCHED = """
     CREATE SCHEMA app;
@@ -95,7 +116,44 @@ class Scale:
 
 def measure(server: PostgresServer, scale: Scale) -> dict[str, Any]:
     """Return the figures, each a median."""
-    return {**measure_purge(server, scale), **measure_events(server, scale)}
+    return {**measure_purge(server, scale), **measure_archive(server, scale), **measure_events(server, scale)}
+
+
+def measure_archive(server: PostgresServer, scale: Scale) -> dict[str, Any]:
+    """Return how an archive of versions compares with one of the same rows by their age."""
+    server.create_database(ARCHIVED)
+    with server.connect(ARCHIVED) as connection:
+        for statement in _ARCHIVED.format(versions=VERSIONS, keys=scale.keys, old=VERSIONS - KEEP).split(";"):
+            connection.execute(statement.encode())
+    found: dict[str, list[float]] = {"by age": [], "versions": []}
+    with TemporaryDirectory() as folder, RcloneS3(Path(folder)) as s3:
+        s3.create_bucket(ARCHIVED.replace("_", "-"))
+        for number in range(scale.repeats):
+            for name, times in found.items():
+                _copy(server, ARCHIVED)
+                kept = {"keep_versions": KEEP, "key_columns": ["doc_id"], "version_column": "version"}
+                own: dict[str, Any] = {**kept, "window_hours": 8784} if name == "versions" else {}
+                bucket = Bucket(s3.client(), ARCHIVED.replace("_", "-"))
+                policy = TablePolicy(
+                    bucket=bucket.name, table="public.docs", timestamp_column="at", prefix=f"{name[:2]}{number}", **own
+                )
+                began = time.perf_counter()
+                rows = _archive(server, bucket, policy)
+                times.append(time.perf_counter() - began)
+                print(f"versions, archive {name}: {rows:,} rows in {times[-1]:.2f} s", flush=True)
+    by_age, versions = (statistics.median(times) for times in found.values())
+    return {"keep_versions_archive_x": round(by_age / versions, 2)}
+
+
+def _archive(server: PostgresServer, bucket: Bucket, policy: TablePolicy) -> int:
+    """Return how many rows went."""
+    order = make_order("bench", policy, "bench", dry_run=False)
+    keep, limits = KeepDays(1 if order.versions is None else 0, "the benchmark"), Limits(datetime.now(UTC), None, None)
+    with _session(server, DATABASE) as session:
+        WindowLedger(session, order).migrate()
+        found = plan(session, bucket, order, policy, keep, limits)
+    windows = [window for batch in found.batches for window in batch]
+    return archive(lambda _step: _session(server, DATABASE), bucket, order, windows, lambda: False).rows
 
 
 def measure_purge(server: PostgresServer, scale: Scale) -> dict[str, Any]:
@@ -147,9 +205,9 @@ def measure_events(server: PostgresServer, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _copy(server: PostgresServer) -> None:
+def _copy(server: PostgresServer, template: str = TEMPLATE) -> None:
     with server.connect() as connection:
-        names = {"name": sql.Identifier(DATABASE), "template": sql.Identifier(TEMPLATE)}
+        names = {"name": sql.Identifier(DATABASE), "template": sql.Identifier(template)}
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {name}").format(**names))
         connection.execute(sql.SQL("CREATE DATABASE {name} TEMPLATE {template}").format(**names))
         connection.execute("CHECKPOINT")
@@ -177,7 +235,7 @@ def _order() -> PurgeOrder:
 
 def _plan(server: PostgresServer) -> None:
     with _session(server, DATABASE) as session:
-        Superseded.look(session, _order(), CONDITION).survey()
+        Superseded.look(session, _order(), CONDITION).survey(_order().keep)
 
 
 def _purge(server: PostgresServer) -> None:

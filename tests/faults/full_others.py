@@ -11,6 +11,12 @@ from tests.faults.account import Verdict
 from tests.faults.place import Place
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tally import Tally, met, say
+from tests.support.archived_versions import archive_beside_writers
+from tests.support.place import Place as VersionsPlace
+
+VERSION_OPERATIONS = 100_000
+# The number of their database.
+VERSIONS = 900
 
 
 def try_others(tally: Tally, place: Place) -> None:
@@ -25,6 +31,17 @@ def try_others(tally: Tally, place: Place) -> None:
     each(tally, place, "two runs and users in any order", "played", interleavings.trials(), interleavings.tried)
     each(tally, place, "answers to COMMIT lost", "commit", commits.trials(place), commits.tried)
     each(tally, place, "copies beside the original", "copied", copied.trials(), copied.tried)
+    try_versions(tally, place)
+
+
+def try_versions(tally: Tally, place: Place) -> None:
+    say(f"{VERSION_OPERATIONS:,} operations of writers beside archives of the versions that newer ones supersede")
+
+    def tried() -> Verdict:
+        with VersionsPlace.made(place.server, place.s3, VERSIONS) as versions:
+            return Verdict(archive_beside_writers(versions, VERSION_OPERATIONS))
+
+    tally.add("versions archived beside writers", tried, always=True)
 
 
 def each(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.versions import KeepVersions
 from tests.support.place import Place
 from tests.support.purges import Purges
 

@@ -25,6 +25,7 @@ from pg_archiver.archive.exported_rows import (
     refuse_in_dry_run,
     refuse_replaced,
 )
+from pg_archiver.archive.kept_versions import NewestVersions
 from pg_archiver.archive.same_table import OLDER, OtherTableError, find_part_change, find_table_change
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
@@ -51,7 +52,8 @@ log = logging.getLogger(__name__)
 class Deleted:
     """What became of one window's rows: those deleted, and those that had changed since the export and stay.
 
-    A row to which a child has been made to point since the export counts as changed.
+    A row to which a child has been made to point since the export counts as changed, and so does a version that is
+    among the newest of its key by now.
     """
 
     rows: int
@@ -150,7 +152,9 @@ def _delete_window(
     session.fetch_all("archive/delete/plan_by_place")
     if following and (ahead := ledger.read_ahead(following, State.STORED)):
         sidecars.begin(ahead)
-    return _delete_generation(_WindowDelete(session, bucket, ledger, order, row, manifest, shape, keys), stopping)
+    with NewestVersions.listed(session, order, row.span, keys.place, row.deleted_upto) as newest:
+        work = _WindowDelete(session, bucket, ledger, order, row, manifest, shape, keys, newest)
+        return _delete_generation(work, stopping)
 
 
 def _goes_by_range(row: Generation, manifest: Manifest, order: WorkOrder, ledger: WindowLedger) -> bool:
@@ -159,9 +163,10 @@ def _goes_by_range(row: Generation, manifest: Manifest, order: WorkOrder, ledger
         return False
     if row.sub_ranges_gone or manifest.keys is None:
         return True
-    # Of a table whose policy lists children since, the list tells row by row which of them wait; and where nobody can
-    # tell whether the transactions that the export saw are those of this server, it tells the versions.
-    return not order.children and is_server_known(ledger, manifest)
+    # Of a table whose policy lists children since, or keeps versions, the list tells row by row which of them stay; and
+    # where nobody can tell whether the transactions that the export saw are those of this server, it tells which
+    # versions of rows they were.
+    return not order.children and not order.versions and is_server_known(ledger, manifest)
 
 
 def _find_why_outdated(bucket: Bucket, row: Generation, window: DueWindow) -> str | None:
@@ -185,6 +190,7 @@ class _WindowDelete:
     manifest: Manifest
     shape: TableShape
     keys: ExportedRows
+    newest: NewestVersions | None
 
 
 def _nothing_to_do(row: Generation | None, window: DueWindow, run_id: str) -> Deleted:
@@ -276,9 +282,10 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
             **work.keys.matching,
         }
         start, end = bounds(row.span, work.shape.timestamp_kind)
-        values = {"after": after, "upto": upto, "start": start, "end": end}
+        values: dict[str, object] = {"after": after, "upto": upto, "start": start, "end": end}
         if keys:
             session.fetch_one("archive/delete/lock_parents", names, **values)
+        values["superseded"] = work.newest.find_superseded(after, upto) if work.newest else None
         session.use_database_search_path(builtins_first=False)
         names = {**names, "unreferenced": NotReferenced("target", keys)}
         try:

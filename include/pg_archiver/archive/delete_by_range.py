@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 FAR = "too many transactions lie between its export and now, or none: its rows cannot be told by their age"
 CHILDREN = "the policy has listed children since the export, and its rows may have to wait for theirs"
+VERSIONS = "the policy has kept versions since the export, and its rows may be among the newest of their keys"
 ANOTHER_COLUMN = "the policy names another timestamp column than at the export"
 ANOTHER_SERVER = "it was exported on another server, whose transactions say nothing of the rows here"
 
@@ -59,6 +60,8 @@ class RangeDelete:
 
 def find_why_not_by_range(ledger: WindowLedger, order: WorkOrder, manifest: Manifest) -> str | None:
     """Return why no row may leave by range because of this manifest, though it has sub-ranges; None if they may."""
+    if order.versions:
+        return VERSIONS
     if order.timestamp_column != manifest.timestamp_column:
         return ANOTHER_COLUMN
     here = ledger.read_past().system_identifier

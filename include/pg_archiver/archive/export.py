@@ -8,11 +8,12 @@ nothing until `store` has read it back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
 from pg_archiver.archive.exported_rows import ELSEWHERE, abandon_generation
+from pg_archiver.archive.kept_versions import select_superseded
 from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
 from pg_archiver.archive.sub_ranges import cut_window, may_need_list
@@ -285,6 +286,10 @@ def _copy_rows(
     }
     divide = make_divider(len(identity))
     start, end = bounds(row.span, shape.timestamp_kind)
+    statement = "archive/export/rows"
+    values: Mapping[str, object] = {"start": start, "end": end}
+    if superseded := select_superseded(session, order, shape, row.span):
+        statement, (names, values) = "archive/export/rows_of_versions", superseded
     lines, pace = 0, LogInterval()
 
     def pack(halves: tuple[bytes, bytes]) -> None:
@@ -293,7 +298,7 @@ def _copy_rows(
         data.add(halves[1])
 
     with (
-        session.copy_out("archive/export/rows", names, start=start, end=end) as copy,
+        session.copy_out(statement, names, **values) as copy,
         BackgroundWorker(pack, _MOST_WAITING, "pack") as packing,
     ):
         for rows in copy.batches():

@@ -6,11 +6,12 @@ Everything that could go wrong for a reason that a person must fix is looked for
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
+from pg_archiver.archive.kept_versions import DueVersions, find_due_versions
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables, due_span, refuse_backward
 from pg_archiver.archive.tried import Tried
 from pg_archiver.domain.tables import Partition, TableShape
@@ -51,6 +52,8 @@ class Plan:
     more: bool
     notes: tuple[str, ...]
     staying: tuple[Staying, ...] = ()
+    kept_by: str | None = None
+    """What binds, of all that keeps versions; None where nothing does, or none are kept."""
 
     @classmethod
     def nothing(cls, keep_days: KeepDays) -> Plan:
@@ -98,6 +101,8 @@ class Outlook:
     unfinished: int
     notes: tuple[str, ...]
     staying: tuple[Staying, ...] = ()
+    rows: Mapping[datetime, int] | None = None
+    """How many rows of each cell may go, by its start, where versions are kept; else None."""
 
     @property
     def windows(self) -> tuple[DueWindow, ...]:
@@ -160,15 +165,27 @@ def plan(
     half = _find_half_exported(WindowLedger(session, order), due)
     tried = tried or Tried()
     passed_over = _PassedOver(holds, half, tried)
-    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over)
+    versions = find_due_versions(session, order, due, keep, policy.window_hours)
+    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over, versions)
     found = _choose_partitions(session, shape, order, carried_span(due, left), policy, holds)
     partitions = [one for one in found.partitions if not tried.has_partition(one.oid)]
     cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not cut and not holds))
-    notes = shape.notes + _words(staying) + found.notes + _hold_notes(holds) + _words(waiting)
-    result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting)
+    none_is_free = not cut and not holds
+    waiting = (
+        () if versions else tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=none_is_free))
+    )
+    notes = (
+        shape.notes
+        + _words(staying)
+        + found.notes
+        + _hold_notes(holds)
+        + _words(waiting)
+        + (versions.notes if versions else ())
+    )
+    kept_by = versions.kept_by if versions else None
+    result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting, kept_by)
     _tell(result)
     return result
 
@@ -194,7 +211,8 @@ def foresee(
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
     ledger, holds = WindowLedger(session, order), RestoreLog(session, order).list_holds(due)
     half = _find_half_exported(ledger, due)
-    left, _ = _find_windows(session, shape, ledger, due, policy, _PassedOver(holds, half), everything=True)
+    versions = find_due_versions(session, order, due, keep, policy.window_hours)
+    left, _ = _find_windows(session, shape, ledger, due, policy, _PassedOver(holds, half), versions, everything=True)
     most = policy.max_mapped_windows * longest_batch(policy)
     runs: list[tuple[Batch, ...]] = []
     found: dict[str, None] = {}
@@ -213,9 +231,20 @@ def foresee(
         left = [window for window in left if window.cell not in done]
         complete = not run or not (left or len(run) == policy.max_mapped_windows)
     unfinished = len(ledger.list_open_windows(due)) if ledger.exists() else 0
-    waiting = tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=not runs and not holds))
-    notes = shape.notes + _words(staying) + tuple(found) + _hold_notes(holds) + _words(waiting)
-    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting)
+    none_is_free = not runs and not holds
+    waiting = (
+        () if versions else tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=none_is_free))
+    )
+    notes = (
+        shape.notes
+        + _words(staying)
+        + tuple(found)
+        + _hold_notes(holds)
+        + _words(waiting)
+        + (versions.notes if versions else ())
+    )
+    rows = versions.count_by_cell(policy.window_hours) if versions else None
+    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting, rows)
 
 
 def _find_what_is_due(
@@ -236,6 +265,7 @@ def _find_windows(
     due: Window,
     policy: TablePolicy,
     passed_over: _PassedOver,
+    versions: DueVersions | None,
     *,
     everything: bool = False,
 ) -> tuple[list[DueWindow], list[DueWindow]]:
@@ -247,20 +277,29 @@ def _find_windows(
     With `everything` all that are due count as this run's.
     """
     most = policy.max_mapped_windows * longest_batch(policy)
+    limit = None if everything else most + 1 + passed_over.count(policy.window_hours)
+    firsts = list(versions.due) if versions else _list_firsts(session, shape, due, policy, limit)
+    found = due_windows(firsts, due, policy.window_hours)
+    unfinished = ledger.list_open_windows(due) if ledger.exists() else []
+    planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
+    free = [planned[cell] for cell in planned if not passed_over.keeps(cell)]
+    windows = sort_by_turn(free, passed_over.half_exported)
+    return (windows, []) if everything else carry(windows, most, passed_over.half_exported)
+
+
+def _list_firsts(
+    session: Session, shape: TableShape, due: Window, policy: TablePolicy, limit: int | None
+) -> list[datetime]:
+    """Return the first moment of each cell that holds a row, of so many cells at most."""
     rows = session.fetch_all(
         *_choose_statement(shape),
         start=due.start,
         end=due.end,
         step=timedelta(hours=policy.window_hours),
         origin=GRID_ORIGIN,
-        limit=None if everything else most + 1 + passed_over.count(policy.window_hours),
+        limit=limit,
     )
-    found = due_windows([row.first for row in rows], due, policy.window_hours)
-    unfinished = ledger.list_open_windows(due) if ledger.exists() else []
-    planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
-    free = [planned[cell] for cell in planned if not passed_over.keeps(cell)]
-    windows = sort_by_turn(free, passed_over.half_exported)
-    return (windows, []) if everything else carry(windows, most, passed_over.half_exported)
+    return [row.first for row in rows]
 
 
 def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:
@@ -272,7 +311,13 @@ def _choose_partitions(
 ) -> Found:
     """Return the partitions that this run may drop whole: all windows of them are in this run, or half dropped ones."""
     return choose_partitions(
-        session, shape, order, carried, holds, wanted=policy.drop_partitions, hours=policy.window_hours
+        session,
+        shape,
+        order,
+        carried,
+        holds,
+        wanted=policy.drop_partitions and order.versions is None,
+        hours=policy.window_hours,
     )
 
 

@@ -38,7 +38,8 @@ def remove(
         ArchiverError: of each window that failed, when all have had their turn, or of the partition.
     """
     partition = batch.partition
-    if partition and partition.back:
+    if partition and (partition.back or order.versions):
+        # Of a table that keeps versions since, no partition goes with all that it holds.
         bring_back(session, order, partition)
     elif partition and (dropped := drop(session, bucket, order, partition, confirm, count_deleted)):
         return Deleted(dropped.rows, 0), dropped

@@ -45,7 +45,8 @@ class RangeBatch:
 
 def can_be_cut(session: Session, order: WorkOrder, shape: TableShape) -> bool:
     """Return whether windows of the table may have sub-ranges; else its rows leave by a list of their versions."""
-    return not (order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid))
+    flips = bool(order.children or order.versions)
+    return not (flips or shape.timestamp_index is None or find_delete_triggers(session, shape.oid))
 
 
 def may_need_list(shape: TableShape, parts: Container[str], server: ServerDescription) -> bool:
@@ -67,9 +68,10 @@ def cut_window(
 ) -> tuple[SubRange, ...] | None:
     """Return the sub-ranges of the window with the rows that the snapshot of this transaction sees in each.
 
-    They follow each other without a gap. None if the rows have to leave by a list of their versions: where one may wait
-    for rows of other tables, or be kept by a trigger; where a version may be later than a transaction that still ran;
-    where more rows have one time than a batch may hold; and where no index leads to a time.
+    They follow each other without a gap. None if the rows have to leave by a list of their versions:
+    where one may wait for rows of other tables, or be kept by a trigger, or be among the newest of its key; where
+    one may be of a transaction that still ran; where more rows have one time than a batch may hold; and where no index
+    leads to a time.
     """
     if not can_be_cut(session, order, shape):
         return None

@@ -20,8 +20,10 @@ HOURS_A_DAY = 24
 _LONGEST_LEFT_OUT = timedelta(days=1)
 
 
-# How long a window may be; a listing of a span begins so long before it, where the first such window may have begun.
+# How long a window may be. Where versions are kept it may be a year, and is, unless the policy says otherwise: they are
+# superseded long after their own hour, and each night would write an object for each of thousands of hours.
 MOST_WINDOW_HOURS = 168
+MOST_WINDOW_HOURS_OF_VERSIONS = 8784
 
 
 class TimestampKind(StrEnum):

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from pg_archiver.domain.tables import Partition, TableName
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.domain.windows import DueWindow, Window
 
 
@@ -43,7 +44,10 @@ class TableOrder(Protocol):
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """What one task is to work on, and for whom: the part of a run that every step needs."""
+    """What one task is to work on, and for whom: the part of a run that every step needs.
+
+    `versions` says which versions of each key stay, None where age alone decides.
+    """
 
     client: str
     table: TableName
@@ -56,6 +60,7 @@ class WorkOrder:
     prefix: str
     compression: Literal["gzip", "zstd"]
     children: tuple[TableName, ...] = ()
+    versions: KeepVersions | None = None
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ class _ArchiveRun:
         found = self._plan()
         if not found.batches:
             refuse_never_leaving(found.staying)
-            return TableResult(0, 0, _tell_plan(found), None)
+            return TableResult(0, 0, _tell_plan(found), None, found.kept_by)
         with open_pipeline(self.open_session, self.bucket, self.order, self.watch, self._count) as pipeline:
             self._archive(pipeline, found)
             totals = pipeline.totals
@@ -176,7 +176,8 @@ class _ArchiveRun:
             named = "; ".join(stuck[:_MOST_NAMED])
             raise Unfinished(f"rows of {say_count(len(stuck), 'window')} do not leave: {named}. No row is lost by that")
         refuse_never_leaving(found.staying)
-        return TableResult(self.counted, totals.object_bytes, self._tell(totals, found), self.watch.reason)
+        told = self._tell(totals, found)
+        return TableResult(self.counted, totals.object_bytes, told, self.watch.reason, found.kept_by)
 
     def _archive(self, pipeline: Pipeline, found: Plan) -> None:
         """Take plan after plan through the steps.

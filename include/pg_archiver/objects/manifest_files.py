@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pg_archiver.domain.windows import MOST_WINDOW_HOURS, Window
+from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS, Window
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed
 from pg_archiver.objects.manifest import Manifest
@@ -36,7 +36,7 @@ def list_manifests(bucket: Bucket, order: WorkOrder, spans: Sequence[Window] = (
     if spans:
         with suppress(OverflowError):
             # Before the beginning of the calendar nothing comes.
-            after = folder + _day(min(span.start for span in spans) - timedelta(hours=MOST_WINDOW_HOURS))
+            after = folder + _day(min(span.start for span in spans) - timedelta(hours=MOST_WINDOW_HOURS_OF_VERSIONS))
         last = folder + _day(max(span.end for span in spans))
     notes: list[str] = []
     for key in bucket.list_keys(folder, after):

@@ -12,12 +12,13 @@ from croniter import croniter
 from pydantic import BeforeValidator, Field, field_validator
 
 from pg_archiver.domain.tables import TableName
-from pg_archiver.domain.windows import MOST_WINDOW_HOURS
+from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS
 from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.durations import duration_of
 from pg_archiver.policies.maintenance_settings import MaintenanceSettings
 from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.policies.retention import FROM_VARIABLE, parse_keep_days
+from pg_archiver.policies.versions import VersionSettings
 
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
@@ -109,7 +110,7 @@ class Settings(MaintenanceSettings, ObjectSettings):
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
     timezone: str = "UTC"
     keep_days: Annotated[int | Literal["variable"] | None, BeforeValidator(_keep_days)] = None
-    window_hours: Annotated[int, Field(ge=1, le=MOST_WINDOW_HOURS)] = 1
+    window_hours: Annotated[int, Field(ge=1, le=MOST_WINDOW_HOURS_OF_VERSIONS)] = 1
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
@@ -138,7 +139,7 @@ class Settings(MaintenanceSettings, ObjectSettings):
         return value.rstrip("/")
 
 
-class TablePolicy(Settings):
+class TablePolicy(Settings, VersionSettings):
     """What to keep of one table."""
 
     table: str = "analytics.events"

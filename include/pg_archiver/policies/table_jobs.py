@@ -9,13 +9,14 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.object_settings import ObjectSettings
 from pg_archiver.policies.retention import KeepDays, parse_keep_days
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.table_policies import make_table_policy
 from pg_archiver.policies.validation import validate
-from pg_archiver.policies.versions import OF_VERSIONS, KeepVersions, VersionSettings, read_versions
+from pg_archiver.policies.versions import OF_VERSIONS, read_versions, refuse_own_rows, widen_windows
 
 # What a row may say of its table. Where rows go, and by which logins, is for the reviewed file alone.
 OF_ROWS = OF_VERSIONS | frozenset(
@@ -47,7 +48,7 @@ def _days(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
-class TableJobPolicy(TablePolicy, VersionSettings):
+class TableJobPolicy(TablePolicy):
     """What a job keeps of one table: as a table of the file, with an N of its own."""
 
     table: str
@@ -182,21 +183,21 @@ def make_table_job(
             )
     client = tenants[0].name if len(tenants) == 1 else name_database(conn_id, database)
     inherited = tenants[0].settings if len(tenants) == 1 else defaults
-    settings = {key: value for key, value in inherited.items() if key in _INHERITED} | dict(config)
+    settings = widen_windows(config, {key: value for key, value in inherited.items() if key in _INHERITED})
     policy = (
         make_table_policy(TableJobPolicy, settings, where, client)
         if archives
         else validate(TableJobPolicy, settings, where)
     )
     _refuse_table(policy.name, database, tenants, where)
-    versions = _read_versions(policy, config, where)
+    versions = _read_versions(policy, settings if archives else config, where)
     keep = KeepDays(policy.keep_days, f"keep_days of job {name!r}")
     return TableJob(client, tuple(tenant.name for tenant in tenants), database, policy, keep, versions)
 
 
-def _read_versions(policy: TableJobPolicy, config: Mapping[str, Any], where: str) -> KeepVersions | None:
-    """Return which versions stay; a job that names no time column of its own goes by versions alone."""
-    timed = "timestamp_column" in config
+def _read_versions(policy: TableJobPolicy, settings: Mapping[str, Any], where: str) -> KeepVersions | None:
+    """Return which versions stay; where no time column is named they go by versions alone."""
+    timed = "timestamp_column" in settings
     versions = read_versions(policy, timed=timed)
     if versions is None:
         return None
@@ -205,11 +206,7 @@ def _read_versions(policy: TableJobPolicy, config: Mapping[str, Any], where: str
             f"{where}: keep_days is {policy.keep_days}, and no timestamp_column says how old a version is. Nothing was "
             "done. Fix: set timestamp_column, or keep_days: 0 to go by versions alone"
         )
-    if policy.name in policy.child_names:
-        raise PolicyError(
-            f"{where}: children: rows of {policy.name} point to rows of the same table, and its versions are counted, "
-            "so it cannot be told which of them goes first. Nothing was done. Fix: take keep_versions away"
-        )
+    refuse_own_rows(policy.child_names, policy.name, where)
     return versions
 
 

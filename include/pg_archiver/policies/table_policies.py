@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from pg_archiver.domain.windows import MOST_WINDOW_HOURS
 from pg_archiver.errors import PolicyError
 from pg_archiver.objects.object_keys import key_segment
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.policies.validation import validate
-from pg_archiver.policies.versions import refuse_versions
+from pg_archiver.policies.versions import OF_VERSIONS, refuse_own_rows, refuse_untimed
 
 # A run's windows travel through Airflow's database, and each mapped task fetches them all.
 MOST_WINDOWS_A_RUN = 50_000
@@ -31,8 +32,15 @@ def make_table_policy(model: type[_Policy], settings: Mapping[str, Any], where: 
     Raises:
         PolicyError: they do not fit, or not together.
     """
-    refuse_versions(settings, where)
+    refuse_untimed(settings, where)
     table = validate(model, settings, where)
+    if table.window_hours > MOST_WINDOW_HOURS and not OF_VERSIONS & settings.keys():
+        raise PolicyError(
+            f"{where}: window_hours is {table.window_hours:,}, and windows of more than {MOST_WINDOW_HOURS} hours are "
+            "for tables that keep versions. Fix: lower it"
+        )
+    if table.version_column is not None:
+        refuse_own_rows(table.child_names, table.name, where)
     if table.bucket is None:
         raise PolicyError(f"{where}: bucket is not set. Fix: name the S3 bucket here or under defaults")
     parts = (client, table.name.schema, table.name.name)

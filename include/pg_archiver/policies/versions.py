@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import Floor, KeepVersions
+from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS
 from pg_archiver.errors import PolicyError
 
 MOST_VERSIONS_KEPT = 10_000
@@ -21,39 +22,6 @@ _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
 _FLOOR = re.compile(rf"{_PART}\.{_PART}\.{_PART}")
 _LONGEST_LITERAL = 200
 _FLOORS_IN_ALL = 20
-
-
-@dataclass(frozen=True)
-class Floor:
-    """A column of another table: no version from the smallest value there on may go."""
-
-    table: TableName
-    column: str
-
-    def __str__(self) -> str:
-        """Return it in a human-readable form."""
-        return f"{self.table}.{self.column}"
-
-
-@dataclass(frozen=True)
-class KeepVersions:
-    """The condition under which a version may go.
-
-    Attributes:
-        keep: how many of the newest versions of each key stay, whatever their age; 0 where a bound alone decides.
-        key_columns: the columns that make up a key.
-        version_column: the column by which one version is newer than another.
-        up_to: only versions below it may go; a literal of the column's type, None for no such bound.
-        floors: only versions below the smallest value of each may go.
-        timed: whether rows have a time, by which they are old enough or held.
-    """
-
-    keep: int
-    key_columns: tuple[str, ...]
-    version_column: str
-    up_to: str | None = None
-    floors: tuple[Floor, ...] = ()
-    timed: bool = True
 
 
 def parse_floor(text: str) -> Floor:
@@ -121,6 +89,17 @@ class VersionSettings(BaseModel):
         return self
 
 
+def widen_windows(own: Mapping[str, Any], inherited: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a table, those of the outer levels and its own, which win.
+
+    Where it keeps versions, how long windows are is said by its own settings alone: a year, unless they say otherwise.
+    """
+    settings = {**inherited, **own}
+    if OF_VERSIONS & own.keys() and "window_hours" not in own:
+        settings["window_hours"] = MOST_WINDOW_HOURS_OF_VERSIONS
+    return settings
+
+
 def read_versions(settings: VersionSettings, *, timed: bool) -> KeepVersions | None:
     """Return the condition, None where age alone decides."""
     if settings.version_column is None:
@@ -135,14 +114,28 @@ def read_versions(settings: VersionSettings, *, timed: bool) -> KeepVersions | N
     )
 
 
-def refuse_versions(settings: Mapping[str, Any], where: str) -> None:
-    """Refuse the condition for rows that are archived.
+def refuse_own_rows(children: Collection[TableName], table: TableName, where: str) -> None:
+    """Refuse to keep versions of a table whose rows point to rows of itself.
 
     Raises:
-        PolicyError: one of its settings is there.
+        PolicyError: it is among its own children.
     """
-    if found := sorted(OF_VERSIONS & settings.keys()):
+    if table in children:
         raise PolicyError(
-            f"{where}: {found[0]}: rows that are archived go by their age alone in this version. Nothing was done. "
-            "Fix: take it away, or let a job of action delete keep the last versions"
+            f"{where}: children: rows of {table} point to rows of the same table, and its versions are counted, "
+            "so it cannot be told which of them goes first. Nothing was done. Fix: take keep_versions away"
+        )
+
+
+def refuse_untimed(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse to archive versions that have no time, by which their objects would be found.
+
+    Raises:
+        PolicyError: no level names the column.
+    """
+    if OF_VERSIONS & settings.keys() and "timestamp_column" not in settings:
+        raise PolicyError(
+            f"{where}: versions are archived by their time, and no timestamp_column names its column. Nothing was "
+            "done. Fix: set timestamp_column to a column of type date or timestamp, or let a job of action delete keep "
+            "the last versions, which needs none and archives nothing"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.policies.settings import TablePolicy
+from pg_archiver.policies.versions import read_versions
 
 
 def make_order(client: str, policy: TablePolicy, run_id: str, *, dry_run: bool) -> WorkOrder:
@@ -20,4 +21,5 @@ def make_order(client: str, policy: TablePolicy, run_id: str, *, dry_run: bool) 
         prefix=policy.prefix,
         compression=policy.compression,
         children=policy.child_names,
+        versions=read_versions(policy, timed=True),
     )

@@ -25,6 +25,7 @@ from pg_archiver.policies.strict_yaml import read_yaml
 from pg_archiver.policies.table_jobs import Tenant
 from pg_archiver.policies.table_policies import make_table_policy
 from pg_archiver.policies.validation import validate
+from pg_archiver.policies.versions import widen_windows
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _make_client(
     of_instance = _read_object_settings(instance)
     outer = {**defaults, **of_instance, **of_client}
     tables = tuple(
-        make_table_policy(TablePolicy, {**outer, **table}, f"{where}, tables[{place}]", entry.name)
+        make_table_policy(TablePolicy, widen_windows(table, outer), f"{where}, tables[{place}]", entry.name)
         for place, table in enumerate(entry.tables)
     )
     for table, times in Counter(table.name for table in tables).items():

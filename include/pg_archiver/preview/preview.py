@@ -58,7 +58,9 @@ def preview(
         return Figures(keep.days, keep.source, cutoff=None, span=None, windows=0, rows=0)
     outlook = foresee(session, shape, order, policy, keep, limits, others)
     windows = outlook.windows
-    counts = _count_rows(session, shape, outlook.due, policy, longest_count) if windows and outlook.due else {}
+    counts = outlook.rows
+    if counts is None:
+        counts = _count_rows(session, shape, outlook.due, policy, longest_count) if windows and outlook.due else {}
     rows_of, counted = _rows_of(session, shape, outlook, counts)
     filled = {window: rows for window, rows in rows_of.items() if rows}
     sample = take_sample(session, shape, order, filled)

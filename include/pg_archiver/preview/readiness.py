@@ -122,8 +122,9 @@ def _check_rights(found: Row, asking: Row, order: WorkOrder) -> list[Check]:
         ("DELETE", f"TABLE {asking.table}", found.may_delete),
         ("TEMPORARY", f"DATABASE {asking.database}", found.may_make_temporary),
     ]
-    if order.children:
-        # Rows are locked before the server looks for rows that point to them, which wants it on any one column.
+    if order.children or order.versions:
+        # Rows are locked before the server looks for rows that point to them, and so are the newest versions before
+        # older ones go, which wants it on any one column.
         wanted.append((f"UPDATE ({asking.column})", f"TABLE {asking.table}", found.may_lock))
     missing = [
         Check(f"privilege {right}", ok=False, told=f"GRANT {right} ON {place} TO {asking.role}")

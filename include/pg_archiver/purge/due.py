@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pg_archiver.domain.tables import TableName, TableShape
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.domain.windows import EARLIEST, Window, cutoff, in_column_time
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.versions import KeepVersions
 from pg_archiver.postgres.catalog import describe_table, find_table
 from pg_archiver.postgres.clocks import read_clock
 from pg_archiver.postgres.rows_that_stay import Staying, find_odd_timestamps

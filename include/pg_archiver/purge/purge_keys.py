@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_archiver.policies.versions import KeepVersions
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.batches import MOST_ROWS_A_BATCH
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.pace import Pace
-from pg_archiver.purge.superseded import Superseded
 from pg_archiver.purge.table_in_hand import TableChangedError
 from pg_archiver.purge.versions_in_hand import Gone, VersionsInHand
+from pg_archiver.versions.superseded import Superseded
 
 # How many newest versions are locked at once, at most.
 _MOST_KEPT = 100_000
@@ -62,7 +62,7 @@ class KeysInHand:
         Raises:
             TableRefused: it is missing, or rows cannot be deleted from it safely.
         """
-        found = Superseded.look(session, order, versions)
+        found = Superseded.look(session, order, versions, days=order.keep.days)
         fitting = max(1, min(most_keys, _MOST_KEPT // max(1, versions.keep)))
         table = VersionsInHand.look(found, lambda _rows: None)
         return cls(order, pace or Pace(order.rows_per_second), fitting, table)

@@ -6,18 +6,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.domain.wording import say_count
 from pg_archiver.ledger.restores import RestoreLog
-from pg_archiver.policies.versions import KeepVersions
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.batches import MOST_ROWS_A_BATCH
 from pg_archiver.purge.due import PurgeOrder
 from pg_archiver.purge.pace import Pace
-from pg_archiver.purge.superseded import Superseded, Survey
 from pg_archiver.purge.table_in_hand import TableChangedError
 from pg_archiver.purge.turns import Turn
 from pg_archiver.purge.versions_in_hand import Gone, VersionsInHand
 from pg_archiver.runtime.log_interval import LogInterval
+from pg_archiver.versions.superseded import Superseded, Survey
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +28,13 @@ def rehearse_versions(session: Session, order: PurgeOrder, versions: KeepVersion
     Raises:
         TableRefused: the table is missing, or rows cannot be deleted from it safely.
     """
-    found = Superseded.look(session, order, versions)
-    survey = found.survey()
+    found = Superseded.look(session, order, versions, days=order.keep.days)
+    survey = found.survey(order.keep)
     told = "nothing is due"
     if survey.due:
         batch = say_count(order.batch_size, "row")
         told = f"{say_count(survey.due, 'row')} would be deleted, in batches of {batch}, and archived nowhere"
-    return "; ".join([told, *tell_kept(found, survey)])
+    return "; ".join([told, *tell_kept(order, found, survey)])
 
 
 @dataclass
@@ -73,10 +73,10 @@ class VersionBatches:
         with Turn(self.session, self.order) as turn:
             while not self._must_end():
                 turn.take()
-                found = Superseded.look(self.session, self.order, self.versions)
+                found = Superseded.look(self.session, self.order, self.versions, days=self.order.keep.days)
                 table = VersionsInHand.look(found, self.count)
-                survey = found.survey()
-                self.told, self.kept_by = tell_kept(found, survey), survey.kept_by
+                survey = found.survey(self.order.keep)
+                self.told, self.kept_by = tell_kept(self.order, found, survey), survey.kept_by
                 if not survey.due or self._delete_listed(turn, table):
                     break
                 log.info("%s was changed meanwhile, and is looked at again", self.order.table)
@@ -112,10 +112,9 @@ class VersionBatches:
         return self.left is not None
 
 
-def tell_kept(found: Superseded, survey: Survey) -> tuple[str, ...]:
+def tell_kept(order: PurgeOrder, found: Superseded, survey: Survey) -> tuple[str, ...]:
     """Return what keeps versions, and what else a person should know."""
     told = [*survey.kept]
-    order = found.order
     if found.versions.timed:
         told.append(
             f"old enough is what is older than {found.cutoff:%Y-%m-%d %H:%M} UTC ({order.keep.source}: "

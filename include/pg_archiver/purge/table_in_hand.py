@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 
 from pg_archiver.domain.tables import TableShape
+from pg_archiver.domain.work import TableOrder
 from pg_archiver.errors import DatabaseRefused, LockWait, TriggerRefused
 from pg_archiver.postgres.catalog import describe_table, find_delete_triggers, find_table
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
@@ -196,7 +197,7 @@ class TableInHand:
             self.count(rows)
 
 
-def read_state(session: Session, order: PurgeOrder, oid: int, column: str) -> str:
+def read_state(session: Session, order: TableOrder, oid: int, column: str) -> str:
     """Return whatever a batch relies on, as one text; `column` is one that has to stay what it is."""
     found = session.fetch_one(
         "purge/table_state", oid=oid, schema=order.table.schema, name=order.table.name, column=column

@@ -17,9 +17,8 @@ from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
-from pg_archiver.purge.due import PurgeOrder
-from pg_archiver.purge.superseded import Superseded
 from pg_archiver.purge.table_in_hand import TableChangedError, read_state
+from pg_archiver.versions.superseded import Superseded, ZonedOrder
 
 # For a version that somebody has locked; then such are passed over.
 _LONGEST_WAIT = timedelta(milliseconds=50)
@@ -63,7 +62,7 @@ class VersionsInHand:
         return self.superseded.session
 
     @property
-    def _order(self) -> PurgeOrder:
+    def _order(self) -> ZonedOrder:
         return self.superseded.order
 
     def list_superseded(self, batch_size: int) -> None:
@@ -74,7 +73,7 @@ class VersionsInHand:
 
     def next_batch(self) -> ListedVersions | None:
         """Return the next batch of the list, None at its end."""
-        rows = self._session.fetch_all("purge/versions/next_batch")
+        rows = self._session.fetch_all("versions/next_batch")
         return _to_listed(rows[0]) if rows else None
 
     def list_of_keys(self, keys: Sequence[str], most: int) -> ListedVersions:
@@ -87,7 +86,7 @@ class VersionsInHand:
 
     def close_list(self) -> None:
         """Give the list up."""
-        self._session.execute("purge/versions/close")
+        self._session.execute("versions/close")
 
     def delete(self, listed: ListedVersions, highest: str | None = None) -> Gone:
         """Delete the versions of a batch that may still go; return what is gone.
@@ -140,7 +139,7 @@ class VersionsInHand:
         places: dict[str, object] = {"kept_parts": "{}", "kept_places": "{}"}
         if found.versions.keep:
             kept = session.fetch_one(
-                "purge/versions/lock_kept",
+                "versions/lock_kept",
                 {"table": self._order.table},
                 parts=listed.kept_parts,
                 places=listed.kept_places,

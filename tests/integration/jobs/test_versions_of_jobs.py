@@ -45,6 +45,28 @@ def test_the_statistics_say_what_binds_and_which_version_went(tables: TableJobs)
     assert stats(tables) == ("keep_versions (3)", "-4", 117, True, 0, "delete")
 
 
+def test_a_job_that_archives_keeps_the_newest_too_and_says_what_binds(tables: TableJobs) -> None:
+    tables = TableJobs(tables.place.with_settings(min_keep_days=0))
+    place = tables.place
+    place.sql(place.target, "ALTER TABLE app.events ADD kind int DEFAULT 1")
+    lock = sql.SQL("GRANT UPDATE (name) ON app.events TO {}").format(sql.Identifier(place.archive))
+    place.sql(place.target, lock.as_string())
+    create = sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(
+        sql.Identifier(place.target), sql.Identifier(place.archive)
+    )
+    place.sql(place.target, create.as_string())
+    # A row's hour tells its age, and its number is its version: of 120, the newest three are the oldest rows.
+    tables.add("archive", config={**OF_VERSIONS, "version_column": "id", "keep_days": 0})
+    assert "117 rows" not in tables.rehearse().told
+    result = tables.act()
+    assert "117 rows of " in result.told
+    assert result.told.endswith("kept by: keep_versions (3)")
+    assert tables.left()[0] == 3
+    assert stats(tables) == ("keep_versions (3)", None, 117, True, 0, "archive")
+    # Five days lie in two years of the grid at most.
+    assert 1 <= len(tables.objects()) <= 2
+
+
 def stats(tables: TableJobs) -> tuple[Any, ...]:
     (found,) = tables.place.sql(tables.place.control, STATS)
     return tuple(found)

@@ -51,11 +51,6 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "a call": ({"action": "call"}, "action", "is neither archive nor delete"),
     "no versions": ({**VERSIONS, "keep_versions": 0}, "keep_versions", "is not between 1 and 10,000"),
     "negative versions": ({**VERSIONS, "keep_versions": -1}, "keep_versions", "is not between 1 and 10,000"),
-    "versions of an archive": (
-        {**VERSIONS, "action": "archive"},
-        "keep_versions",
-        "is set, and rows that are archived go by their age alone",
-    ),
     "versions of no key": (
         {**VERSIONS, "settings": Json({"version_column": "version"})},
         "keep_versions",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.errors import TableMissing, TableRefused
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.versions import KeepVersions, parse_floor
+from pg_archiver.policies.versions import parse_floor
 from tests.support.place import Place
 from tests.support.purges import add_trigger, after
 from tests.support.versions import DOCS, KEEP_3, SEED, Versions

@@ -1,17 +1,22 @@
-"""How many versions a job keeps is said as a whole, by a job that deletes, or not at all."""
+"""How many versions of a table stay is said as a whole, or not at all."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import Floor, KeepVersions
 from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.jobs import Job
 from pg_archiver.policies.jobs_settings import InstanceJobs, JobsSettings
 from pg_archiver.policies.table_jobs import TableJob
-from pg_archiver.policies.versions import Floor, KeepVersions, parse_floor
+from pg_archiver.policies.versions import parse_floor
+from pg_archiver.policies.work_orders import make_order
+from pg_archiver.policies.yaml_file import load
 
 WHOLE = InstanceJobs(
     "rds_main",
@@ -83,10 +88,65 @@ def test_what_is_no_condition_is_refused(case: str) -> None:
     assert "job 'docs'" in str(refused.value)
 
 
+def test_versions_are_archived_by_the_time_that_the_file_names() -> None:
+    archived = found("archive", timestamp_column=None)
+    assert archived.versions == KeepVersions(3, ("id",), "version")
+    assert archived.policy.timestamp_column == "at"
+    order = make_order("acme", archived.policy, "run", dry_run=False)
+    assert order.versions == archived.versions
+
+
 @pytest.mark.parametrize("setting", ["keep_versions", "up_to_version"])
-def test_what_is_archived_keeps_no_versions(setting: str) -> None:
-    with pytest.raises(PolicyError, match=r"go by their age alone in this version.*let a job of action delete"):
-        found("archive", **{"keep_versions": None, setting: 3})
+def test_versions_without_a_time_are_not_archived_and_both_ways_out_are_named(setting: str) -> None:
+    untimed = replace(WHOLE, defaults={"bucket": "common"})
+    config = {**DOCS, "keep_versions": None, setting: 3}
+    row = {"job_name": "docs", "action": "archive", "config": config, "cron_schedule": "0 * * * *"}
+    both = r"Fix: set timestamp_column to a column of type date or timestamp, or let a job of action delete"
+    with pytest.raises(PolicyError, match=both):
+        untimed.find_table(Job.from_row(row), "acme", from_file=False)
+
+
+@pytest.mark.parametrize("case", [case for case in BAD if case != "days without a time"])
+def test_what_is_no_condition_is_refused_for_an_archive_too(case: str) -> None:
+    changes, said = BAD[case]
+    with pytest.raises(PolicyError) as refused:
+        found("archive", **changes)
+    assert said in str(refused.value)
+
+
+def test_a_window_of_versions_is_a_year_unless_the_table_says_otherwise() -> None:
+    wide = replace(WHOLE, defaults={"bucket": "common", "timestamp_column": "at", "window_hours": 24})
+    for own, hours in (({}, 8784), ({"window_hours": 720}, 720)):
+        row = {"job_name": "docs", "action": "archive", "config": DOCS | own, "cron_schedule": "0 * * * *"}
+        assert wide.find_table(Job.from_row(row), "acme", from_file=False).policy.window_hours == hours
+    with pytest.raises(PolicyError, match="window_hours: "):
+        found("archive", window_hours=8785)
+
+
+def test_other_tables_have_windows_of_a_week_at_most() -> None:
+    age_alone = {"keep_versions": None, "key_columns": None, "version_column": None}
+    assert found("archive", **age_alone, window_hours=168).policy.window_hours == 168
+    with pytest.raises(PolicyError, match=r"windows of more than 168 hours are for tables that keep versions\. Fix: "):
+        found("archive", **age_alone, window_hours=169)
+    assert found("archive", **age_alone).policy.window_hours == 1
+
+
+def test_a_table_of_the_file_keeps_versions(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    table = (
+        "{table: app.docs, timestamp_column: at, keep_days: 0, keep_versions: 3, key_columns: [id], version_column: v}"
+    )
+    file.write_text(
+        "defaults: {bucket: common, window_hours: 24}\n"
+        "instances: [{conn_id: rds, clients: [{name: acme, tables: ["
+        f"{table}, {{table: app.events}}, {{table: app.notes, children: [app.notes]}}]}}]}}]"
+    )
+    docs, events, _ = load(file).clients[0].tables
+    assert (docs.window_hours, events.window_hours) == (8784, 24)
+    assert make_order("acme", docs, "run", dry_run=False).versions == KeepVersions(3, ("id",), "v")
+    assert make_order("acme", events, "run", dry_run=False).versions is None
+    file.write_text(file.read_text().replace("version_column: v}", "version_column: v, children: [app.docs]}"))
+    assert "it cannot be told which of them goes first" in load(file).broken["acme"]
 
 
 def test_a_floor_is_named_as_the_catalog_holds_it() -> None:

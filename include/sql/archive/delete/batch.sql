@@ -1,6 +1,7 @@
 -- The promise: the same place, the same version (xmin), the same key, inside the window. A row that was changed
 -- since the export has another version; when a concurrent change commits first, the server checks all of this
--- again on the new version, and leaves it. A row to which a child points stays too. What was left is returned by its
+-- again on the new version, and leaves it. A row to which a child points stays too, and where versions
+-- are kept one that is not superseded. What was left is returned by its
 -- number on the list, as ranges.
 -- The bounds come with the column's own type, so that a trigger that sets the time zone moves no bound of this statement.
 -- Triggers fire under the database's own search path, so nothing here may be looked up along it.
@@ -16,6 +17,10 @@ WITH gone AS (
         AND target.{column} OPERATOR(pg_catalog.>=) %(start)s
         AND target.{column} OPERATOR(pg_catalog.<) %(end)s
         AND {unreferenced}
+        AND (
+            %(superseded)s::pg_catalog.int8multirange IS NULL
+            OR %(superseded)s::pg_catalog.int8multirange OPERATOR(pg_catalog.@>) exported.position
+        )
     RETURNING exported.position
 ),
 counted AS (

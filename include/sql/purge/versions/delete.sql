@@ -33,7 +33,7 @@ gone AS (
         AND target.ctid OPERATOR(pg_catalog.=) judged.place
         AND NOT judged.is_kept
         AND judged.newer OPERATOR(pg_catalog.>=) %(keep)s
-        AND {purge/versions/fragments/is_due}
+        AND {versions/fragments/is_due}
     RETURNING pg_catalog.pg_column_size(target.*) AS bytes, target.{version} AS version
 )
 SELECT

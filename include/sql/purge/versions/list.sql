@@ -3,7 +3,7 @@
 -- one has its turn there may be other rows in these places, so all of it is asked again then.
 DECLARE superseded NO SCROLL CURSOR WITH HOLD FOR
 WITH {purge/fragments/held},
-{purge/versions/fragments/ranked_by_key},
+{versions/fragments/ranked_by_key},
 due AS MATERIALIZED (
     SELECT
         target.tableoid AS part,
@@ -18,7 +18,7 @@ due AS MATERIALIZED (
     FROM ranked AS target
     WHERE
         target."rank of version" > %(keep)s
-        AND {purge/versions/fragments/is_due}
+        AND {versions/fragments/is_due}
 ),
 kept AS (
     SELECT

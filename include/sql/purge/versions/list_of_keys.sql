@@ -21,7 +21,7 @@ due AS MATERIALIZED (
     FROM ranked AS target
     WHERE
         target."rank of version" > %(keep)s
-        AND {purge/versions/fragments/is_due}
+        AND {versions/fragments/is_due}
     ORDER BY target."number of key", target."rank of version" DESC
     LIMIT %(most)s
 ),

@@ -8,6 +8,6 @@ FROM (
     JOIN unnest(%(parts)s::oid[], %(places)s::tid[]) AS listed (part, place)
         ON target.tableoid = listed.part AND target.ctid = listed.place
     WHERE
-        {purge/versions/fragments/is_due}
+        {versions/fragments/is_due}
     FOR UPDATE OF target SKIP LOCKED
 ) AS locked

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Protocol
 
 from pg_archiver.domain.tables import DeletableTable
-from pg_archiver.domain.windows import EARLIEST, Window, cutoff, in_column_time
+from pg_archiver.domain.versions import Floor, KeepVersions
+from pg_archiver.domain.windows import EARLIEST, GRID_ORIGIN, Window, cell_of, cutoff, in_column_time
 from pg_archiver.domain.wording import say_count
+from pg_archiver.domain.work import TableOrder
 from pg_archiver.errors import DatabaseRefused, TableMissing, TableRefused
 from pg_archiver.ledger.restores import RestoreLog
-from pg_archiver.policies.versions import Floor, KeepVersions
+from pg_archiver.policies.retention import KeepDays
 from pg_archiver.postgres.catalog import describe_deletable, find_table
 from pg_archiver.postgres.clocks import read_clock
 from pg_archiver.postgres.session import Row, Session
@@ -27,36 +31,58 @@ from pg_archiver.postgres.statements import (
     Typed,
     TypeName,
 )
-from pg_archiver.purge.due import PurgeOrder
 
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 _TIMES = ("date", "timestamp without time zone", "timestamp with time zone")
 # What is earlier than any time, for rows that have none.
 _BEFORE_ALL = "-infinity"
 _UP_TO = "up_to_version"
+# What keeps versions, as the server counts it.
+_CAUSES = ("by_number", "by_bound", "by_age", "by_hold", "by_children")
+_MOMENT = timedelta(microseconds=1)
+
+
+class ZonedOrder(TableOrder, Protocol):
+    """A table of a client, with the time zone of its timestamp column."""
+
+    @property
+    def timezone(self) -> str:
+        """The zone of a column without one."""
+        ...
 
 
 @dataclass(frozen=True)
 class Superseded:
     """The condition, for a table as it was looked at.
 
-    `cutoff` is the moment before which a version is old enough; `type` that of the version, `key_types` those of the
-    key's columns, as the server writes them. `nullable` tells that rows may lack a part of their key, or their version:
-    such a row stays, and supersedes none.
+    `type` is that of the version, `key_types` those of the key's columns, as the server writes them. `nullable` tells
+    that rows may lack a part of their key, or their version: such a row stays, and supersedes none. `cutoff` is the
+    moment before which a version is old enough, `span` what is old enough and asked for, in column time.
     """
 
     session: Session
-    order: PurgeOrder
+    order: ZonedOrder
     versions: KeepVersions
     shape: DeletableTable
     type: TypeName
     key_types: tuple[str, ...]
     nullable: bool
     cutoff: datetime
+    span: Window
 
     @classmethod
-    def look(cls, session: Session, order: PurgeOrder, versions: KeepVersions) -> Superseded:
+    def look(
+        cls,
+        session: Session,
+        order: ZonedOrder,
+        versions: KeepVersions,
+        *,
+        days: int = 0,
+        within: Window | None = None,
+    ) -> Superseded:
         """Look at the table and at the floors, as of now by the server's clock.
+
+        What is older than so many days is old enough, or just what lies within a span that somebody else has chosen.
 
         Raises:
             TableRefused: one of them is missing, or cannot be read, or versions cannot be told apart, or rows cannot be
@@ -86,9 +112,10 @@ class Superseded:
             _refuse_floor(session, floor, version)
         now = read_clock(session)
         nullable = any(row.may_be_null for row in columns.values())
-        before = cutoff(now, now, order.keep.days)
+        before = cutoff(now, now, days)
         key_types = tuple(columns[column].type for column in versions.key_columns)
-        found = cls(session, order, versions, shape, TypeName(version.type), key_types, nullable, before)
+        span = within or _find_old(before, shape, order)
+        found = cls(session, order, versions, shape, TypeName(version.type), key_types, nullable, before, span)
         found._refuse_twins()
         found._refuse_bound()
         return found
@@ -97,7 +124,7 @@ class Superseded:
         if self.versions.up_to is None:
             return
         try:
-            self.session.fetch_one("purge/versions/lowest_bound", {"type": self.type}, bounds=[self.versions.up_to])
+            self.session.fetch_one("versions/lowest_bound", {"type": self.type}, bounds=[self.versions.up_to])
         except DatabaseRefused:
             raise TableRefused(
                 f"up_to_version is {self.versions.up_to!r}, which is no value of column "
@@ -109,7 +136,7 @@ class Superseded:
         if self.shape.identity_columns:
             return
         names: Names = {"table": self.order.table, "usable": self.usable}
-        if self.session.fetch_one("purge/versions/find_twins", names).found:
+        if self.session.fetch_one("versions/find_twins", names).found:
             raise TableRefused(
                 f"{self.order.table} has no primary key, and rows of one key and version, so none is the newer. Fix: "
                 f"give it a primary key, or a unique index over {', '.join(self.versions.key_columns)} and "
@@ -170,7 +197,7 @@ class Superseded:
     def values(self) -> Mapping[str, object]:
         """The values of the conditions."""
         return {
-            "first": EARLIEST if self.versions.timed else _BEFORE_ALL,
+            "first": self.span.start if self.versions.timed else _BEFORE_ALL,
             "end": self.span.end,
             "timed": self.versions.timed,
             "up_to": self.versions.up_to,
@@ -179,50 +206,62 @@ class Superseded:
             "name": self.order.table.name,
         }
 
-    @property
-    def span(self) -> Window:
-        """What is old enough, in column time."""
-        kind = self.shape.timestamp_kind
-        if kind is None:
-            return Window(EARLIEST, self.cutoff.replace(tzinfo=None))
-        return Window(EARLIEST, in_column_time(self.cutoff, kind, self.order.timezone))
-
-    def survey(self) -> Survey:
-        """Count what may go, and what keeps the others, in one pass over the table."""
+    def survey(self, keep: KeepDays) -> Survey:
+        """Count what may go, and what keeps the others, in one pass over the table; `keep` is who says for how long."""
         self.session.fetch_all("purge/plan_by_list")
-        found = self.session.fetch_one("purge/versions/survey", self.passing, held=self._list_held(), **self.values)
+        found = self.session.fetch_one("versions/survey", self.passing, held=self._list_held(), **self.values)
+        return self._sum([found], keep)
+
+    def survey_cells(self, keep: KeepDays, hours: int) -> CellSurvey:
+        """Do the same by cells of the grid, of so many hours each; what a restore holds of one keeps the whole cell."""
+        with self.session.transaction():
+            self.session.fetch_all("versions/plan_pass", joins="on")
+            rows = self.session.fetch_all(
+                "versions/survey_cells",
+                self.passing,
+                held=self._list_held(hours),
+                step=timedelta(hours=hours),
+                origin=GRID_ORIGIN,
+                **self.values,
+            )
+        return CellSurvey(self._sum(rows, keep), {row.first: row.due for row in rows if row.due})
+
+    def _sum(self, rows: Sequence[Row], keep: KeepDays) -> Survey:
+        found = Counter[str]()
+        for row in rows:
+            found.update({name: getattr(row, name) for name in (*_CAUSES, "due")})
+        bound = self._find_lowest_bound() if found["by_bound"] else None
         unusable = 0
         if self.nullable:
             count: Names = {"table": self.order.table, "usable": self.usable}
-            unusable = self.session.fetch_one("purge/versions/count_unusable", count).rows
-        bound = self._find_lowest_bound() if found.by_bound else None
-        causes = self._list_causes(found, bound, unusable)
-        told = tuple(f"{say_count(rows, 'row')} kept by {cause}" for rows, cause in causes if rows)
-        return Survey(found.due, told, _find_binding(causes))
+            unusable = self.session.fetch_one("versions/count_unusable", count).rows
+        words = (
+            f"keep_versions ({self.versions.keep})",
+            bound or _UP_TO,
+            f"keep_days ({keep.days})",
+            "hold of a restore",
+            "rows that point to them",
+        )
+        causes = [(found[name], cause) for name, cause in zip(_CAUSES, words, strict=True)]
+        causes.append((unusable, "a key or version that is NULL"))
+        told = tuple(f"{say_count(number, 'row')} kept by {cause}" for number, cause in causes if number)
+        return Survey(found["due"], told, _find_binding(causes))
 
-    def _list_held(self) -> str | None:
-        """Return what restores hold, None for nothing; there may be no ledger yet."""
+    def _list_held(self, hours: int | None = None) -> str | None:
+        """Return what restores hold, None for nothing; there may be no ledger yet. With `hours` whole cells."""
         spans = [hold.span for hold in RestoreLog(self.session, self.order).list_holds(self.span)]
+        if hours:
+            spans = [Window(cell_of(span.start, hours).start, cell_of(span.end - _MOMENT, hours).end) for span in spans]
         return "{" + ", ".join(f"[{span.start}, {span.end})" for span in spans) + "}" if spans else None
-
-    def _list_causes(self, found: Row, bound: str | None, unusable: int) -> list[tuple[int, str]]:
-        return [
-            (found.by_number, f"keep_versions ({self.versions.keep})"),
-            (found.by_bound, bound or _UP_TO),
-            (found.by_age, f"keep_days ({self.order.keep.days})"),
-            (found.by_hold, "hold of a restore"),
-            (found.by_children, "rows that point to them"),
-            (unusable, "a key or version that is NULL"),
-        ]
 
     def _find_lowest_bound(self) -> str:
         """Return which bound keeps most."""
         bounds = [] if self.versions.up_to is None else [(_UP_TO, self.versions.up_to)]
         for floor in self.versions.floors:
             names: Names = {"table": floor.table, "column": floor.column}
-            bounds.append((f"floor {floor}", self.session.fetch_one("purge/versions/smallest", names).value))
+            bounds.append((f"floor {floor}", self.session.fetch_one("versions/smallest", names).value))
         values = [value for _, value in bounds]
-        lowest = self.session.fetch_one("purge/versions/lowest_bound", {"type": self.type}, bounds=values)
+        lowest = self.session.fetch_one("versions/lowest_bound", {"type": self.type}, bounds=values)
         name, value = bounds[lowest.number - 1]
         return f"{name}, which has no row or a NULL" if value is None else name
 
@@ -240,6 +279,22 @@ class Survey:
     kept_by: str | None
 
 
+@dataclass(frozen=True)
+class CellSurvey:
+    """The same, and how many versions may go of each cell of the grid, by the first moment of one."""
+
+    whole: Survey
+    due: Mapping[datetime, int]
+
+
+def _find_old(before: datetime, shape: DeletableTable, order: ZonedOrder) -> Window:
+    """Return what is old enough, in column time."""
+    kind = shape.timestamp_kind
+    if kind is None:
+        return Window(EARLIEST, before.replace(tzinfo=None))
+    return Window(EARLIEST, in_column_time(before, kind, order.timezone))
+
+
 def _find_binding(causes: Sequence[tuple[int, str]]) -> str | None:
     (newest, number), *others = causes
     rows, cause = max(others, key=lambda one: one[0])
@@ -249,7 +304,7 @@ def _find_binding(causes: Sequence[tuple[int, str]]) -> str | None:
 
 
 def _find_columns(session: Session, oid: int, names: tuple[str, ...]) -> dict[str, Row]:
-    return {row.name: row for row in session.fetch_all("purge/versions/columns", oid=oid, names=list(names))}
+    return {row.name: row for row in session.fetch_all("versions/columns", oid=oid, names=list(names))}
 
 
 def _refuse_floor(session: Session, floor: Floor, version: Row) -> None:

@@ -1,0 +1,1 @@
+"""Which versions of a table's keys newer ones supersede, for whatever takes them away."""
