@@ -181,10 +181,14 @@ def test_such_rows_never_leave_by_ranges_of_time(docs: ArchivedVersions) -> None
     assert [one.sub_ranges for one in docs.place.manifests()] == [None]
 
 
-def test_what_was_exported_before_versions_were_kept_goes_by_the_list(docs: ArchivedVersions) -> None:
+def test_what_was_exported_before_versions_were_kept_is_exported_anew(docs: ArchivedVersions) -> None:
     windows = docs.keeping(None).stored()
-    assert docs.place.manifests()[0].sub_ranges
-    assert docs.delete(windows) == 5
+    (manifest,) = docs.place.manifests()
+    assert manifest.sub_ranges
+    assert manifest.keys is None
+    assert docs.delete(windows) == 0
+    assert docs.all_left() == EVERY
+    docs.archive("run 2")
     assert docs.all_left() == NEWEST
 
 
@@ -215,6 +219,14 @@ PARTITIONED = f"""
     INSERT INTO public.docs SELECT doc, version, timestamp '{hours_ago(0)}' - (14 - version) * interval '1 day'
     FROM generate_series(1, 5) AS doc, generate_series(1, 4) AS version
 """
+
+
+def test_where_rows_were_listed_then_they_go_by_the_list(place: Place) -> None:
+    docs = ArchivedVersions.made_by(place, PARTITIONED.format(start=hours_ago(24 * 30).date(), end=hours_ago(0).date()))
+    windows = docs.keeping(None).stored()
+    assert all(manifest.sub_ranges and manifest.keys for manifest in docs.place.manifests())
+    assert docs.delete(windows) == 5
+    assert docs.all_left() == NEWEST
 
 
 def test_no_partition_goes_as_a_whole(place: Place) -> None:
