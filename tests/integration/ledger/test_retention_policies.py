@@ -106,8 +106,9 @@ def test_a_workers_own_inserts_are_jobs_as_they_stand(jobs: Jobs, name: str) -> 
     ]
 
 
-def test_a_policy_keeps_the_last_versions_with_or_without_a_time(jobs: Jobs) -> None:
-    number = add(jobs, **VERSIONS, retention_days=0, timestamp_column_name=None)
+@pytest.mark.parametrize("action", ["archive", "delete"])
+def test_a_policy_keeps_the_last_versions_with_or_without_a_time(jobs: Jobs, action: str) -> None:
+    number = add(jobs, **{**VERSIONS, "action": action}, retention_days=0, timestamp_column_name=None)
     config = {"table": "public.products", "keep_days": 0, "batch_size": 1000, "keep_versions": 3}
     columns = {"key_columns": ["id"], "version_column": "version"}
     assert written(jobs, number, "config") == (config | columns,)
