@@ -15,7 +15,6 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.objects.manifest import ServerDescription, SubRange
-from pg_archiver.postgres.catalog import find_delete_triggers
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import ColumnTime, Names
 
@@ -51,7 +50,7 @@ def cut_window(
     for rows of other tables, or be kept by a trigger; where a version may be later than a transaction that still ran;
     where more rows have one time than a batch may hold; and where no index leads to a time.
     """
-    if order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid):
+    if order.children or shape.timestamp_index is None or shape.delete_triggers:
         return None
     step = max(1, order.batch_size // _A_BATCH)
     names: Names = {
