@@ -17,7 +17,7 @@ from pg_archiver.archive.exported_rows import close_generation, note_abandoned
 from pg_archiver.archive.same_table import OtherTableError, find_part_change, find_table_change, lock_and_look
 from pg_archiver.archive.sub_ranges import RangeBatch, join_batches, split
 from pg_archiver.domain.tables import TableShape
-from pg_archiver.domain.windows import bounds
+from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Stopped, Superseded, TriggerRefused
 from pg_archiver.ledger.removed_rows import number_rows
@@ -112,6 +112,17 @@ def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:
     return deleted
 
 
+def delete_range(session: Session, shape: TableShape, manifest: Manifest, span: Window) -> int:
+    """Delete the rows of a part of the window that the export saw; return how many they were.
+
+    What has to be looked at before and after is the caller's business, in the same transaction.
+    """
+    names: Names = {"table": shape.table, "column": manifest.timestamp_column}
+    start, end = bounds(span, shape.timestamp_kind)
+    oldest = str(manifest.server.oldest_transaction)
+    return int(session.fetch_one("archive/delete/batch_by_range", names, start=start, end=end, oldest=oldest).deleted)
+
+
 class _OtherRowsError(Exception):
     """The rows of a sub-range are no longer as many as were exported."""
 
@@ -133,18 +144,14 @@ def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
         locked = lock_and_look(session, work.shape, [manifest])
         if reason := find_table_change(locked, work.shape, manifest, all_parts=True):
             raise OtherTableError(reason)
-        oldest = manifest.server.oldest_transaction
         if not manifest.server.is_near(locked.next_transaction):
             raise OtherTableError(FAR)
         if choose_keys_to_wait_for(session, order.table, locked.pointing, order.children):
             raise OtherTableError(CHILDREN)
         triggers = TriggerDeletes.watch(session, order.table, work.shape.oid, tell_triggers(locked.delete_triggers))
-        names: Names = {"table": order.table, "column": column}
-        start, end = bounds(batch.span, work.shape.timestamp_kind)
-        values = {"start": start, "end": end, "oldest": str(oldest)}
         session.use_database_search_path(builtins_first=False)
         try:
-            deleted = int(session.fetch_one("archive/delete/batch_by_range", names, **values).deleted)
+            deleted = delete_range(session, work.shape, manifest, batch.span)
         except TriggerRefused as refusal:
             raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
         # Triggers have run, under the path of the users, along which anything may lie.

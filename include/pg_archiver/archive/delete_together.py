@@ -11,10 +11,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from pg_archiver.archive.delete_by_range import delete_range
 from pg_archiver.archive.exported_rows import refuse_replaced
 from pg_archiver.archive.same_table import find_part_change, find_table_change, lock_and_look
 from pg_archiver.domain.tables import TableShape
-from pg_archiver.domain.windows import DueWindow, bounds
+from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, CheckFailed, Stopped
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
@@ -26,7 +27,6 @@ from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.catalog_look import look_at_parts
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Names
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -166,7 +166,9 @@ def _delete(
         ]:
             raise _NotTogetherError("the table is another now", changed)
         session.use_database_search_path(builtins_first=False)
-        other = [one for one in ready if _delete_window(session, order, shape, one.manifest) != one.manifest.rows]
+        other = [
+            one for one in ready if delete_range(session, shape, one.manifest, one.manifest.span) != one.manifest.rows
+        ]
         # A part that came just now may have brought a trigger, which has run under the path of the users.
         session.use_builtin_search_path()
         spans = [manifest.span for manifest in manifests]
@@ -176,10 +178,3 @@ def _delete(
         if other:
             raise _NotTogetherError("their rows are no longer as many as were exported", other)
         ledger.end_all_by_range([one.row for one in ready])
-
-
-def _delete_window(session: Session, order: WorkOrder, shape: TableShape, manifest: Manifest) -> int:
-    names: Names = {"table": order.table, "column": manifest.timestamp_column}
-    start, end = bounds(manifest.span, shape.timestamp_kind)
-    oldest = str(manifest.server.oldest_transaction)
-    return int(session.fetch_one("archive/delete/batch_by_range", names, start=start, end=end, oldest=oldest).deleted)
