@@ -76,7 +76,7 @@ class ManyWindows:
         members = {
             str(shape.oid): Member(table_schema=order.table.schema, table=order.table.name, file_node=1, columns="-")
         }
-        manifest = make_manifest(order, shape, row, ROWS_A_WINDOW, Written(data, keys, None), members, server)
+        manifest = make_manifest(order, shape, row, Written(ROWS_A_WINDOW, data, keys, None), members, server)
         (bucket / manifest_key(row.object_key)).write_bytes(manifest.to_json())
         return manifest
 

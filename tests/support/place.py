@@ -199,8 +199,12 @@ class Place(AnyPlace):
         """All rows of all objects that have a manifest, read without the archiver's own reader of rows."""
         rows: Counter[tuple[str, ...]] = Counter()
         for manifest in self.manifests():
-            rows += _rows(self.content(manifest))
+            rows += self.rows_of(manifest)
         return rows
+
+    def rows_of(self, manifest: Manifest) -> Counter[tuple[str, ...]]:
+        """The rows of one object, read in the same way."""
+        return _rows(self.content(manifest))
 
     def ledger(self, columns: str = "state, rows, deleted_rows") -> list[tuple[Any, ...]]:
         return self.sql(f"SELECT {columns} FROM archiver.windows ORDER BY cell_start, generation")

@@ -17,7 +17,7 @@ from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.selection import make_order
 from pg_archiver.airflow.variables import read_client_variables
-from pg_archiver.archive.export import export_all
+from pg_archiver.archive.export_all import export_all
 from pg_archiver.archive.plan import Plan, plan
 from pg_archiver.archive.remove import remove
 from pg_archiver.archive.run_span import Limits, OtherTables

@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 from pg_archiver.archive.delete_by_range import RangeDelete, delete_by_range, find_why_not_by_range, is_server_known
+from pg_archiver.archive.delete_together import delete_together
 from pg_archiver.archive.exported_rows import (
     ELSEWHERE,
     OTHER_KEY,
@@ -25,8 +27,9 @@ from pg_archiver.archive.exported_rows import (
     refuse_in_dry_run,
     refuse_replaced,
 )
+from pg_archiver.archive.grouping import cut_into_turns
 from pg_archiver.archive.kept_versions import NewestVersions
-from pg_archiver.archive.same_table import OLDER, OtherTableError, find_part_change, find_table_change
+from pg_archiver.archive.same_table import OLDER, OtherTableError, find_part_change, find_table_change, lock_and_look
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
@@ -34,10 +37,12 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.window_generation import Generation, State
+from pg_archiver.ledger.window_groups import GroupLedger
 from pg_archiver.ledger.window_ledger import CountDeleted, WindowLedger, manifest_of
 from pg_archiver.objects.manifest import Manifest
-from pg_archiver.postgres.catalog import describe_table
-from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
+from pg_archiver.postgres.catalog import describe_table, tell_triggers
+from pg_archiver.postgres.catalog_look import look_at_parts
+from pg_archiver.postgres.foreign_keys import choose_keys_to_wait_for, rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
@@ -104,19 +109,54 @@ def delete_all(
         Stopped: `stopping` said so; the windows after that are left for another try.
         ArchiverError: of each window that failed, when all have had their turn (`Failures`).
     """
-    refuse_in_dry_run(order)
-    ledger, results = WindowLedger(session, order, count_deleted), []
     failures = Failures(session)
-    with SidecarPrefetch(bucket) as sidecars:
-        for window, following in zip_longest(windows, windows[1:]):
-            with (
-                failures.collect(window),
-                session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
-                session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
-            ):
-                results.append(_delete_window(ledger, bucket, sidecars, session, order, window, following, stopping))
+    results = delete_each(session, bucket, order, windows, stopping, failures, count_deleted)
     failures.settle()
+    return [results[window] for window in windows if window in results]
+
+
+def delete_each(
+    session: Session,
+    bucket: Bucket,
+    order: WorkOrder,
+    windows: Sequence[DueWindow],
+    stopping: Callable[[], bool],
+    failures: Failures,
+    count_deleted: CountDeleted | None = None,
+) -> dict[DueWindow, Deleted]:
+    """Do the same; return what became of each window that did not fail, `failures` has the others."""
+    refuse_in_dry_run(order)
+    ledger = GroupLedger(session, order, count_deleted)
+    results: dict[DueWindow, Deleted] = {}
+    small = ledger.count_rows(windows, State.STORED) if len(windows) > 1 and not order.children else {}
+    with SidecarPrefetch(bucket) as sidecars:
+        for turn in cut_into_turns(windows, small, order.batch_size):
+            if turn.together:
+                find = partial(_find_manifest_by_range, bucket, ledger, order)
+                gone = delete_together(session, bucket, ledger, order, turn.windows, find, stopping)
+                results |= {window: Deleted(rows, 0) for window, rows in gone.items()}
+            left = [window for window in turn.windows if window not in results]
+            for window, following in zip_longest(left, left[1:]):
+                with (
+                    failures.collect(window),
+                    session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
+                    session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
+                ):
+                    results[window] = _delete_window(
+                        ledger, bucket, sidecars, session, order, window, following, stopping
+                    )
     return results
+
+
+def _find_manifest_by_range(
+    bucket: Bucket, ledger: GroupLedger, order: WorkOrder, row: Generation, window: DueWindow
+) -> Manifest | None:
+    """Return the manifest by which rows of a window may leave by range, in its own turn or with others; None if not."""
+    if row.state is not State.STORED or _find_why_outdated(bucket, row, window):
+        return None
+    manifest = manifest_of(row, window)
+    by_range = _goes_by_range(row, manifest, order, ledger)
+    return None if not by_range or find_why_not_by_range(ledger, order, manifest) else manifest
 
 
 def _delete_window(
@@ -139,7 +179,7 @@ def _delete_window(
         return _abandon_generation(bucket, ledger, row, reason)
     manifest = manifest_of(row, window)
     refuse_replaced(bucket, row, manifest)
-    shape = describe_table(session, order.table, order.timestamp_column, order.children)
+    shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
     if shape.identity_columns != manifest.identity_columns:
         return _abandon_generation(bucket, ledger, row, OTHER_KEY)
     if _goes_by_range(row, manifest, order, ledger):
@@ -261,9 +301,8 @@ def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Del
 def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     """Delete one batch in one transaction: rows and their line in the ledger.
 
-    The lock comes first: under it nobody can rewrite the table, alter it, or point a foreign key at it. But it keeps
-    nobody from attaching a part. So the parts are looked at once more when the rows are gone: from whichever part one
-    went, it is locked until the end.
+    The lock keeps nobody from attaching a part. So the parts are looked at once more when the rows are gone: from
+    whichever part one went, it is locked until the end.
 
     Raises:
         OtherTableError: the table is another now; nothing was done.
@@ -271,11 +310,11 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
     """
     session, order, row = work.session, work.order, work.row
     with rows_that_are_pointed_to(order.table), session.transaction():
-        session.execute("archive/delete/lock_table", {"table": order.table})
-        if reason := find_table_change(session, work.shape, work.manifest):
+        locked = lock_and_look(session, work.shape, [work.manifest])
+        if reason := find_table_change(locked, work.shape, work.manifest):
             raise OtherTableError(reason)
-        keys = find_keys_to_wait_for(session, order.table, work.shape.oid, order.children)
-        triggers = TriggerDeletes.look(session, order.table, work.shape.oid)
+        keys = choose_keys_to_wait_for(session, order.table, locked.pointing, order.children)
+        triggers = TriggerDeletes.watch(session, order.table, work.shape.oid, tell_triggers(locked.delete_triggers))
         names: Names = {
             "table": order.table,
             "column": order.timestamp_column,
@@ -294,10 +333,13 @@ def _delete_batch(work: _WindowDelete, after: int, upto: int) -> int:
             raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
-        if reason := find_part_change(session, work.shape.oid, work.manifest):
+        column = work.manifest.timestamp_column
+        now = look_at_parts(session, order.table, work.shape.oid, column, [work.manifest.span])
+        if reason := find_part_change(now, work.manifest):
             raise OtherTableError(reason)
         triggers.refuse_others(int(result.deleted))
         work.ledger.note_progress(row, after, upto, result.deleted, Positions.parse(result.kept))
-        # Deferred triggers run at the commit, and count on theirs.
-        session.use_database_search_path(builtins_first=False)
+        if locked.calls_users_code:
+            # Deferred triggers run at the commit, and count on theirs.
+            session.use_database_search_path(builtins_first=False)
     return int(result.deleted)

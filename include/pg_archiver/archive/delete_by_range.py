@@ -14,17 +14,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pg_archiver.archive.exported_rows import close_generation, note_abandoned
-from pg_archiver.archive.same_table import OtherTableError, find_part_change, find_table_change
+from pg_archiver.archive.same_table import OtherTableError, find_part_change, find_table_change, lock_and_look
 from pg_archiver.archive.sub_ranges import RangeBatch, join_batches, split
 from pg_archiver.domain.tables import TableShape
-from pg_archiver.domain.windows import bounds
+from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Stopped, Superseded, TriggerRefused
 from pg_archiver.ledger.removed_rows import number_rows
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest, SubRange
-from pg_archiver.postgres.foreign_keys import find_keys_to_wait_for, rows_that_are_pointed_to
+from pg_archiver.postgres.catalog import tell_triggers
+from pg_archiver.postgres.catalog_look import look_at_parts
+from pg_archiver.postgres.foreign_keys import choose_keys_to_wait_for, rows_that_are_pointed_to
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
@@ -113,6 +115,17 @@ def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:
     return deleted
 
 
+def delete_range(session: Session, shape: TableShape, manifest: Manifest, span: Window) -> int:
+    """Delete the rows of a part of the window that the export saw; return how many they were.
+
+    What has to be looked at before and after is the caller's business, in the same transaction.
+    """
+    names: Names = {"table": shape.table, "column": manifest.timestamp_column}
+    start, end = bounds(span, shape.timestamp_kind)
+    oldest = str(manifest.server.oldest_transaction)
+    return int(session.fetch_one("archive/delete/batch_by_range", names, start=start, end=end, oldest=oldest).deleted)
+
+
 class _OtherRowsError(Exception):
     """The rows of a sub-range are no longer as many as were exported."""
 
@@ -120,9 +133,8 @@ class _OtherRowsError(Exception):
 def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
     """Delete just the rows that were exported of these sub-ranges, in one transaction with their line in the ledger.
 
-    The lock comes first: under it nobody can rewrite the table or alter it. But it keeps nobody from attaching a part,
-    with rows that are as old and in no object. So the parts are looked at once more when the rows are gone: from
-    whichever part one went, it is locked until the end.
+    The lock keeps nobody from attaching a part, with rows that are as old and in no object. So the parts are looked at
+    once more when the rows are gone: from whichever part one went, it is locked until the end.
 
     Raises:
         OtherTableError: the table is another now; nothing was done.
@@ -130,34 +142,33 @@ def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
         _OtherRowsError: not as many rows went as were exported; nothing was done.
     """
     session, order, manifest = work.session, work.order, work.manifest
+    column, spans = manifest.timestamp_column, [manifest.span]
     with rows_that_are_pointed_to(order.table), session.transaction():
-        session.execute("archive/delete/lock_table", {"table": order.table})
-        if reason := find_table_change(session, work.shape, manifest, all_parts=True):
+        locked = lock_and_look(session, work.shape, [manifest])
+        if reason := find_table_change(locked, work.shape, manifest, all_parts=True):
             raise OtherTableError(reason)
-        oldest = manifest.server.oldest_transaction
-        if not manifest.server.is_near(int(session.fetch_one("postgres/snapshots/next_transaction").number)):
+        if not manifest.server.is_near(locked.next_transaction):
             raise OtherTableError(FAR)
-        if find_keys_to_wait_for(session, order.table, work.shape.oid, order.children):
+        if choose_keys_to_wait_for(session, order.table, locked.pointing, order.children):
             raise OtherTableError(CHILDREN)
-        triggers = TriggerDeletes.look(session, order.table, work.shape.oid)
-        names: Names = {"table": order.table, "column": manifest.timestamp_column}
-        start, end = bounds(batch.span, work.shape.timestamp_kind)
-        values = {"start": start, "end": end, "oldest": str(oldest)}
+        triggers = TriggerDeletes.watch(session, order.table, work.shape.oid, tell_triggers(locked.delete_triggers))
         session.use_database_search_path(builtins_first=False)
         try:
-            deleted = int(session.fetch_one("archive/delete/batch_by_range", names, **values).deleted)
+            deleted = delete_range(session, work.shape, manifest, batch.span)
         except TriggerRefused as refusal:
             raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
         # Triggers have run, under the path of the users, along which anything may lie.
         session.use_builtin_search_path()
-        if reason := find_part_change(session, work.shape.oid, manifest, all_parts=True):
+        now = look_at_parts(session, order.table, work.shape.oid, column, spans)
+        if reason := find_part_change(now, manifest, all_parts=True):
             raise OtherTableError(reason)
         triggers.refuse_others(deleted)
         if deleted != batch.rows:
             raise _OtherRowsError
         work.ledger.note_sub_ranges(work.row, batch.numbers, deleted)
-        # Deferred triggers run at the commit, and count on theirs.
-        session.use_database_search_path(builtins_first=False)
+        if locked.calls_users_code:
+            # Deferred triggers run at the commit, and count on theirs.
+            session.use_database_search_path(builtins_first=False)
 
 
 def _refuse_overtaken(work: RangeDelete, batch: RangeBatch) -> None:

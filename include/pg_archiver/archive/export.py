@@ -8,7 +8,7 @@ nothing until `store` has read it back.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -25,16 +25,15 @@ from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.restores import RestoreLog
 from pg_archiver.ledger.window_generation import Generation, State
-from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.ledger.window_ledger import WindowLedger, read_past
 from pg_archiver.objects.csv_rows import make_divider
-from pg_archiver.objects.manifest import Manifest
+from pg_archiver.objects.manifest import Manifest, SubRange
 from pg_archiver.objects.object_keys import manifest_key, object_key, sidecar_key
 from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer, open_nowhere
 from pg_archiver.postgres.catalog import describe_table, identity_columns, list_parts
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.runtime.background import BackgroundWorker
-from pg_archiver.runtime.failures import Failures
 from pg_archiver.runtime.log_interval import LogInterval
 from pg_archiver.s3.bucket import Bucket
 
@@ -64,8 +63,20 @@ class Exported:
     object_bytes: int
 
 
-def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow) -> Exported:
+@dataclass(frozen=True)
+class Copied:
+    """What one snapshot gave: the table's oid in it, and the manifest of the objects."""
+
+    oid: int
+    manifest: Manifest
+
+
+def export(
+    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, begun: Generation | None = None
+) -> Exported:
     """Export one window, or find that an earlier run has done so and leave it at that.
+
+    A generation that this very step has `begun`, together with others, is the one that it continues with.
 
     Raises:
         Busy: another run is working on the window.
@@ -77,27 +88,14 @@ def export(session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow
         session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
     ):
         last = ledger.find_latest(window.cell)
+        if begun is not None and last is not None and (last.id, last.state) == (begun.id, State.PLANNED):
+            return _export_next_generation(session, bucket, order, window, None, begun)
         if last is not None and _is_still_good(last, window, ledger, bucket):
             log.info("window %s: already %s by run %s", window, last.state, last.run_id)
             return Exported(window, last.rows or 0, last.csv_bytes or 0, last.object_bytes or 0)
         if _has_restore_hold(session, order, window) or _is_waiting(session, order, window):
             return Exported(window, 0, 0, 0)
         return _export_next_generation(session, bucket, order, window, last)
-
-
-def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
-    """Export the windows one after the other; in a dry run only read them. One bad window keeps no other.
-
-    Raises:
-        ArchiverError: of each window that failed, when all have had their turn (`Failures`).
-    """
-    done: list[Exported] = []
-    failures = Failures(session)
-    for window in windows:
-        with failures.collect(window):
-            done.append(rehearse(session, order, window) if order.dry_run else export(session, bucket, order, window))
-    failures.settle()
-    return done
 
 
 def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
@@ -113,8 +111,8 @@ def rehearse(session: Session, order: WorkOrder, window: DueWindow) -> Exported:
         object_key=key,
         run_id=order.run_id,
     )
-    manifest = _copy_snapshot(session, order, window, row, open_nowhere, by_list=False)
-    return _log_result(window, manifest) if manifest else Exported(window, 0, 0, 0)
+    copied = _copy_snapshot(session, order, window, row, open_nowhere, by_list=False)
+    return log_result(window, copied.manifest) if copied else Exported(window, 0, 0, 0)
 
 
 def _is_still_good(last: Generation, window: DueWindow, ledger: WindowLedger, bucket: Bucket) -> bool:
@@ -148,7 +146,7 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
     """Return whether every row of the window waits for its children, so that there is nothing to begin."""
     if not order.children:
         return False
-    shape = describe_table(session, order.table, order.timestamp_column, order.children)
+    shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
     names: Names = {
         "table": order.table,
         "column": order.timestamp_column,
@@ -162,7 +160,12 @@ def _is_waiting(session: Session, order: WorkOrder, window: DueWindow) -> bool:
 
 
 def _export_next_generation(
-    session: Session, bucket: Bucket, order: WorkOrder, window: DueWindow, last: Generation | None
+    session: Session,
+    bucket: Bucket,
+    order: WorkOrder,
+    window: DueWindow,
+    last: Generation | None,
+    begun: Generation | None = None,
 ) -> Exported:
     """Export the first generation after the last one whose keys are free; a lost ledger may have used some before.
 
@@ -178,13 +181,13 @@ def _export_next_generation(
     generation, doubtful = (last.generation + 1, last.state is State.VOID) if last else (1, False)
     by_list = last is not None and ledger.needs_list(window.cell)
     while generation <= _MOST_GENERATIONS:
-        row = ledger.begin(window, generation)
+        row, begun = begun or ledger.begin(window, generation), None
         try:
             if doubtful or row.handed_over:
                 # A manifest's key does not tell the compression, so the object's own key may still be free.
                 bucket.refuse_taken(manifest_key(row.object_key))
             tries += 1
-            manifest = _copy_snapshot(session, order, window, row, bucket.upload, by_list)
+            copied = _copy_snapshot(session, order, window, row, bucket.upload, by_list)
         except KeyTaken:
             ledger.mark_void(row, "its key was taken by an object that this ledger does not know")
             generation, doubtful = generation + 1, True
@@ -199,12 +202,12 @@ def _export_next_generation(
         except DatabaseRefused as refusal:
             ledger.note_failure(row, str(refusal))
             raise
-        if manifest is None:
+        if copied is None:
             ledger.mark_void(row, "no rows were there any more, or a restore has put some back that are to stay")
             return Exported(window, 0, 0, 0)
-        if has_same_parts(session, order.table, manifest):
-            ledger.mark_exported(row, manifest)
-            return _log_result(window, manifest)
+        if has_same_parts(session, copied.oid, copied.manifest):
+            ledger.mark_exported(row, copied.manifest)
+            return log_result(window, copied.manifest)
         ledger.mark_void(row, "a partition or child of the table came, went or was rewritten while it was exported")
         log.warning("window %s: a partition or child of %s came, went or was rewritten meanwhile", window, order.table)
         generation, changes = generation + 1, changes + 1
@@ -220,57 +223,72 @@ def _export_next_generation(
 
 def _copy_snapshot(
     session: Session, order: WorkOrder, window: DueWindow, row: Generation, open_sink: OpenSink, by_list: bool
-) -> Manifest | None:
+) -> Copied | None:
     """Stream the rows of one snapshot to their object; return None, and write no object, if there are none.
-
-    Where there is to be a list, one COPY gives both: each row as the server writes it, with its version, place and key
-    in front, which are cut off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the object,
-    and of no other.
 
     Raises:
         OtherCountError: the parts of the window have not as many rows as the window, and there is no list.
     """
+    # Before there is a snapshot, where what a server keeps to itself would take a savepoint.
+    read_past(session)
     with name_unreadable_rows(session, order, row.span), session.snapshot():
         session.execute("archive/export/lock_table", {"table": order.table})
-        shape = describe_table(session, order.table, order.timestamp_column, order.children)
+        shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _has_restore_hold(session, order, window):
             return None
         found = list_parts(session, shape.oid, order.timestamp_column, row.span)
         server = describe_server(session)
         sub_ranges = None if by_list else cut_window(session, order, shape, row.span, server)
-        list_key = sidecar_key(row.object_key)
         listed = sub_ranges is None or may_need_list(shape, found, server)
-        with open_sink(row.object_key) as data_sink, open_sink(list_key) if listed else nullcontext() as keys_sink:
-            data = Packer(data_sink, order.compression)
-            keys = Packer(keys_sink, order.compression) if keys_sink else None
-            lines, rows = _copy_rows(session, order, row, shape, data, keys)
-            if not rows:
-                return None
-            if lines != rows + 1:
-                raise CheckFailed(
-                    f"window {window}: the server counted {rows} rows and sent {lines - 1}. Nothing was deleted"
+        written = copy_window(session, order, row, shape, open_sink, sub_ranges, listed=listed)
+    return Copied(shape.oid, make_manifest(order, shape, row, written, found, server)) if written else None
+
+
+def copy_window(
+    session: Session,
+    order: WorkOrder,
+    row: Generation,
+    shape: TableShape,
+    open_sink: OpenSink,
+    sub_ranges: tuple[SubRange, ...] | None,
+    *,
+    listed: bool,
+) -> Written | None:
+    """Stream a window's rows, as the snapshot of this transaction sees them, to their object.
+
+    Where they are to be `listed`, one COPY gives both: each row as the server writes it, with its version, place and
+    key in front, which are cut off into the sidecar. So the n-th line of the sidecar speaks of the n-th row of the
+    object, and of no other. Return None, and write no object, if there are none.
+
+    Raises:
+        CheckFailed: the server sent not as many rows as it counted.
+        OtherCountError: the parts of the window have not as many rows as the window, and there is no list.
+    """
+    list_key = sidecar_key(row.object_key)
+    with open_sink(row.object_key) as data_sink, open_sink(list_key) if listed else nullcontext() as keys_sink:
+        data = Packer(data_sink, order.compression)
+        keys = Packer(keys_sink, order.compression) if keys_sink else None
+        lines, rows = _copy_rows(session, order, row, shape, data, keys)
+        if not rows:
+            return None
+        if lines != rows + 1:
+            raise CheckFailed(
+                f"window {row.span}: the server counted {rows} rows and sent {lines - 1}. Nothing was deleted"
+            )
+        if sub_ranges and (counted := sum(one.rows for one in sub_ranges)) != rows:
+            if not keys:
+                raise OtherCountError(
+                    f"window {row.span}: the server counted {counted} rows in its parts and {rows} in all. Nothing was "
+                    "deleted"
                 )
-            if sub_ranges and (counted := sum(one.rows for one in sub_ranges)) != rows:
-                if not keys:
-                    raise OtherCountError(
-                        f"window {window}: the server counted {counted} rows in its parts and {rows} in all. Nothing "
-                        "was deleted"
-                    )
-                sub_ranges = None
-            # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
-            if keys:
-                keys.finish()
-            data.finish()
-    return make_manifest(
-        order,
-        shape,
-        row,
-        rows,
-        Written(data.description(row.object_key), keys.description(list_key) if keys else None, sub_ranges),
-        found,
-        server,
-    )
+            sub_ranges = None
+        # The sidecar first: it is written only where no earlier one lies, and then no object of its lies there.
+        if keys:
+            keys.finish()
+        data.finish()
+    listing = keys.description(list_key) if keys else None
+    return Written(rows, data.description(row.object_key), listing, sub_ranges)
 
 
 def _copy_rows(
@@ -316,7 +334,8 @@ def _copy_rows(
     return lines, copy.rows
 
 
-def _log_result(window: DueWindow, manifest: Manifest) -> Exported:
+def log_result(window: DueWindow, manifest: Manifest) -> Exported:
+    """Log what became of a window, and return it."""
     data = manifest.data
     log.info(
         "window %s: %d rows, %.2f MB of CSV in %.2f MB, generation %d",

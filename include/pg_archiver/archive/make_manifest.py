@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.window_generation import Generation
-from pg_archiver.ledger.window_ledger import read_timeline
+from pg_archiver.ledger.window_ledger import read_past
 from pg_archiver.objects.manifest import (
     FORMAT,
     TOOL_VERSION,
@@ -22,8 +22,9 @@ from pg_archiver.postgres.session import Session
 
 @dataclass(frozen=True)
 class Written:
-    """What an export wrote: the object, and the list of its rows' identities or the rows of each part of the window."""
+    """What an export wrote: so many rows, the object, and the list of their identities or how many lie in each part."""
 
+    rows: int
     data: ObjectDescription
     keys: ObjectDescription | None
     sub_ranges: tuple[SubRange, ...] | None
@@ -32,14 +33,14 @@ class Written:
 def describe_server(session: Session) -> ServerDescription:
     """Return where and when the snapshot of this transaction was taken."""
     server = session.fetch_one("archive/export/server")
-    identifier = session.fetch_one("archive/export/system_identifier").identifier if server.may_identify else None
+    past = read_past(session)
     return ServerDescription(
-        system_identifier=identifier,
+        system_identifier=past.system_identifier,
         database=server.database,
         version=server.version,
         snapshot=server.snapshot,
         read_at=server.read_at,
-        timeline=read_timeline(session),
+        timeline=past.timeline,
     )
 
 
@@ -47,7 +48,6 @@ def make_manifest(
     order: WorkOrder,
     shape: TableShape,
     row: Generation,
-    rows: int,
     written: Written,
     found: dict[str, Member],
     server: ServerDescription,
@@ -79,7 +79,7 @@ def make_manifest(
         identity=shape.identity,
         identity_columns=shape.identity_columns,
         members=found,
-        rows=rows,
+        rows=written.rows,
         compression=order.compression,
         data=written.data,
         **listed,

@@ -1,21 +1,24 @@
 """A table's windows from the table to the archive in one process, without Airflow: the steps side by side.
 
 While one window is exported, the one before is read back and the rows of the one before that go, each step on a
-connection of its own. Windows leave in the order in which they came, and a step begins with one only when the step
-before it has ended with it: the ledger knows no difference to the tasks of a DAG. A partition that is due as a whole
-is dropped when all of its windows have come so far.
+connection of its own. Windows of few rows go together. They leave in the order in which they came, and a step begins
+with one only when the step before it has ended with it: the ledger knows no difference to the tasks of a DAG. A
+partition that is due as a whole is dropped when all of its windows have come so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
-from pg_archiver.archive.delete import Deleted, delete
-from pg_archiver.archive.export import export
+from pg_archiver.archive.delete import Deleted, delete, delete_each
+from pg_archiver.archive.export import Exported, export
+from pg_archiver.archive.export_all import export_turn, plan_turns
+from pg_archiver.archive.grouping import MOST_TOGETHER, Turn
 from pg_archiver.archive.remove import remove
-from pg_archiver.archive.store import store
+from pg_archiver.archive.store import store, store_each
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch, WorkOrder
@@ -60,7 +63,7 @@ def archive(
     """
     with open_pipeline(session, bucket, order, stopping) as pipeline:
         pipeline.claim(adopt)
-        pipeline.archive(Batch((window,)) for window in windows)
+        pipeline.archive(_cut_into_batches(windows))
         pipeline.settle()
         return Deleted(pipeline.totals.rows, pipeline.totals.changed)
 
@@ -93,11 +96,18 @@ class Totals:
     partitions: int = 0
 
 
+def _cut_into_batches(windows: Iterable[DueWindow]) -> Iterator[Batch]:
+    """Yield the windows in batches of as many as may go together."""
+    left = iter(windows)
+    while some := tuple(islice(left, MOST_TOGETHER)):
+        yield Batch(some)
+
+
 @dataclass(frozen=True)
 class _Turn:
-    """A window that goes from step to step; without one, the end of the windows of a partition."""
+    """Windows that go from step to step together; without any, the end of the windows of a partition."""
 
-    window: DueWindow | None
+    windows: tuple[DueWindow, ...]
     partition: Partition | None
 
 
@@ -138,13 +148,13 @@ class Pipeline:
             BackgroundWorker(self._make_check(removals), _MOST_WAITING, "store") as checks,
         ):
             for batch in batches:
-                for window in batch:
+                for windows in self._cut(batch):
                     if self.stopping():
-                        raise Stopped(f"window {window}: stopped before its export. Run it again to continue")
-                    if self._export(window):
-                        checks.submit(_Turn(window, batch.partition))
+                        raise Stopped(f"window {windows[0]}: stopped before its export. Run it again to continue")
+                    if passed := self._export(windows):
+                        checks.submit(_Turn(passed, batch.partition))
                 if batch.partition:
-                    checks.submit(_Turn(None, batch.partition))
+                    checks.submit(_Turn((), batch.partition))
             checks.join()
             removals.join()
 
@@ -156,30 +166,56 @@ class Pipeline:
         """
         self._not_exported.settle(self._not_checked, self._not_removed)
 
-    def _export(self, window: DueWindow) -> bool:
-        with self._not_exported.collect(window) as turn:
-            done = export(self.exporting, self.bucket, self.order, window)
-            self.totals.windows += done.rows > 0
-            self.totals.object_bytes += done.object_bytes
-        return turn.passed
+    def _cut(self, batch: Batch) -> Iterator[tuple[DueWindow, ...]]:
+        """Yield windows of few rows together, and each other one by itself, so that the steps go side by side."""
+        for turn in plan_turns(self.exporting, self.order, batch.windows):
+            yield from [turn.windows] if turn.together else [(window,) for window in turn.windows]
+
+    def _export(self, windows: tuple[DueWindow, ...]) -> tuple[DueWindow, ...]:
+        """Export the windows; return those that did not fail."""
+        done: dict[DueWindow, Exported] = {}
+        if len(windows) > 1:
+            turn = Turn(windows, together=True)
+            done = export_turn(self.exporting, self.bucket, self.order, turn, self._not_exported)
+        else:
+            with self._not_exported.collect(windows[0]):
+                done[windows[0]] = export(self.exporting, self.bucket, self.order, windows[0])
+        self.totals.windows += sum(one.rows > 0 for one in done.values())
+        self.totals.object_bytes += sum(one.object_bytes for one in done.values())
+        return tuple(window for window in windows if window in done)
+
+    def _check(self, windows: tuple[DueWindow, ...]) -> tuple[DueWindow, ...]:
+        """Check the windows; return those that did not fail."""
+        if len(windows) > 1:
+            checked = store_each(self.checking, self.bucket, self.order, windows, self._not_checked)
+            return tuple(window for window in windows if window in checked)
+        with self._not_checked.collect(windows[0]) as turn:
+            store(self.checking, self.bucket, self.order, windows[0])
+        return windows if turn.passed else ()
 
     def _make_check(self, removals: BackgroundWorker[_Turn]) -> Callable[[_Turn], None]:
         def check(turn: _Turn) -> None:
-            if turn.window:
-                with self._not_checked.collect(turn.window) as checked:
-                    store(self.checking, self.bucket, self.order, turn.window)
-                if not checked.passed:
-                    return
-            removals.submit(turn)
+            if not turn.windows:
+                removals.submit(turn)
+            elif passed := self._check(turn.windows):
+                removals.submit(_Turn(passed, turn.partition))
 
         return check
 
     def _remove(self, turn: _Turn) -> None:
-        if turn.window and turn.partition:
-            self._ready.append(turn.window)
-        elif turn.window:
-            with self._not_removed.collect(turn.window):
-                self._add(delete(self.removing, self.bucket, self.order, turn.window, self._stops, self.count_deleted))
+        if turn.windows and turn.partition:
+            self._ready += turn.windows
+        elif len(turn.windows) > 1:
+            results = delete_each(
+                *(self.removing, self.bucket, self.order, turn.windows),
+                *(self._stops, self._not_removed, self.count_deleted),
+            )
+            for deleted in results.values():
+                self._add(deleted)
+        elif turn.windows:
+            (window,) = turn.windows
+            with self._not_removed.collect(window):
+                self._add(delete(self.removing, self.bucket, self.order, window, self._stops, self.count_deleted))
         elif turn.partition:
             batch, self._ready = Batch(tuple(self._ready), turn.partition), []
             with self._not_removed.collect(turn.partition):

@@ -16,7 +16,6 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.objects.manifest import ServerDescription, SubRange
-from pg_archiver.postgres.catalog import find_delete_triggers
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import ColumnTime, Names
 
@@ -43,10 +42,10 @@ class RangeBatch:
         return Positions.span(self.first, self.last)
 
 
-def can_be_cut(session: Session, order: WorkOrder, shape: TableShape) -> bool:
+def can_be_cut(order: WorkOrder, shape: TableShape) -> bool:
     """Return whether windows of the table may have sub-ranges; else its rows leave by a list of their versions."""
     flips = bool(order.children or order.versions)
-    return not (flips or shape.timestamp_index is None or find_delete_triggers(session, shape.oid))
+    return not (flips or shape.timestamp_index is None or shape.delete_triggers)
 
 
 def may_need_list(shape: TableShape, parts: Container[str], server: ServerDescription) -> bool:
@@ -73,7 +72,7 @@ def cut_window(
     one may be of a transaction that still ran; where more rows have one time than a batch may hold; and where no index
     leads to a time.
     """
-    if not can_be_cut(session, order, shape):
+    if not can_be_cut(order, shape):
         return None
     step = max(1, order.batch_size // _A_BATCH)
     names: Names = {

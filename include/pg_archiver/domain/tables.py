@@ -77,6 +77,7 @@ class TableShape:
     """What the catalog says of a table: all that export and delete need to know.
 
     A row to which one of `waits_for` points is not due yet; empty for a table whose policy lists no children.
+    `delete_triggers` names those that fire when rows are deleted.
     """
 
     oid: int
@@ -89,6 +90,7 @@ class TableShape:
     timestamp_index: str | None
     notes: tuple[str, ...]
     waits_for: tuple[ForeignKey, ...] = ()
+    delete_triggers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,13 @@ def note_kept(ledger: WindowLedger, bucket: Bucket, row: Generation) -> None:
     Raises:
         CheckFailed: what was written came back as something else each time.
     """
-    if has_seen_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row)):
+    if needs_note(ledger, row):
         repair_note(ledger, bucket.elsewhere(row.bucket), row)
+
+
+def needs_note(ledger: WindowLedger, row: Generation) -> bool:
+    """Return whether it is to be noted beside the object which rows of a generation stayed, if its delete ends so."""
+    return has_seen_object(row) and (has_kept(row) or not _is_past_of_export(ledger, row))
 
 
 def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: NoteKeys | None = None) -> bool:

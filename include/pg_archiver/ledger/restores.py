@@ -52,7 +52,9 @@ class RestoreLog:
 
     def list_holds(self, span: Window) -> list[Hold]:
         """Return the holds on this table that overlap the span and have not ended, by the server's clock."""
-        if not self._session.fetch_one("ledger/schema/schema_exists").restores:
+        session = self._session
+        session.notes_restores = session.notes_restores or session.fetch_one("ledger/schema/schema_exists").restores
+        if not session.notes_restores:
             return []
         rows = self._session.fetch_all(
             "ledger/restores/holds",

@@ -56,7 +56,6 @@ class WindowLedger(LedgerTables):
         self._order = order
         self._count_deleted = count_deleted
         self._subject = {"client": order.client, "schema": order.table.schema, "table": order.table.name}
-        self._past: Past | None = None
         self._found = False
 
     def find_latest(self, cell: Window) -> Generation | None:
@@ -253,13 +252,7 @@ class WindowLedger(LedgerTables):
 
     def read_past(self) -> Past:
         """Return which past of the database this is, if the server tells; it stays the same for a session."""
-        if self._past is None:
-            allowed = _ask(self._session, "ledger/windows/may_identify")
-            identity = (
-                _ask(self._session, "archive/export/system_identifier") if allowed and allowed.may_identify else None
-            )
-            self._past = Past(identity.identifier if identity else None, read_timeline(self._session))
-        return self._past
+        return read_past(self._session)
 
     def read_clock(self) -> datetime:
         """Return the server's clock."""
@@ -309,10 +302,15 @@ class WindowLedger(LedgerTables):
         """
         changed = self._session.execute(statement, id=row.id, run_id=self._order.run_id, **values)
         if changed != 1:
-            raise Superseded(
-                f"window {row.cell} (generation {row.generation}) was taken over by another run while this one worked "
-                "on it. Nothing more was deleted"
-            )
+            raise taken_over(row)
+
+
+def taken_over(row: Generation) -> Superseded:
+    """Return what is raised where a generation is no longer in the state that a step has to find it in."""
+    return Superseded(
+        f"window {row.cell} (generation {row.generation}) was taken over by another run while this one worked "
+        "on it. Nothing more was deleted"
+    )
 
 
 def _describe_kept(kept: Positions) -> dict[str, object]:
@@ -320,10 +318,21 @@ def _describe_kept(kept: Positions) -> dict[str, object]:
     return {"kept": str(kept), "kept_rows": len(kept), "kept_positions": listed}
 
 
-def read_timeline(session: Session) -> int | None:
-    """Return the server's timeline; None where it does not tell it."""
-    row = _ask(session, "archive/export/timeline")
-    return int(row.timeline) if row else None
+def read_past(session: Session) -> Past:
+    """Return which past of the database this is, if the server tells; it stays the same for a session."""
+    if not isinstance(session.past, Past):
+        session.past = _ask_past(session)
+    return session.past
+
+
+def _ask_past(session: Session) -> Past:
+    """Ask for both at once; where one of them is kept back, for each by itself."""
+    if both := _ask(session, "ledger/windows/past"):
+        return Past(both.identifier, int(both.timeline))
+    allowed = _ask(session, "ledger/windows/may_identify")
+    identity = _ask(session, "archive/export/system_identifier") if allowed and allowed.may_identify else None
+    timeline = _ask(session, "archive/export/timeline")
+    return Past(identity.identifier if identity else None, int(timeline.timeline) if timeline else None)
 
 
 def _ask(session: Session, statement: str) -> Row | None:

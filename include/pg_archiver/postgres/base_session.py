@@ -228,9 +228,12 @@ class PinnedSession:
         self.fetch_all("postgres/session/search_path", path=self._current_path, local=True)
 
     def use_builtin_search_path(self) -> None:
-        """Use only the server's own names until the end of the transaction, whatever users' code did."""
+        """Use only the server's own names until the end of the transaction, and the pinned settings.
+
+        Whatever users' code did before, no later statement has to mind it, until it may run again.
+        """
         self._current_path = _OWN_PATH
-        self.fetch_all("postgres/session/search_path", path=_OWN_PATH, local=True)
+        self._pin()
 
     def _path(self, *, builtins_first: bool) -> str:
         return f"pg_catalog, {self._users_path or 'pg_temp'}" if builtins_first else self._users_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from pg_archiver.domain.tables import (
     Column,
@@ -15,7 +16,8 @@ from pg_archiver.domain.tables import (
 )
 from pg_archiver.domain.windows import TimestampKind, Window
 from pg_archiver.errors import TableMissing, TableRefused
-from pg_archiver.postgres.foreign_keys import describe_children, find_keys_to_wait_for
+from pg_archiver.postgres.catalog_look import Look, look_at, members_of, spans_of
+from pg_archiver.postgres.foreign_keys import choose_keys_to_wait_for, describe_children
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.subscribers import note_subscribers
 
@@ -37,34 +39,40 @@ def describe_table(
     children: Sequence[TableName] = (),
     *,
     to_delete: bool = True,
+    noted: bool = True,
 ) -> TableShape:
     """Return the table's shape, if rows may be deleted from it; `children` are the tables that are archived before it.
 
-    Without `to_delete` the privileges that only a delete needs may be missing.
+    Without `to_delete` the privileges that only a delete needs may be missing. The notes are for people: whoever tells
+    nobody is `noted` none, and they are not looked for.
 
     Raises:
         TableRefused: it is missing, is not a table, or deleting from it would lose what nobody archived.
     """
-    with session.transaction():
-        found, columns, keys = _look(session, table, children, to_delete=to_delete)
-        identity, identity_columns = find_identity(session, found.oid)
-        index = session.fetch_all("postgres/catalog/timestamp_index", oid=found.oid, column=timestamp_column)
+    # Where notes are looked for, some of it may be forbidden, and that is to end nothing.
+    with session.transaction() if noted else nullcontext():
+        found, look, keys = _look(session, table, timestamp_column, children, to_delete=to_delete)
+        identity, identity_columns = _identity_of(look.identity)
+        index = look.timestamp_index
         return TableShape(
             oid=found.oid,
             table=table,
-            columns=tuple(map(column_of, columns)),
+            columns=tuple(map(column_of, look.columns)),
             timestamp_column=timestamp_column,
-            timestamp_kind=_timestamp_kind(columns, table, timestamp_column),
+            timestamp_kind=_timestamp_kind(look.columns, table, timestamp_column),
             identity=identity,
             identity_columns=identity_columns,
             timestamp_index=index[0].name if index else None,
             notes=(
                 *(() if index else (_note_on_index(session, found.oid, timestamp_column),)),
-                *_notes(session, found.oid),
+                *_notes(session, found.oid, look),
                 *_notes_on_identity(identity, identity_columns),
                 *(describe_children(keys, children) if children else ()),
-            ),
+            )
+            if noted
+            else (),
             waits_for=keys,
+            delete_triggers=tuple(tell_triggers(look.delete_triggers)),
         )
 
 
@@ -77,35 +85,40 @@ def describe_deletable(
         TableRefused: as of `describe_table`.
     """
     with session.transaction():
-        found, columns, keys = _look(session, table, children, to_delete=True)
-        _, identity_columns = find_identity(session, found.oid)
+        found, look, keys = _look(session, table, timestamp_column, children, to_delete=True)
+        _, identity_columns = _identity_of(look.identity)
         return DeletableTable(
             oid=found.oid,
             table=table,
-            columns=tuple(map(column_of, columns)),
-            timestamp_kind=None if timestamp_column is None else _timestamp_kind(columns, table, timestamp_column),
+            columns=tuple(map(column_of, look.columns)),
+            timestamp_kind=None if timestamp_column is None else _timestamp_kind(look.columns, table, timestamp_column),
             identity_columns=identity_columns,
             may_lock=found.may_lock,
-            notes=(*_notes(session, found.oid), *(describe_children(keys, children) if children else ())),
+            notes=(*_notes(session, found.oid, look), *(describe_children(keys, children) if children else ())),
             waits_for=keys,
         )
 
 
 def _look(
-    session: Session, table: TableName, children: Sequence[TableName], *, to_delete: bool
-) -> tuple[Row, list[Row], tuple[ForeignKey, ...]]:
-    """Return the table, its columns, and the foreign keys that its rows wait for."""
+    session: Session,
+    table: TableName,
+    timestamp_column: str | None,
+    children: Sequence[TableName],
+    *,
+    to_delete: bool,
+) -> tuple[Row, Look, tuple[ForeignKey, ...]]:
+    """Return the table, what the catalog says of it, and the foreign keys that its rows wait for."""
     found = _find_or_refuse(session, table, to_delete)
-    columns = session.fetch_all("postgres/catalog/columns", oid=found.oid)
-    keys = find_keys_to_wait_for(session, table, found.oid, children)
+    look = look_at(session, found.oid, timestamp_column)
+    keys = choose_keys_to_wait_for(session, table, look.pointing, children)
     if to_delete and keys and not found.may_lock:
         raise TableRefused(
             f"the role of the Airflow connection may not lock rows of {table} in database {session.name}, and "
             "others point to them. Fix: grant UPDATE on one of its columns"
         )
-    _refuse_rules_and_odd_parts(session, table, found.oid)
-    _refuse_what_a_delete_would_meet(session, table, found.oid)
-    return found, columns, keys
+    _refuse_rules_and_odd_parts(table, look)
+    _refuse_what_a_delete_would_meet(table, look)
+    return found, look, keys
 
 
 def find_table(session: Session, table: TableName) -> Row | None:
@@ -165,7 +178,7 @@ def _find_or_refuse(session: Session, table: TableName, to_delete: bool) -> Row:
     return found
 
 
-def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str) -> TimestampKind:
+def _timestamp_kind(columns: Sequence[Row], table: TableName, timestamp_column: str) -> TimestampKind:
     types = {column.name: column.base_type for column in columns}
     if timestamp_column not in types:
         raise TableMissing(
@@ -181,33 +194,33 @@ def _timestamp_kind(columns: list[Row], table: TableName, timestamp_column: str)
         ) from None
 
 
-def _refuse_rules_and_odd_parts(session: Session, table: TableName, oid: int) -> None:
-    if rules := session.fetch_all("postgres/catalog/delete_rules", oid=oid):
+def _refuse_rules_and_odd_parts(table: TableName, look: Look) -> None:
+    if rules := look.delete_rules:
         raise TableRefused(
             f"rules change what becomes of rows deleted in {table}: {', '.join(rule.name for rule in rules)}. Fix: "
             "drop or disable them (a trigger can do the same and is allowed)"
         )
-    if parts := session.fetch_all("postgres/catalog/parts_not_heap", oid=oid):
+    if parts := look.parts_not_heap:
         raise TableRefused(
             f"parts of {table} use another table access method than heap, for which a row's version and place may "
             f"mean nothing: {', '.join(f'{part.part} ({part.method})' for part in parts)}. Nothing was archived. Fix: "
             "move them with ALTER TABLE ... SET ACCESS METHOD heap, or detach them"
         )
-    if parts := session.fetch_all("postgres/catalog/foreign_parts", oid=oid):
+    if parts := look.foreign_parts:
         raise TableRefused(
             f"parts of {table} are foreign tables, whose row versions cannot be checked: "
             f"{', '.join(part.name for part in parts)}. Fix: detach them, and archive them where they are"
         )
 
 
-def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: int) -> None:
-    if own := session.fetch_all("postgres/catalog/columns_of_children", oid=oid):
+def _refuse_what_a_delete_would_meet(table: TableName, look: Look) -> None:
+    if own := look.columns_of_children:
         raise TableRefused(
             f"children of {table} have columns that it does not have, whose values would be in no object: "
             f"{', '.join(column.name for column in own)}. Fix: detach such children with NO INHERIT and archive them "
             "by themselves"
         )
-    if parts := session.fetch_all("postgres/catalog/parts_without_identity", oid=oid):
+    if parts := look.parts_without_identity:
         named = ", ".join(f"{part.part} (published by {part.publications})" for part in parts)
         raise TableRefused(
             f"parts of {table} publish deletes without a replica identity, so the server lets nobody delete there: "
@@ -217,17 +230,20 @@ def _refuse_what_a_delete_would_meet(session: Session, table: TableName, oid: in
 
 def find_identity(session: Session, oid: int) -> tuple[RowIdentity, tuple[str, ...]]:
     """Return how a row of this table is distinguished from every other one, and the columns of its key."""
-    rows = session.fetch_all("postgres/catalog/identity", oid=oid)
+    return _identity_of(session.fetch_all("postgres/catalog/identity", oid=oid))
+
+
+def _identity_of(rows: Sequence[Row]) -> tuple[RowIdentity, tuple[str, ...]]:
     if not rows:
         return RowIdentity.PLACE, ()
     identity = RowIdentity.PRIMARY_KEY if rows[0].is_primary else RowIdentity.UNIQUE_INDEX
     return identity, tuple(rows[0].columns)
 
 
-def _notes(session: Session, oid: int) -> tuple[str, ...]:
+def _notes(session: Session, oid: int, look: Look) -> tuple[str, ...]:
     """Return what an operator should know before rows are deleted."""
     notes = []
-    if triggers := find_delete_triggers(session, oid):
+    if triggers := tell_triggers(look.delete_triggers):
         notes.append(f"delete triggers fire: {', '.join(triggers)}")
     return (*notes, *note_subscribers(session, oid))
 
@@ -257,9 +273,14 @@ def _notes_on_identity(identity: RowIdentity, columns: Sequence[str]) -> tuple[s
 
 def find_delete_triggers(session: Session, oid: int) -> list[str]:
     """Return the user-defined triggers that fire on DELETE, each with the partition or child if only that has it."""
+    return tell_triggers(session.fetch_all("postgres/catalog/delete_triggers", oid=oid))
+
+
+def tell_triggers(rows: Sequence[Row]) -> list[str]:
+    """Return the triggers of these rows of the catalog, human-readable."""
     return [
         row.name if row.own else f"{row.name} of {row.first}{f' and {row.tables - 1} more' if row.tables > 1 else ''}"
-        for row in session.fetch_all("postgres/catalog/delete_triggers", oid=oid)
+        for row in rows
     ]
 
 
@@ -273,12 +294,16 @@ def list_parts(session: Session, oid: int, timestamp_column: str, window: Window
 
     A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
     """
-    return {
-        row.oid: Member(table_schema=row.schema, table=row.name, file_node=row.file_node, columns=row.columns)
-        for row in session.fetch_all(
-            "postgres/catalog/parts", oid=oid, column=timestamp_column, start=window.start, end=window.end
-        )
-    }
+    (parts,) = list_parts_of_windows(session, oid, timestamp_column, [window])
+    return parts
+
+
+def list_parts_of_windows(
+    session: Session, oid: int, timestamp_column: str, windows: Sequence[Window]
+) -> list[dict[str, Member]]:
+    """Return the same for each of several windows."""
+    values: dict[str, object] = {"oid": oid, "column": timestamp_column, **spans_of(windows)}
+    return members_of(session.fetch_all("postgres/catalog/parts", **values), len(windows))
 
 
 def identity_columns(shape: TableShape) -> list[str]:

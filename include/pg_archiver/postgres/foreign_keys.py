@@ -28,7 +28,15 @@ def find_keys_to_wait_for(
     Raises:
         TableRefused: one would carry the delete on to a table that the policy does not list, or may not be read.
     """
-    keys = tuple(map(_foreign_key, session.fetch_all("postgres/catalog/references", oid=oid)))
+    rows = session.fetch_all("postgres/catalog/references", oid=oid)
+    return choose_keys_to_wait_for(session, table, rows, children)
+
+
+def choose_keys_to_wait_for(
+    session: Session, table: TableName, rows: Sequence[Row], children: Sequence[TableName]
+) -> tuple[ForeignKey, ...]:
+    """Return the same of rows of the catalog that were read already."""
+    keys = tuple(map(_foreign_key, rows))
     _refuse_unlisted(table, keys, children)
     if not children:
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -46,6 +46,9 @@ class Session(PinnedSession):
         self._hosts = hosts
         # What its list of exported rows was made for, a temporary table, which is emptied for the next window.
         self.list_of: object = None
+        # Which past of which server this is, and whether restores are noted here: once known they stay so.
+        self.past: object = None
+        self.notes_restores = False
         self._process = connection.info.backend_pid
 
     @property
@@ -260,3 +263,13 @@ class Session(PinnedSession):
             if taken and not self._connection.closed:
                 with suppress(ArchiverError):
                     self.fetch_all(f"postgres/session/unlock{kind}", name=name)
+
+    @contextmanager
+    def try_advisory_locks(self, names: Sequence[str]) -> Generator[frozenset[str]]:
+        """Hold those locks of these names in this database that are free for the block; yield their names."""
+        taken = [row.name for row in self.fetch_all("postgres/session/lock_all", names=list(names)) if row.taken]
+        try:
+            yield frozenset(taken)
+        finally:
+            if taken and not self._connection.closed:
+                self.fetch_all("postgres/session/unlock_all", names=taken)

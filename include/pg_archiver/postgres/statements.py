@@ -184,7 +184,14 @@ def compose(statement: str, names: Names) -> sql.Composed:
     text, wanted = read_statement(statement), _list_names(statement)
     if wanted != set(names):
         raise StatementError(f"{statement}.sql wants {sorted(wanted)}, not {sorted(names)}")
+    if not wanted:
+        return _compose_as_it_is(statement)
     return sql.SQL(text).format(**{key: _quote(name) for key, name in names.items()})
+
+
+@cache
+def _compose_as_it_is(statement: str) -> sql.Composed:
+    return sql.SQL(read_statement(statement)).format()
 
 
 def is_definition(statement: str) -> bool:

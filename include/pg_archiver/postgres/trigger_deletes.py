@@ -32,7 +32,12 @@ class TriggerDeletes:
         Raises:
             TriggerRefused: there are triggers, and what they delete could not be seen.
         """
-        found = cls(session, table, oid, find_delete_triggers(session, oid))
+        return cls.watch(session, table, oid, find_delete_triggers(session, oid))
+
+    @classmethod
+    def watch(cls, session: Session, table: TableName, oid: int, triggers: Sequence[str]) -> TriggerDeletes:
+        """Do as `look`, where it is known in this transaction which triggers there are."""
+        found = cls(session, table, oid, triggers)
         return replace(found, before=found._count()) if found.triggers else found
 
     def _count(self) -> int:

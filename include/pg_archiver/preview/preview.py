@@ -65,7 +65,7 @@ def preview(
     filled = {window: rows for window, rows in rows_of.items() if rows}
     sample = take_sample(session, shape, order, filled)
     sizes = [sample.size_of(window, rows) for window, rows in filled.items()] if sample else []
-    by_list = not can_be_cut(session, order, shape)
+    by_list = not can_be_cut(order, shape)
     listed = by_list or _may_need_list(session, shape, windows)
     if not listed:
         sizes = [replace(size, sidecar_bytes=0) for size in sizes]

@@ -6,7 +6,7 @@ import pytest
 
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import drop
-from pg_archiver.archive.export import export_all
+from pg_archiver.archive.export_all import export_all
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import CheckFailed, TableRefused, ValueRefused

@@ -27,7 +27,8 @@ ROWS_A_WINDOW = 3
 def filled(place: Place) -> Place:
     place.sql(EVENTS)
     place.events(*(hours_ago(hour - part / 10) for hour in HOURS for part in range(1, ROWS_A_WINDOW + 1)), hours_ago(1))
-    return place
+    # So many a window are none that goes together with others.
+    return place.ordered(batch_size=ROWS_A_WINDOW)
 
 
 def archived(place: Place, stopping: Callable[[], bool] = lambda: False) -> Deleted:
@@ -54,6 +55,16 @@ def test_every_window_goes_through_all_steps_and_the_rest_stays(filled: Place) -
     assert states(filled) == ["deleted"] * len(HOURS)
     assert rows(filled) == 1
     assert archived(filled) == Deleted(0, 0)
+
+
+def test_windows_of_few_rows_go_through_all_steps_together(filled: Place) -> None:
+    small = filled.ordered(batch_size=1000)
+    assert archived(small) == Deleted(len(HOURS) * ROWS_A_WINDOW, 0)
+    assert states(small) == ["deleted"] * len(HOURS)
+    ((transactions,),) = small.sql("SELECT count(DISTINCT xmin::text) FROM archiver.windows")
+    assert transactions == 1, "they left in one transaction"
+    assert small.csv_of_table().total() == 1
+    assert small.archived().total() == len(HOURS) * ROWS_A_WINDOW
 
 
 def test_an_object_that_comes_back_damaged_keeps_its_own_rows_and_no_others(

@@ -11,7 +11,7 @@ import pytest
 
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.drop_partition import drop
-from pg_archiver.archive.export import export_all
+from pg_archiver.archive.export_all import export_all
 from pg_archiver.archive.report import BatchEnd, report
 from pg_archiver.archive.store import store_all
 from pg_archiver.domain.work import Batch

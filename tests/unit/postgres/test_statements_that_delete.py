@@ -30,7 +30,8 @@ DELETING = {
 }
 # Who may have rows deleted, or partitions dropped, by whom.
 IMPORTERS = {
-    "pg_archiver.archive.delete_by_range": {"archive/delete.py"},
+    "pg_archiver.archive.delete_by_range": {"archive/delete.py", "archive/delete_together.py"},
+    "pg_archiver.archive.delete_together": {"archive/delete.py"},
     "pg_archiver.partitions.dropping": {"archive/drop_partition.py", "purge/drop_partitions.py"},
     "pg_archiver.purge.table_in_hand": {
         "purge/batches.py",
