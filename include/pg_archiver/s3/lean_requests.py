@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SIGNATURE, _TIME = "s3v4", "%Y%m%dT%H%M%SZ"
-# A body of this size goes with its headers; before a larger one S3 is asked whether it takes it, as boto3 asks it.
-_SMALL_BYTES = 1 << 16
 # Others, such as adaptive, count and delay requests of which they have to know.
 _RETRY_MODES = frozenset({"standard", "legacy"})
 
@@ -63,8 +61,8 @@ class _Way:
         keys = self.signer.get_auth_instance(self.pattern.service, self.pattern.region, _SIGNATURE).credentials
         moment = time.strftime(_TIME, time.gmtime())
         request = self.pattern.make(asked, keys, moment, str(uuid.uuid4()))
-        if len(asked.get("Body") or b"") <= _SMALL_BYTES:
-            cast(dict[str, bytes], request.headers).pop("Expect", None)
+        # Where bytes are sent, boto3 asks S3 first whether it takes them; they come from memory, and can come again.
+        cast(dict[str, bytes], request.headers).pop("Expect", None)
         return self.connections.send(request)
 
 

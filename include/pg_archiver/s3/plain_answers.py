@@ -17,7 +17,7 @@ from botocore.response import StreamingBody
 _CHECKSUM = "x-amz-checksum-sha256"
 _CHECKSUMS = "x-amz-checksum-"
 # What may be said of checksums if there is only ours to be compared.
-_OURS = frozenset({_CHECKSUM, "x-amz-checksum-type"})
+_OURS = frozenset({_CHECKSUM, "x-amz-checksum-type", "x-amz-checksum-algorithm"})
 # A checksum of several parts' checksums has their number behind this. No bytes can be compared with it.
 _OF_PARTS = "-"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore
 import botocore.session
 import pytest
 from botocore.config import Config
@@ -137,7 +137,7 @@ def test_of_each_kind_of_request_boto3_makes_the_first_one_only(wire: Wire) -> N
 
 
 def test_what_goes_over_the_wire_is_what_boto3_sends(wire: Wire) -> None:
-    """But for the wait of small objects until S3 has said that it takes them."""
+    """But for the question whether S3 takes what is to come, and the wait for its answer."""
     used(used(wire.bucket()), "again")
     first, second = wire.requests[: len(wire.requests) // 2], wire.requests[len(wire.requests) // 2 :]
     own = {"x-amz-date", "authorization", "amz-sdk-invocation-id", "x-amz-meta-archiver-write", "expect"}
@@ -147,28 +147,25 @@ def test_what_goes_over_the_wire_is_what_boto3_sends(wire: Wire) -> None:
         assert told[0] == told[1]
         assert theirs.path.partition("?")[0].replace("first", "again") == ours.path.partition("?")[0]
         assert theirs.body == ours.body
-    assert ["Expect" in request.headers for request in second if request.operation in {"PutObject", "UploadPart"}] == [
-        False,
-        True,
-        False,
-    ]
+    assert not [request for request in second if "Expect" in request.headers]
 
 
 KEYS = ("a b", "ü/é/日本", "+", "100%", "x%2Fy", "~", "a=b&c", "'()*!", "@$,;:", "#?", "client=a/dt=1/_1.g0001.csv.gz")
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_odd_keys_are_written_and_found(wire: Wire, key: str) -> None:
+def test_odd_keys_are_written_and_found(wire: Wire) -> None:
     bucket = used(wire.bucket())
     with counting_boto3() as calls:
-        bucket.create(key, b"small")
-        assert read(bucket, key) == b"small"
-        uploaded(bucket, f"{key} large", bytes(SMALLEST + 1))
-        with pytest.raises(KeyTaken):
-            bucket.create(key, b"another")
+        for key in KEYS:
+            bucket.create(key, key.encode())
+            assert read(bucket, key) == key.encode()
+            with pytest.raises(KeyTaken):
+                bucket.create(key, b"another")
+        uploaded(bucket, "".join(KEYS[:5]), bytes(SMALLEST + 1))
     assert not HOT & calls.keys()
-    assert bucket.client.get_object(Bucket=wire.name, Key=key)["Body"].read() == b"small"
-    assert key in list(bucket.list_keys(""))
+    for key in KEYS:
+        assert bucket.client.get_object(Bucket=wire.name, Key=key)["Body"].read() == key.encode()
+    assert {*KEYS, "".join(KEYS[:5])} <= set(bucket.list_keys(""))
 
 
 def test_threads_share_it(wire: Wire) -> None:
@@ -209,16 +206,11 @@ DEEDS: dict[str, Deed] = {
         for status, code in (
             (301, "PermanentRedirect"),
             (400, "ExpiredToken"),
-            (400, "BadDigest"),
             (403, "AccessDenied"),
-            (403, "RequestTimeTooSkewed"),
             (404, "NoSuchKey"),
             (404, "NoSuchBucket"),
-            (404, "NoSuchUpload"),
-            (409, "ConditionalRequestConflict"),
             (412, "PreconditionFailed"),
             (500, "InternalError"),
-            (501, "NotImplemented"),
             (503, "SlowDown"),
         )
     },
@@ -238,9 +230,10 @@ def outcome(bucket: Bucket, do: Callable[[Bucket], object]) -> tuple[object, ...
     try:
         return ("came to", do(bucket))
     except Exception as error:  # noqa: BLE001 (whatever it is, it is to be the same)
-        return (type(error), str(error))
+        return (type(error), re.sub(r"uploadId=[^&]+", "", str(error)))
 
 
+@pytest.mark.more
 @pytest.mark.parametrize("deed", DEEDS)
 @pytest.mark.parametrize("doing", DOING)
 def test_what_goes_wrong_is_told_as_boto3s_requests_tell_it(moto_wire: Wire, doing: str, deed: str) -> None:
@@ -349,9 +342,8 @@ def test_no_secret_is_logged(moto_wire: Wire, caplog: pytest.LogCaptureFixture) 
     [
         Config(retries={"mode": "adaptive", "total_max_attempts": 1}),
         Config(signature_version="s3"),
-        Config(signature_version=botocore.UNSIGNED),
     ],
-    ids=["adaptive", "signed in the former way", "not signed"],
+    ids=["adaptive", "signed in the former way"],
 )
 def test_what_is_not_known_here_goes_by_boto3(moto_wire: Wire, config: Config) -> None:
     with counting_boto3() as calls:
