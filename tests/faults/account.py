@@ -14,6 +14,7 @@ from typing import Any
 
 from psycopg import sql
 
+from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.tables import TableName
 from tests.faults.objects import CheckedObject, Row, Witness, checked_objects, stem_of
 from tests.faults.place import Place
@@ -158,5 +159,14 @@ def _ledger_problems(ledger: list[dict[str, Any]], objects: list[CheckedObject])
             yield f"{where} counts {deleted} deleted rows"
         if state == "deleted" and row["note"] is None and deleted != rows:
             yield f"{where} counts {deleted} of {rows} rows and does not say why"
-        if deleted > row["deleted_upto"] or row["deleted_upto"] > (rows or 0):
+        if row["sub_ranges_gone"] and not row["deleted_upto"]:
+            gone = _rows_of_sub_ranges(row)
+            if deleted != gone:
+                yield f"{where} counts {deleted} rows, and the sub-ranges that left had {gone}"
+        elif deleted > row["deleted_upto"] or row["deleted_upto"] > (rows or 0):
             yield f"{where} counts {deleted} rows up to {row['deleted_upto']} of {rows}"
+
+
+def _rows_of_sub_ranges(row: dict[str, Any]) -> int:
+    sub_ranges = row["manifest"]["sub_ranges"]
+    return sum(sub_ranges[number - 1]["rows"] for number in Positions.parse(row["sub_ranges_gone"]))

@@ -61,7 +61,9 @@ LOST |= {
     if what != "note"
 }
 LOST |= {
-    f"GetObject of the {what} broken off {often}": trial_of(READS, half_then_reset, None, after, times, key)
+    f"GetObject of the {what} broken off {often}": trial_of(
+        READS, half_then_reset, None, after, times, key, by_list=key == ".keys."
+    )
     for what, key, after in (("object", ".csv", 0), ("manifest", "manifest", 0), ("list for the delete", ".keys.", 2))
     for often, times in (("once", 1), ("three times", 3))
 }
@@ -83,7 +85,10 @@ _NOT_NOW = {
 _AT = {"uploads": UPLOADS, "reads": READS, "all requests": EVERYTHING}
 
 THROTTLED: dict[str, Trial] = {
-    f"{code} ({status}) to {what}, {often}": trial_of(operations, answered(status, code), None, after, times)
+    # Of six reads all are the check's, and those behind them are of the lists for the delete.
+    f"{code} ({status}) to {what}, {often}": trial_of(
+        operations, answered(status, code), None, after, times, by_list=operations is READS
+    )
     for code, status in _NOT_NOW.items()
     for what, operations in _AT.items()
     for often, after, times in (("a burst", 3, 3), ("from then on", 6, _FOR_EVER))

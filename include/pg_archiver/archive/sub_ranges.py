@@ -6,6 +6,7 @@ of every transaction that made one of them. Where that is not certain, a window 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -42,6 +43,16 @@ class RangeBatch:
         return Positions.span(self.first, self.last)
 
 
+def can_be_cut(session: Session, order: WorkOrder, shape: TableShape) -> bool:
+    """Return whether windows of the table may have sub-ranges; else its rows leave by a list of their versions."""
+    return not (order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid))
+
+
+def estimate_sub_ranges(order: WorkOrder, rows: float) -> int:
+    """Return into about how many sub-ranges a window of so many rows is cut."""
+    return math.ceil(rows / _find_enough(order, round(rows)))
+
+
 def cut_window(
     session: Session, order: WorkOrder, shape: TableShape, span: Window, server: ServerDescription
 ) -> tuple[SubRange, ...] | None:
@@ -51,7 +62,7 @@ def cut_window(
     for rows of other tables, or be kept by a trigger; where a version may be later than a transaction that still ran;
     where more rows have one time than a batch may hold; and where no index leads to a time.
     """
-    if order.children or shape.timestamp_index is None or find_delete_triggers(session, shape.oid):
+    if not can_be_cut(session, order, shape):
         return None
     step = max(1, order.batch_size // _A_BATCH)
     names: Names = {
@@ -64,7 +75,7 @@ def cut_window(
     # As a rule rows lie so evenly that equal steps of time will do, which cost a third.
     width = max((span.end - span.start) / _STEPS, timedelta(microseconds=1))
     found = session.fetch_all("archive/export/sub_ranges_by_time", names, width=width, origin=span.start, **values)
-    enough = max(step, min(order.batch_size, sum(part.rows for part in found) // _ENOUGH))
+    enough = _find_enough(order, sum(part.rows for part in found))
     if any(part.rows > enough for part in found):
         found = session.fetch_all("archive/export/sub_ranges_by_rank", names, step=step, **values)
     if not found or any(not part.is_old or part.rows > order.batch_size for part in found):
@@ -74,6 +85,11 @@ def cut_window(
     return tuple(
         SubRange(start=starts[place], end=starts[place + 1], rows=rows) for place, (_, rows) in enumerate(parts)
     )
+
+
+def _find_enough(order: WorkOrder, rows: int) -> int:
+    """Return how many rows of a window with so many in all are enough for a sub-range."""
+    return max(order.batch_size // _A_BATCH, 1, min(order.batch_size, rows // _ENOUGH))
 
 
 def _join_small(parts: Sequence[tuple[object, int]], most: int) -> list[tuple[object, int]]:

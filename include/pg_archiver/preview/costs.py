@@ -29,6 +29,7 @@ TASKS_A_RUN = 2
 # The JSON beside an object: what every manifest holds, and a line or two for each column.
 _MANIFEST_BYTES = 1_700
 _MANIFEST_BYTES_A_COLUMN = 65
+_MANIFEST_BYTES_A_SUB_RANGE = 89
 
 _GIB = 1 << 30
 
@@ -59,8 +60,10 @@ class Requests:
 # Before a run: whether the bucket is there, and whether an upload may be begun. Giving it up is free.
 OF_A_RUN = Requests(post=1, head=1)
 # store: data, sidecar and the manifest are read back, and the manifest is written under a key that is free. delete:
-# data and manifest are asked for, the sidecar is read.
-_CHECKED_AND_DELETED = Requests(put=1, get=4, head=3)
+# data and manifest are asked for.
+_CHECKED_AND_DELETED = Requests(put=1, get=3, head=3)
+# Where rows leave by the list, the delete reads the sidecar.
+_BY_LIST = Requests(get=1)
 
 
 @dataclass(frozen=True)
@@ -73,19 +76,21 @@ class WindowSize:
     sidecar_bytes: float
 
 
-def requests_for(windows: Iterable[WindowSize], runs: int) -> Requests:
-    """Return all requests of so many runs that export, check and delete these windows."""
+def requests_for(windows: Iterable[WindowSize], runs: int, *, by_list: bool) -> Requests:
+    """Return all requests of so many runs that export, check and delete these windows, whose rows leave `by_list`."""
     total = Requests()
     for window in windows:
         total += _upload(window.data_bytes) + _upload(window.sidecar_bytes) + _CHECKED_AND_DELETED
+        if by_list:
+            total += _BY_LIST
     for _ in range(runs):
         total += OF_A_RUN
     return total
 
 
-def manifest_bytes(columns: int) -> int:
-    """Return about how large the manifest of a table with so many columns is."""
-    return _MANIFEST_BYTES + columns * _MANIFEST_BYTES_A_COLUMN
+def manifest_bytes(columns: int, sub_ranges: int) -> int:
+    """Return about how large the manifest of a table with so many columns is, and of a window with so many parts."""
+    return _MANIFEST_BYTES + columns * _MANIFEST_BYTES_A_COLUMN + sub_ranges * _MANIFEST_BYTES_A_SUB_RANGE
 
 
 def dollars_a_month(stored_bytes: float) -> float:

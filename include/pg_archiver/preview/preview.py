@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from pg_archiver.archive.plan import Outlook, foresee
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables
+from pg_archiver.archive.sub_ranges import can_be_cut, estimate_sub_ranges
 from pg_archiver.domain.tables import Partition, TableShape
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
@@ -59,6 +60,8 @@ def preview(
     filled = {window: rows for window, rows in rows_of.items() if rows}
     sample = take_sample(session, shape, order, filled)
     sizes = [sample.size_of(window, rows) for window, rows in filled.items()] if sample else []
+    by_list = not can_be_cut(session, order, shape)
+    manifests = [_manifest_bytes(order, shape, 0 if by_list else rows) for rows in filled.values()]
     return Figures(
         keep_days=keep.days,
         keep_days_from=keep.source,
@@ -67,12 +70,12 @@ def preview(
         windows=len(windows),
         rows=round(sum(filled.values())),
         counted=counted,
-        volume=_volume(sizes, sample, len(shape.columns)),
+        volume=_volume(sizes, sample, sum(manifests)),
         objects=len(filled) * costs.OBJECTS_A_WINDOW,
         batches=sum(len(run) for run in outlook.runs),
         runs=len(outlook.runs),
         complete=outlook.complete,
-        requests=costs.requests_for(sizes, len(outlook.runs)),
+        requests=costs.requests_for(sizes, len(outlook.runs), by_list=by_list),
         disk=_disk_space(session, order, outlook, rows_of) if outlook.runs else None,
         partitions=tuple(str(one) for one in outlook.partitions),
         unfinished=outlook.unfinished,
@@ -123,14 +126,19 @@ def _names(shape: TableShape) -> Names:
     }
 
 
-def _volume(sizes: Sequence[WindowSize], sample: Sample | None, columns: int) -> Volume | None:
+def _manifest_bytes(order: WorkOrder, shape: TableShape, rows: float) -> int:
+    """Return about how large the manifest of a window is, of which so many rows leave by its parts."""
+    return costs.manifest_bytes(len(shape.columns), estimate_sub_ranges(order, rows))
+
+
+def _volume(sizes: Sequence[WindowSize], sample: Sample | None, manifest_bytes: int) -> Volume | None:
     if sample is None:
         return None
     return Volume(
         csv_bytes=round(sum(size.csv_bytes for size in sizes)),
         data_bytes=round(sum(size.data_bytes for size in sizes)),
         sidecar_bytes=round(sum(size.sidecar_bytes for size in sizes)),
-        manifest_bytes=len(sizes) * costs.manifest_bytes(columns),
+        manifest_bytes=manifest_bytes,
         sampled_rows=sample.rows,
     )
 

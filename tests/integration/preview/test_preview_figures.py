@@ -53,7 +53,7 @@ def sizes(place: Place) -> Counter[str]:
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
 @pytest.mark.parametrize(("rows", "hours"), [(6000, 40), (90, 30), (30_000, 2)], ids=["usual", "few", "large windows"])
 def test_the_figures_are_what_an_archive_then_makes(place: Place, compression: str, rows: int, hours: int) -> None:
-    place = filled(place, rows, hours).ordered(compression=compression)
+    place = filled(place, rows, hours).ordered(compression=compression, batch_size=10_000)
     told = looked_at(place)
     place.archive()
     manifests = place.manifests()

@@ -139,7 +139,7 @@ def test_what_a_trigger_changes_after_the_end_of_a_delete_is_a_problem(place: Pl
     place.delete(second)
     forging(place, f"UPDATE archiver.windows SET deleted_upto = 0, deleted_rows = 0 {OTHER}")
     place.delete(first)
-    assert "no note beside" in " ".join(verified(place).problems)
+    assert "by the ledger 0 rows of" in " ".join(verified(place).problems)
 
 
 def test_a_line_that_a_trigger_takes_out_is_told(place: Place) -> None:
