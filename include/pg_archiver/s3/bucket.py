@@ -20,6 +20,7 @@ from pg_archiver.domain.default_connection import AWS_CONNECTION
 from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
 from pg_archiver.s3.buffer_pool import BufferPool
 from pg_archiver.s3.error_translation import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
+from pg_archiver.s3.lean_requests import LeanRequests
 from pg_archiver.s3.own_writes import Likeness, Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
 from pg_archiver.s3.uploads import Upload
@@ -86,6 +87,11 @@ class Bucket:
         """The memory of first parts, which uploads to this bucket share."""
         return BufferPool(self.parts.first)
 
+    @cached_property
+    def lean(self) -> LeanRequests:
+        """The client's methods that are called often."""
+        return LeanRequests(self.client)
+
     @property
     def address(self) -> Any:
         """What every request names: the bucket and, if it is set, the account that must own it."""
@@ -133,7 +139,7 @@ class Bucket:
         """Return the object's size and etag, None where there is no object."""
         try:
             with self.translate_errors():
-                answer = self.client.head_object(**self.address, Key=key)
+                answer = self.lean.head_object(**self.address, Key=key)
         except NotThereError:
             return None
         return ObjectHead(answer["ContentLength"], answer["ETag"])
@@ -150,7 +156,7 @@ class Bucket:
         write = Write(pieces=[piece])
         try:
             with self.translate_errors(key):
-                self.client.put_object(
+                self.lean.put_object(
                     **self.address,
                     Key=key,
                     Body=content,
@@ -182,7 +188,7 @@ class Bucket:
         """
         with self.translate_errors():
             try:
-                answer = self.client.get_object(**self.address, Key=key)
+                answer = self.lean.get_object(**self.address, Key=key)
             except ClientError as error:
                 if is_missing(error):
                     raise ObjectMissing(

@@ -9,6 +9,7 @@ from pg_archiver.errors import KeyTaken, StorageInterrupted, StorageRefused
 from pg_archiver.runtime.background import BackgroundWorker
 from pg_archiver.s3.buffer_pool import BufferPool
 from pg_archiver.s3.error_translation import NotThereError
+from pg_archiver.s3.lean_requests import LeanRequests
 from pg_archiver.s3.own_writes import Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
 
@@ -25,6 +26,10 @@ class UploadTarget(Protocol):
     @property
     def client(self) -> S3Client:
         """S3's client."""
+
+    @property
+    def lean(self) -> LeanRequests:
+        """Those of its methods that are called often."""
 
     @property
     def address(self) -> Any:
@@ -183,12 +188,12 @@ class Upload:
                 )
                 self._id = answer["UploadId"]
             piece = Piece.of(part)
-            sent = bucket.client.upload_part(
+            sent = bucket.lean.upload_part(
                 **bucket.address,
                 Key=self._key,
                 UploadId=self._id,
                 PartNumber=number,
-                Body=cast(bytes, part),
+                Body=part,
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=piece.checksum,
             )
