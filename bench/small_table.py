@@ -1,7 +1,8 @@
 """What a day of a small table costs through Airflow, by how its run is dealt out: CPU seconds of every process.
 
-`python -m bench.small_table` prints them as JSON: of the tasks' processes, the scheduler, the API server, Postgres (the
-client's and Airflow's own in one) and S3, each a table and day, less what the same processes take while nothing runs.
+`python -m bench.small_table [TABLES [MODE ...]]` prints them as JSON: of the tasks' processes, the scheduler, the API
+server, Postgres (the client's and Airflow's own in one) and S3, each a table and day, less what the same processes take
+while nothing runs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -48,10 +49,10 @@ _DAY = """
 """
 
 
-def measure(tables: int) -> dict[str, dict[str, float]]:
+def measure(tables: int, modes: Sequence[str]) -> dict[str, dict[str, float]]:
     """Returns the CPU seconds and task instances of a table's day, by mode; the first table of each is not counted."""
     with tempfile.TemporaryDirectory(prefix="small-table-") as folder:
-        clients = {mode: [f"{mode}-{number}" for number in range(tables + 1)] for mode in MODES}
+        clients = {mode: [f"{mode}-{number}" for number in range(tables + 1)] for mode in modes}
         policies = Path(folder) / "policies.yaml"
         policies.write_text(yaml.safe_dump(_make_policies(clients)), encoding="utf-8")
         with Stack(Path(folder) / "state", policies=policies, airflow_environment=INTERVALS) as stack:
@@ -123,5 +124,6 @@ class _Meter:
 
 
 if __name__ == "__main__":
-    json.dump(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 3), sys.stdout, indent=2)
+    chosen = sys.argv[2:] or list(MODES)
+    json.dump(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 3, chosen), sys.stdout, indent=2)
     sys.stdout.write("\n")
