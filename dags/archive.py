@@ -6,8 +6,10 @@ is wrong gets a DAG too, whose only task fails with the reason, while the other 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import (
     DAG,
     Asset,
@@ -21,20 +23,27 @@ from airflow.sdk import (
     task_group,
 )
 from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from pg_archiver.airflow import connections, dag_docs
 from pg_archiver.airflow.airflow_ids import dag_id, group_id, pool_name
 from pg_archiver.airflow.archive import TableWork
-from pg_archiver.airflow.archive_report import report_table
+from pg_archiver.airflow.archive_report import ALONE, read_report_of_plan, report_table
 from pg_archiver.airflow.batch_json import BatchJson
 from pg_archiver.airflow.default_args import NOTE, TAG, make_default_args, task_timeout
-from pg_archiver.errors import PolicyError, Unfinished
+from pg_archiver.airflow.one_task import Planned, archive_small_table, archive_table
+from pg_archiver.archive.report import Report
+from pg_archiver.errors import ArchiverError, PolicyError, Unfinished
 from pg_archiver.objects.object_keys import table_folder
 from pg_archiver.policies.yaml_file import Client, Policies
 
 TAGS = [TAG, "archive"]
 # Rising along the chain, so that a window's rows are deleted before the next windows are exported.
 PLAN, EXPORT, STORE, DELETE, REPORT = 1, 2, 3, 4, 5
+# What follows a plan in its group.
+FOLLOWING = ("window.export", "window.store", "window.delete", "report")
+# The one task of a table that has no other, and what stands behind it where a parent waits for it.
+ONE_TASK, END = "archive", "end"
 # What Airflow can render before a mapped task begins, so that one which fails early, or is still running, has it too.
 LABEL = "{{ task.op_kwargs['batch']['label'] | truncate(240, True) }}"
 
@@ -91,9 +100,14 @@ def build_archive_dag(client: Client, policies: Policies) -> DAG:
             pool_name(client.conn_id), task_timeout(max(policy.longest_statement for policy in client.tables))
         ),
     ) as dag:
+        waited_for = {child for policy in client.tables for child in policy.child_names if child != policy.name}
         for policy in client.tables:
+            work = TableWork(client, policy, policies)
             with TaskGroup(group_id=group_id(policy.name), tooltip=f"{policy.table} of {client.name}"):
-                add_table(TableWork(client, policy, policies))
+                if policy.tasks == "one":
+                    add_one_task(work, is_waited_for=policy.name in waited_for)
+                else:
+                    add_chain(work)
         for policy in client.tables:
             for child in policy.child_names:
                 if child != policy.name:
@@ -109,8 +123,10 @@ def wait_for_child(dag: DAG, parent: str, child: str) -> None:
 
     Not after the report itself: that stays the end of its branch, by which Airflow tells whether the run failed.
     """
-    dag.get_task(f"{parent}.plan").set_upstream(
-        [dag.get_task(task_id) for task_id in sorted(dag.get_task(f"{child}.report").upstream_task_ids)]
+    first = next(name for name in (f"{parent}.plan", f"{parent}.{ONE_TASK}") if name in dag.task_dict)
+    last = next(name for name in (f"{child}.report", f"{child}.{END}") if name in dag.task_dict)
+    dag.get_task(first).set_upstream(
+        [dag.get_task(task_id) for task_id in sorted(dag.get_task(last).upstream_task_ids)]
     )
 
 
@@ -124,16 +140,71 @@ def make_asset(work: TableWork) -> Asset:
     )
 
 
-def add_table(work: TableWork) -> None:
+def tell_result(work: TableWork, result: Report, context: Mapping[str, Any], events: AssetAlias) -> None:
+    """Leave what came of the table where people and other DAGs look: in the run's note, and at the table's asset."""
+    context["ti"].xcom_push(key=NOTE, value=result.note(work.policy.table))
+    if result.deleted:
+        context["outlet_events"][events].add(make_asset(work), extra=result.as_dict())
+
+
+def add_one_task(work: TableWork, *, is_waited_for: bool) -> None:
+    """Add the one task of a table, which does everything; where a parent waits for it, an end of the branch besides.
+
+    That end takes no process. Without it the parent alone would tell whether the run failed.
+    """
+    events = AssetAlias(name=make_asset(work).name, group="archiver")
+    rule = "all_done" if work.policy.child_names else "all_success"
+
+    @task(task_id=ONE_TASK, priority_weight=EXPORT, trigger_rule=rule, outlets=[events], multiple_outputs=False)
+    def archive(**context: Any) -> dict[str, object]:
+        try:
+            outcome = archive_table(work, context)
+        except ArchiverError:
+            told = "nothing is known of the rest; the error is in the log of the task archive"
+            context["ti"].xcom_push(key=NOTE, value=f"{work.policy.table}: {told}")
+            raise
+        tell_result(work, outcome.report, context, events)
+        outcome.settle()
+        return outcome.report.as_dict()
+
+    done = archive()
+    done.operator.on_kill = connections.note_stop
+    if is_waited_for:
+        done >> EmptyOperator(task_id=END)
+
+
+def plan_or_archive(work: TableWork, group: str, context: Mapping[str, Any], events: AssetAlias) -> list[BatchJson]:
+    """Return the batches of the plan; where there is little to do, do it here, and have what follows skipped."""
+    outcome = archive_small_table(work, context)
+    context["ti"].xcom_push(key="summary", value=outcome.summary)
+    if isinstance(outcome, Planned):
+        return outcome.batches
+    tell_result(work, outcome.report, context, events)
+    context["ti"].xcom_push(key=ALONE, value=outcome.report.as_dict())
+    outcome.settle()
+    if context["ti"].try_number == 1:
+        raise DownstreamTasksSkipped(tasks=[f"{group}.{name}" for name in FOLLOWING])
+    # Instances of a former plan may be there, which end only by its being empty; the report repeats what was told here.
+    return []
+
+
+def add_chain(work: TableWork) -> None:
     """Add the tasks of one table: plan, then export, store and delete for each batch of windows, then report."""
     group = group_id(work.policy.name)
-    archived = make_asset(work)
-    events = AssetAlias(name=archived.name, group="archiver")
+    events = AssetAlias(name=make_asset(work).name, group="archiver")
+    alone = work.policy.tasks == "auto"
     plan_rule = "all_done" if work.policy.child_names else "all_success"
 
     # A plan may hold thousands of windows; the log has their number, the XCom has them all.
-    @task(priority_weight=PLAN, show_return_value_in_logs=False, trigger_rule=plan_rule)
+    @task(
+        priority_weight=PLAN,
+        show_return_value_in_logs=False,
+        trigger_rule=plan_rule,
+        outlets=[events] if alone else [],
+    )
     def plan(**context: Any) -> list[BatchJson]:
+        if alone:
+            return plan_or_archive(work, group, context, events)
         batches, summary = work.plan(context)
         context["ti"].xcom_push(key="summary", value=summary)
         return batches
@@ -160,18 +231,20 @@ def add_table(work: TableWork) -> None:
 
     @task(priority_weight=REPORT, trigger_rule="all_done", outlets=[events], multiple_outputs=False)
     def report(batches: list[BatchJson], **context: Any) -> dict[str, object]:
+        if alone and (told := read_report_of_plan(group, batches, context)):
+            return told
         try:
             result = report_table(work, group, batches, context)
         except Unfinished as nothing:
             context["ti"].xcom_push(key=NOTE, value=f"{work.policy.table}: {nothing}")
             raise
-        context["ti"].xcom_push(key=NOTE, value=result.note(work.policy.table))
-        if result.deleted:
-            context["outlet_events"][events].add(archived, extra=result.as_dict())
+        tell_result(work, result, context, events)
         result.refuse_unfinished()
         return result.as_dict()
 
     batches = plan()
+    if alone:
+        batches.operator.on_kill = connections.note_stop
     window.expand(batch=batches) >> report(batches)
 
 

@@ -99,6 +99,42 @@ def test_a_table_is_planned_when_its_children_are_done_whatever_came_of_them(loa
     assert "a-marks.plan" in {task.task_id for task in dag.get_task("a-events.plan").get_flat_relatives(upstream=True)}
 
 
+def test_a_table_of_one_task_has_one_and_an_end_besides_where_a_parent_waits(load: Load) -> None:
+    tables = [
+        {"table": "a.events", "children": ["a.clicks"]},
+        {"table": "a.clicks", "tasks": "one", "children": ["a.marks"]},
+        {"table": "a.marks", "tasks": "auto"},
+        {"table": "a.other", "tasks": "one"},
+    ]
+    dag = load(policies_of({"name": "acme", "tables": tables})).dags["archive__acme"]
+    assert [task.task_id for task in dag.tasks if task.task_id.startswith(("a-clicks", "a-other"))] == [
+        "a-clicks.archive",
+        "a-clicks.end",
+        "a-other.archive",
+    ]
+    assert dag.get_task("a-events.plan").upstream_task_ids == {"a-clicks.archive"}
+    assert dag.get_task("a-clicks.archive").upstream_task_ids == dag.get_task("a-marks.report").upstream_task_ids
+    assert dag.get_task("a-clicks.archive").trigger_rule == "all_done"
+    assert {task.task_id for task in dag.leaves} == {
+        "a-events.report",
+        "a-clicks.end",
+        "a-marks.report",
+        "a-other.archive",
+    }
+    end = dag.get_task("a-clicks.end")
+    assert (end.trigger_rule, end.inherits_from_empty_operator) == ("all_success", True)
+    assert [*end.outlets, *end.inlets, *end.on_success_callback, *end.on_execute_callback] == [], "it needs no process"
+    one = dag.get_task("a-other.archive")
+    assert (one.pool, one.retries, one.trigger_rule) == ("archive_rds_main", 3, "all_success")
+
+
+def test_tasks_auto_is_the_chain_whose_plan_may_do_it_all(load: Load) -> None:
+    chains = [load(policies_of({"name": "acme", "tasks": tasks})).dags["archive__acme"] for tasks in ("chain", "auto")]
+    assert [task.task_id for task in chains[0].tasks] == [task.task_id for task in chains[1].tasks]
+    plans = [dag.get_task("analytics-events.plan") for dag in chains]
+    assert [bool(plan.outlets) for plan in plans] == [False, True]
+
+
 def test_a_failed_report_fails_the_run_whatever_becomes_of_other_tables(load: Load) -> None:
     tables = [{"table": "a.events", "children": ["a.clicks"]}, {"table": "a.clicks"}]
     dag = load(policies_of({"name": "acme", "tables": tables})).dags["archive__acme"]
@@ -197,6 +233,14 @@ def test_a_stop_before_the_step_has_its_handler_is_noted_by_airflows_own(load: L
         assert asked()
     with connections.watch_for_stop() as asked:
         assert not asked()
+
+
+@pytest.mark.parametrize(("tasks", "name"), [("one", "archive"), ("auto", "plan")])
+def test_what_does_everything_notes_an_early_stop_too(load: Load, tasks: str, name: str) -> None:
+    dag = load(policies_of({"name": "acme", "tasks": tasks})).dags["archive__acme"]
+    dag.get_task(f"analytics-events.{name}").prepare_for_execution().on_kill()
+    with connections.watch_for_stop() as asked:
+        assert asked()
 
 
 @pytest.mark.parametrize("site", ["True", "False"])

@@ -7,7 +7,7 @@ may be cleared and run again, alone or with its neighbours.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,14 @@ from pg_archiver.airflow.client_settings import ClientSettings
 from pg_archiver.airflow.run_context import read_parameters
 from pg_archiver.airflow.selection import make_order
 from pg_archiver.airflow.variables import read_client_variables
+from pg_archiver.archive.export import Exported
 from pg_archiver.archive.export_all import export_all
 from pg_archiver.archive.plan import Plan, plan
 from pg_archiver.archive.remove import remove
 from pg_archiver.archive.run_span import Limits, OtherTables
 from pg_archiver.archive.store import store_all
 from pg_archiver.archive.take_over import find_hindrance, take_over
-from pg_archiver.domain.work import WorkOrder
+from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.ledger.window_ledger import WindowLedger
@@ -36,6 +37,44 @@ from pg_archiver.s3.bucket import Bucket
 log = logging.getLogger(__name__)
 
 _BY_PARAMETER = "the run's parameter dry_run is set"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What holds for a run as its plan begins.
+
+    Attributes:
+        settings: the policies and the Variables.
+        keep: N.
+        dry_run: why nothing is to be written or deleted; empty if the run is a real one.
+        enabled: why rows may leave; empty if they may not.
+        adopt: why this database acts for the archive from now on, as the form says.
+    """
+
+    settings: ClientSettings
+    keep: KeepDays
+    dry_run: str
+    enabled: str
+    adopt: str | None
+
+    @property
+    def dry(self) -> bool:
+        """Whether the run is a dry one."""
+        return bool(self.dry_run)
+
+    @property
+    def adopts(self) -> bool:
+        """Whether the run really lets this database act for the archive."""
+        return bool(self.adopt) and not self.dry
+
+    def summarize(self, found: Plan, notes: Sequence[str]) -> dict[str, object]:
+        """Return what the report repeats of the plan."""
+        told = [*found.notes, *notes]
+        if self.adopt and self.dry:
+            told.append("this database was not adopted, because this is a dry run")
+        if self.enabled:
+            told.append(f"enabled: {self.enabled}")
+        return {**found.summary(), "notes": told, "dry_run": self.dry_run}
 
 
 @dataclass(frozen=True)
@@ -57,26 +96,54 @@ class TableWork:
 
     def plan(self, context: Mapping[str, Any]) -> tuple[list[BatchJson], dict[str, object]]:
         """Return the batches for the mapped tasks, and a summary for the report."""
+        begun = self.begin(context)
+        if begun.keep.everything and not begun.adopts:
+            found, summary = Plan.nothing(begun.keep), begun.summarize(Plan.nothing(begun.keep), [])
+        else:
+            bucket = connections.open_bucket(self.policy)
+            with connections.open_session(self.client, "plan", writes=not begun.dry, policy=self.policy) as session:
+                found, summary = self.find_due(begun, session, bucket, context)
+        return [to_json(batch, dry_run=begun.dry) for batch in found.batches], summary
+
+    def begin(self, context: Mapping[str, Any]) -> Begun:
+        """Return what holds for this run as it begins: N, and whether it is a dry one, and why.
+
+        Raises:
+            SettingError: a parameter of the run, a Variable or a setting cannot be used.
+            Interrupted: a Variable could not be read.
+        """
         parameters = read_parameters(context)
         settings = self._read_settings()
         keep = settings.find_keep_days(parameters.get("keep_days"))
         enabled = settings.find_enabled(lambda: self._has_deleted_before(context))
         dry_run = _BY_PARAMETER if parameters["dry_run"] else "" if enabled.yes else enabled.why
         _tell_dry_run(dry_run)
+        return Begun(settings, keep, dry_run, enabled.why if enabled.yes else "", parameters.get("adopt") or None)
+
+    def find_due(
+        self, begun: Begun, session: Session, bucket: Bucket, context: Mapping[str, Any]
+    ) -> tuple[Plan, dict[str, object]]:
+        """Return what is due, and a summary for the report; a run that may delete takes the archive over."""
+        order = self.make_order(context, dry_run=begun.dry)
+        if begun.keep.everything:
+            if begun.adopts:
+                # Although nothing is due: the careful way to do it keeps everything meanwhile.
+                WindowLedger(session, order).migrate()
+                Ownership(session, bucket, order).claim(begun.adopt)
+            return Plan.nothing(begun.keep), begun.summarize(Plan.nothing(begun.keep), [])
+        limits = Limits(
+            run_time=connections.read_run_time(context),
+            start=connections.read_moment(context, "start"),
+            end=connections.read_moment(context, "end"),
+        )
+        others = OtherTables(self.policies.tables, begun.settings.find_children_kept_for_ever())
+        found = plan(session, bucket, order, self.policy, begun.keep, limits, others)
         notes: list[str] = []
-        adopt = parameters.get("adopt") or None
-        if not keep.everything:
-            found, notes = self._find_due(context, keep, settings, dry_run=bool(dry_run))
-        else:
-            found = Plan.nothing(keep)
-            if adopt and not dry_run:
-                self._adopt(adopt, context)
-        if adopt and dry_run:
-            notes = [*notes, "this database was not adopted, because this is a dry run"]
-        batches = [to_json(batch, dry_run=bool(dry_run)) for batch in found.batches]
-        summary = found.summary()
-        told = [*notes, *([f"enabled: {enabled.why}"] if enabled.yes else [])]
-        return batches, {**summary, "notes": [*found.notes, *told], "dry_run": dry_run}
+        if not order.dry_run:
+            take_over(session, bucket, order, found, begun.adopt)
+        elif hindrance := find_hindrance(session, bucket, order, begun.adopt):
+            notes = [f"a real run would be refused: {hindrance}"]
+        return found, begun.summarize(found, notes)
 
     def export(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, Any]:
         """Export the batch's windows one after the other; in a dry run, only read them."""
@@ -84,14 +151,7 @@ class TableWork:
         bucket = connections.open_bucket(self.policy)
         with connections.open_session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
             done = export_all(session, bucket, order, from_json(batch).windows)
-        return {
-            "batch": _read_map_index(context),
-            "label": batch["label"],
-            "windows": len(done),
-            "rows": sum(one.rows for one in done),
-            "csv_bytes": sum(one.csv_bytes for one in done),
-            "object_bytes": sum(one.object_bytes for one in done),
-        }
+        return {"batch": _read_map_index(context), "label": batch["label"], **add_up_exports(done)}
 
     def store(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:
         """Read the batch's objects back; one bad object does not keep the others from being checked."""
@@ -119,15 +179,20 @@ class TableWork:
             if order.dry_run:
                 log.info("dry run: nothing is deleted")
                 return {"deleted": 0, "changed": 0}
-            settings = self._read_settings()
             bucket = connections.open_bucket(self.policy)
             with connections.open_session(self.client, "delete", writes=True, policy=self.policy) as session:
-                self._refuse_if_disabled(settings, session, order)
-                return self._delete_batch(batch, session, bucket, order, asked)
+                return self.delete_batch(from_json(batch), session, bucket, order, asked)
 
-    def _delete_batch(
-        self, batch: BatchJson, session: Session, bucket: Bucket, order: WorkOrder, asked: Callable[[], bool]
+    def delete_batch(
+        self, batch: Batch, session: Session, bucket: Bucket, order: WorkOrder, asked: Callable[[], bool]
     ) -> dict[str, int]:
+        """Delete the batch's archived rows, if by now they still may leave; `asked` is whether the task is to end.
+
+        Raises:
+            NotEnabled, Interrupted: as of `delete`.
+            Stopped: the task is to end.
+        """
+        self._refuse_if_disabled(self._read_settings(), session, order)
         ownership = Ownership(session, bucket, order)
         ownership.confirm()
 
@@ -144,36 +209,8 @@ class TableWork:
 
         if asked():
             raise Stopped("the task was told to stop before its first batch. Run it again to continue")
-        deleted, _ = remove(session, bucket, order, from_json(batch), stopping, confirm)
+        deleted, _ = remove(session, bucket, order, batch, stopping, confirm)
         return {"deleted": deleted.rows, "changed": deleted.changed}
-
-    def _find_due(
-        self, context: Mapping[str, Any], keep: KeepDays, settings: ClientSettings, *, dry_run: bool
-    ) -> tuple[Plan, list[str]]:
-        """Return what is due, and notes for the operator; a run that may delete takes the archive over."""
-        order = self.make_order(context, dry_run=dry_run)
-        adopt = read_parameters(context).get("adopt") or None
-        limits = Limits(
-            run_time=connections.read_run_time(context),
-            start=connections.read_moment(context, "start"),
-            end=connections.read_moment(context, "end"),
-        )
-        bucket = connections.open_bucket(self.policy)
-        others = OtherTables(self.policies.tables, settings.find_children_kept_for_ever())
-        with connections.open_session(self.client, "plan", writes=not order.dry_run, policy=self.policy) as session:
-            found = plan(session, bucket, order, self.policy, keep, limits, others)
-            if order.dry_run:
-                hindrance = find_hindrance(session, bucket, order, adopt)
-                return found, [f"a real run would be refused: {hindrance}"] if hindrance else []
-            take_over(session, bucket, order, found, adopt)
-        return found, []
-
-    def _adopt(self, adopt: str, context: Mapping[str, Any]) -> None:
-        """Take the archive over although nothing is due: the careful way to do it keeps everything meanwhile."""
-        order = self.make_order(context, dry_run=False)
-        with connections.open_session(self.client, "plan", writes=True, policy=self.policy) as session:
-            WindowLedger(session, order).migrate()
-            Ownership(session, connections.open_bucket(self.policy), order).claim(adopt)
 
     def _read_settings(self) -> ClientSettings:
         """Return what holds right now.
@@ -199,6 +236,16 @@ class TableWork:
                 "run was planned. Nothing more was deleted; what was exported stays in the table and in S3. Fix: "
                 "enable it and clear this task to continue, or leave it disabled"
             )
+
+
+def add_up_exports(done: Sequence[Exported]) -> dict[str, int]:
+    """Return what the report of a dry run adds up."""
+    return {
+        "windows": len(done),
+        "rows": sum(one.rows for one in done),
+        "csv_bytes": sum(one.csv_bytes for one in done),
+        "object_bytes": sum(one.object_bytes for one in done),
+    }
 
 
 def _tell_dry_run(why: str) -> None:

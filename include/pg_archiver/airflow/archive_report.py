@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from airflow.sdk.observability import stats
@@ -19,13 +20,33 @@ from pg_archiver.ledger.job_runs import RunEnd
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.maintenance.inspect import find_due_maintenance
 from pg_archiver.policies.maintenance_settings import Strategy
+from pg_archiver.postgres.session import Session
 
 log = logging.getLogger(__name__)
 
+# The XCom in which a plan that did everything itself leaves its report.
+ALONE = "report"
 STEPS = ("export", "store", "delete")
 _SUCCESS = "success"
 _STAYING = "archiver.rows_that_stay"
 _ACTION = "archive"
+
+
+def read_report_of_plan(
+    group: str, batches: Sequence[BatchJson] | None, context: Mapping[str, Any]
+) -> dict[str, object] | None:
+    """Return what a plan reported that did everything itself; None if it left the work to other tasks.
+
+    Raises:
+        Unfinished: something failed there.
+    """
+    found: dict[str, object] | None = context["ti"].xcom_pull(task_ids=f"{group}.plan", key=ALONE)
+    if found and batches is None:
+        raise Unfinished(
+            "the task plan did the work of the whole table, and failed: its log has the errors, and its XCom report "
+            "what came of it. Fix: see there, and clear the task plan to continue"
+        )
+    return found
 
 
 def report_table(
@@ -42,10 +63,10 @@ def report_table(
         result = _report(work, group, batches, context)
     except Unfinished as nothing:
         if not rehearsed:
-            _note_statistics(work, context, RunEnd(succeeded=False, err_message=str(nothing)))
+            note_statistics(work, context, RunEnd(succeeded=False, err_message=str(nothing)))
         raise
     if not result.dry_run:
-        _note_statistics(work, context, _make_end(result))
+        note_statistics(work, context, make_end(result))
     return result
 
 
@@ -58,13 +79,36 @@ def _report(work: TableWork, group: str, batches: Sequence[BatchJson] | None, co
         raise Unfinished("an older version planned this run, so its result is not known. Fix: clear its task plan")
     # Asked for as a list: of one task with one mapped instance Airflow gives the value alone.
     exports = [one for one in ti.xcom_pull(task_ids=[f"{group}.window.export"], key="return_value") if one]
-    ends = _read_ends(group, batches, exports, context)
+    return add_up(
+        work, summary, _read_ends(group, batches, exports, context), _read_returned(exports, batches), context
+    )
+
+
+def add_up(
+    work: TableWork,
+    summary: Mapping[str, Any],
+    ends: Sequence[BatchEnd],
+    exports: Sequence[Mapping[str, Any]],
+    context: Mapping[str, Any],
+    session: Session | None = None,
+) -> Report:
+    """Return what came of the run, and tell it in the log.
+
+    Args:
+        work: the table.
+        summary: of the plan.
+        ends: how the batches ended.
+        exports: what the exports of these batches returned.
+        context: the task's.
+        session: one on the client database, if there is one by now.
+    """
+    ti = context["ti"]
     if summary["dry_run"]:
-        result = Report.of_rehearsal(ends, _read_returned(exports, batches), summary["dry_run"])
+        result = Report.of_rehearsal(ends, exports, summary["dry_run"])
         if ti.try_number > 1:
-            result = result.with_note(_find_done_before(work, context))
+            result = result.with_note(_find_done_before(work, context, session))
     elif ends or ti.try_number > 1:
-        result = _report_by_ledger(work, ends, context)
+        result = _report_by_ledger(work, ends, context, session)
     else:
         result = Report.of_nothing()
     result = result.with_plan(summary)
@@ -74,7 +118,7 @@ def _report(work: TableWork, group: str, batches: Sequence[BatchJson] | None, co
     return result
 
 
-def _make_end(result: Report) -> RunEnd:
+def make_end(result: Report) -> RunEnd:
     """Return what the statistics are told: the rows that left, and the bytes of their objects."""
     told: str | None = None
     try:
@@ -84,41 +128,48 @@ def _make_end(result: Report) -> RunEnd:
     return RunEnd(succeeded=told is None, rows=result.deleted, bytes=result.object_bytes, err_message=told)
 
 
-def _note_statistics(work: TableWork, context: Mapping[str, Any], end: RunEnd) -> None:
+def note_statistics(work: TableWork, context: Mapping[str, Any], end: RunEnd, session: Session | None = None) -> None:
     """Note the run in the database's statistics; what cannot be is told in the log, and changes nothing else."""
     dag_id, run = context["dag"].dag_id, context["dag_run"]
     with (
         warn_of_lost_statistics(work.client.database),
-        connections.open_session(work.client, "report", writes=True, policy=work.policy) as session,
+        _use_session(work, session, writes=True) as used,
     ):
         started_at = getattr(run, "start_date", None)
-        DagRuns(session, dag_id, run.run_id).note(_ACTION, str(work.policy.name), started_at, end)
+        DagRuns(used, dag_id, run.run_id).note(_ACTION, str(work.policy.name), started_at, end)
 
 
-def _report_by_ledger(work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any]) -> Report:
+def _report_by_ledger(
+    work: TableWork, ends: Sequence[BatchEnd], context: Mapping[str, Any], session: Session | None
+) -> Report:
     """Report by the ledger: a run that was cleared may have archived what its plan no longer names."""
     order = work.make_order(context, dry_run=False)
     policy = work.policy
-    with connections.open_session(work.client, "report", writes=False, policy=work.policy) as session:
-        if not ends and not WindowLedger(session, order).is_current():
+    with _use_session(work, session, writes=False) as used:
+        if not ends and not WindowLedger(used, order).is_current():
             return Report.of_nothing()
-        result = report(session, order, ends)
+        result = report(used, order, ends)
         if policy.reclaim is Strategy.NONE:
             return result
-        return result.with_note(
-            find_due_maintenance(session, order, policy.reclaim_min_percent, policy.reclaim_min_bytes)
-        )
+        return result.with_note(find_due_maintenance(used, order, policy.reclaim_min_percent, policy.reclaim_min_bytes))
 
 
-def _find_done_before(work: TableWork, context: Mapping[str, Any]) -> str | None:
+def _find_done_before(work: TableWork, context: Mapping[str, Any], session: Session | None) -> str | None:
     """Return what this very run had done before it was cleared and became a dry run; None if it had done nothing."""
-    done = _report_by_ledger(work, [], context)
+    done = _report_by_ledger(work, [], context, session)
     if not done.windows:
         return None
     return (
         f"before it was cleared this run was a real one: {done.deleted:,} rows of {done.windows:,} windows left, and "
         f"{len(done.unfinished):,} windows are unfinished"
     )
+
+
+def _use_session(work: TableWork, session: Session | None, *, writes: bool) -> AbstractContextManager[Session]:
+    """Return the session that is there, if it still is, and otherwise one of the report's own."""
+    if session is not None and not session.closed:
+        return nullcontext(session)
+    return connections.open_session(work.client, "report", writes=writes, policy=work.policy)
 
 
 def _read_returned(exports: Sequence[Mapping[str, Any]], batches: Sequence[BatchJson]) -> list[Mapping[str, Any]]:

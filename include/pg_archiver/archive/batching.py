@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
+from itertools import accumulate
 
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import HOURS_A_DAY, DueWindow, Window
@@ -28,6 +30,40 @@ def sort_by_turn(windows: Iterable[DueWindow], half_exported: Collection[Window]
     Whatever becomes of them then, be it that the server dies of a row, the others have had their turn.
     """
     return sorted(windows, key=lambda window: (window.cell in half_exported, window.cell))
+
+
+def make_way(
+    found: Sequence[DueWindow], unfinished: Sequence[DueWindow], half_exported: Collection[Window]
+) -> tuple[list[DueWindow], list[DueWindow]]:
+    """Return windows of which no two hold a row in common, and those that wait for a later plan because of them.
+
+    Only windows of different lengths overlap: a table's `window_hours` was another one when earlier runs began theirs.
+    What has been exported is finished as it is, and what was found there waits, so that no row is archived twice. One
+    whose export did not finish holds nothing, and may be of a row that cannot be read: it waits for what was found.
+    """
+    cells = {window.cell for window in found}
+    others = [window for window in unfinished if window.cell not in cells]
+    begun = [window for window in others if window.cell not in half_exported]
+    free, waiting = _part(found, begun)
+    kept, later = _part([window for window in others if window.cell in half_exported], [*begun, *found])
+    return [*begun, *free, *kept], [*waiting, *later]
+
+
+def _part(windows: Sequence[DueWindow], before: Sequence[DueWindow]) -> tuple[list[DueWindow], list[DueWindow]]:
+    """Return the windows that overlap none of those before, and the others."""
+    if not windows or not before:
+        return list(windows), []
+    spans = sorted(window.span for window in before)
+    starts = [span.start for span in spans]
+    # The latest end of all spans that begin so early.
+    ends = list(accumulate((span.end for span in spans), max))
+    free: list[DueWindow] = []
+    waiting: list[DueWindow] = []
+    for window in windows:
+        place = bisect_left(starts, window.span.end)
+        overlaps = place > 0 and ends[place - 1] > window.span.start
+        (waiting if overlaps else free).append(window)
+    return free, waiting
 
 
 def carry(
@@ -96,8 +132,8 @@ def longest_batch(policy: TablePolicy) -> int:
 
 def _batch_size(policy: TablePolicy, windows: int, tasks: int, tables: int) -> int:
     if policy.windows_per_task == "auto":
-        least = least_windows_per_task(tables, policy.window_hours)
-        most = most_tasks(windows, policy.window_hours, tasks)
+        least = least_windows_per_task(tables, policy.hours)
+        most = most_tasks(windows, policy.hours, tasks)
         return windows_per_task(windows, most, LONGEST_AUTO_BATCH, least)
     return policy.windows_per_task
 

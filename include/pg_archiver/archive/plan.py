@@ -6,22 +6,26 @@ Everything that could go wrong for a reason that a person must fix is looked for
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, longest_batch, sort_by_turn
+from pg_archiver.archive.batching import (
+    carried_span,
+    carry,
+    choose,
+    cut_into_batches,
+    longest_batch,
+    sort_by_turn,
+)
+from pg_archiver.archive.find_windows import PassedOver, find_windows
 from pg_archiver.archive.kept_versions import DueVersions, find_due_versions
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables, due_span, refuse_backward
 from pg_archiver.archive.tried import Tried
+from pg_archiver.archive.window_length import has_little_to_do, settle_policy
 from pg_archiver.domain.tables import Partition, TableShape
-from pg_archiver.domain.windows import (
-    GRID_ORIGIN,
-    DueWindow,
-    Window,
-    cutoff,
-    due_windows,
-)
+from pg_archiver.domain.window_lengths import SHORT_HOURS, WindowLength
+from pg_archiver.domain.windows import DueWindow, Window, cutoff
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.ledger.restores import Hold, RestoreLog
 from pg_archiver.ledger.window_ledger import WindowLedger
@@ -32,7 +36,6 @@ from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.clocks import read_clock
 from pg_archiver.postgres.rows_that_stay import Staying, find_odd_timestamps, find_waiting
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Name, Names, NotReferenced
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,11 @@ MOST_RUNS = 1000
 
 @dataclass(frozen=True)
 class Plan:
-    """The batches, and what the report needs to say about them."""
+    """The batches, and what the report needs to say about them.
+
+    `length` is how long its windows are, where the policy leaves that open. `small` is whether `tasks: auto` leaves all
+    of it to the task that plans.
+    """
 
     batches: tuple[Batch, ...]
     due: Window | None
@@ -54,12 +61,14 @@ class Plan:
     staying: tuple[Staying, ...] = ()
     kept_by: str | None = None
     """What binds, of all that keeps versions; None where nothing does, or none are kept."""
+    length: WindowLength | None = None
+    small: bool = False
 
     @classmethod
     def nothing(cls, keep_days: KeepDays) -> Plan:
         """Return the plan of a table of which everything is kept."""
         log.info("nothing is due: keep_days is %d (from %s), which keeps everything", keep_days.days, keep_days.source)
-        return cls((), None, None, keep_days, more=False, notes=())
+        return cls((), None, None, keep_days, more=False, notes=(), small=True)
 
     @property
     def windows(self) -> int:
@@ -91,7 +100,7 @@ class Outlook:
     """What this run and those after it would carry, if nothing changed meanwhile.
 
     `runs` holds the batches of each run; `complete` is false where more than MOST_RUNS would be needed. `unfinished`
-    counts the windows that earlier runs began and did not finish.
+    counts the windows that earlier runs began and did not finish. `hours` is how long the windows are.
     """
 
     due: Window | None
@@ -101,6 +110,7 @@ class Outlook:
     unfinished: int
     notes: tuple[str, ...]
     staying: tuple[Staying, ...] = ()
+    hours: int = SHORT_HOURS
     rows: Mapping[datetime, int] | None = None
     """How many rows of each cell may go, by its start, where versions are kept; else None."""
 
@@ -115,23 +125,6 @@ class Outlook:
         return tuple(
             batch.partition for run in self.runs for batch in run if batch.partition and not batch.partition.back
         )
-
-
-@dataclass(frozen=True)
-class _PassedOver:
-    """Windows that are due and have no turn, being held by a restore or tried by this run; or have theirs last."""
-
-    holds: Sequence[Hold]
-    half_exported: Collection[Window]
-    tried: Tried = field(default_factory=Tried)
-
-    def keeps(self, cell: Window) -> bool:
-        """Return whether the window has no turn."""
-        return self.tried.has_window(cell) or any(hold.span.overlaps(cell) for hold in self.holds)
-
-    def count(self, hours: int) -> int:
-        """Return how many of them a look at the table may find, at most."""
-        return len(self.half_exported) + sum(_count_cells(hold, hours) for hold in self.holds) + self.tried.windows
 
 
 def plan(
@@ -160,32 +153,28 @@ def plan(
     if due is None:
         log.info("nothing is due: the run is limited to a span that is not before the cutoff %s", before)
         notes = shape.notes + _words(staying)
-        return Plan((), None, before, keep, more=False, notes=notes, staying=staying)
+        return Plan((), None, before, keep, more=False, notes=notes, staying=staying, small=True)
+    policy, length = settle_policy(session, shape, order, policy, due)
     holds = RestoreLog(session, order).list_holds(due)
     half = _find_half_exported(WindowLedger(session, order), due)
     tried = tried or Tried()
-    passed_over = _PassedOver(holds, half, tried)
-    versions = find_due_versions(session, order, due, keep, policy.window_hours)
-    windows, left = _find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over, versions)
+    passed_over = PassedOver(holds, half, tried)
+    versions = find_due_versions(session, order, due, keep, policy.hours)
+    every = find_windows(session, shape, WindowLedger(session, order), due, policy, passed_over, versions)
+    free, blocked = every.deal(half)
+    windows, left = carry(sort_by_turn(free, half), policy.max_mapped_windows * longest_batch(policy), half)
+    left += blocked
     found = _choose_partitions(session, shape, order, carried_span(due, left), policy, holds)
     partitions = [one for one in found.partitions if not tried.has_partition(one.oid)]
     cut = cut_into_batches(windows, partitions, policy, others.archived, half)
     most = policy.max_mapped_windows
     more = bool(left) or len(cut) > most
-    none_is_free = not cut and not holds
-    waiting = (
-        () if versions else tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=none_is_free))
-    )
-    notes = (
-        shape.notes
-        + _words(staying)
-        + found.notes
-        + _hold_notes(holds)
-        + _words(waiting)
-        + (versions.notes if versions else ())
-    )
+    waiting = _find_waiting(session, shape, due, others, versions, none_is_free=not cut and not holds)
+    notes = _all_notes(shape, staying, found.notes, holds, waiting, versions)
+    batches = tuple(choose(cut, most, half))
+    small = policy.tasks == "auto" and has_little_to_do(session, shape, [one for batch in batches for one in batch])
     kept_by = versions.kept_by if versions else None
-    result = Plan(tuple(choose(cut, most, half)), due, before, keep, more, notes, staying + waiting, kept_by)
+    result = Plan(batches, due, before, keep, more, notes, staying + waiting, kept_by, length, small)
     _tell(result)
     return result
 
@@ -211,16 +200,18 @@ def foresee(
         return Outlook(None, before, (), complete=True, unfinished=0, notes=notes, staying=staying)
     ledger, holds = WindowLedger(session, order), RestoreLog(session, order).list_holds(due)
     half = _find_half_exported(ledger, due)
-    versions = find_due_versions(session, order, due, keep, policy.window_hours)
-    left, _ = _find_windows(session, shape, ledger, due, policy, _PassedOver(holds, half), versions, everything=True)
+    policy, _ = settle_policy(session, shape, order, policy, due)
+    versions = find_due_versions(session, order, due, keep, policy.hours)
+    left = find_windows(session, shape, ledger, due, policy, PassedOver(holds, half), versions, everything=True)
     most = policy.max_mapped_windows * longest_batch(policy)
     runs: list[tuple[Batch, ...]] = []
     found: dict[str, None] = {}
     dropped: set[int] = set()
     complete = False
     while not complete and len(runs) < MOST_RUNS:
-        carried, later = carry(left, most, half)
-        chosen = _choose_partitions(session, shape, order, carried_span(due, later), policy, holds)
+        free, blocked = left.deal(half)
+        carried, later = carry(sort_by_turn(free, half), most, half)
+        chosen = _choose_partitions(session, shape, order, carried_span(due, later + blocked), policy, holds)
         found |= dict.fromkeys(chosen.notes)
         whole = [one for one in chosen.partitions if one.oid not in dropped]
         cut = cut_into_batches(carried, whole, policy, others.archived, half)
@@ -228,23 +219,40 @@ def foresee(
         runs += [run] if run else []
         dropped |= {batch.partition.oid for batch in run if batch.partition}
         done = {window.cell for batch in run for window in batch}
-        left = [window for window in left if window.cell not in done]
-        complete = not run or not (left or len(run) == policy.max_mapped_windows)
+        left = left.without(done)
+        complete = not run or not (left.count() or len(run) == policy.max_mapped_windows)
     unfinished = len(ledger.list_open_windows(due)) if ledger.exists() else 0
-    none_is_free = not runs and not holds
-    waiting = (
-        () if versions else tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=none_is_free))
-    )
-    notes = (
-        shape.notes
-        + _words(staying)
-        + tuple(found)
-        + _hold_notes(holds)
-        + _words(waiting)
-        + (versions.notes if versions else ())
-    )
-    rows = versions.count_by_cell(policy.window_hours) if versions else None
-    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting, rows)
+    waiting = _find_waiting(session, shape, due, others, versions, none_is_free=not runs and not holds)
+    notes = _all_notes(shape, staying, tuple(found), holds, waiting, versions)
+    rows = versions.count_by_cell(policy.hours) if versions else None
+    return Outlook(due, before, tuple(runs), complete, unfinished, notes, staying + waiting, policy.hours, rows)
+
+
+def _find_waiting(
+    session: Session,
+    shape: TableShape,
+    due: Window,
+    others: OtherTables,
+    versions: DueVersions | None,
+    *,
+    none_is_free: bool,
+) -> tuple[Staying, ...]:
+    """Return what waits for its children; where versions are kept their notes say so."""
+    if versions:
+        return ()
+    return tuple(find_waiting(session, shape, due, others.kept_for_ever, none_is_free=none_is_free))
+
+
+def _all_notes(
+    shape: TableShape,
+    staying: Sequence[Staying],
+    of_partitions: tuple[str, ...],
+    holds: Sequence[Hold],
+    waiting: Sequence[Staying],
+    versions: DueVersions | None,
+) -> tuple[str, ...]:
+    of_versions = versions.notes if versions else ()
+    return shape.notes + _words(staying) + of_partitions + _hold_notes(holds) + _words(waiting) + of_versions
 
 
 def _find_what_is_due(
@@ -258,50 +266,6 @@ def _find_what_is_due(
     return before, due, tuple(find_odd_timestamps(session, shape, now, policy.timezone, archived_before=archived))
 
 
-def _find_windows(
-    session: Session,
-    shape: TableShape,
-    ledger: WindowLedger,
-    due: Window,
-    policy: TablePolicy,
-    passed_over: _PassedOver,
-    versions: DueVersions | None,
-    *,
-    everything: bool = False,
-) -> tuple[list[DueWindow], list[DueWindow]]:
-    """Return the windows of this run, and some of those beyond what it can carry, if any.
-
-    Those that are held, or that the run has tried, count neither way.
-
-    Both in their turns: those that an earlier run could not export come last, and keep no other one from its place.
-    With `everything` all that are due count as this run's.
-    """
-    most = policy.max_mapped_windows * longest_batch(policy)
-    limit = None if everything else most + 1 + passed_over.count(policy.window_hours)
-    firsts = list(versions.due) if versions else _list_firsts(session, shape, due, policy, limit)
-    found = due_windows(firsts, due, policy.window_hours)
-    unfinished = ledger.list_open_windows(due) if ledger.exists() else []
-    planned = {window.cell: window for window in unfinished} | {window.cell: window for window in found}
-    free = [planned[cell] for cell in planned if not passed_over.keeps(cell)]
-    windows = sort_by_turn(free, passed_over.half_exported)
-    return (windows, []) if everything else carry(windows, most, passed_over.half_exported)
-
-
-def _list_firsts(
-    session: Session, shape: TableShape, due: Window, policy: TablePolicy, limit: int | None
-) -> list[datetime]:
-    """Return the first moment of each cell that holds a row, of so many cells at most."""
-    rows = session.fetch_all(
-        *_choose_statement(shape),
-        start=due.start,
-        end=due.end,
-        step=timedelta(hours=policy.window_hours),
-        origin=GRID_ORIGIN,
-        limit=limit,
-    )
-    return [row.first for row in rows]
-
-
 def _find_half_exported(ledger: WindowLedger, due: Window) -> frozenset[Window]:
     return ledger.list_half_exported(due) if ledger.exists() else frozenset()
 
@@ -310,35 +274,12 @@ def _choose_partitions(
     session: Session, shape: TableShape, order: WorkOrder, carried: Window, policy: TablePolicy, holds: Sequence[Hold]
 ) -> Found:
     """Return the partitions that this run may drop whole: all windows of them are in this run, or half dropped ones."""
-    return choose_partitions(
-        session,
-        shape,
-        order,
-        carried,
-        holds,
-        wanted=policy.drop_partitions and order.versions is None,
-        hours=policy.window_hours,
-    )
-
-
-def _choose_statement(shape: TableShape) -> tuple[str, Names]:
-    """Return the statement that finds the windows: along the index that there is, or in one read of the table."""
-    names: dict[str, Name] = {"table": shape.table, "column": shape.timestamp_column}
-    if shape.timestamp_index and not shape.waits_for:
-        return "archive/plan/windows_by_index", names
-    names["unreferenced"] = NotReferenced("target", shape.waits_for)
-    if shape.timestamp_index and all(key.indexed for key in shape.waits_for):
-        return "archive/plan/windows_without_children", names
-    return "archive/plan/windows_by_scan", names
+    wanted = policy.drop_partitions and order.versions is None
+    return choose_partitions(session, shape, order, carried, holds, wanted=wanted, hours=policy.hours)
 
 
 def _words(staying: Sequence[Staying]) -> tuple[str, ...]:
     return tuple(one.words for one in staying)
-
-
-def _count_cells(hold: Hold, hours: int) -> int:
-    """Return how many cells of the grid the hold can overlap."""
-    return (hold.span.end - hold.span.start) // timedelta(hours=hours) + 2
 
 
 def _hold_notes(holds: Sequence[Hold]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pg_archiver.archive.plan import Plan
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.ledger.window_lengths import WindowLengths
 from pg_archiver.postgres.session import Session
 from pg_archiver.s3.bucket import Bucket
 
@@ -21,6 +22,8 @@ def take_over(session: Session, bucket: Bucket, order: WorkOrder, found: Plan, a
     ledger = WindowLedger(session, order)
     if found.batches or adopt or ledger.exists():
         ledger.migrate()
+        if found.length and found.length.changed:
+            WindowLengths(session, order).note(found.length)
     if found.batches or adopt:
         Ownership(session, bucket, order).claim(adopt)
 

@@ -12,6 +12,7 @@ from croniter import croniter
 from pydantic import BeforeValidator, Field, field_validator
 
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.window_lengths import SHORT_HOURS
 from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS
 from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.durations import duration_of
@@ -22,6 +23,9 @@ from pg_archiver.policies.versions import VersionSettings
 
 # Airflow refuses to map more task instances than core.max_map_length, 1024 unless someone raised it.
 MOST_MAPPED_WINDOWS = 1000
+
+# How the work on a table is dealt out to Airflow's task instances.
+TASKS = ("auto", "chain", "one")
 
 _PART = r'(?:"((?:[^"]|"")+)"|([^".]+))'
 _NAME = re.compile(rf"{_PART}\.{_PART}")
@@ -104,14 +108,27 @@ def _statement_timeout(value: object) -> object:
     return value
 
 
+def _window_hours(value: object) -> object:
+    if value == "auto" or (type(value) is int and 1 <= value <= MOST_WINDOW_HOURS_OF_VERSIONS):
+        return value
+    raise ValueError(f"neither a whole number of hours from 1 to {MOST_WINDOW_HOURS_OF_VERSIONS:,} nor auto")
+
+
+def _tasks(value: object) -> object:
+    if value not in TASKS:
+        raise ValueError(f"not one of {', '.join(TASKS)}")
+    return value
+
+
 class Settings(MaintenanceSettings, ObjectSettings):
     """The settings of a table; any level of the file may give them, and the innermost wins."""
 
     timestamp_column: Annotated[str, Field(min_length=1)] = "triggered_at"
     timezone: str = "UTC"
     keep_days: Annotated[int | Literal["variable"] | None, BeforeValidator(_keep_days)] = None
-    window_hours: Annotated[int, Field(ge=1, le=MOST_WINDOW_HOURS_OF_VERSIONS)] = 1
+    window_hours: Annotated[int | Literal["auto"], BeforeValidator(_window_hours)] = 1
     windows_per_task: Annotated[int, Field(ge=1, le=1000)] | Literal["auto"] = "auto"
+    tasks: Annotated[Literal["auto", "chain", "one"], BeforeValidator(_tasks)] = "chain"
     max_mapped_windows: Annotated[int, Field(ge=1, le=MOST_MAPPED_WINDOWS)] = 100
     batch_size: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     statement_timeout: Annotated[str, BeforeValidator(_statement_timeout)] = "1h"
@@ -120,6 +137,11 @@ class Settings(MaintenanceSettings, ObjectSettings):
     bucket: Annotated[str | None, Field(min_length=3, max_length=63)] = None
     prefix: str = ""
     compression: Literal["gzip", "zstd"] = "gzip"
+
+    @property
+    def hours(self) -> int:
+        """How long a window is; one hour where that is decided by each plan, and has not been yet."""
+        return SHORT_HOURS if self.window_hours == "auto" else self.window_hours
 
     @property
     def longest_statement(self) -> timedelta:

@@ -34,9 +34,9 @@ def make_table_policy(model: type[_Policy], settings: Mapping[str, Any], where: 
     """
     refuse_untimed(settings, where)
     table = validate(model, settings, where)
-    if table.window_hours > MOST_WINDOW_HOURS and not OF_VERSIONS & settings.keys():
+    if table.hours > MOST_WINDOW_HOURS and not OF_VERSIONS & settings.keys():
         raise PolicyError(
-            f"{where}: window_hours is {table.window_hours:,}, and windows of more than {MOST_WINDOW_HOURS} hours are "
+            f"{where}: window_hours is {table.hours:,}, and windows of more than {MOST_WINDOW_HOURS} hours are "
             "for tables that keep versions. Fix: lower it"
         )
     if table.version_column is not None:

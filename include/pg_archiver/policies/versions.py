@@ -92,10 +92,10 @@ class VersionSettings(BaseModel):
 def widen_windows(own: Mapping[str, Any], inherited: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a table, those of the outer levels and its own, which win.
 
-    Where it keeps versions, how long windows are is said by its own settings alone: a year, unless they say otherwise.
+    Where it keeps versions, how long windows are is said by its own settings alone: a year, unless they give a number.
     """
     settings = {**inherited, **own}
-    if OF_VERSIONS & own.keys() and "window_hours" not in own:
+    if OF_VERSIONS & own.keys() and own.get("window_hours", "auto") == "auto":
         settings["window_hours"] = MOST_WINDOW_HOURS_OF_VERSIONS
     return settings
 

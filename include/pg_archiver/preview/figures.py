@@ -46,7 +46,8 @@ class Figures:
     """What an archive of one table comes to.
 
     `rows` are the planner's estimate where they were not `counted`. `volume` is None where no row could be sampled.
-    Where it is not `complete`, more runs than `runs` are needed. `batches` are mapped task instances of each step.
+    Where it is not `complete`, more runs than `runs` are needed. `batches` are mapped task instances of each step; the
+    runs that are `alone` have none, because one task takes each of them from plan to report.
     """
 
     keep_days: int
@@ -60,6 +61,7 @@ class Figures:
     objects: int = 0
     batches: int = 0
     runs: int = 0
+    alone: int = 0
     complete: bool = True
     requests: Requests = field(default_factory=Requests)
     disk: DiskSpace | None = None
@@ -79,7 +81,7 @@ class Figures:
         """About how long it takes, at the rates of `costs.RATES`."""
         if self.volume is None:
             return None
-        tasks = self.batches * costs.TASKS_A_BATCH + self.runs * costs.TASKS_A_RUN
+        tasks = self.batches * costs.TASKS_A_BATCH + (self.runs - self.alone) * costs.TASKS_A_RUN + self.alone
         return costs.seconds_for(self.volume.csv_bytes, self.windows, tasks)
 
     def as_dict(self) -> dict[str, Any]:
@@ -117,13 +119,20 @@ class Figures:
         more = "" if self.complete else " and more"
         told = [
             f"due       {rows} ({how}) in {say_count(self.windows, 'window')}{span}",
-            f"work      {say_count(self.runs, 'run')}{more}; {say_count(self.batches, 'batch', 'batches')} of windows, "
-            f"each with a task to export, to store and to delete; {say_count(self.objects, 'object')} in S3",
+            f"work      {say_count(self.runs, 'run')}{more}; {self._say_tasks()}; "
+            f"{say_count(self.objects, 'object')} in S3",
         ]
         told += self._lines_of_volume(compression, storage_class)
         if self.disk:
             told += _lines_of_disk(self.disk)
         return told
+
+    def _say_tasks(self) -> str:
+        batches = f"{say_count(self.batches, 'batch', 'batches')} of windows, each with a task to export, to store and "
+        told = [f"{batches}to delete"] if self.batches or not self.alone else []
+        if self.alone:
+            told.append(f"one task for all of {'each run' if not told else say_count(self.alone, 'run')}")
+        return ", and ".join(told)
 
     def _lines_of_volume(self, compression: str, storage_class: str | None) -> list[str]:
         volume, requests = self.volume, self.requests

@@ -15,8 +15,9 @@ from pg_archiver.archive.plan import Outlook, foresee
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables
 from pg_archiver.archive.sub_ranges import can_be_cut, estimate_sub_ranges, may_need_list
 from pg_archiver.domain.tables import Partition, TableShape
+from pg_archiver.domain.window_lengths import is_small
 from pg_archiver.domain.windows import GRID_ORIGIN, DueWindow, Window
-from pg_archiver.domain.work import WorkOrder
+from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import Interrupted
 from pg_archiver.maintenance.bloat import measure_table
 from pg_archiver.policies.retention import KeepDays
@@ -60,7 +61,8 @@ def preview(
     windows = outlook.windows
     counts = outlook.rows
     if counts is None:
-        counts = _count_rows(session, shape, outlook.due, policy, longest_count) if windows and outlook.due else {}
+        due = outlook.due if windows else None
+        counts = _count_rows(session, shape, due, outlook.hours, longest_count) if due else {}
     rows_of, counted = _rows_of(session, shape, outlook, counts)
     filled = {window: rows for window, rows in rows_of.items() if rows}
     sample = take_sample(session, shape, order, filled)
@@ -70,6 +72,7 @@ def preview(
     if not listed:
         sizes = [replace(size, sidecar_bytes=0) for size in sizes]
     manifests = [_manifest_bytes(order, shape, 0 if by_list else rows) for rows in filled.values()]
+    alone = [run for run in outlook.runs if _takes_one_task(policy, run, rows_of)]
     return Figures(
         keep_days=keep.days,
         keep_days_from=keep.source,
@@ -80,8 +83,9 @@ def preview(
         counted=counted,
         volume=_volume(sizes, sample, sum(manifests)),
         objects=len(filled) * (costs.OBJECTS_A_WINDOW + listed),
-        batches=sum(len(run) for run in outlook.runs),
+        batches=sum(len(run) for run in outlook.runs if run not in alone),
         runs=len(outlook.runs),
+        alone=len(alone),
         complete=outlook.complete,
         requests=costs.requests_for(sizes, len(outlook.runs), by_list=by_list),
         disk=_disk_space(session, order, outlook, rows_of) if outlook.runs else None,
@@ -93,7 +97,7 @@ def preview(
 
 
 def _count_rows(
-    session: Session, shape: TableShape, due: Window, policy: TablePolicy, longest: timedelta
+    session: Session, shape: TableShape, due: Window, hours: int, longest: timedelta
 ) -> dict[datetime, int] | None:
     """Return the rows of each cell that holds any, by its start; None where counting them takes too long."""
     try:
@@ -103,7 +107,7 @@ def _count_rows(
                 _names(shape),
                 start=due.start,
                 end=due.end,
-                step=timedelta(hours=policy.window_hours),
+                step=timedelta(hours=hours),
                 origin=GRID_ORIGIN,
             )
     except Interrupted:
@@ -124,6 +128,14 @@ def _rows_of(
     plan = session.fetch_one("preview/estimate", _names(shape), start=due.start, end=due.end).QUERY_PLAN
     rows = plan[0]["Plan"]["Plan Rows"]
     return dict.fromkeys(windows, rows / len(windows)), False
+
+
+def _takes_one_task(policy: TablePolicy, run: Sequence[Batch], rows_of: Mapping[DueWindow, float]) -> bool:
+    """Return whether one task instance takes the run from its plan to its report."""
+    if policy.tasks != "auto":
+        return policy.tasks == "one"
+    windows = [window for batch in run for window in batch]
+    return is_small(len(windows), sum(rows_of[window] for window in windows))
 
 
 def _names(shape: TableShape) -> Names:

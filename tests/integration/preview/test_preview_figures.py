@@ -112,6 +112,29 @@ def test_it_tells_how_many_runs_it_takes(place: Place) -> None:
     assert "work      4 runs; 17 batches of windows" in "\n".join(told.lines("gzip", None))
 
 
+def test_it_counts_the_task_instances_that_a_policy_asks_for(place: Place) -> None:
+    place = filled(place, 3000, 50)
+    seconds = []
+    for tasks in ("chain", "auto", "one"):
+        told = looked_at(place.with_policy(tasks=tasks, max_mapped_windows=5, windows_per_task=9))
+        work = "\n".join(told.lines("gzip", None))
+        seconds.append(told.seconds or 0)
+        assert (told.runs, told.windows) == (2, 50)
+        if tasks == "chain":
+            assert (told.alone, told.batches) == (0, 6)
+            assert (
+                "work      2 runs; 6 batches of windows, each with a task to export, to store and to delete; " in work
+            )
+        else:
+            assert (told.alone, told.batches) == (2, 0)
+            assert "work      2 runs; one task for all of each run; " in work
+    assert seconds[0] - seconds[1] == pytest.approx(0.43 * (6 * 3 + 2 * 2 - 2))
+    assert seconds[1] == seconds[2]
+    much = looked_at(place.with_policy(tasks="auto", max_mapped_windows=7, windows_per_task=7))
+    assert (much.runs, much.alone, much.batches) == (2, 1, 7), "49 windows are not few, and one is"
+    assert "and one task for all of 1 run; " in "\n".join(much.lines("gzip", None))
+
+
 def test_a_count_that_takes_long_is_an_estimate_and_is_told_as_one(place: Place) -> None:
     filled(place, 40_000)
     told = looked_at(place, longest_count=timedelta(milliseconds=1))

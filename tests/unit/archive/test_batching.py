@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, sort_by_turn
+from pg_archiver.archive.batching import carried_span, carry, choose, cut_into_batches, make_way, sort_by_turn
 from pg_archiver.domain.tables import Partition, TableName
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import Batch
@@ -87,3 +87,36 @@ def test_without_bad_windows_the_order_is_the_tables() -> None:
         Batch(tuple(windows[2:4])),
         Batch(tuple(windows[4:])),
     ]
+
+
+def day(number: int, upto: int = 24) -> DueWindow:
+    cell = Window(START + number * 24 * HOUR, START + (number + 1) * 24 * HOUR)
+    return DueWindow(cell, Window(cell.start, cell.start + upto * HOUR))
+
+
+DAYS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 24)), unique_by=lambda one: one[0], max_size=3).map(
+    lambda days: [day(*one) for one in days]
+)
+
+
+@given(hours=WINDOWS, days=DAYS, half=st.sets(st.integers(0, 40)), days_first=st.booleans())
+def test_no_two_windows_of_a_run_hold_a_row_in_common_whatever_their_lengths(
+    hours: list[DueWindow], days: list[DueWindow], half: set[int], days_first: bool
+) -> None:
+    unfinished, found = (days, hours) if days_first else (hours, days)
+    given_up = frozenset(one.cell for number, one in enumerate(unfinished) if number in half)
+    free, waiting = make_way(found, unfinished, given_up)
+    assert sorted([*free, *waiting]) == sorted([*found, *unfinished])
+    assert not any(one is not other and one.span.overlaps(other.span) for one in free for other in free)
+    begun = [one for one in unfinished if one.cell not in given_up]
+    assert set(begun) <= set(free), "what was exported is finished first"
+    for one in waiting:
+        others = begun if one in found else [*begun, *found]
+        assert any(one.span.overlaps(other.span) for other in others)
+
+
+def test_windows_of_one_length_are_no_matter() -> None:
+    found, unfinished = [window(1), window(2)], [window(2), window(3)]
+    free, waiting = make_way(found, unfinished, frozenset())
+    assert sorted(free) == [window(1), window(2), window(3)]
+    assert waiting == []

@@ -9,6 +9,7 @@ SELECT
     coalesce(bool_or(class.relname = 'enabled_before'), false) AS enabled_before,
     coalesce(bool_or(class.relname = 'owners'), false) AS owners,
     coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version,
+    coalesce(bool_or(class.relname = 'window_lengths'), false) AS window_lengths,
     coalesce(bool_or(class.relname = 'job_runs'), false) AS job_runs,
     coalesce(bool_or(class.relname = 'jobs'), false) AS jobs,
     coalesce(bool_or(class.relname = 'job_state'), false) AS job_state,
