@@ -27,7 +27,8 @@ OBJECTS_A_WINDOW = 2
 TASKS_A_BATCH = 3
 TASKS_A_RUN = 2
 # The JSON beside an object: what every manifest holds, and a line or two for each column.
-_MANIFEST_BYTES = 1_700
+_MANIFEST_BYTES = 1_270
+_MANIFEST_BYTES_OF_A_LIST = 430
 _MANIFEST_BYTES_A_COLUMN = 65
 _MANIFEST_BYTES_A_SUB_RANGE = 89
 
@@ -93,9 +94,10 @@ def requests_for(windows: Iterable[WindowSize], runs: int, *, by_list: bool) -> 
     return total
 
 
-def manifest_bytes(columns: int, sub_ranges: int) -> int:
+def manifest_bytes(columns: int, sub_ranges: int, *, listed: bool) -> int:
     """Return about how large the manifest of a table with so many columns is, and of a window with so many parts."""
-    return _MANIFEST_BYTES + columns * _MANIFEST_BYTES_A_COLUMN + sub_ranges * _MANIFEST_BYTES_A_SUB_RANGE
+    size = _MANIFEST_BYTES + columns * _MANIFEST_BYTES_A_COLUMN + sub_ranges * _MANIFEST_BYTES_A_SUB_RANGE
+    return size + _MANIFEST_BYTES_OF_A_LIST * listed
 
 
 def dollars_a_month(stored_bytes: float) -> float:

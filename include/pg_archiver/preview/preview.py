@@ -71,7 +71,8 @@ def preview(
     listed = by_list or _may_need_list(session, shape, windows)
     if not listed:
         sizes = [replace(size, sidecar_bytes=0) for size in sizes]
-    manifests = [_manifest_bytes(order, shape, 0 if by_list else rows) for rows in filled.values()]
+    parts = [0 if by_list else estimate_sub_ranges(order, rows) for rows in filled.values()]
+    manifests = [costs.manifest_bytes(len(shape.columns), number, listed=listed) for number in parts]
     alone = [run for run in outlook.runs if _takes_one_task(policy, run, rows_of)]
     return Figures(
         keep_days=keep.days,
@@ -151,11 +152,6 @@ def _may_need_list(session: Session, shape: TableShape, windows: Sequence[DueWin
         return False
     parts = list_parts(session, shape.oid, shape.timestamp_column, windows[0].span)
     return may_need_list(shape, parts, describe_server(session))
-
-
-def _manifest_bytes(order: WorkOrder, shape: TableShape, rows: float) -> int:
-    """Return about how large the manifest of a window is, of which so many rows leave by its parts."""
-    return costs.manifest_bytes(len(shape.columns), estimate_sub_ranges(order, rows))
 
 
 def _volume(sizes: Sequence[WindowSize], sample: Sample | None, manifest_bytes: int) -> Volume | None:

@@ -68,7 +68,11 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
     if not row.deleted_rows or row.rebuilt or not written.members or shape.timestamp_kind != written.timestamp_kind:
         return 0
     if row.sub_ranges_gone:
-        return _count_old_rows(session, shape, row, written)
+        return _count_old_rows(session, shape, row, written, row.sub_ranges_gone)
+    if written.keys is None:
+        # Which rows left is not told: no more may be there than those that stayed.
+        every = Positions.span(1, len(written.sub_ranges or ()))
+        return max(0, _count_old_rows(session, shape, row, written, every) - (written.rows - row.deleted_rows))
     start, end = bounds(row.span, shape.timestamp_kind)
     names: Names = {"table": shape.table, "column": shape.timestamp_column}
     found = session.fetch_all("verify/row_versions", names, start=start, end=end, limit=_MOST_COMPARED)
@@ -87,15 +91,15 @@ def count_still_there(session: Session, bucket: Bucket, shape: TableShape, row: 
     return count
 
 
-def _count_old_rows(session: Session, shape: TableShape, row: Generation, written: Manifest) -> int:
-    """Return how many rows are in the sub-ranges that left whose versions the export's snapshot saw."""
+def _count_old_rows(session: Session, shape: TableShape, row: Generation, written: Manifest, numbers: Positions) -> int:
+    """Return how many rows are in the sub-ranges with these numbers whose versions the export's snapshot saw."""
     parts, sub_ranges = _list_same_parts(session, shape, row, written), written.sub_ranges or ()
     near = written.server.is_near(int(session.fetch_one("postgres/snapshots/next_transaction").number))
     if not (parts and near and written.timestamp_column == shape.timestamp_column):
         return 0
     names: Names = {"table": shape.table, "column": shape.timestamp_column}
     oldest, count = str(written.server.oldest_transaction), 0
-    for first, last in row.sub_ranges_gone.within(1, len(sub_ranges)).ranges:
+    for first, last in numbers.within(1, len(sub_ranges)).ranges:
         span = Window(sub_ranges[first - 1].start, sub_ranges[last - 1].end)
         start, end = bounds(span, shape.timestamp_kind)
         values = {"start": start, "end": end, "oldest": oldest, "parts": sorted(parts)}

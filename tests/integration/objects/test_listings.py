@@ -57,8 +57,8 @@ def test_verify_lists_the_notes_and_then_the_rest(archived: Place) -> None:
         found = verify(session, archived.store, archived.order)
     assert (found.problems, found.objects) == ([], HOURS)
     assert calls["ListObjectsV2"] == 2
-    # Object, list and manifest of each, and the note of the seven with rows that stayed.
-    assert calls["GetObject"] == 3 * HOURS + 7
+    # Object and manifest of each, and the note of the seven with rows that stayed.
+    assert calls["GetObject"] == 2 * HOURS + 7
 
 
 def test_rebuild_lists_as_often(archived: Place) -> None:

@@ -80,6 +80,7 @@ def test_the_requests_are_those_that_are_sent(place: Place) -> None:
         " AS number GROUP BY number",
         hours_ago(80),
     )
+    place = place.ordered(batch_size=10_000)
     told = looked_at(place)
     sent: Counter[str] = Counter()
 

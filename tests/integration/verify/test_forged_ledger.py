@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from pg_archiver.domain.windows import DueWindow
+from pg_archiver.errors import CheckFailed
 from pg_archiver.verify.result import Verified
 from pg_archiver.verify.verify_archive import verify
 from tests.support.place import EVENTS, Place, hours_ago
@@ -49,7 +52,9 @@ def forged(place: Place, statement: str) -> Verified:
     forging(place, statement)
     place.delete(first)
     place.sql("DROP TRIGGER forge ON analytics.events")
-    place.delete(second)
+    # A line by which rows left of a window that has no list is refused, and its rows stay.
+    with suppress(CheckFailed):
+        place.delete(second)
     return verified(place)
 
 
