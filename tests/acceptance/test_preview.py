@@ -47,7 +47,7 @@ def test_a_client_whose_dag_is_paused_is_previewed_and_nothing_of_it_is_touched(
     # An hour that the cutoff cuts is a window too.
     assert (figures["rows"], figures["keep_days"], figures["keep_days_from"]) == (DUE, 2, "the default")
     assert figures["windows"] in {DUE, DUE + 1}
-    assert figures["objects"] == 3 * figures["windows"]
+    assert figures["objects"] == 2 * figures["windows"]
     assert all(check["ok"] for check in table["checks"])
     assert found == tenants.api.xcom("preview", run_id, "preview")
     log = tenants.api.task_log("preview", run_id, "preview")

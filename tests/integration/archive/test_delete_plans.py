@@ -50,7 +50,7 @@ def test_parts_are_passed_over_that_cannot_hold_the_row(place: Place, kind: str,
         "unreferenced": NotReferenced("target", ()),
     }
     statement = b"EXPLAIN (ANALYZE, FORMAT JSON) " + compose("archive/delete/batch", names).as_bytes(place.user)
-    values = {"after": 0, "upto": ROWS, "start": start, "end": start + timedelta(hours=1)}
+    values = {"after": 0, "upto": ROWS, "start": start, "end": start + timedelta(hours=1), "superseded": None}
     with place.user.cursor() as cursor:
         cursor.execute(statement, values)
         ((plan,),) = cursor.fetchall()

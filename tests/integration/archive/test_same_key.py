@@ -56,6 +56,7 @@ def test_only_the_very_key_that_is_listed_goes(place: Place, of_type: str, live:
             upto=1,
             start=hours_ago(61),
             end=hours_ago(59),
+            superseded=None,
         )
     assert (gone.deleted, gone.kept) == ((1, "{}") if goes else (0, "{[1,2)}"))
     assert place.sql("SELECT count(*) FROM analytics.things") == [(0 if goes else 1,)]
