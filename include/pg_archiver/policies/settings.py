@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from pg_archiver.domain.tables import TableName
 from pg_archiver.domain.window_lengths import SHORT_HOURS
-from pg_archiver.domain.windows import MOST_WINDOW_HOURS_OF_VERSIONS
+from pg_archiver.domain.windows import MOST_WINDOW_HOURS, MOST_WINDOW_HOURS_OF_VERSIONS
 from pg_archiver.errors import PolicyError, SettingError
 from pg_archiver.policies.durations import duration_of
 from pg_archiver.policies.maintenance_settings import MaintenanceSettings
@@ -111,7 +111,8 @@ def _statement_timeout(value: object) -> object:
 def _window_hours(value: object) -> object:
     if value == "auto" or (type(value) is int and 1 <= value <= MOST_WINDOW_HOURS_OF_VERSIONS):
         return value
-    raise ValueError(f"neither a whole number of hours from 1 to {MOST_WINDOW_HOURS_OF_VERSIONS:,} nor auto")
+    most = f"{MOST_WINDOW_HOURS}, or where versions are kept to {MOST_WINDOW_HOURS_OF_VERSIONS:,},"
+    raise ValueError(f"neither a whole number of hours from 1 to {most} nor auto")
 
 
 def _tasks(value: object) -> object:
