@@ -204,6 +204,7 @@ def test_the_next_try_writes_the_note_that_one_who_died_did_not(place: Place, wi
     assert notes(place) == [key]
 
 
+@pytest.mark.usefixtures("by_list")
 def test_a_server_that_tells_nothing_of_itself_ends_no_delete(place: Place, window: DueWindow) -> None:
     for function in ("pg_control_system()", "pg_walfile_name(pg_lsn)", "pg_current_wal_lsn()"):
         place.sql(f"REVOKE EXECUTE ON FUNCTION pg_catalog.{function} FROM PUBLIC")
