@@ -1,6 +1,6 @@
 -- What a delete looks at under its lock, in one statement: which table has the name now, the columns, the parts that may
 -- hold rows of the windows, those on other servers, who points to it, its triggers, and the number that the next
--- transaction gets. Each list of rows is a document, as the statements of the same names give it.
+-- transaction gets. Each list of rows is a document, as the fragment of its name gives it.
 SELECT
     (
         SELECT class.oid

@@ -1,5 +1,5 @@
 -- All that has to be known of a table before rows leave it, in one statement: each list of rows as a document, as the
--- statements of the same names give it.
+-- fragment of its name gives it.
 SELECT
     (
         SELECT coalesce(json_agg(found), '[]')
