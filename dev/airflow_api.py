@@ -5,9 +5,10 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Literal, cast
 
-from dev.airflow_session import AirflowSession, Record, path_of
+from dev.airflow_session import AirflowApiError, AirflowSession, Record, path_of
 
 Progress = Callable[[Mapping[str, int]], None]
 
@@ -153,10 +154,21 @@ class AirflowApi(AirflowSession):
         return sorted(runs, key=lambda run: str(run["run_after"]))
 
     def asset_events(self, dag_id: str | None = None, run_id: str | None = None) -> list[Record]:
-        """Return the asset events, of one DAG or one run if given."""
+        """Return the asset events, of one DAG or one run if given.
+
+        Airflow 3.3.2 answers 500 while a run that one of them made has not begun (its answer has no room for a run
+        without a `start_date`), so it is asked again for a minute.
+        """
         wanted = {"source_dag_id": dag_id, "source_run_id": run_id}
         given = {name: value for name, value in wanted.items() if value is not None}
-        return self.pages("/assets/events", "asset_events", **given)
+        until = time.monotonic() + 60
+        while True:
+            try:
+                return self.pages("/assets/events", "asset_events", **given)
+            except AirflowApiError as error:
+                if error.status != HTTPStatus.INTERNAL_SERVER_ERROR or time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
 
     def answer(self, dag_id: str, run_id: str, task_id: str, map_index: int, option: str) -> None:
         """Choose one of the options of a task that waits for a person."""
