@@ -103,9 +103,30 @@ def acting_before(place: Place, statement: str, action: Callable[[], object]) ->
         yield session
 
 
-@dataclass(frozen=True)
+@dataclass
 class LosingCopy:
     """A COPY of which the last row does not come, though the server has counted it."""
+
+    whole: CopyOut
+    lost: int = 0
+
+    @property
+    def rows(self) -> int:
+        return self.whole.rows
+
+    @property
+    def size(self) -> int:
+        return self.whole.size - self.lost
+
+    def batches(self) -> Iterator[list[Line]]:
+        rows = [row for batch in self.whole.batches() for row in batch]
+        self.lost = len(rows[-1])
+        yield rows[:-1]
+
+
+@dataclass
+class CroppingCopy:
+    """A COPY of which a row is handed on without its last bytes, as many rows as there are."""
 
     whole: CopyOut
 
@@ -113,9 +134,13 @@ class LosingCopy:
     def rows(self) -> int:
         return self.whole.rows
 
+    @property
+    def size(self) -> int:
+        return self.whole.size
+
     def batches(self) -> Iterator[list[Line]]:
         rows = [row for batch in self.whole.batches() for row in batch]
-        yield rows[:-1]
+        yield [*rows[:-1], bytes(rows[-1])[:-3] + b"\n"]
 
 
 class LosingDatabase(Session):
@@ -125,6 +150,15 @@ class LosingDatabase(Session):
     def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
         with super().copy_out(statement, names, **values) as copy:
             yield cast(CopyOut, LosingCopy(copy))
+
+
+class CroppingDatabase(Session):
+    """Loses some bytes of each COPY between the connection and whoever reads it."""
+
+    @contextmanager
+    def copy_out(self, statement: str, names: Names, /, **values: object) -> Generator[CopyOut]:
+        with super().copy_out(statement, names, **values) as copy:
+            yield cast(CopyOut, CroppingCopy(copy))
 
 
 class MiscountingDatabase(Session):

@@ -331,6 +331,8 @@ def _copy_rows(
                 megabytes = data.content_bytes / 1e6
                 log.info("%s: %d rows, %.0f MB, %.0f MB/s", row.object_key, lines, megabytes, megabytes / pace.seconds)
         packing.join()
+    if data.content_bytes + (keys.content_bytes if keys else 0) != copy.size:
+        raise CheckFailed(f"window {row.span}: not all that the server sent was packed. Nothing was deleted")
     return lines, copy.rows
 
 

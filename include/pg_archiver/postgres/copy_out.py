@@ -23,10 +23,14 @@ class CopyOut:
     """A running COPY TO STDOUT."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        """Read what the connection's COPY sends; `rows` is what the server counted, once the copy has ended."""
+        """Read what the connection's COPY sends.
+
+        `rows` is what the server counted, once the copy has ended; `size` are the bytes of the rows read so far.
+        """
         self._connection = connection
         self._ended = False
         self.rows = -1
+        self.size = 0
 
     def batches(self) -> Iterator[list[Line]]:
         """Yield the output in lists of rows, 256 KiB or a little more at a time; the server sends row by row.
@@ -43,10 +47,12 @@ class CopyOut:
         if self._ended:
             return rows
         pgconn, size = self._connection.pgconn, 0
+        # Looked up once: this runs for every row.
+        take, keep = pgconn.get_copy_data, rows.append
         while size < _BATCH_BYTES:
-            found, row = pgconn.get_copy_data(1)
+            found, row = take(1)
             if found > _NOT_YET:
-                rows.append(row)
+                keep(row)
                 size += found
             elif found == _NOT_YET:
                 yield from _receive(pgconn)
@@ -57,6 +63,7 @@ class CopyOut:
                     raise self._translate(ending)
                 self.rows = ending.command_tuples or 0
                 break
+        self.size += size
         return rows
 
     def _translate(self, ending: PGresult | None) -> psycopg.Error:

@@ -36,9 +36,10 @@ def test_the_names_that_our_statements_use_are_found() -> None:
     )
 
 
-@pytest.mark.parametrize("key", [True, False], ids=["key", "no key"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_table_and_its_columns_may_be_called_as_our_own_parts(place: Place, name: str, key: bool) -> None:
+def test_a_table_and_its_columns_may_be_called_as_our_own_parts(place: Place, name: str) -> None:
+    # Every other table has no key: each has all the names in its columns, so each statement meets each name either way.
+    key = NAMES.index(name) % 2 == 0
     identifier, column = sql.Identifier("public", name).as_string(), sql.Identifier(name).as_string()
     others = [sql.Identifier(other).as_string() for other in NAMES if other != name]
     place.sql(

@@ -25,7 +25,7 @@ from pg_archiver.objects.object_reader import open_data
 from pg_archiver.restore.restore import restore
 from pg_archiver.restore.result import Restored
 from tests.support.concurrency import Beside, in_background, wait_for_blocked
-from tests.support.hooks import LosingDatabase, acting_before
+from tests.support.hooks import CroppingDatabase, LosingDatabase, acting_before
 from tests.support.partitions import ROWS, checked, day, dropped, drops, name_of, only, partitioned, partitions, removed
 from tests.support.place import Place, hours_ago
 from tests.support.restores import LONG_AGO, NOW, events, restored
@@ -239,6 +239,20 @@ def test_a_row_that_is_lost_between_the_server_and_the_object_ends_the_export(pl
     with (
         LosingDatabase.connect(place.connect, place.database, "test") as session,
         pytest.raises(CheckFailed, match=r"the server counted 25 rows and sent 24\. Nothing was deleted"),
+    ):
+        export(session, place.store, place.order, window)
+    assert place.keys() == []
+    assert place.archive() == [Deleted(EVENTS, 0)]
+
+
+@pytest.mark.usefixtures("both_ways")
+def test_bytes_that_are_lost_between_the_server_and_the_object_end_the_export(place: Place) -> None:
+    """What comes back is compared with what was packed, so that has to be all that the server sent."""
+    events(place)
+    window = place.window()
+    with (
+        CroppingDatabase.connect(place.connect, place.database, "test") as session,
+        pytest.raises(CheckFailed, match=r"not all that the server sent was packed\. Nothing was deleted"),
     ):
         export(session, place.store, place.order, window)
     assert place.keys() == []
