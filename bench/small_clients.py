@@ -44,13 +44,13 @@ class SmallClients:
                     sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(TEMPLATE))
                 )
 
-    def add_day(self) -> None:
-        """Puts the next day's rows into each, oldest day first; all of them are due."""
+    def add_day(self, hours: int = HOURS) -> None:
+        """Puts the next day's rows, or those of its first hours, into each, oldest day first; all of them are due."""
         values = {
             "before": self._added * ROWS_A_DAY,
             "first": cutoff(KEEP_DAYS) - timedelta(days=self._days - self._added),
             "step": timedelta(hours=HOURS) / ROWS_A_DAY,
-            "rows": ROWS_A_DAY,
+            "rows": hours * ROWS_AN_HOUR,
         }
         self._added += 1
         for name in self.names:

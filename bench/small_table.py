@@ -68,7 +68,7 @@ class Scale:
     modes: Sequence[str]
 
 
-SCALES = {"full": Scale(4, tuple(MODES)), "small": Scale(1, ("one", "one_day"))}
+SCALES = {"full": Scale(3, tuple(MODES)), "small": Scale(1, ("one", "one_day"))}
 
 
 def measured(scale: Scale) -> dict[str, Any]:

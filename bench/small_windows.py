@@ -1,7 +1,7 @@
 """What a window of 50 rows costs: CPU of the library, Postgres and S3, of ours and of the release before, in turn.
 
-Databases with such a window an hour are archived a day at a time in one process. Each one's first day makes its ledger
-and is not counted; the second one is. `python -m bench.small_windows` puts its figures beside those of `make bench`;
+Databases with such a window an hour are archived for a day in one process. An hour of each one's day before makes its
+ledger, and is not counted. `python -m bench.small_windows` puts its figures beside those of `make bench`;
 `SCALE=small` takes two databases once, and only prints.
 """
 
@@ -102,8 +102,8 @@ def _cpu_ms(place: Place, way: Way, databases: int, before: Path, release: Path)
     module = "many_databases" if way.before else "bench.peers.many_databases"
     task = {"databases": {name: _policies(place.folder, name, enabled=not way.before) for name in clients.names}}
     try:
-        for _ in range(2):
-            clients.add_day()
+        for hours in (1, HOURS):
+            clients.add_day(hours)
             day = Loaded(Load("day", databases * ROWS_A_DAY, HOURS), 0)
             python = before if way.before else Path(sys.executable)
             run = time_peer(place, day, python, module, environment, task, root)
