@@ -41,10 +41,14 @@ lint: $(VENV)/installed
 	PYTHONPATH=include $(VENV)/bin/lint-imports
 	$(VENV)/bin/mypy
 
-# Half an hour, on an idle machine. SCALE=small: a few minutes, and nothing is written to the docs.
+# An hour, on an idle machine. SCALE=small: a quarter of that, and nothing is written to the docs.
 bench: $(VENV)/installed
 	$(RUN) -m bench.archive
 	$(RUN) -m bench.restore
+	$(RUN) -m bench.small_windows
+	$(RUN) -m bench.small_table
+	$(RUN) -m bench.fleet
+	$(RUN) -m bench.compressions
 
 # The restores take most of it, a quarter of an hour. SCALE=small: a tenth of the windows, and nothing is written.
 bench-memory: $(VENV)/installed

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench import archive_page
 from bench.airflow_runs import run_through_airflow
-from bench.archive_data import Load, Loaded, drop, load_template
+from bench.archive_data import FILL_NARROW, Load, Loaded, drop, load_template
 from bench.environments import peer_python, release_before
 from bench.machine import machine
 from bench.peer_runs import Run, run_peer
@@ -135,7 +135,7 @@ def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale) -> dict[str
     runs: dict[str, list[Any]] = {key: [] for key in archive_page.KEYS}
     runs["parse_s_1000_clients"] = parse_s(place.folder, scale.clients, scale.repeats)
     _tell(f"parsed {scale.clients} clients", runs["parse_s_1000_clients"])
-    runs["plan_ms_10m"] = plan_ms(place, Load("planned", scale.planned_rows, 360, narrow=True), 5)
+    runs["plan_ms_10m"] = plan_ms(place, Load("planned", scale.planned_rows, 360, FILL_NARROW), 5)
     _tell(f"planned {scale.planned_rows} rows", runs["plan_ms_10m"])
     drop(place.postgres, "planned")
     requests = _counted(place, peers, Load("counted", COUNTED_HOURS * scale.window_rows, COUNTED_HOURS))
@@ -148,6 +148,7 @@ def _measured(place: Place, peers: Mapping[str, Peer], scale: Scale) -> dict[str
     return {
         **{key: _median(key, of_key) for key, of_key in runs.items()},
         **_cpu_figures(runs),
+        archive_page.ENGINE_ON_BACKLOG: float(backlog[0]["mb_s"]),
         "load": {
             "rows": scale.rows,
             "hours": scale.hours,

@@ -25,6 +25,9 @@ PEERS = {
     "airflow_mb_s": "ours through Airflow, on the backlog",
 }
 BACKLOG = "backlog_engine_mb_s"
+"""The runs of the library on the load that Airflow is measured on."""
+ENGINE_ON_BACKLOG = "engine_backlog_mb_s"
+"""Their figure."""
 # What else is measured, in MB, milliseconds and seconds.
 OTHERS = {
     "engine_peak_mb": "peak memory, windows of 1x size",
@@ -58,9 +61,12 @@ def content(result: Mapping[str, Any] | None) -> str:
 
 
 def write(result: Mapping[str, Any]) -> None:
-    """Keeps the figures, and puts table and plot into the docs."""
+    """Keeps the figures beside those of other parts (`bench.parts`), and puts table and plot into the docs."""
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    parts = (latest() or {}).get("parts", {})
+    others = {name: figure for part in parts.values() for name, figure in part["figures"].items()}
+    document = {**result, **others, **({"parts": parts} if parts else {})}
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     put_between_marks(PAGE, content(result))
     PLOT.write_text(plot(result), encoding="utf-8")
 

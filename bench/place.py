@@ -53,6 +53,7 @@ class Place:
                 "aws_access_key_id": self.s3.access_key,
                 "aws_secret_access_key": self.s3.secret_key,
                 "region_name": self.s3.region,
+                **({"verify": str(self.s3.authority)} if self.s3.authority else {}),
             },
             "bucket": BUCKET,
             "keep_days": KEEP_DAYS,

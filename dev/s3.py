@@ -33,6 +33,8 @@ class S3Server(Running):
         self.access_key = secrets.token_hex(10).upper()
         self.secret_key = secrets.token_hex(20)
         self.endpoint_url = ""
+        # The certificate by which clients know the server, if it serves by TLS.
+        self.authority: Path | None = None
         self._server: Child | None = None
 
     @abstractmethod
@@ -49,7 +51,7 @@ class S3Server(Running):
         except BaseException:
             self.stop()
             raise
-        self.endpoint_url = f"http://{LOCALHOST}:{port}"
+        self.endpoint_url = f"{'https' if self.authority else 'http'}://{LOCALHOST}:{port}"
 
     def stop(self) -> None:
         """Stop the server."""
@@ -76,6 +78,7 @@ class S3Server(Running):
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             region_name=self.region,
+            verify=str(self.authority) if self.authority else None,
             config=Config(
                 s3={"addressing_style": "path"},
                 proxies={},  # whatever the environment says: the server is on this machine
@@ -105,12 +108,26 @@ class S3Server(Running):
 class RcloneS3(S3Server):
     """`rclone serve s3`: a bucket is a folder, an object a file."""
 
-    def __init__(self, directory: Path, *, read_only: bool = False, arguments: tuple[str, ...] = ()) -> None:
-        """Serve `directory`/buckets; `read_only` refuses every write; rclone gets the `arguments` too."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        read_only: bool = False,
+        arguments: tuple[str, ...] = (),
+        certificate: tuple[Path, Path] | None = None,
+        authority: Path | None = None,
+    ) -> None:
+        """Serve `directory`/buckets; `read_only` refuses every write; rclone gets the `arguments` too.
+
+        With the files of a `certificate` and its key, and of the `authority` that signed it, it serves by TLS alone.
+        """
         super().__init__("rclone-read-only" if read_only else "rclone")
         self.directory = directory.absolute()
+        self.authority = authority
         self._read_only = read_only
-        self._arguments = arguments
+        self._arguments = (
+            (*arguments, "--cert", str(certificate[0]), "--key", str(certificate[1])) if certificate else arguments
+        )
 
     def bucket_folder(self, name: str) -> Path:
         """Return the folder that holds the bucket's objects as files."""

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from bench import choosing, restore, restore_memory
+from bench import choosing, compressions, restore, restore_memory
 from bench.archive_data import DATABASE, Load, Loaded, drop, fresh_copy, load_template, refuse_other_rows
 from bench.job_databases import CONTROL, TEMPLATE, JobDatabases
 from bench.many_windows import ROWS_A_WINDOW, ManyWindows
 from bench.peer_runs import Run, run_peer
 from bench.place import BUCKET, Place, written_policies
+from bench.place_by_tls import PLAIN, served_by_tls
 from bench.requests_counted import counted
+from bench.small_clients import ROWS_A_DAY, SmallClients
+from bench.small_clients import TEMPLATE as SMALL_CLIENT
+from bench.window_counts import count_windows
 from dev.postgres import PostgresServer
 from dev.processes import ProcessError
 from dev.s3 import RcloneS3, S3Server
@@ -126,3 +130,39 @@ def test_a_peer_that_fails_fails_the_benchmark_with_the_end_of_its_log(bench: Pl
     elsewhere = replace(bench, s3_url="http://127.0.0.1:9")
     with pytest.raises(ProcessError, match=r"(?s)script ended before it was done.*Could not connect"):
         run_peer(elsewhere, loaded, Path(sys.executable), "bench.peers.script")
+
+
+def test_small_clients_get_a_day_after_the_other_and_leftovers_are_refused(bench: Place) -> None:
+    clients = SmallClients(bench.postgres, ["small_a", "small_b"], days=2)
+    for day in range(1, 3):
+        clients.add_day()
+        with bench.postgres.connect("small_b") as connection:
+            found = connection.execute("SELECT count(DISTINCT id), count(DISTINCT triggered_at) FROM analytics.events")
+            assert found.fetchone() == (day * ROWS_A_DAY + 1, day * ROWS_A_DAY + 1)
+    with pytest.raises(ProcessError, match="left other rows in small_a"):
+        clients.refuse_leftovers("nobody")
+    clients.drop()
+    drop(bench.postgres, SMALL_CLIENT)
+
+
+def test_what_a_small_window_asks_for_is_counted_alone_and_in_a_group(bench: Place) -> None:
+    found = count_windows(bench)
+    assert 1 < found["small_window_requests"] <= 8
+    assert found["small_window_statements"] <= 45
+    assert found["small_window_grouped_statements"] < found["small_window_statements"] / 8
+    assert bench.s3.empty_bucket(BUCKET) == 0
+    drop(bench.postgres, SMALL_CLIENT)
+
+
+def test_events_go_with_each_compression_and_by_tls(bench: Place) -> None:
+    loaded = load_template(bench.postgres, Load("bench_events", ROWS, HOURS, compressions.LOADS["events"]))
+    with served_by_tls(bench) as (tls, login):
+        places = {True: (tls, login), False: (bench, PLAIN)}
+        runs = {}
+        for way in compressions.WAYS:
+            place, says = places[way.tls]
+            runs[way.figure] = compressions.measure_way(place, loaded, way, says)
+    assert all(0 < run["packed_bytes"] < run["csv_bytes"] / 2 for run in runs.values())
+    assert runs["engine_tls"]["packed_bytes"] == runs["engine_zstd"]["packed_bytes"]
+    for name in (DATABASE, "bench_events"):
+        drop(bench.postgres, name)
