@@ -294,6 +294,10 @@ def table(result: Mapping[str, Any]) -> str:
         ["the plan of a job that keeps versions, of one bare pass", f"{result['keep_versions_plan_x']:.2f}x"],
         ["its deletes, of one bare statement", f"{result['keep_versions_delete_x']:.2f}x"],
         [
+            "the same, of one behind a bare lock of all that stay",
+            f"{result['keep_versions_delete_locked_x']:.2f}x",
+        ],
+        [
             "rows a second of an archive that keeps versions, of one by age",
             f"{result['keep_versions_archive_x']:.2f}x",
         ],

@@ -34,6 +34,7 @@ def made_up() -> dict[str, Any]:
         "writers_p99_x": 1.12,
         "keep_versions_plan_x": 1.47,
         "keep_versions_delete_x": 0.37,
+        "keep_versions_delete_locked_x": 0.58,
         "keep_versions_archive_x": 0.62,
         "load": {"events": 10_000, "repeats": 3, "with_snapshot": 100_000, "mapped": 200},
         "runs": {},
@@ -76,5 +77,6 @@ def test_every_figure_is_shown_in_its_own_row() -> None:
         "1.12x",
         "1.47x",
         "0.37x",
+        "0.58x",
         "0.62x",
     ]
