@@ -145,6 +145,7 @@ NAMES_OF: Mapping[str, Mapping[str, Name | Sequence[Name]]] = {
     },
     "archive/delete/list_newest": VERSION_NAMES,
     "archive/delete/find_superseded": VERSION_NAMES,
+    "purge/versions/list": {"key_descending": [Descending("target", "label")]},
     "purge/versions/list_of_keys": {
         "wanted": [QualifiedColumn("wanted", "label")],
         "key_types": [Typed("label", TypeName("text"))],
@@ -336,7 +337,7 @@ VALUES_OF: Mapping[str, Mapping[str, object]] = {
     "archive/delete/find_superseded": OF_VERSIONS,
     "archive/delete/lock_superseded": {"superseded": "{[1,2)}"},
     "archive/delete/list_newest": OF_VERSIONS,
-    "purge/versions/list": OF_VERSIONS,
+    "purge/versions/list": {**OF_VERSIONS, "in_parts": True},
     "purge/versions/list_of_keys": {**OF_VERSIONS, "keys": '[{"label": "x"}]', "most": 5},
     "versions/lock_kept": PLACES,
     "purge/versions/lock_superseded": OF_VERSIONS,

@@ -17,7 +17,7 @@ from pg_archiver.errors import LockWait, TriggerRefused
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Row, Session
-from pg_archiver.postgres.statements import Names
+from pg_archiver.postgres.statements import Descending, Names
 from pg_archiver.postgres.trigger_deletes import TriggerDeletes
 from pg_archiver.purge.table_in_hand import TableChangedError
 from pg_archiver.versions.superseded import LONGEST_LOCK_WAIT, Superseded, Survey, ZonedOrder
@@ -54,20 +54,20 @@ class Gone:
 class VersionsInHand:
     """The table as it was looked at; `state` is whatever a batch relies on.
 
-    `is_plain` is whether all of its rows lie in one file, and no row of another table may point to one.
+    `has_parts` is whether it has partitions, or children by inheritance.
     """
 
     superseded: Superseded
     state: str
-    is_plain: bool
+    has_parts: bool
     count: Callable[[int], None]
 
     @classmethod
     def look(cls, superseded: Superseded, count: Callable[[int], None]) -> VersionsInHand:
         """Look at the table; `count` is called in each batch's transaction with the number of its rows."""
-        state, shape = _read_state(superseded), superseded.shape
-        has_parts = superseded.session.fetch_one("purge/has_parts", oid=shape.oid).found
-        return cls(superseded, state, not has_parts and not shape.waits_for, count)
+        state = _read_state(superseded)
+        has_parts = superseded.session.fetch_one("purge/has_parts", oid=superseded.shape.oid).found
+        return cls(superseded, state, has_parts, count)
 
     @property
     def _session(self) -> Session:
@@ -85,7 +85,10 @@ class VersionsInHand:
         """
         session, found = self._session, self.superseded
         session.fetch_all("purge/plan_by_list")
-        session.execute("purge/versions/list", found.passing, batch_size=batch_size, **found.values)
+        keys = [Descending("target", column) for column in found.versions.key_columns]
+        names: Names = {**found.passing, "key_descending": keys}
+        values = {"batch_size": batch_size, "in_parts": self.has_parts, **found.values}
+        session.execute("purge/versions/list", names, **values)
         try:
             first = session.fetch_one("versions/next_batch")
             yield found.sum_up(first, keep=keep), self._read_batches(first)
@@ -96,7 +99,7 @@ class VersionsInHand:
     def _read_batches(self, first: Row) -> Iterator[ListedVersions]:
         rows = [first]
         while rows and rows[0].rows:
-            yield _to_listed(rows[0])
+            yield self._to_listed(rows[0])
             rows = self._session.fetch_all("versions/next_batch")
 
     def list_of_keys(self, keys: Sequence[str], most: int) -> ListedVersions:
@@ -105,7 +108,19 @@ class VersionsInHand:
         row = self._session.fetch_one(
             "purge/versions/list_of_keys", found.of_keys, keys=f"[{', '.join(keys)}]", most=most, **found.values
         )
-        return _to_listed(row)
+        return self._to_listed(row)
+
+    def _to_listed(self, row: Row) -> ListedVersions:
+        parts, kept_parts = row.parts, row.kept_parts
+        if not self.has_parts:
+            # All lie in the table itself.
+            parts, kept_parts = (self._repeat_table(rows) for rows in (row.rows, row.kept_rows))
+        return ListedVersions(
+            row.rows, parts, row.places, row.kept_rows, kept_parts, row.kept_places, row.settled, row.oldest
+        )
+
+    def _repeat_table(self, rows: int) -> str:
+        return f"{{{','.join([str(self.superseded.shape.oid)] * rows)}}}"
 
     def delete(self, listed: ListedVersions, highest: str | None = None) -> Gone:
         """Delete the versions of a batch that may still go; return what is gone.
@@ -154,7 +169,7 @@ class VersionsInHand:
 
     def _lock_settled(self, listed: ListedVersions) -> bool:
         """Lock the newest versions; return whether all are still those by which the batch was judged."""
-        if not (self.is_plain and listed.settled):
+        if self.has_parts or not listed.settled:
             return False
         self._session.fetch_all("purge/versions/plan_settled")
         if not self.superseded.versions.keep:
@@ -204,12 +219,6 @@ class VersionsInHand:
     def _refuse_change(self) -> None:
         if _read_state(self.superseded) != self.state:
             raise TableChangedError
-
-
-def _to_listed(row: Row) -> ListedVersions:
-    return ListedVersions(
-        row.rows, row.parts, row.places, row.kept_rows, row.kept_parts, row.kept_places, row.settled, row.oldest
-    )
 
 
 def _read_state(superseded: Superseded) -> str:

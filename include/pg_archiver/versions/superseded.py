@@ -169,7 +169,9 @@ class Superseded:
     def ranking(self) -> Names:
         """The names by which versions of a key are told apart, the newest first."""
         ties = self.shape.identity_columns or ("tableoid", "ctid")
-        newest = [Descending("target", column) for column in (self.versions.version_column, *ties)]
+        # Of one key its columns tell nothing apart: with them, versions come in the order in which an index has them.
+        columns = dict.fromkeys((self.versions.version_column, *ties, *self.versions.key_columns))
+        newest = [Descending("target", column) for column in columns]
         return {
             "table": self.order.table,
             "key": [QualifiedColumn("target", column) for column in self.versions.key_columns],

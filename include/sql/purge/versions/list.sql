@@ -14,6 +14,8 @@ keys AS MATERIALIZED (
         {versions/fragments/places}
     FROM judged AS target
     GROUP BY {key}
+    -- As they come from the ranking, or they would be sorted once more.
+    ORDER BY {key_descending}
 ),
 cut AS (
     SELECT
