@@ -293,6 +293,12 @@ def table(result: Mapping[str, Any]) -> str:
         ],
         ["the plan of a job that keeps versions, of one bare pass", f"{result['keep_versions_plan_x']:.2f}x"],
         ["its deletes, of one bare statement", f"{result['keep_versions_delete_x']:.2f}x"],
+        *(
+            # A figure that the last whole measurement may not have had yet.
+            ["the same, of one behind a bare lock of all that stay", f"{result[name]:.2f}x"]
+            for name in ("keep_versions_delete_locked_x",)
+            if name in result
+        ),
         [
             "rows a second of an archive that keeps versions, of one by age",
             f"{result['keep_versions_archive_x']:.2f}x",

@@ -1,7 +1,8 @@
 """Keeping the last versions: what a plan and a delete cost beside bare statements, and how soon they go by events.
 
 A table of ten versions a key, of which three stay. The plan is compared with one pass of `row_number()`, the delete
-with one `DELETE USING` of the same rows, and an archive with one of the same rows by their age, each on a fresh copy.
+with one `DELETE USING` of the same rows, alone and behind a bare `FOR SHARE` of the three in the same transaction, and
+an archive with one of the same rows by their age, each on a fresh copy.
 By events, a worker is at work while pgbench writes versions: `versions_gone_s` is how long one that is superseded is
 there, `writers_p99_x` how many times as long a writer's slowest hundredth takes as in a table that nobody watches,
 where both are written 1,000 times a second: at a server that is full, whoever adds anything makes all others wait
@@ -14,7 +15,7 @@ import json
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +75,17 @@ _DELETE = """
     DELETE FROM docs
     USING (SELECT ctid, row_number() OVER (PARTITION BY doc_id ORDER BY version DESC) AS number FROM docs) AS ranked
     WHERE docs.ctid = ranked.ctid AND number > 3
+"""
+_LOCK = """
+    SELECT count(*)
+    FROM (
+        SELECT
+        FROM docs
+        JOIN (SELECT ctid, row_number() OVER (PARTITION BY doc_id ORDER BY version DESC) AS number FROM docs) AS ranked
+            ON docs.ctid = ranked.ctid
+        WHERE number <= 3
+        FOR SHARE OF docs
+    ) AS locked
 """
 # The superseded seven tenths are old, the newest are of today: by age just the same rows go.
 _ARCHIVED = """
@@ -165,9 +177,10 @@ def measure_purge(server: PostgresServer, scale: Scale) -> dict[str, Any]:
     with _session(server, TEMPLATE) as session:
         LedgerTables(session).migrate()
     ways: dict[str, Callable[[PostgresServer], None]] = {
-        "pass": partial(_execute, _RANKING),
+        "pass": partial(_execute, [_RANKING]),
         "plan": _plan,
-        "bare delete": partial(_execute, _DELETE),
+        "bare delete": partial(_execute, [_DELETE]),
+        "bare delete behind the lock": partial(_execute, [_LOCK, _DELETE]),
         "delete": _purge,
     }
     found: dict[str, list[float]] = {name: [] for name in ways}
@@ -182,6 +195,7 @@ def measure_purge(server: PostgresServer, scale: Scale) -> dict[str, Any]:
     return {
         "keep_versions_plan_x": round(seconds["plan"] / seconds["pass"], 2),
         "keep_versions_delete_x": round(seconds["bare delete"] / seconds["delete"], 2),
+        "keep_versions_delete_locked_x": round(seconds["bare delete behind the lock"] / seconds["delete"], 2),
     }
 
 
@@ -213,11 +227,13 @@ def _copy(server: PostgresServer, template: str = TEMPLATE) -> None:
         connection.execute("CHECKPOINT")
 
 
-def _execute(statement: str, server: PostgresServer) -> None:
+def _execute(statements: Sequence[str], server: PostgresServer) -> None:
     with server.connect(DATABASE) as connection:
         # What a purge gives its own pass over the table.
         connection.execute("SET work_mem = '64MB'; SET jit = off")
-        connection.execute(statement.encode())
+        with connection.transaction():
+            for statement in statements:
+                connection.execute(statement.encode())
 
 
 def _order() -> PurgeOrder:

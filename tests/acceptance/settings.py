@@ -78,6 +78,7 @@ WITH_DATABASE = [
     "untimed",
     "of-one-task",
     "little",
+    "versioned",
     "previewed",
     PROCESSED,
     APPROVED,
@@ -122,6 +123,10 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "spotted": {"max_mapped_windows": 1, "windows_per_task": 24},
     "of-one-task": {"tasks": "one"},
     "little": {"tasks": "auto", "windows_per_task": 24},
+    # Documents by their names, of which the two newest events stay.
+    "versioned": {
+        "tables": [{"keep_days": 0, "keep_versions": 2, "key_columns": ["name"], "version_column": "id"}],
+    },
     "chained": {"tables": [{"children": ["analytics.events"]}]},
     "bloated": {**_RECLAIMED, "windows_per_task": 24},
     "asked": {**_RECLAIMED, "approve": True},

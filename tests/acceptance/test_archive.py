@@ -30,6 +30,17 @@ def test_a_run_archives_what_is_due_and_a_second_one_changes_nothing(tenants: Te
     assert {task["state"] for task in again.tasks("window.export")} <= {"skipped"}
 
 
+def test_of_a_table_that_keeps_versions_just_what_newer_ones_supersede_is_archived(tenants: Tenants) -> None:
+    versioned = tenants["versioned"]
+    versioned.sql("UPDATE analytics.events SET name = 'document ' || id % 20")
+    run = versioned.run()
+    assert run.state == "success"
+    assert run.report["deleted"] == run.report["rows"] == HOURS - 40
+    left = "SELECT DISTINCT array_agg(id > 20) FROM analytics.events GROUP BY name"
+    assert versioned.sql(left) == [([True, True],)], "the two newest of each document"
+    assert 1 <= len(versioned.data_objects()) <= 2, "a window is a year"
+
+
 def test_an_asset_event_says_what_was_archived(tenants: Tenants) -> None:
     (event,) = [e for e in tenants.api.asset_events(tenants["plain"].dag_id) if e["extra"]["deleted"]]
     assert event["extra"]["rows"] == DUE

@@ -20,7 +20,7 @@ from pathlib import Path
 from dev.postgres import PostgresServer
 from dev.s3 import RcloneS3
 from pg_archiver.postgres import session
-from tests.faults import kills, postgres_faults, s3_faults
+from tests.faults import kills, postgres_faults, s3_faults, version_kills
 from tests.faults.account import Verdict
 from tests.faults.full_jobs import try_jobs
 from tests.faults.full_others import try_others
@@ -38,6 +38,7 @@ OPERATIONS_A_SEED = 10_500
 DYING_OPERATIONS = 1_500
 FAMILY_OPERATIONS = 5_000
 RANDOM_KILLS = 100
+KILLS_OF_VERSIONS = 40
 SETTINGS = {"deadlock_timeout": "50ms", "max_prepared_transactions": "10"}
 
 
@@ -46,6 +47,13 @@ def kill_points(tally: Tally, place: Place, worker: kills.Worker) -> None:
     say(f"SIGKILL at {len({kill.point for kill in chosen})} points, {len(chosen)} occurrences of them")
     for number, kill in enumerate(chosen):
         tally.add(f"killed {kill}", partial(kills.tried, worker, place, f"point{number}", kill))
+
+
+def kill_points_of_versions(tally: Tally, place: Place, worker: kills.Worker) -> None:
+    chosen = version_kills.version_kills(worker, place, KILLS_OF_VERSIONS)
+    say(f"SIGKILL at {len(chosen)} points of an archive that keeps the newest versions")
+    for number, kill in enumerate(chosen):
+        tally.add(f"versions, killed {kill}", partial(version_kills.tried, worker, place, f"kept{number}", kill))
 
 
 def random_kills(tally: Tally, place: Place, worker: kills.Worker) -> None:
@@ -141,6 +149,7 @@ def try_archives(tally: Tally, place: Place, durable: Place, worker: kills.Worke
         s3(tally, place, proxy)
     postgres(tally, place, durable)
     kill_points(tally, place, worker)
+    kill_points_of_versions(tally, place, worker)
     random_kills(tally, place, worker)
     storms(tally, place)
 

@@ -211,10 +211,8 @@ class NotReached(Exception):
 
 
 def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression: str = "gzip") -> Place:
-    """A new table with a few windows, in a database that has no ledger yet, and for whose archive none has acted."""
-    place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
-    for key in list(place.store.list_keys(owner_folder(place.order.prefix, place.order.client))):
-        place.client.delete_object(Bucket=place.bucket, Key=key)
+    """A new table with a few windows, in a database of which no archive is known."""
+    forget_archive(place)
     order: dict[str, Any] = {"batch_size": BATCH_SIZE, "compression": compression}
     if shape in {"plain", "unindexed"}:
         table = with_table(place, name, keyed=keyed, **order)
@@ -231,6 +229,13 @@ def prepared(place: Place, name: str, shape: Shape, *, keyed: bool, compression:
         # The last two rows have none that is due: one has a young child, and one none at all.
         filled(child, [*moments[:-2], hours_ago(1)])
     return table
+
+
+def forget_archive(place: Place) -> None:
+    """The database has no ledger, and none has acted for its archive."""
+    place.sql("DROP SCHEMA IF EXISTS archiver CASCADE")
+    for key in list(place.store.list_keys(owner_folder(place.order.prefix, place.order.client))):
+        place.client.delete_object(Bucket=place.bucket, Key=key)
 
 
 def change_by_users(place: Place) -> None:

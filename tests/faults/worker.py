@@ -22,6 +22,7 @@ import psycopg
 from botocore.config import Config
 
 from pg_archiver.domain.tables import TableName
+from pg_archiver.domain.versions import KeepVersions
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.postgres import session
@@ -49,6 +50,8 @@ def run_of(order: dict[str, Any]) -> Run:
         "table": TableName(**order["work"]["table"]),
         "children": tuple(TableName(**child) for child in order["work"]["children"]),
     }
+    if kept := work["versions"]:
+        work["versions"] = KeepVersions(kept["keep"], tuple(kept["key_columns"]), kept["version_column"])
     policy = TablePolicy.model_validate(order["policy"])
     bucket = Bucket(client, work["bucket"], parts=PARTS)
     return Run(lambda: psycopg.connect(**dsn), dsn["dbname"], bucket, WorkOrder(**work), policy)

@@ -192,7 +192,7 @@ def _delete_window(
     session.fetch_all("archive/delete/plan_by_place")
     if following and (ahead := ledger.read_ahead(following, State.STORED)):
         sidecars.begin(ahead)
-    with NewestVersions.listed(session, order, row.span, keys.place, row.deleted_upto) as newest:
+    with NewestVersions.listed(session, order, row.span, keys.places, row.deleted_upto) as newest:
         work = _WindowDelete(session, bucket, ledger, order, row, manifest, shape, keys, newest)
         return _delete_generation(work, stopping)
 
@@ -281,8 +281,9 @@ def _delete_generation(work: _WindowDelete, stopping: Callable[[], bool]) -> Del
         if stopping():
             raise Stopped(f"window {row.span}: stopped after {upto} of {rows} rows. Run the task again to continue")
         after, upto = upto, min(upto + work.order.batch_size, rows)
+        delete_batch = partial(_delete_batch, work, after, upto)
         try:
-            batch = _delete_batch(work, after, upto)
+            batch = work.newest.delete_next(delete_batch) if work.newest else delete_batch()
         except Stopped as stopped:
             raise Stopped(
                 f"window {row.span}: stopped after {after} of {rows} rows. Run the task again to continue ({stopped})"

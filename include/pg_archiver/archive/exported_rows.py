@@ -23,7 +23,7 @@ from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import manifest_key
 from pg_archiver.postgres.catalog import identity_columns
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Name, Names, QualifiedColumn, SameValues
+from pg_archiver.postgres.statements import Names, QualifiedColumn, SameValues
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
@@ -177,18 +177,17 @@ class ExportedRows:
         )
 
     @property
-    def place(self) -> list[Name]:
-        """The list's columns that hold a row's place: its table, and where it is in that."""
-        return [QualifiedColumn("exported", name) for name in self._names[1:3]]
+    def places(self) -> Names:
+        """The names by which a statement compares where rows are with the list: in which table, and where in that."""
+        return {
+            "target_place": [QualifiedColumn("target", column) for column in self._columns[1:3]],
+            "exported_place": [QualifiedColumn("exported", name) for name in self._names[1:3]],
+        }
 
     @property
     def matching(self) -> Names:
         """The names with which a statement compares the table's rows, besides their version, with the list's."""
-        return {
-            "target_place": [QualifiedColumn("target", column) for column in self._columns[1:3]],
-            "exported_place": self.place,
-            "same_key": self._same_key,
-        }
+        return {**self.places, "same_key": self._same_key}
 
     def create(self) -> None:
         """Make the list, empty: the session's last one, if that is of this table and its key has the same types."""

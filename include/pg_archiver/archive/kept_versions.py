@@ -6,19 +6,20 @@ whole table: in the plan, in the snapshot of the export, and in each batch of th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, cell_of
 from pg_archiver.domain.work import WorkOrder
+from pg_archiver.errors import LockWait
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.postgres.catalog import identity_columns
 from pg_archiver.postgres.session import Session
-from pg_archiver.postgres.statements import Name, Names, QualifiedColumn
-from pg_archiver.versions.superseded import Superseded
+from pg_archiver.postgres.statements import Names, QualifiedColumn
+from pg_archiver.versions.superseded import LONGEST_LOCK_WAIT, Superseded
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,24 @@ def select_superseded(
     return names, found.values
 
 
-@dataclass(frozen=True)
+@dataclass
 class NewestVersions:
-    """The newest versions of the keys on the list of exported rows, whose columns hold their places, batch by batch."""
+    """The newest versions of the keys on the list of exported rows, whose columns hold their places, batch by batch.
+
+    `places` are the names by which a statement compares the table's places with the list's.
+    """
 
     superseded: Superseded
-    exported_place: Sequence[Name]
+    places: Names
+    _newest: Mapping[str, str] = field(default_factory=lambda: {"parts": "{}", "places": "{}"})
+    _passes_over: bool = False
 
     @classmethod
     @contextmanager
     def listed(
-        cls, session: Session, order: WorkOrder, span: Window, exported_place: Sequence[Name], after: int
+        cls, session: Session, order: WorkOrder, span: Window, places: Names, after: int
     ) -> Generator[NewestVersions | None]:
         """Have the server list them for the batches after so many rows; None if the table keeps no versions.
-
-        `exported_place` are the columns of the list of exported rows that hold a row's place.
 
         Raises:
             TableRefused: as of `find_due_versions`; nothing was deleted.
@@ -98,13 +102,13 @@ class NewestVersions:
         if order.versions is None:
             yield None
             return
-        newest = cls(Superseded.look(session, order, order.versions, within=span), exported_place)
+        newest = cls(Superseded.look(session, order, order.versions, within=span), places)
         with session.transaction():
             session.fetch_all("versions/plan_pass", joins="on")
             names: Names = {
                 **newest.superseded.ranking,
                 "columns": newest.superseded.passing["columns"],
-                "exported_place": exported_place,
+                "exported_place": places["exported_place"],
             }
             values = {"after": after, "batch_size": order.batch_size, "keep": order.versions.keep}
             session.execute("archive/delete/list_newest", names, **values)
@@ -114,21 +118,40 @@ class NewestVersions:
             if not session.closed:
                 session.execute("versions/close")
 
+    def delete_next(self, delete: Callable[[], int]) -> int:
+        """Have the next batch deleted, and return how many rows went.
+
+        Versions that others have locked are waited for briefly, and then passed over: those wait for the next run.
+        """
+        session = self.superseded.session
+        newest = session.fetch_one("versions/next_batch")
+        self._newest, self._passes_over = {"parts": newest.parts, "places": newest.places}, False
+        with suppress(LockWait), session.timeouts(lock=LONGEST_LOCK_WAIT):
+            return delete()
+        self._passes_over = True
+        return delete()
+
     def find_superseded(self, after: int, upto: int) -> str:
-        """Return which rows of the next batch may go, by their numbers, as the server writes them.
+        """Return which rows of the batch may go, by their numbers, as the server writes them.
 
         The newest are locked until the transaction ends. One that somebody else has locked supersedes none.
         """
-        session, found = self.superseded.session, self.superseded
-        (newest,) = session.fetch_all("versions/next_batch")
-        places = {"parts": newest.parts, "places": newest.places}
+        session, found, places = self.superseded.session, self.superseded, self._newest
         if found.versions.keep:
             locked = session.fetch_one("versions/lock_kept", {"table": found.order.table}, **places)
             places = {"parts": locked.parts or "{}", "places": locked.places or "{}"}
         names: Names = {
             **found.ranking,
             **{name: found.conditions[name] for name in ("version", "type", "below_floors")},
-            "exported_place": self.exported_place,
+            "exported_place": self.places["exported_place"],
         }
-        values = {"after": after, "upto": upto, **places, **found.values}
-        return str(session.fetch_one("archive/delete/find_superseded", names, **values).numbers)
+        values = {"after": after, "upto": upto}
+        numbers = str(
+            session.fetch_one("archive/delete/find_superseded", names, **values, **places, **found.values).numbers
+        )
+        if self._passes_over:
+            names = {"table": found.order.table, **self.places}
+            numbers = str(
+                session.fetch_one("archive/delete/lock_superseded", names, superseded=numbers, **values).numbers
+            )
+        return numbers

@@ -123,19 +123,19 @@ class Shift:
                 self._count_crashes()
                 self._take_in()
                 worked = self._run_batch()
-                if self._work_on_own() or worked:
+                if self._work_on_own(is_idle=not worked) or worked:
                     self._waiting.note_work()
                 elif not self._wait():
                     return "nothing is left"
                 if interval.due():
                     log.info("events so far: %s", self.tally)
 
-    def _work_on_own(self) -> bool:
+    def _work_on_own(self, *, is_idle: bool) -> bool:
         """Work off a batch of events whose function comes with this program; return whether there was any."""
         if self._own is None or self._stop():
             return False
         try:
-            return self._own.run_batch()
+            return self._own.run_batch(is_idle=is_idle)
         except Stopped:
             # It was broken off, and its events come again; the worker sees by itself that it is to end.
             return True

@@ -22,7 +22,7 @@ from pg_archiver.jobs.timing import find_earliest, is_unrehearsed, keep_to_hours
 from pg_archiver.jobs.work import NotRunError
 from pg_archiver.ledger.jobs import JobKey, JobRow, JobsTable, JobState, JobStateRow
 from pg_archiver.ledger.locks import rewrite_lock
-from pg_archiver.ledger.version_events import Bound, KeyEvents, VersionEvents
+from pg_archiver.ledger.version_events import Bound, KeyEvents, VersionEvents, WaitingKeys
 from pg_archiver.policies.jobs import Job
 from pg_archiver.postgres.session import Session
 from pg_archiver.purge.pace import Pace
@@ -88,10 +88,13 @@ class EventVersions:
             connections.open_archiver(source.database) as session,
             session.timeouts(lock=LONGEST_LOCK_WAIT, statement=LONGEST_STATEMENT),
         ):
+            session.fetch_all("events/versions/commit_later")
             yield cls(session, source, connections, lane, lanes, run_id)
 
-    def run_batch(self) -> bool:
+    def run_batch(self, *, is_idle: bool = True) -> bool:
         """Work off one batch of keys of each job that may; return whether there was any, or is about to be.
+
+        What is about to be is waited for where the worker `is_idle`.
 
         Raises:
             DatabaseInterrupted: the connection was lost.
@@ -103,12 +106,12 @@ class EventVersions:
             if time.monotonic() < until:
                 continue
             try:
-                worked = self._run(bound) or worked
+                worked = self._run(bound, is_idle=is_idle and not worked) or worked
             except (_HeldError, Busy) as held:
                 self._hold(bound.job_id, str(held), _HELD_SECONDS)
         return worked
 
-    def _run(self, bound: Bound) -> bool:
+    def _run(self, bound: Bound, *, is_idle: bool) -> bool:
         for step in range(self.lanes):
             lane = (self.lane + step) % self.lanes
             waiting = VersionEvents(self.session).look(bound.bindings, lane, self.lanes, MOST_KEYS)
@@ -116,7 +119,8 @@ class EventVersions:
                 continue
             if waiting.keys < MOST_KEYS and waiting.seconds < COLLECTED_SECONDS:
                 # More of these keys may come.
-                time.sleep(_TICK_SECONDS)
+                if is_idle:
+                    time.sleep(_find_pause(waiting))
                 return True
             if self._try_batch(bound, lane):
                 return True
@@ -287,3 +291,9 @@ class EventVersions:
             or state.state not in _ACTING
         ):
             raise ChangedError
+
+
+def _find_pause(waiting: WaitingKeys) -> float:
+    """Return for how long nothing has to be looked at: until it is time, or a batch is full if keys go on like this."""
+    filling = (MOST_KEYS - waiting.keys) * waiting.seconds / waiting.keys
+    return max(_TICK_SECONDS, min(COLLECTED_SECONDS - waiting.seconds, filling))

@@ -74,19 +74,17 @@ class VersionBatches:
             while not self._must_end():
                 turn.take()
                 found = Superseded.look(self.session, self.order, self.versions, days=self.order.keep.days)
-                table = VersionsInHand.look(found, self.count)
-                survey = found.survey(self.order.keep)
-                self.told, self.kept_by = tell_kept(self.order, found, survey), survey.kept_by
-                if not survey.due or self._delete_listed(turn, table):
+                if self._delete_listed(turn, VersionsInHand.look(found, self.count)):
                     break
                 log.info("%s was changed meanwhile, and is looked at again", self.order.table)
 
     def _delete_listed(self, turn: Turn, table: VersionsInHand) -> bool:
         """Delete batch after batch; return whether it came to its end, or is not wanted any more."""
-        table.list_superseded(self._pace.limit(min(self.order.batch_size, MOST_ROWS_A_BATCH)))
-        stayed = 0
-        try:
-            while not self._must_end() and (listed := table.next_batch()):
+        size = self._pace.limit(min(self.order.batch_size, MOST_ROWS_A_BATCH))
+        with table.listed(size, self.order.keep) as (survey, batches):
+            self.told, self.kept_by = tell_kept(self.order, table.superseded, survey), survey.kept_by
+            stayed = 0
+            while survey.due and not self._must_end() and (listed := next(batches, None)):
                 turn.take()
                 try:
                     gone = table.delete(listed, self.gone.highest)
@@ -97,9 +95,6 @@ class VersionBatches:
                 if self._progress.due():
                     log.info("%s: %d versions deleted", self.order.table, self.gone.rows)
                 turn.rest(self._pace.count(gone.rows))
-        finally:
-            if not self.session.closed:
-                table.close_list()
         if stayed:
             self.told += (
                 f"{say_count(stayed, 'row')} that might have gone stay for the next run: others had them or newer "

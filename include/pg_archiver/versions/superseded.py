@@ -40,6 +40,8 @@ _UP_TO = "up_to_version"
 # What keeps versions, as the server counts it.
 _CAUSES = ("by_number", "by_bound", "by_age", "by_hold", "by_children")
 _MOMENT = timedelta(microseconds=1)
+# For a version that somebody has locked; then such are passed over, and stay for the next run.
+LONGEST_LOCK_WAIT = timedelta(milliseconds=50)
 
 
 class ZonedOrder(TableOrder, Protocol):
@@ -167,7 +169,9 @@ class Superseded:
     def ranking(self) -> Names:
         """The names by which versions of a key are told apart, the newest first."""
         ties = self.shape.identity_columns or ("tableoid", "ctid")
-        newest = [Descending("target", column) for column in (self.versions.version_column, *ties)]
+        # Of one key its columns tell nothing apart: with them, versions come in the order in which an index has them.
+        columns = dict.fromkeys((self.versions.version_column, *ties, *self.versions.key_columns))
+        newest = [Descending("target", column) for column in columns]
         return {
             "table": self.order.table,
             "key": [QualifiedColumn("target", column) for column in self.versions.key_columns],
@@ -210,7 +214,7 @@ class Superseded:
         """Count what may go, and what keeps the others, in one pass over the table; `keep` is who says for how long."""
         self.session.fetch_all("purge/plan_by_list")
         found = self.session.fetch_one("versions/survey", self.passing, held=self._list_held(), **self.values)
-        return self._sum([found], keep)
+        return self.sum_up(found, keep=keep)
 
     def survey_cells(self, keep: KeepDays, hours: int) -> CellSurvey:
         """Do the same by cells of the grid, of so many hours each; what a restore holds of one keeps the whole cell."""
@@ -224,9 +228,10 @@ class Superseded:
                 origin=GRID_ORIGIN,
                 **self.values,
             )
-        return CellSurvey(self._sum(rows, keep), {row.first: row.due for row in rows if row.due})
+        return CellSurvey(self.sum_up(*rows, keep=keep), {row.first: row.due for row in rows if row.due})
 
-    def _sum(self, rows: Sequence[Row], keep: KeepDays) -> Survey:
+    def sum_up(self, *rows: Row, keep: KeepDays) -> Survey:
+        """Return what was counted, line by line, in one."""
         found = Counter[str]()
         for row in rows:
             found.update({name: getattr(row, name) for name in (*_CAUSES, "due")})

@@ -4,8 +4,8 @@ WITH held AS (SELECT %(held)s::pg_catalog.tsmultirange AS spans),
 {versions/fragments/ranked},
 {versions/fragments/judged}
 SELECT
-    min(moment) FILTER (WHERE NOT is_kept AND is_below AND is_old AND is_free AND is_unreferenced) AS first,
+    min("moment of version") FILTER (WHERE {versions/fragments/may_go}) AS first,
     {versions/fragments/causes}
 FROM judged
-GROUP BY CASE WHEN is_old THEN date_bin(%(step)s, moment, %(origin)s) END
+GROUP BY CASE WHEN "is old" THEN date_bin(%(step)s, "moment of version", %(origin)s) END
 ORDER BY 1

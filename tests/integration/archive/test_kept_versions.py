@@ -145,6 +145,18 @@ def test_a_newest_version_cannot_be_taken_away_while_an_older_one_goes(docs: Arc
     assert seen == ["LockNotAvailable"] * 2
 
 
+def test_a_version_that_somebody_has_locked_stays_for_the_next_run(docs: ArchivedVersions) -> None:
+    windows = docs.stored()
+    with docs.place.connect() as user:
+        user.execute("SELECT FROM public.docs WHERE doc_id = 1 AND version = 1 FOR UPDATE")
+        # Nobody waits for it until the limit of the session is over, which would end the delete.
+        assert docs.delete(windows) == 4
+        user.rollback()
+    assert docs.all_left() == NEWEST | {1: [1, 2, 3, 4]}
+    docs.archive("run 2")
+    assert docs.all_left() == NEWEST
+
+
 def test_batches_smaller_than_a_key_leave_the_newest(place: Place) -> None:
     docs = ArchivedVersions.made_by(place)
     docs.sql("INSERT INTO public.docs SELECT 9, number, %s FROM generate_series(1, 50) AS number", hours_ago(40))

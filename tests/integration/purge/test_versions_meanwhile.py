@@ -15,7 +15,7 @@ from pg_archiver.purge.purge import purge
 from tests.support.place import Place
 from tests.support.purges import never
 from tests.support.version_writers import check_newer, write
-from tests.support.versions import KEEP_3, Versions
+from tests.support.versions import DOCS, KEEP_3, Versions
 
 
 @pytest.fixture
@@ -79,6 +79,62 @@ def test_a_newest_version_cannot_be_taken_away_while_an_older_one_goes(docs: Ver
 def test_what_was_committed_after_the_look_counts(docs: Versions, change: str, gone: int) -> None:
     docs.migrate()
     assert docs.purge(at_ask(3, lambda: docs.place.sql(change))).rows == gone
+
+
+def put_in_its_place(docs: Versions, version: int, other: tuple[int, int]) -> None:
+    """Another row lies where this version of document 1 lay."""
+    where = "SELECT ctid FROM public.docs WHERE (doc_id, version) = (%s, %s)"
+    place = docs.place.sql(where, 1, version)
+    docs.place.sql("DELETE FROM public.docs WHERE (doc_id, version) = (%s, %s)", 1, version)
+    docs.place.sql("VACUUM public.docs")
+    docs.place.sql("INSERT INTO public.docs VALUES (%s, %s)", *other)
+    assert docs.place.sql(where, *other) == place
+
+
+@pytest.mark.parametrize(
+    ("version", "other", "left"),
+    [
+        # One that may go is another one now, the newest of all.
+        (1, (1, 100), [2, 3, 4, 100]),
+        # One of the newest is one of another document.
+        (4, (7, 7), [1, 2, 3]),
+    ],
+)
+def test_another_row_in_a_place_that_was_listed_is_not_taken_for_the_one_that_was_judged(
+    docs: Versions, version: int, other: tuple[int, int], left: list[int]
+) -> None:
+    docs.migrate()
+    assert docs.purge(at_ask(3, lambda: put_in_its_place(docs, version, other))).rows == 4
+    assert docs.left() == left
+    assert docs.left(other[0])[-1] == other[1]
+
+
+def test_a_rewrite_between_the_look_and_a_batch_is_seen(place: Place) -> None:
+    # Without the hole in front each row comes to lie where the one before it lay, as old as it was.
+    docs = Versions.made_by(
+        place, DOCS.replace("SELECT doc, version", "SELECT 0, 0, 'a hole' UNION ALL SELECT doc, version")
+    )
+    place.sql("DELETE FROM public.docs WHERE doc_id = 0")
+    docs.migrate()
+    assert docs.purge(at_ask(3, lambda: place.sql("VACUUM FULL public.docs"))).rows == 5
+    assert docs.all_left() == {key: [2, 3, 4] for key in range(1, 6)}
+
+
+def test_another_column_of_the_name_of_a_key_is_seen(docs: Versions) -> None:
+    docs.migrate()
+    change = "ALTER TABLE public.docs DROP COLUMN doc_id, ADD COLUMN doc_id int"
+    # Without a key a row stays.
+    assert docs.purge(at_ask(3, lambda: docs.place.sql(change))).rows == 0
+    assert docs.rows() == 20
+
+
+def test_a_version_younger_than_a_transaction_that_still_runs_goes_too(docs: Versions) -> None:
+    docs.migrate()
+    with docs.place.connect() as user:
+        user.execute("SELECT pg_current_xact_id()")
+        docs.place.sql("INSERT INTO public.docs VALUES (1, 0), (2, 5)")
+        assert docs.purge().rows == 7
+    assert docs.all_left() == {1: [2, 3, 4], 2: [3, 4, 5]} | {key: [2, 3, 4] for key in range(3, 6)}
 
 
 def test_a_hold_or_a_lower_floor_that_comes_after_the_look_counts(place: Place) -> None:

@@ -25,6 +25,7 @@ DELETING = {
     "purge/delete_listed": {"purge/table_in_hand.py"},
     "purge/delete_oldest": {"purge/table_in_hand.py"},
     "purge/versions/delete": {"purge/versions_in_hand.py"},
+    "purge/versions/delete_settled": {"purge/versions_in_hand.py"},
     # What pg_repack has left behind when it was ended.
     "maintenance/pg_repack/drop_table": {"maintenance/pg_repack_leftovers.py"},
 }

@@ -37,7 +37,5 @@ gone AS (
     RETURNING pg_catalog.pg_column_size(target.*) AS bytes, target.{version} AS version
 )
 SELECT
-    pg_catalog.count(*) AS deleted,
-    coalesce(pg_catalog.sum(gone.bytes), 0)::pg_catalog.int8 AS bytes,
-    greatest(pg_catalog.max(gone.version), %(highest)s::pg_catalog.text::{type})::pg_catalog.text AS highest
+    {purge/versions/fragments/counted}
 FROM gone

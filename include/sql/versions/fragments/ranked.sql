@@ -3,6 +3,7 @@ ranked AS (
     SELECT
         target.tableoid,
         target.ctid,
+        target.xmin,
         {columns},
         pg_catalog.row_number() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS "rank of version"
     FROM {table} AS target
