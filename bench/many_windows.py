@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
+from pg_archiver.archive.make_manifest import Written, describe_snapshot, make_manifest
 from pg_archiver.domain.row_numbers import NONE
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.windows import DueWindow, Window
@@ -58,7 +58,7 @@ class ManyWindows:
         numbers = iter(range(self.windows))
         while some := list(itertools.islice(numbers, _WINDOWS_A_COMMIT)):
             with session.transaction():
-                server = describe_server(session)
+                server, _ = describe_snapshot(session, shape, [])
                 for number in some:
                     cell = Window(FIRST + number * HOUR, FIRST + (number + 1) * HOUR)
                     row = ledger.begin(DueWindow(cell, cell), 1)

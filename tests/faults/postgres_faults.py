@@ -142,8 +142,11 @@ def in_delete(breaking: Callable[[Place], None], *, keyed: bool = True) -> Broke
             breaking(table)
             with pytest.raises(DatabaseInterrupted):
                 deleting.result()
-        assert progress(table) == [("stored", BATCH_SIZE)]
-        assert table.rows() == ROWS - BATCH_SIZE
+        ((state, gone),) = progress(table)
+        assert state == "stored"
+        # A server that dies may take the first batch back, with its note.
+        assert gone == BATCH_SIZE or (breaking is restart and not gone)
+        assert table.rows() == ROWS - gone
         return table
 
     return broken
@@ -221,10 +224,9 @@ FAULTS |= {
         words, occurrence, delivered=delivered, deleting=deleting
     )
     for what, words, occurrence, deleting in (
-        # The first COMMIT of a delete ends the look into the catalog; the batches follow.
-        ("the first batch's COMMIT", b"COMMIT", 2, True),
-        ("the second batch's COMMIT", b"COMMIT", 3, True),
-        ("the last batch's COMMIT", b"COMMIT", 4, True),
+        ("the first batch's COMMIT", b"COMMIT", 1, True),
+        ("the second batch's COMMIT", b"COMMIT", 2, True),
+        ("the last batch's COMMIT", b"COMMIT", 3, True),
         ("the DELETE", b"DELETE FROM", 2, True),
         ("the progress in the ledger", b"    sub_ranges_gone =", 1, True),
         ("the end of a generation", b"state = 'deleted', deleted_at", 1, True),

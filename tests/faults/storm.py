@@ -84,7 +84,8 @@ class Storm:
         ]
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(max_workers=len(works)) as pool:
             if self.unlocked:
-                patch.setattr(Session, "advisory_lock", lambda *_, **__: nullcontext())
+                for lock in ("advisory_lock", "advisory_locks"):
+                    patch.setattr(Session, lock, lambda *_, **__: nullcontext())
             running: list[Future[None]] = [pool.submit(work) for work in works]
             while self.during and not stream.over:
                 self.during()

@@ -34,7 +34,10 @@ SAMPLE = (
     "before copy archive/export/rows",
     "at the end of copy archive/export/rows",
     "after postgres/session/lock",
+    "after postgres/session/lock_both",
     "before postgres/session/unlock",
+    "before postgres/session/unlock_both",
+    "before ledger/windows/flush",
 )
 BY_LIST = (
     *(

@@ -206,6 +206,8 @@ VALUES: Mapping[str, object] = {
     "deleted": 1,
     "sha256": "x",
     "etag": "x",
+    "commit": "off",
+    "shared": "n",
     "manifest": "{}",
     "note": None,
     "cause": "given up",

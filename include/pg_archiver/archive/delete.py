@@ -35,6 +35,7 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Busy, CheckFailed, Stopped, TriggerRefused
+from pg_archiver.ledger.lazy_notes import flush, noting_lazily
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.window_generation import Generation, State
 from pg_archiver.ledger.window_groups import GroupLedger
@@ -111,6 +112,8 @@ def delete_all(
     """
     failures = Failures(session)
     results = delete_each(session, bucket, order, windows, stopping, failures, count_deleted)
+    if windows:
+        flush(session)
     failures.settle()
     return [results[window] for window in windows if window in results]
 
@@ -124,12 +127,12 @@ def delete_each(
     failures: Failures,
     count_deleted: CountDeleted | None = None,
 ) -> dict[DueWindow, Deleted]:
-    """Do the same; return what became of each window that did not fail, `failures` has the others."""
+    """Do so without a `flush`; return what became of each window that did not fail, `failures` has the others."""
     refuse_in_dry_run(order)
     ledger = GroupLedger(session, order, count_deleted)
     results: dict[DueWindow, Deleted] = {}
     small = ledger.count_rows(windows, State.STORED) if len(windows) > 1 and not order.children else {}
-    with SidecarPrefetch(bucket) as sidecars:
+    with SidecarPrefetch(bucket) as sidecars, noting_lazily(session):
         for turn in cut_into_turns(windows, small, order.batch_size):
             if turn.together:
                 find = partial(_find_manifest_by_range, bucket, ledger, order)
@@ -139,8 +142,10 @@ def delete_each(
             for window, following in zip_longest(left, left[1:]):
                 with (
                     failures.collect(window),
-                    session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
-                    session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
+                    session.advisory_locks(
+                        *(window_lock(order.table, window.cell), f"window {window}"),
+                        *(rewrite_lock(order), f"table {order.table}"),
+                    ),
                 ):
                     results[window] = _delete_window(
                         ledger, bucket, sidecars, session, order, window, following, stopping
@@ -160,7 +165,7 @@ def _find_manifest_by_range(
 
 
 def _delete_window(
-    ledger: WindowLedger,
+    ledger: GroupLedger,
     bucket: Bucket,
     sidecars: SidecarPrefetch,
     session: Session,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pg_archiver.archive.exported_rows import close_generation, note_abandoned
 from pg_archiver.archive.same_table import OtherTableError, find_part_change, find_table_change, lock_and_look
@@ -20,8 +20,9 @@ from pg_archiver.domain.tables import TableShape
 from pg_archiver.domain.windows import Window, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import Stopped, Superseded, TriggerRefused
-from pg_archiver.ledger.removed_rows import number_rows
+from pg_archiver.ledger.removed_rows import needs_note, number_rows
 from pg_archiver.ledger.window_generation import Generation, State
+from pg_archiver.ledger.window_groups import GroupLedger
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.manifest import Manifest, SubRange
 from pg_archiver.postgres.catalog import tell_triggers
@@ -48,7 +49,7 @@ class RangeDelete:
 
     session: Session
     bucket: Bucket
-    ledger: WindowLedger
+    ledger: GroupLedger
     order: WorkOrder
     row: Generation
     manifest: Manifest
@@ -88,13 +89,14 @@ def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:
     deleted, missed, pace = row.deleted_rows, 0, LogInterval()
     if deleted:
         log.info("window %s: continuing after %d of %d rows", row.span, deleted, rows)
+    whole = is_whole(work.ledger, row, work.manifest)
     batches = deque(join_batches(work.sub_ranges, row.sub_ranges_gone, work.order.batch_size))
     while batches:
         if stopping():
             raise Stopped(f"window {row.span}: stopped after {deleted} of {rows} rows. Run the task again to continue")
         batch = batches.popleft()
         try:
-            _delete_batch(work, batch)
+            _delete_batch(work, batch, whole=whole)
         except Stopped as stopped:
             raise Stopped(
                 f"window {row.span}: stopped after {deleted} of {rows} rows. Run the task again to continue ({stopped})"
@@ -110,9 +112,18 @@ def delete_by_range(work: RangeDelete, stopping: Callable[[], bool]) -> int:
             log.info("window %s: %d of %d rows deleted", row.span, deleted, rows)
     if missed:
         _end_missed(work, missed)
+    elif whole:
+        log.info("window %s: %d rows deleted", row.span, deleted)
     else:
         close_generation(work.bucket, work.ledger, work.ledger.find_latest(row.cell) or row, deleted)
     return deleted
+
+
+def is_whole(ledger: WindowLedger, row: Generation, manifest: Manifest) -> bool:
+    """Return whether nothing of a generation has left, all of it lies in one range, and its end takes no note."""
+    begun = row.deleted_rows or row.deleted_upto or row.sub_ranges_gone
+    single = len(manifest.sub_ranges or ()) == 1 and row.rows == manifest.rows
+    return not begun and single and not needs_note(ledger, replace(row, deleted_upto=row.rows or 0))
 
 
 def delete_range(session: Session, shape: TableShape, manifest: Manifest, span: Window) -> int:
@@ -130,8 +141,10 @@ class _OtherRowsError(Exception):
     """The rows of a sub-range are no longer as many as were exported."""
 
 
-def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
+def _delete_batch(work: RangeDelete, batch: RangeBatch, *, whole: bool) -> None:
     """Delete just the rows that were exported of these sub-ranges, in one transaction with their line in the ledger.
+
+    If they are the `whole` generation, that is its end, too.
 
     The lock keeps nobody from attaching a part, with rows that are as old and in no object. So the parts are looked at
     once more when the rows are gone: from whichever part one went, it is locked until the end.
@@ -152,20 +165,22 @@ def _delete_batch(work: RangeDelete, batch: RangeBatch) -> None:
         if choose_keys_to_wait_for(session, order.table, locked.pointing, order.children):
             raise OtherTableError(CHILDREN)
         triggers = TriggerDeletes.watch(session, order.table, work.shape.oid, tell_triggers(locked.delete_triggers))
-        session.use_database_search_path(builtins_first=False)
-        try:
-            deleted = delete_range(session, work.shape, manifest, batch.span)
-        except TriggerRefused as refusal:
-            raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
-        # Triggers have run, under the path of the users, along which anything may lie.
-        session.use_builtin_search_path()
+        # None is made now on what is locked; one that comes with a part is rolled back with what it did.
+        with session.users_code(known=locked.calls_users_code):
+            try:
+                deleted = delete_range(session, work.shape, manifest, batch.span)
+            except TriggerRefused as refusal:
+                raise TriggerRefused(f"{refusal}. {triggers.tell_fix()}") from None
         now = look_at_parts(session, order.table, work.shape.oid, column, spans)
         if reason := find_part_change(now, manifest, all_parts=True):
             raise OtherTableError(reason)
         triggers.refuse_others(deleted)
         if deleted != batch.rows:
             raise _OtherRowsError
-        work.ledger.note_sub_ranges(work.row, batch.numbers, deleted)
+        if whole:
+            work.ledger.end_all_by_range([work.row])
+        else:
+            work.ledger.note_sub_ranges(work.row, batch.numbers, deleted)
         if locked.calls_users_code:
             # Deferred triggers run at the commit, and count on theirs.
             session.use_database_search_path(builtins_first=False)

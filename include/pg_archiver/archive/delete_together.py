@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pg_archiver.archive.delete_by_range import delete_range
+from pg_archiver.archive.delete_by_range import delete_range, is_whole
 from pg_archiver.archive.exported_rows import refuse_replaced
 from pg_archiver.archive.same_table import find_part_change, find_table_change, lock_and_look
 from pg_archiver.domain.tables import TableShape
@@ -19,7 +19,6 @@ from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, CheckFailed, Stopped
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
-from pg_archiver.ledger.removed_rows import needs_note
 from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_groups import GroupLedger
 from pg_archiver.objects.manifest import Manifest
@@ -103,7 +102,7 @@ def _delete_locked(
     ready = [
         JointWindow(window, row, manifest)
         for window, row in found.items()
-        if (manifest := find_manifest(row, window)) and _is_whole(ledger, row, manifest)
+        if (manifest := find_manifest(row, window)) and is_whole(ledger, row, manifest)
     ]
     ready = [one for one in ready if _has_objects(bucket, one)]
     shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
@@ -134,13 +133,6 @@ def _has_objects(bucket: Bucket, one: JointWindow) -> bool:
     return True
 
 
-def _is_whole(ledger: GroupLedger, row: Generation, manifest: Manifest) -> bool:
-    """Return whether nothing of a generation has left, all of it lies in one range, and its end takes no note."""
-    begun = row.deleted_rows or row.deleted_upto or row.sub_ranges_gone
-    single = len(manifest.sub_ranges or ()) == 1 and row.rows == manifest.rows
-    return not begun and single and not needs_note(ledger, replace(row, deleted_upto=row.rows or 0))
-
-
 def _delete(
     session: Session, ledger: GroupLedger, order: WorkOrder, shape: TableShape, ready: Sequence[JointWindow]
 ) -> None:
@@ -165,12 +157,10 @@ def _delete(
             or not one.manifest.server.is_near(locked.next_transaction)
         ]:
             raise _NotTogetherError("the table is another now", changed)
-        session.use_database_search_path(builtins_first=False)
-        other = [
-            one for one in ready if delete_range(session, shape, one.manifest, one.manifest.span) != one.manifest.rows
-        ]
-        # A part that came just now may have brought a trigger, which has run under the path of the users.
-        session.use_builtin_search_path()
+        # A part that comes now may bring a trigger; what that does is rolled back.
+        with session.users_code(known=False):
+            left = [delete_range(session, shape, one.manifest, one.manifest.span) for one in ready]
+        other = [one for one, rows in zip(ready, left, strict=True) if rows != one.manifest.rows]
         spans = [manifest.span for manifest in manifests]
         now = look_at_parts(session, order.table, shape.oid, order.timestamp_column, spans)
         if any(find_part_change(now, manifest, place, all_parts=True) for place, manifest in enumerate(manifests)):

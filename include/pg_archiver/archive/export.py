@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pg_archiver.archive.exported_rows import ELSEWHERE, abandon_generation
 from pg_archiver.archive.kept_versions import select_superseded
-from pg_archiver.archive.make_manifest import Written, describe_server, make_manifest
+from pg_archiver.archive.make_manifest import Written, describe_snapshot, make_manifest
 from pg_archiver.archive.same_table import has_same_parts
 from pg_archiver.archive.sub_ranges import cut_window, may_need_list
 from pg_archiver.archive.unreadable_rows import name_unreadable_rows
@@ -24,13 +24,14 @@ from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, KeyTaken
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.restores import RestoreLog
+from pg_archiver.ledger.server_past import read_past
 from pg_archiver.ledger.window_generation import Generation, State
-from pg_archiver.ledger.window_ledger import WindowLedger, read_past
+from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.objects.csv_rows import make_divider
 from pg_archiver.objects.manifest import Manifest, SubRange
 from pg_archiver.objects.object_keys import manifest_key, object_key, sidecar_key
 from pg_archiver.objects.object_writer import PIECE_BYTES, OpenSink, Packer, open_nowhere
-from pg_archiver.postgres.catalog import describe_table, identity_columns, list_parts
+from pg_archiver.postgres.catalog import describe_table, identity_columns
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.runtime.background import BackgroundWorker
@@ -83,9 +84,8 @@ def export(
         Superseded: another run took the window over.
     """
     ledger = WindowLedger(session, order)
-    with (
-        session.advisory_lock(window_lock(order.table, window.cell), f"window {window}"),
-        session.advisory_lock(rewrite_lock(order), f"table {order.table}", shared=True),
+    with session.advisory_locks(
+        *(window_lock(order.table, window.cell), f"window {window}"), *(rewrite_lock(order), f"table {order.table}")
     ):
         last = ledger.find_latest(window.cell)
         if begun is not None and last is not None and (last.id, last.state) == (begun.id, State.PLANNED):
@@ -237,8 +237,7 @@ def _copy_snapshot(
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         if _has_restore_hold(session, order, window):
             return None
-        found = list_parts(session, shape.oid, order.timestamp_column, row.span)
-        server = describe_server(session)
+        server, (found,) = describe_snapshot(session, shape, [row.span])
         sub_ranges = None if by_list else cut_window(session, order, shape, row.span, server)
         listed = sub_ranges is None or may_need_list(shape, found, server)
         written = copy_window(session, order, row, shape, open_sink, sub_ranges, listed=listed)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pg_archiver.archive.export import Copied, Exported, copy_window, export, log_result, rehearse
 from pg_archiver.archive.grouping import Turn, cut_into_turns, most_rows
-from pg_archiver.archive.make_manifest import describe_server, make_manifest
+from pg_archiver.archive.make_manifest import describe_snapshot, make_manifest
 from pg_archiver.archive.same_table import has_same_parts_all
 from pg_archiver.archive.sub_ranges import can_be_cut, may_need_list
 from pg_archiver.domain.tables import Member, TableShape
@@ -21,11 +21,11 @@ from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, Stopped
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
+from pg_archiver.ledger.server_past import read_past
 from pg_archiver.ledger.window_generation import Generation
 from pg_archiver.ledger.window_groups import GroupLedger
-from pg_archiver.ledger.window_ledger import read_past
 from pg_archiver.objects.manifest import ServerDescription, SubRange
-from pg_archiver.postgres.catalog import describe_table, list_parts_of_windows
+from pg_archiver.postgres.catalog import describe_table
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.runtime.failures import Failures
 from pg_archiver.s3.bucket import Bucket
@@ -157,8 +157,7 @@ def _copy_snapshot(
         shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         held = ledger.list_held(windows)
-        parts = list_parts_of_windows(session, shape.oid, order.timestamp_column, [one.span for one in begun.values()])
-        server = describe_server(session)
+        server, parts = describe_snapshot(session, shape, [one.span for one in begun.values()])
         sub_ranges = _find_sub_ranges(session, order, shape, windows, server)
         for (window, row), found in zip(begun.items(), parts, strict=True):
             if window in held or window not in sub_ranges or row.handed_over:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pg_archiver.domain.tables import Member, TableShape
+from pg_archiver.domain.windows import Window
 from pg_archiver.domain.work import WorkOrder
+from pg_archiver.ledger.server_past import read_past
 from pg_archiver.ledger.window_generation import Generation
-from pg_archiver.ledger.window_ledger import read_past
 from pg_archiver.objects.manifest import (
     FORMAT,
     TOOL_VERSION,
@@ -17,6 +19,7 @@ from pg_archiver.objects.manifest import (
     ServerDescription,
     SubRange,
 )
+from pg_archiver.postgres.catalog_look import list_documents, members_of, spans_of
 from pg_archiver.postgres.session import Session
 
 
@@ -30,18 +33,22 @@ class Written:
     sub_ranges: tuple[SubRange, ...] | None
 
 
-def describe_server(session: Session) -> ServerDescription:
-    """Return where and when the snapshot of this transaction was taken."""
-    server = session.fetch_one("archive/export/server")
+def describe_snapshot(
+    session: Session, shape: TableShape, spans: Sequence[Window]
+) -> tuple[ServerDescription, list[dict[str, Member]]]:
+    """Return where and when the snapshot of this transaction was taken, and the parts of the table for each window."""
+    values: dict[str, object] = {"oid": shape.oid, "column": shape.timestamp_column, **spans_of(spans)}
+    found = session.fetch_one("archive/export/snapshot", **values)
     past = read_past(session)
-    return ServerDescription(
+    server = ServerDescription(
         system_identifier=past.system_identifier,
-        database=server.database,
-        version=server.version,
-        snapshot=server.snapshot,
-        read_at=server.read_at,
+        database=found.database,
+        version=found.version,
+        snapshot=found.snapshot,
+        read_at=found.read_at,
         timeline=past.timeline,
     )
+    return server, members_of(list_documents(found.parts), len(spans))
 
 
 def make_manifest(

@@ -13,16 +13,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pg_archiver.archive.delete import Deleted, delete, delete_each
+from pg_archiver.archive.delete import Deleted, delete_each
 from pg_archiver.archive.export import Exported, export
 from pg_archiver.archive.export_all import export_turn, plan_turns
 from pg_archiver.archive.grouping import MOST_TOGETHER, Turn
 from pg_archiver.archive.remove import remove
-from pg_archiver.archive.store import store, store_each
+from pg_archiver.archive.store import store_each
 from pg_archiver.domain.tables import Partition
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
+from pg_archiver.ledger.lazy_notes import flush
 from pg_archiver.ledger.ownership import Ownership
 from pg_archiver.ledger.window_ledger import CountDeleted
 from pg_archiver.postgres.session import Session
@@ -131,6 +132,7 @@ class Pipeline:
         self._ownership = Ownership(self.removing, self.bucket, self.order)
         # The checked windows of the partition that is to be dropped.
         self._ready: list[DueWindow] = []
+        self._begun = False
 
     def claim(self, adopt: str | None = None) -> None:
         """Let this database act for the archive (`Ownership.claim`)."""
@@ -148,6 +150,7 @@ class Pipeline:
             BackgroundWorker(self._make_check(removals), _MOST_WAITING, "store") as checks,
         ):
             for batch in batches:
+                self._begun = True
                 for windows in self._cut(batch):
                     if self.stopping():
                         raise Stopped(f"window {windows[0]}: stopped before its export. Run it again to continue")
@@ -159,11 +162,13 @@ class Pipeline:
             removals.join()
 
     def settle(self) -> None:
-        """Fail if any window did.
+        """Wait until what was done is kept, and fail if any window did.
 
         Raises:
-            ArchiverError: of the windows that failed.
+            ArchiverError: of the windows that failed, or because of what is not certain to be kept.
         """
+        if self._begun:
+            flush(self.removing)
         self._not_exported.settle(self._not_checked, self._not_removed)
 
     def _cut(self, batch: Batch) -> Iterator[tuple[DueWindow, ...]]:
@@ -186,12 +191,8 @@ class Pipeline:
 
     def _check(self, windows: tuple[DueWindow, ...]) -> tuple[DueWindow, ...]:
         """Check the windows; return those that did not fail."""
-        if len(windows) > 1:
-            checked = store_each(self.checking, self.bucket, self.order, windows, self._not_checked)
-            return tuple(window for window in windows if window in checked)
-        with self._not_checked.collect(windows[0]) as turn:
-            store(self.checking, self.bucket, self.order, windows[0])
-        return windows if turn.passed else ()
+        checked = store_each(self.checking, self.bucket, self.order, windows, self._not_checked)
+        return tuple(window for window in windows if window in checked)
 
     def _make_check(self, removals: BackgroundWorker[_Turn]) -> Callable[[_Turn], None]:
         def check(turn: _Turn) -> None:
@@ -205,17 +206,13 @@ class Pipeline:
     def _remove(self, turn: _Turn) -> None:
         if turn.windows and turn.partition:
             self._ready += turn.windows
-        elif len(turn.windows) > 1:
+        elif turn.windows:
             results = delete_each(
                 *(self.removing, self.bucket, self.order, turn.windows),
                 *(self._stops, self._not_removed, self.count_deleted),
             )
             for deleted in results.values():
                 self._add(deleted)
-        elif turn.windows:
-            (window,) = turn.windows
-            with self._not_removed.collect(window):
-                self._add(delete(self.removing, self.bucket, self.order, window, self._stops, self.count_deleted))
         elif turn.partition:
             batch, self._ready = Batch(tuple(self._ready), turn.partition), []
             with self._not_removed.collect(turn.partition):

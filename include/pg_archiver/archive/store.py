@@ -17,6 +17,7 @@ from pg_archiver.archive.grouping import Turn, cut_into_turns
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.errors import ArchiverError, CheckFailed, KeyTaken
+from pg_archiver.ledger.lazy_notes import flush, noting_lazily
 from pg_archiver.ledger.locks import window_lock
 from pg_archiver.ledger.window_generation import Cause, Generation, State
 from pg_archiver.ledger.window_groups import GroupLedger
@@ -53,6 +54,8 @@ def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Seque
     """
     failures = Failures(session)
     rows = store_each(session, bucket, order, windows, failures)
+    if windows:
+        flush(session)
     failures.settle()
     return sum(rows.values())
 
@@ -60,8 +63,8 @@ def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Seque
 def store_each(
     session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow], failures: Failures
 ) -> dict[DueWindow, int]:
-    """Do the same; return the rows of each window that did not fail, `failures` has the others."""
-    with ReadBackQueue(bucket, session.stop) as checks:
+    """Do so without a `flush`; return the rows of each window that did not fail, `failures` has the others."""
+    with ReadBackQueue(bucket, session.stop) as checks, noting_lazily(session):
         return _Store(session, bucket, order, GroupLedger(session, order), checks, failures).store(windows)
 
 

@@ -139,6 +139,8 @@ def repair_note(ledger: WindowLedger, bucket: Bucket, row: Generation, listed: N
         return False
     if listed:
         return repair_note(ledger, bucket, row)
+    # If a crash brought rows back of which a note speaks, nothing would tell it from the note of their second delete.
+    ledger.flush()
     content = note.model_dump_json().encode()
     for number in range(1, _MOST_TRIES + 1):
         key = kept_key(row.object_key, note.deleted_upto, note.digest, number)

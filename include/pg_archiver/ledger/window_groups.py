@@ -10,7 +10,7 @@ from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.errors import Superseded
 from pg_archiver.ledger.generation_rows import to_generation
 from pg_archiver.ledger.window_generation import Generation, State
-from pg_archiver.ledger.window_ledger import WindowLedger
+from pg_archiver.ledger.window_ledger import WindowLedger, taken_over
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import object_key
 from pg_archiver.postgres.catalog_look import spans_of
@@ -61,6 +61,7 @@ class GroupLedger(WindowLedger):
             tokens=[secrets.token_hex(8) for _ in windows],
             bucket=order.bucket,
             run_id=order.run_id,
+            commit=self._session.commit,
         )
         begun = {row.cell: row for row in (replace(to_generation(one), handed_over=one.handed_over) for one in rows)}
         return {window: begun[window.cell] for window in windows if window.cell in begun}
@@ -76,12 +77,14 @@ class GroupLedger(WindowLedger):
             csv_bytes_of_each=[manifest.data.content_bytes for manifest in manifests],
             object_bytes_of_each=[manifest.data.bytes for manifest in manifests],
             sha256_of_each=[manifest.data.sha256 for manifest in manifests],
+            commit=self._session.commit,
         )
         return frozenset(row.id for row in rows)
 
     def mark_stored_all(self, etags: Mapping[int, str]) -> frozenset[int]:
         """Note of these generations, by id, that their objects were checked; return those that were exported."""
-        rows = self._session.fetch_all("ledger/windows/mark_stored_all", ids=list(etags), etags=list(etags.values()))
+        values: dict[str, object] = {"ids": list(etags), "etags": list(etags.values())}
+        rows = self._session.fetch_all("ledger/windows/mark_stored_all", **values, commit=self._session.commit)
         return frozenset(row.id for row in rows)
 
     def end_all_by_range(self, rows: Sequence[Generation]) -> None:
@@ -95,8 +98,11 @@ class GroupLedger(WindowLedger):
             ids=[row.id for row in rows],
             rows_of_each=[row.rows for row in rows],
             run_id=self._order.run_id,
+            commit=self._session.commit,
         )
         if len(ended) != len(rows):
+            if len(rows) == 1:
+                raise taken_over(rows[0])
             raise Superseded(
                 f"{len(rows) - len(ended)} of {len(rows)} windows were taken over by another run while this one worked "
                 "on them. Nothing more was deleted"

@@ -15,10 +15,12 @@ from datetime import datetime
 from pg_archiver.domain.row_numbers import Positions
 from pg_archiver.domain.windows import DueWindow, Window
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.errors import CheckFailed, DatabaseInterrupted, DatabaseRefused, Superseded
+from pg_archiver.errors import CheckFailed, Superseded
 from pg_archiver.ledger.generation_rows import to_generation, to_run_generation
+from pg_archiver.ledger.lazy_notes import flush
 from pg_archiver.ledger.migrations import LedgerTables, refuse_foreign
 from pg_archiver.ledger.notes_of_stayed_rows import Past
+from pg_archiver.ledger.server_past import read_past
 from pg_archiver.ledger.window_generation import Cause, Generation, RunGeneration, State
 from pg_archiver.objects.manifest import Manifest
 from pg_archiver.objects.object_keys import object_key
@@ -63,6 +65,8 @@ class WindowLedger(LedgerTables):
         rows = self._session.fetch_all(
             "ledger/windows/latest_generation", **self._subject, cell_start=cell.start, cell_end=cell.end
         )
+        # A ledger with all columns that this asks for has the restores, too.
+        self._session.notes_restores = True
         return to_generation(rows[0]) if rows else None
 
     def read_ahead(self, window: DueWindow, state: State) -> Manifest | None:
@@ -102,6 +106,7 @@ class WindowLedger(LedgerTables):
             object_key=key,
             run_id=order.run_id,
             token=secrets.token_hex(8),
+            commit=self._session.commit,
         )
         if not rows:
             raise Superseded(
@@ -254,6 +259,10 @@ class WindowLedger(LedgerTables):
         """Return which past of the database this is, if the server tells; it stays the same for a session."""
         return read_past(self._session)
 
+    def flush(self) -> None:
+        """Wait until what was noted is kept (`lazy_notes`)."""
+        flush(self._session)
+
     def read_clock(self) -> datetime:
         """Return the server's clock."""
         moment: datetime = self._session.fetch_one("postgres/session/clock").now
@@ -300,7 +309,8 @@ class WindowLedger(LedgerTables):
         Raises:
             Superseded: it is no longer in the state that the statement asks for.
         """
-        changed = self._session.execute(statement, id=row.id, run_id=self._order.run_id, **values)
+        values |= {"id": row.id, "run_id": self._order.run_id, "commit": self._session.commit}
+        changed = self._session.execute(statement, **values)
         if changed != 1:
             raise taken_over(row)
 
@@ -316,35 +326,6 @@ def taken_over(row: Generation) -> Superseded:
 def _describe_kept(kept: Positions) -> dict[str, object]:
     listed = list(kept) if len(kept) <= _MOST_LISTED else None
     return {"kept": str(kept), "kept_rows": len(kept), "kept_positions": listed}
-
-
-def read_past(session: Session) -> Past:
-    """Return which past of the database this is, if the server tells; it stays the same for a session."""
-    if not isinstance(session.past, Past):
-        session.past = _ask_past(session)
-    return session.past
-
-
-def _ask_past(session: Session) -> Past:
-    """Ask for both at once; where one of them is kept back, for each by itself."""
-    if both := _ask(session, "ledger/windows/past"):
-        return Past(both.identifier, int(both.timeline))
-    allowed = _ask(session, "ledger/windows/may_identify")
-    identity = _ask(session, "archive/export/system_identifier") if allowed and allowed.may_identify else None
-    timeline = _ask(session, "archive/export/timeline")
-    return Past(identity.identifier if identity else None, int(timeline.timeline) if timeline else None)
-
-
-def _ask(session: Session, statement: str) -> Row | None:
-    """Return what a server may keep to itself, as a standby or a service that hides its log does; then None."""
-    try:
-        # A savepoint where a transaction is open, so that its error ends nothing else.
-        with session.transaction():
-            return session.fetch_one(statement)
-    except (DatabaseRefused, DatabaseInterrupted):
-        if session.closed:
-            raise
-        return None
 
 
 def _after(row: Row) -> dict[str, object]:

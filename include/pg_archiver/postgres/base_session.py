@@ -114,6 +114,10 @@ class PinnedSession:
         self._check_interval = ALIVE["client_connection_check_interval"]
         self.name = name
         self._users_path = ""
+        # How users want a commit to be kept, as `synchronous_commit` has it.
+        self.users_commit = "on"
+        # Whether notes of the ledger may be answered before they are on the disk, for now; see `ledger/lazy_notes.py`.
+        self.notes_lazily = False
         self._writes = True
         self._called_users = False
         self._current_path = ""
@@ -138,6 +142,11 @@ class PinnedSession:
     def closed(self) -> bool:
         """Whether the connection has ended, or was lost."""
         return self._connection.closed
+
+    @property
+    def commit(self) -> str:
+        """How the transaction of a note in the ledger is to commit, as `synchronous_commit` has it."""
+        return "off" if self.notes_lazily else self.users_commit
 
     def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
         """Run a statement and return its rows."""

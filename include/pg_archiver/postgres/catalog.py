@@ -294,16 +294,9 @@ def list_parts(session: Session, oid: int, timestamp_column: str, window: Window
 
     A row's place means something only as long as the files stay the same: a rewrite puts rows on others' places.
     """
-    (parts,) = list_parts_of_windows(session, oid, timestamp_column, [window])
+    values: dict[str, object] = {"oid": oid, "column": timestamp_column, **spans_of([window])}
+    (parts,) = members_of(session.fetch_all("postgres/catalog/parts", **values), 1)
     return parts
-
-
-def list_parts_of_windows(
-    session: Session, oid: int, timestamp_column: str, windows: Sequence[Window]
-) -> list[dict[str, Member]]:
-    """Return the same for each of several windows."""
-    values: dict[str, object] = {"oid": oid, "column": timestamp_column, **spans_of(windows)}
-    return members_of(session.fetch_all("postgres/catalog/parts", **values), len(windows))
 
 
 def identity_columns(shape: TableShape) -> list[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from pg_archiver.errors import ArchiverError, Busy, DatabaseRefused
 from pg_archiver.postgres.base_session import ALIVE, PinnedSession, Row, SessionLimits
@@ -55,6 +56,11 @@ class Session(PinnedSession):
     def process(self) -> int:
         """The server's process that serves this connection, as `pg_stat_activity` shows it."""
         return self._process
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self._connection.info.transaction_status is not TransactionStatus.IDLE
 
     @property
     def endpoint(self) -> tuple[str, str]:
@@ -139,6 +145,7 @@ class Session(PinnedSession):
         if writes:
             self._refuse_unwritable(settings)
         self._users_path = settings.users_path
+        self.users_commit = settings.synchronous_commit
         self._event_triggers = settings.event_triggers
         alive = self.fetch_all("postgres/session/keepalive", names=list(ALIVE), settings=list(ALIVE.values()))
         self._check_interval = next(row.setting for row in alive if row.name == "client_connection_check_interval")
@@ -178,6 +185,25 @@ class Session(PinnedSession):
             for keyword, variable in variables.items()
             if variable and parameters.get(keyword)
         }
+
+    @contextmanager
+    def users_code(self, *, known: bool) -> Generator[None]:
+        """Run statements of a transaction along the path of the users, if code of theirs is `known` to run in them.
+
+        Code that came in between runs along our own, and nothing that it says is told either; that nothing it did stays
+        is for the caller, who has to find out that it came, and to roll back.
+        """
+        if known:
+            self.use_database_search_path(builtins_first=False)
+            yield
+            # It has run, along a path on which anything may lie.
+            self.use_builtin_search_path()
+            return
+        self._called_users = True
+        try:
+            yield
+        finally:
+            self._called_users = False
 
     @contextmanager
     def _any_bytes(self) -> Generator[None]:
@@ -248,6 +274,27 @@ class Session(PinnedSession):
         finally:
             if not self._connection.closed:
                 self.fetch_all(f"postgres/session/unlock{kind}", name=name)
+
+    @contextmanager
+    def advisory_locks(self, name: str, what: str, shared: str, shared_what: str) -> Generator[None]:
+        """Hold one lock, and share another one, as two `advisory_lock` do; with one statement where both are free.
+
+        Raises:
+            Busy: as of `advisory_lock`.
+        """
+        names = {"name": name, "shared": shared}
+        found = self.fetch_one("postgres/session/lock_both", **names)
+        if not found.shared:
+            if found.taken:
+                self.fetch_all("postgres/session/unlock", name=name)
+            with self.advisory_lock(name, what), self.advisory_lock(shared, shared_what, shared=True):
+                yield
+            return
+        try:
+            yield
+        finally:
+            if not self._connection.closed:
+                self.fetch_all("postgres/session/unlock_both", **names)
 
     @contextmanager
     def try_advisory_lock(self, name: str, *, shared: bool = False) -> Generator[bool]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pg_archiver.archive.make_manifest import describe_server
+from pg_archiver.archive.make_manifest import describe_snapshot
 from pg_archiver.archive.plan import Outlook, foresee
 from pg_archiver.archive.run_span import ALONE, Limits, OtherTables
 from pg_archiver.archive.sub_ranges import can_be_cut, estimate_sub_ranges, may_need_list
@@ -22,7 +22,6 @@ from pg_archiver.errors import Interrupted
 from pg_archiver.maintenance.bloat import measure_table
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
-from pg_archiver.postgres.catalog import list_parts
 from pg_archiver.postgres.session import Session
 from pg_archiver.postgres.statements import Names, NotReferenced
 from pg_archiver.preview import costs
@@ -150,8 +149,8 @@ def _names(shape: TableShape) -> Names:
 def _may_need_list(session: Session, shape: TableShape, windows: Sequence[DueWindow]) -> bool:
     if not windows:
         return False
-    parts = list_parts(session, shape.oid, shape.timestamp_column, windows[0].span)
-    return may_need_list(shape, parts, describe_server(session))
+    server, (parts,) = describe_snapshot(session, shape, [windows[0].span])
+    return may_need_list(shape, parts, server)
 
 
 def _volume(sizes: Sequence[WindowSize], sample: Sample | None, manifest_bytes: int) -> Volume | None:

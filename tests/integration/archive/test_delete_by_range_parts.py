@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from pg_archiver.archive.delete import Deleted, delete
-from pg_archiver.errors import TriggerRefused
+from pg_archiver.errors import ArchiverError, TriggerRefused
 from pg_archiver.ledger.window_generation import State
 from tests.integration.archive.test_delete_by_range import DELETE, ROWS, TENS, TRIGGER, filled, ids, minute
 from tests.support.hooks import acting_before
@@ -92,3 +94,50 @@ def test_a_trigger_made_since_that_deletes_other_rows_is_refused(place: Place) -
     with pytest.raises(TriggerRefused, match="were deleted besides those that were to go"):
         place.delete(window)
     assert len(ids(place)) == ROWS + 1
+
+
+def test_a_trigger_made_since_finds_its_names_along_the_path_of_the_database(place: Place) -> None:
+    place = filled(place).ordered(batch_size=TENS)
+    place.sql("CREATE SCHEMA app; CREATE TABLE app.gone (id bigint)")
+    place.sql(f"ALTER DATABASE {place.database} SET search_path = app")
+    window = place.stored_window()
+    place.sql(TRIGGER.format(body="INSERT INTO gone VALUES (OLD.id); RETURN OLD"))
+    assert place.delete(window) == Deleted(ROWS, 0)
+    assert place.sql("SELECT count(*) FROM app.gone") == [(ROWS,)]
+
+
+def with_trigger(place: Place, body: str, condition: str = "true") -> None:
+    """The second partition, with a trigger, comes when the look at the table is over."""
+    place.sql(
+        "CREATE TABLE public.seen (number int);"
+        f"CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN OLD; END $$;"
+        "CREATE TRIGGER see BEFORE DELETE ON public.other"
+        f" FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION public.see()"
+    )
+    place.sql(ATTACH)
+
+
+def test_nothing_stays_of_what_a_trigger_did_that_came_with_a_part(place: Place) -> None:
+    place = listed(place)
+    window = place.stored_window()
+    body = "INSERT INTO public.seen VALUES (OLD.number); PERFORM set_config('TimeZone', 'Pacific/Apia', false)"
+    with acting_before(place, DELETE, lambda: with_trigger(place, body)) as database:
+        assert delete(database, place.store, place.order, window, lambda: False) == Deleted(0, 5)
+        assert database.fetch_one("postgres/session/clock").now.utcoffset() == timedelta()
+    assert place.sql("SELECT count(*) FROM public.seen") == [(0,)]
+    assert place.sql("SELECT count(*) FROM public.things") == [(10,)]
+
+
+def test_nothing_is_told_of_what_a_trigger_says_that_came_with_a_part(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = listed(place)
+    window = place.stored_window()
+    # An error of the server's own, in whose words is a value.
+    condition = "OLD.name::regclass IS NOT NULL"
+    acting = acting_before(place, DELETE, lambda: with_trigger(place, "NULL", condition))
+    with acting as database, pytest.raises(ArchiverError) as refused:
+        delete(database, place.store, place.order, window, lambda: False)
+    assert "words may hold a row" in str(refused.value)
+    assert 'relation "b"' not in str(refused.value) + caplog.text
+    assert place.sql("SELECT count(*) FROM public.things") == [(10,)]

@@ -401,9 +401,9 @@ def test_columns_of_other_kinds_of_time(place: Place, kind: str) -> None:
 
 def test_few_statements_do_for_a_small_window_and_fewer_for_each_of_a_group(place: Place) -> None:
     alone = small_windows(place, windows=1)
-    assert count_statements(alone, alone.windows()).total() <= 45
+    assert count_statements(alone, alone.windows()).total() <= 32
     group = small_windows(place, windows=24, first=90)
     sent = count_statements(group, group.windows())
     assert sent["archive/export/rows"] == sent[DELETE] == 24
-    assert sent.total() - 48 <= 40
+    assert sent.total() - 48 <= 39
     assert ids(group) == []

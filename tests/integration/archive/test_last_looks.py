@@ -192,7 +192,7 @@ def test_a_restore_that_commits_in_the_middle_of_an_export_is_not_in_it(place: P
         database.fetch_all("postgres/session/unlock", name=window_lock(place.order.table, window.cell))
         assert restored(place).restored == 5
 
-    with acting_before(place, "archive/export/server", overtake) as database:
+    with acting_before(place, "archive/export/snapshot", overtake) as database:
         export(database, place.store, place.order, window)
     assert place.ledger("generation, state, rows") == [(1, State.DELETED, 5), (2, State.EXPORTED, 1)]
 

@@ -96,18 +96,18 @@ def test_an_object_that_comes_back_damaged_keeps_its_own_rows_and_no_others(
     assert states(filled).count("deleted") == len(HOURS)
 
 
-@pytest.mark.parametrize("step", ["export", "store", "delete"])
+@pytest.mark.parametrize(("step", "name"), [("export", "export"), ("store", "store_each"), ("delete", "delete_each")])
 def test_a_connection_that_breaks_in_any_step_ends_the_work_and_a_rerun_goes_on(
-    filled: Place, monkeypatch: pytest.MonkeyPatch, step: str
+    filled: Place, monkeypatch: pytest.MonkeyPatch, step: str, name: str
 ) -> None:
-    work, broken = getattr(pipeline, step), filled.windows()[3]
+    work, broken = getattr(pipeline, name), filled.windows()[3]
 
     def breaks(*arguments: object) -> object:
-        if broken in arguments:
+        if broken in arguments or (broken,) in arguments:
             filled.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", step)
         return work(*arguments)
 
-    monkeypatch.setattr(pipeline, step, breaks)
+    monkeypatch.setattr(pipeline, name, breaks)
     with pytest.raises(DatabaseInterrupted):
         archived(filled)
     assert rows(filled) >= (len(HOURS) - 3) * ROWS_A_WINDOW + 1

@@ -19,6 +19,7 @@ SELECT
     EXISTS (
         SELECT FROM archiver.owners
         WHERE owners.client = windows.client AND owners.bucket = windows.bucket AND owners.adopted IS NOT NULL
-    ) AS handed_over
+    ) AS handed_over,
+    pg_catalog.set_config('synchronous_commit', %(commit)s, true) AS synchronous_commit
 FROM windows
 {ledger/windows/fragments/line}

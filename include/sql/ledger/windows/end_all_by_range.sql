@@ -17,4 +17,4 @@ WHERE
     AND windows.deleted_upto OPERATOR(pg_catalog.=) 0::pg_catalog.int8
     AND windows.deleted_rows OPERATOR(pg_catalog.=) 0::pg_catalog.int8
     AND windows.sub_ranges_gone IS NULL
-RETURNING windows.id
+RETURNING windows.id, pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -9,3 +9,4 @@ WHERE
     id = %(id)s AND state = 'stored' AND deleted_upto = 0
     AND sub_ranges_gone = %(gone)s::int4multirange
     AND deleted_rows = %(upto)s::bigint - %(kept_rows)s::bigint
+RETURNING pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -4,3 +4,4 @@ SET
     state = 'deleted', deleted_at = clock_timestamp(), deleted_by_run_id = %(run_id)s, note = %(note)s,
     cause = %(cause)s
 WHERE id = %(id)s AND state = 'stored'
+RETURNING pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -8,4 +8,4 @@ FROM unnest(
     %(object_bytes_of_each)s::bigint[], %(sha256_of_each)s::text[]
 ) AS given (id, manifest, rows, csv_bytes, object_bytes, sha256)
 WHERE windows.id = given.id AND state = 'planned'
-RETURNING windows.id
+RETURNING windows.id, pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -46,3 +46,4 @@ WHERE
     AND state OPERATOR(pg_catalog.=) 'stored'
     AND deleted_upto OPERATOR(pg_catalog.=) %(after)s::bigint
     AND sub_ranges_gone IS NULL
+RETURNING pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -15,3 +15,4 @@ WHERE
         coalesce(sub_ranges_gone, '{{}}'::pg_catalog.int4multirange)
         OPERATOR(pg_catalog.&&) %(gone)s::pg_catalog.int4multirange
     ) IS FALSE
+RETURNING pg_catalog.set_config('synchronous_commit', %(commit)s, true)

@@ -7,6 +7,7 @@ SELECT
     pg_catalog.pg_is_in_recovery() AS standby,
     pg_catalog.current_setting('default_transaction_read_only') AS read_only,
     pg_catalog.current_setting('session_replication_role') AS replication_role,
+    pg_catalog.current_setting('synchronous_commit') AS synchronous_commit,
     EXISTS (
         SELECT FROM pg_catalog.pg_event_trigger AS trigger WHERE trigger.evtenabled OPERATOR(pg_catalog.<>) 'D'
     ) AS event_triggers
