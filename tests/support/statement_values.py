@@ -274,6 +274,8 @@ VALUES: Mapping[str, object] = {
     "system_identifier": None,
     "database_oid": 1,
     "adopted": None,
+    "endpoint": "https://s3.eu-central-1.amazonaws.com",
+    "refused": True,
     "folder": "client=c/schema=s/table=t/",
     "tail": "client=c/schema=s/table=t/k",
     "tails": ["client=c/schema=s/table=t/k"],

@@ -27,6 +27,7 @@ from pg_archiver.archive.take_over import find_hindrance, take_over
 from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
 from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.ledger.second_writes import SecondWriteNotes
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.policies.retention import KeepDays
 from pg_archiver.policies.settings import TablePolicy
@@ -150,6 +151,8 @@ class TableWork:
         order = self.make_order(context, dry_run=is_dry(batch))
         bucket = connections.open_bucket(self.policy)
         with connections.open_session(self.client, "export", writes=not order.dry_run, policy=self.policy) as session:
+            if not order.dry_run:
+                SecondWriteNotes(session, bucket, order).recall()
             done = export_all(session, bucket, order, from_json(batch).windows)
         return {"batch": _read_map_index(context), "label": batch["label"], **add_up_exports(done)}
 
@@ -161,6 +164,7 @@ class TableWork:
             return {"rows": 0}
         bucket = connections.open_bucket(self.policy)
         with connections.open_session(self.client, "store", writes=True, policy=self.policy) as session:
+            SecondWriteNotes(session, bucket, order).recall()
             return {"rows": store_all(session, bucket, order, from_json(batch).windows)}
 
     def delete(self, batch: BatchJson, context: Mapping[str, Any]) -> dict[str, int]:

@@ -25,6 +25,7 @@ from pg_archiver.domain.work import Batch, WorkOrder
 from pg_archiver.errors import NotEnabled, Stopped
 from pg_archiver.ledger.lazy_notes import flush
 from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.ledger.second_writes import SecondWriteNotes
 from pg_archiver.ledger.window_ledger import CountDeleted
 from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.background import BackgroundWorker
@@ -137,6 +138,7 @@ class Pipeline:
     def claim(self, adopt: str | None = None) -> None:
         """Let this database act for the archive (`Ownership.claim`)."""
         self._ownership.claim(adopt)
+        SecondWriteNotes(self.removing, self.bucket, self.order).find_out()
 
     def archive(self, batches: Iterable[Batch]) -> None:
         """Take the batches through all steps. A window that fails keeps no other one; `settle` tells.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pg_archiver.archive.plan import Plan
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.ledger.ownership import Ownership
+from pg_archiver.ledger.second_writes import SecondWriteNotes
 from pg_archiver.ledger.window_ledger import WindowLedger
 from pg_archiver.ledger.window_lengths import WindowLengths
 from pg_archiver.postgres.session import Session
@@ -26,6 +27,7 @@ def take_over(session: Session, bucket: Bucket, order: WorkOrder, found: Plan, a
             WindowLengths(session, order).note(found.length)
     if found.batches or adopt:
         Ownership(session, bucket, order).claim(adopt)
+        SecondWriteNotes(session, bucket, order).find_out()
 
 
 def find_hindrance(session: Session, bucket: Bucket, order: WorkOrder, adopt: str | None = None) -> str | None:

@@ -17,7 +17,7 @@ from pg_archiver.postgres.statements import FOLDER
 
 SCHEMA = "archiver"
 LEDGER, JOBS, EVENTS = "ledger", "jobs", "events"
-_OF_LEDGER = ("migrations", "windows", "job_runs", "window_lengths")
+_OF_LEDGER = ("migrations", "windows", "job_runs", "window_lengths", "second_writes")
 _OF_JOBS = ("jobs", "job_state", "job_changes", "policy_owners")
 _OF_EVENTS = (
     "bindings",

@@ -1,4 +1,4 @@
-"""Where an object lies in the bucket: the keys of data, sidecar, manifest, notes and owners. No I/O."""
+"""Where an object lies in the bucket: the keys of data, sidecar, manifest, notes, owners and a trial. No I/O."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def number_of_owner(key: str) -> int | None:
     """Return the number in a marker's key; None if it is not a key of one."""
     found = _OWNER.search(key)
     return int(found[1]) if found else None
+
+
+def second_write_key(prefix: str, client: str) -> str:
+    """Return the key by which it is found out whether the store refuses to write one twice."""
+    return f"{client_folder(prefix, client)}_second_write"
 
 
 def object_key(

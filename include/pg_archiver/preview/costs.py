@@ -1,6 +1,7 @@
 """What an archive takes in requests, dollars and minutes: arithmetic, no I/O.
 
-The requests are those that export, store and delete send for each window, as `make bench` counts them.
+The requests are those that export, store and delete send for each window, to a store that refuses to write a key twice,
+as S3 does.
 """
 
 from __future__ import annotations
@@ -60,9 +61,8 @@ class Requests:
 
 # Before a run: whether the bucket is there, and whether an upload may be begun. Giving it up is free.
 OF_A_RUN = Requests(post=1, head=1)
-# store: data and the manifest are read back, and the manifest is written under a key that is free. delete: both are
-# asked for.
-_CHECKED_AND_DELETED = Requests(put=1, get=2, head=3)
+# store: data and the manifest are read back, and the manifest is written. delete: both are asked for.
+_CHECKED_AND_DELETED = Requests(put=1, get=2, head=2)
 # store reads the sidecar back, and where rows leave by the list, the delete reads it.
 _LISTED = _BY_LIST = Requests(get=1)
 
@@ -117,8 +117,8 @@ def format_dollars(amount: float) -> str:
 
 
 def _upload(size: float) -> Requests:
-    """Return the requests for one object under a free key: a HEAD first, and parts if it is large."""
+    """Return the requests for one object under a free key; if it is large, parts, and a HEAD before its end."""
     parts = PartSizes()
     if size < parts.first:
-        return Requests(put=1, head=1)
+        return Requests(put=1)
     return Requests(put=parts.count(size), post=2, head=1)

@@ -1,7 +1,8 @@
 """The edge to S3: objects that are written once, read back in full, and errors in our own words.
 
-An object is never overwritten. A key is looked at just before it is written, and the write itself carries
-`If-None-Match: *`, so that the store refuses where it can; keys are never handed out twice in the first place.
+An object is never overwritten. The write itself carries `If-None-Match: *`, so that the store refuses where it can.
+Before it the key is looked at, unless the store has shown of late that it does refuse (`second_writes`). Keys are never
+handed out twice in the first place.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pg_archiver.domain.default_connection import AWS_CONNECTION
-from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted
+from pg_archiver.errors import CheckFailed, KeyTaken, ObjectMissing, StorageInterrupted, StorageRefused
 from pg_archiver.s3.buffer_pool import BufferPool
 from pg_archiver.s3.error_translation import CLIENT_ERRORS, Asked, NotThereError, is_missing, say_taken, translate
 from pg_archiver.s3.lean_requests import LeanRequests
 from pg_archiver.s3.own_writes import Likeness, Piece, Write
 from pg_archiver.s3.part_sizes import PartSizes
+from pg_archiver.s3.second_writes import TRIED_CONTENT, TRIED_TOKEN, SecondWrites
 from pg_archiver.s3.uploads import Upload
 from pg_archiver.s3.write_trial import try_to_upload
 
@@ -92,6 +94,16 @@ class Bucket:
         """The client's methods that are called often."""
         return LeanRequests(self.client)
 
+    @cached_property
+    def second_writes(self) -> SecondWrites:
+        """Where this bucket has shown that it refuses to write a key twice."""
+        return SecondWrites()
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the store, without a login."""
+        return self.client.meta.endpoint_url.rpartition("@")[2]
+
     @property
     def address(self) -> Any:
         """What every request names: the bucket and, if it is set, the account that must own it."""
@@ -151,22 +163,50 @@ class Bucket:
             KeyTaken: there is another object under this key.
             StorageInterrupted: whether the object is there now is not known.
         """
-        self.refuse_taken(key)
-        piece = Piece.of(content)
-        write = Write(pieces=[piece])
+        if not self.second_writes.are_refused(key):
+            self.refuse_taken(key)
+        write = Write(pieces=[Piece.of(content)])
         try:
             with self.translate_errors(key):
-                self.lean.put_object(
-                    **self.address,
-                    Key=key,
-                    Body=content,
-                    ChecksumAlgorithm="SHA256",
-                    ChecksumSHA256=piece.checksum,
-                    IfNoneMatch="*",
-                    **self.write_parameters(write),
-                )
+                self.lean.put_object(**self._put_if_free(key, content, write))
         except (KeyTaken, StorageInterrupted) as failure:
             self.recognise(key, write, failure, in_parts=False)
+
+    def try_second_write(self, folder: str, key: str) -> bool | None:
+        """Find out whether the store refuses to write a key twice, and believe it below this folder if it does.
+
+        The key is kept for this: it is free, or holds the very object that is sent. So it does no harm if the store
+        overwrites it, nor if others try the same at this moment. By boto3, since a refusal is the answer hoped for.
+
+        Returns:
+            None if it cannot be told.
+        """
+        asked = self._put_if_free(key, TRIED_CONTENT, Write(TRIED_TOKEN, [Piece.of(TRIED_CONTENT)]))
+        try:
+            # The first one may have found the key free.
+            for _ in range(2):
+                with self.translate_errors(key):
+                    self.client.put_object(**asked)
+        except KeyTaken:
+            self.second_writes.believe(folder)
+            return True
+        except (StorageInterrupted, StorageRefused) as hindrance:
+            log.debug("whether s3://%s refuses to write a key twice is not known: %s", self.name, hindrance)
+            return None
+        log.debug("s3://%s writes a key twice, so each key is looked at before it is written", self.name)
+        return False
+
+    def _put_if_free(self, key: str, content: bytes, write: Write) -> dict[str, Any]:
+        """Return boto3's parameters of a write that S3 itself refuses if there is an object under the key."""
+        return {
+            **self.address,
+            "Key": key,
+            "Body": content,
+            "ChecksumAlgorithm": "SHA256",
+            "ChecksumSHA256": write.pieces[0].checksum,
+            "IfNoneMatch": "*",
+            **self.write_parameters(write),
+        }
 
     @contextmanager
     def upload(self, key: str) -> Generator[Upload]:

@@ -15,6 +15,7 @@ JOIN (
     ),
     ('job_runs', ARRAY['id', 'job_id', 'database_name', 'source', 'action', 'started_at', 'crashed', 'folded_at']),
     ('window_lengths', ARRAY['client', 'table_schema', 'table_name', 'hours', 'rows_a_day']),
+    ('second_writes', ARRAY['client', 'bucket', 'prefix', 'endpoint', 'refused', 'asked_at']),
     ('jobs', ARRAY['job_id', 'job_name', 'source', 'action', 'config', 'schedule_interval', 'owner', 'next_start']),
     ('job_state', ARRAY['job_id', 'database_name', 'definition', 'state', 'next_start', 'last_folded']),
     ('job_changes', ARRAY['id', 'job_id', 'who', 'old', 'new']),

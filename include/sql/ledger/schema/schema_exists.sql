@@ -10,6 +10,7 @@ SELECT
     coalesce(bool_or(class.relname = 'owners'), false) AS owners,
     coalesce(bool_or(class.relname = 'lowest_version'), false) AS lowest_version,
     coalesce(bool_or(class.relname = 'window_lengths'), false) AS window_lengths,
+    coalesce(bool_or(class.relname = 'second_writes'), false) AS second_writes,
     coalesce(bool_or(class.relname = 'job_runs'), false) AS job_runs,
     coalesce(bool_or(class.relname = 'jobs'), false) AS jobs,
     coalesce(bool_or(class.relname = 'job_state'), false) AS job_state,
