@@ -40,7 +40,11 @@ IDLE_SECONDS = 30.0
 SETTLE_SECONDS = 5.0
 TIMEOUT_SECONDS = 1800.0
 # The file is parsed once: what a DAG processor takes depends on its own settings, not on what runs.
-ONCE = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "7200"}
+ONCE = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "7200",
+    # So a parse that is ended for taking too long would not come again.
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+}
 
 
 @dataclass(frozen=True)
