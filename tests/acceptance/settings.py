@@ -125,7 +125,15 @@ _SPECIAL: dict[str, dict[str, object]] = {
     "little": {"tasks": "auto", "windows_per_task": 24},
     # Documents by their names, of which the two newest events stay.
     "versioned": {
-        "tables": [{"keep_days": 0, "keep_versions": 2, "key_columns": ["name"], "version_column": "id"}],
+        "tables": [
+            {
+                "timestamp_column": "triggered_at",
+                "keep_days": 0,
+                "keep_versions": 2,
+                "key_columns": ["name"],
+                "version_column": "id",
+            }
+        ],
     },
     "chained": {"tables": [{"children": ["analytics.events"]}]},
     "bloated": {**_RECLAIMED, "windows_per_task": 24},
