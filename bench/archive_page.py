@@ -46,6 +46,10 @@ _HEAD = (
 )
 _LABEL_WIDTH, _PANEL = 330, 400
 _OURS = {"engine_mb_s", "airflow_mb_s", BACKLOG}
+_EARLIER = " (1)"
+_EARLIER_NOTE = (
+    "(1) Of an earlier release on a faster machine: to be compared with each other, not with the other rows.\n"
+)
 
 
 def latest() -> dict[str, Any] | None:
@@ -76,13 +80,17 @@ def table(result: Mapping[str, Any]) -> str:
     metered = any("cpu_s_gb" in run for key in _names(result) for run in result["runs"][key])
     head = (*_HEAD, "CPU s a GB: worker, Postgres, S3") if metered else _HEAD
     rows = [_cells(result, key, name, metered=metered) for key, name in _names(result).items()]
-    others = [[name.format(**result["load"]), _other(key, result[key])] for key, name in OTHERS.items()]
-    return "\n".join([_where(result), markdown_table(head, rows), markdown_table(("measured", "median"), others)])
+    others = [
+        [name.format(**result["load"]) + _mark(result, key), _other(key, result[key])] for key, name in OTHERS.items()
+    ]
+    notes = [_EARLIER_NOTE] if result.get("earlier") else []
+    tables = [markdown_table(head, rows), markdown_table(("measured", "median"), others)]
+    return "\n".join([_where(result), *tables, *notes])
 
 
 def plot(result: Mapping[str, Any]) -> str:
     """Bars: throughput and peak memory."""
-    names = _names(result)
+    names = {key: name for key, name in _names(result).items() if not _mark(result, key)}
     speeds = {key: _figure(result, key, "mb_s") for key in names}
     peaks = {key: _figure(result, key, "peak_mb") for key in names}
     parts = [
@@ -104,7 +112,12 @@ def _names(result: Mapping[str, Any]) -> dict[str, str]:
         f"{result['load']['backlog_rows']:,} rows",
     }
     # A measurement of before a peer was added has no run of it.
-    return {key: name for key, name in names.items() if result["runs"].get(key)}
+    return {key: name + _mark(result, key) for key, name in names.items() if result["runs"].get(key)}
+
+
+def _mark(result: Mapping[str, Any], key: str) -> str:
+    """What marks figures that a measurement without them, as it took too long, left as they were: its `earlier`."""
+    return _EARLIER if key in result.get("earlier", ()) else ""
 
 
 def _where(result: Mapping[str, Any]) -> str:

@@ -56,7 +56,7 @@ def test_the_results_hold_every_measurement_with_its_runs() -> None:
     if LATEST is not None:
         of_parts = {name for part in LATEST.get("parts", {}).values() for name in part["figures"]}
         cpu = {key for key in LATEST if key.endswith("_cpu_s_gb")}
-        measured = set(LATEST) - cpu - of_parts - {"parts", archive_page.ENGINE_ON_BACKLOG}
+        measured = set(LATEST) - cpu - of_parts - {"parts", "earlier", archive_page.ENGINE_ON_BACKLOG}
         # The peers that came last are in the next measurement.
         assert {*archive_page.KEYS} - measured <= {"duckdb_mb_s", "before_mb_s"}
         assert measured - {*archive_page.KEYS} == {"load", "runs", "requests", "machine"}
@@ -67,6 +67,17 @@ def test_the_results_hold_every_measurement_with_its_runs() -> None:
         *("engine_mb_s", "airflow_mb_s"),
         *("engine_peak_mb", "engine_peak_mb_10x", "engine_peak_mb_40x", "plan_ms_10m", "parse_s_1000_clients"),
     ) == archive_page.KEYS
+
+
+def test_figures_of_an_earlier_measurement_are_marked_and_not_drawn() -> None:
+    result = {**made_up(), "earlier": ["airflow_mb_s", archive_page.BACKLOG, "engine_peak_mb"]}
+    table = archive_page.table(result)
+    assert "| ours through Airflow, on the backlog (1) | 17 |" in table
+    assert "| peak memory, windows of 1x size (1) | 301 MB |" in table
+    assert "| ours as a library | 16 |" in table
+    assert table.endswith("not with the other rows.\n")
+    assert "through Airflow" not in archive_page.plot(result)
+    assert "(1)" not in archive_page.table(made_up())
 
 
 def test_every_figure_is_shown_in_its_own_row() -> None:
