@@ -48,7 +48,7 @@ _LABEL_WIDTH, _PANEL = 330, 400
 _OURS = {"engine_mb_s", "airflow_mb_s", BACKLOG}
 _EARLIER = " (1)"
 _EARLIER_NOTE = (
-    "(1) Of an earlier release on a faster machine: to be compared with each other, not with the other rows.\n"
+    "(1) Of an earlier release on a faster machine: to be compared with each other, not with other rows.\n"
 )
 
 

@@ -75,7 +75,7 @@ def test_figures_of_an_earlier_measurement_are_marked_and_not_drawn() -> None:
     assert "| ours through Airflow, on the backlog (1) | 17 |" in table
     assert "| peak memory, windows of 1x size (1) | 301 MB |" in table
     assert "| ours as a library | 16 |" in table
-    assert table.endswith("not with the other rows.\n")
+    assert table.endswith("not with other rows.\n")
     assert "through Airflow" not in archive_page.plot(result)
     assert "(1)" not in archive_page.table(made_up())
 
