@@ -47,9 +47,7 @@ _HEAD = (
 _LABEL_WIDTH, _PANEL = 330, 400
 _OURS = {"engine_mb_s", "airflow_mb_s", BACKLOG}
 _EARLIER = " (1)"
-_EARLIER_NOTE = (
-    "(1) Of an earlier release on a faster machine: to be compared with each other, not with other rows.\n"
-)
+_EARLIER_NOTE = "(1) Of an earlier release on a faster machine: to be compared with each other, not with other rows.\n"
 
 
 def latest() -> dict[str, Any] | None:
