@@ -140,8 +140,9 @@ def test_a_rule_that_demands_a_header_is_refused_in_plan_with_the_setting_that_m
     assert moto_place.keys() == []
     assert not moto_place.has_ledger()
     assert planned(demanding(header, value), **settings)
-    (marker,) = moto_place.keys()
+    marker, trial = moto_place.keys()
     assert "/_owner/" in marker
+    assert trial.endswith("/_second_write")
 
 
 def test_a_rule_that_names_its_header_is_told_by_it(planned: Callable[..., object]) -> None:
