@@ -11,7 +11,7 @@ from tests.faults.storm import Storm
 
 pytestmark = pytest.mark.more
 
-POINTS_A_SHAPE, INSTANTS, OPERATIONS = 3, 4, 750
+POINTS_A_SHAPE, INSTANTS, OPERATIONS = 2, 3, 750
 COUNTED = "after ledger/job_runs/add_rows"
 
 

@@ -19,8 +19,8 @@ from tests.support.concurrency import in_background, until
 from tests.support.job_place import JobPlace
 
 FEWEST_POINTS = 50
-POINTS = 20
-INSTANTS = 5
+POINTS = 12
+INSTANTS = 3
 # Around all that commits.
 ALWAYS = (
     *(

@@ -13,7 +13,7 @@ from tests.faults.kills import Kill, NotReached, Worker
 from tests.faults.table_job_kills import TableTrial, choices
 from tests.support.table_jobs import TableJobs
 
-FEWEST_POINTS, POINTS, INSTANTS = 30, 20, 6
+FEWEST_POINTS, POINTS, INSTANTS = 30, 12, 4
 ACTIONS = pytest.mark.parametrize("action", ["archive", "delete"])
 
 
