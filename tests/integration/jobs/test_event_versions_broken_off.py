@@ -58,7 +58,7 @@ def test_a_session_that_ends_before_any_statement(docs: EventDocs) -> None:
     for version in range(1, KEEP + 2):
         put(docs, version)
     statements = run(docs)
-    assert statements.count("purge/versions/delete") == 1
+    assert sum(name.startswith("purge/versions/delete") for name in statements) == 1
     broken, version = 0, KEEP + 1
     for number in range(0, len(statements), max(1, len(statements) // POINTS)):
         version += 1

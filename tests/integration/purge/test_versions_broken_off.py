@@ -22,7 +22,7 @@ def fresh(place: Place) -> Versions:
 def test_a_session_that_ends_before_any_statement(place: Place) -> None:
     Versions.made_by(place).migrate()
     statements = run(fresh(place))
-    assert statements.count("purge/versions/delete") == 1
+    assert sum(name.startswith("purge/versions/delete") for name in statements) == 1
     broken = 0
     for number in range(0, len(statements), max(1, len(statements) // 20)):
         docs = fresh(place)
