@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import PurePosixPath
 
 import pytest
@@ -27,3 +28,9 @@ class ByServers(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no ty
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """How the tests are divided when they are (`--numprocesses`)."""
     return ByServers(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected lives as long as the process; nothing is gained by looking through it again."""
+    gc.collect()
+    gc.freeze()

@@ -12,6 +12,7 @@ import pytest
 from dev.postgres import PostgresServer
 from dev.s3 import MotoS3, RcloneS3, S3Server
 from tests.support.job_place import JobPlace
+from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
 
 _numbers = itertools.count(1)
@@ -19,13 +20,13 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    with TemporaryDirectory() as folder, PostgresServer(Path(folder)) as server:
+    with TemporaryDirectory(dir=memory_folder()) as folder, PostgresServer(Path(folder)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rclone() -> Iterator[S3Server]:
-    with TemporaryDirectory() as folder, RcloneS3(Path(folder)) as s3:
+    with TemporaryDirectory(dir=memory_folder()) as folder, RcloneS3(Path(folder)) as s3:
         yield s3
 
 
@@ -54,7 +55,7 @@ def preparing_place(rclone: S3Server) -> Iterator[Place]:
     """A place whose server prepares transactions, which others do not by default."""
     settings = {"max_prepared_transactions": "10"}
     with (
-        TemporaryDirectory() as folder,
+        TemporaryDirectory(dir=memory_folder()) as folder,
         PostgresServer(Path(folder), settings) as server,
         Place.made(server, rclone, next(_numbers)) as place,
     ):

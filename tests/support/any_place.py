@@ -13,6 +13,7 @@ from dev.s3 import S3Server
 from pg_archiver.domain.work import WorkOrder
 from pg_archiver.policies.settings import TablePolicy
 from pg_archiver.s3.bucket import Bucket
+from tests.support.migrated_databases import create_with_ledger
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,9 +56,12 @@ class AnyPlace:
         return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
 
-def founded(server: PostgresServer, s3: S3Server, name: str, run_id: str) -> dict[str, Any]:
-    """An empty database and an empty bucket of this name, and what else a place is made of."""
-    server.create_database(name)
+def founded(server: PostgresServer, s3: S3Server, name: str, run_id: str, *, ledger: bool = False) -> dict[str, Any]:
+    """An empty database, with a ledger or without, an empty bucket of this name, and what else a place is made of."""
+    if ledger:
+        create_with_ledger(server, name)
+    else:
+        server.create_database(name)
     s3.create_bucket(name)
     policy = TablePolicy(bucket=name)
     order = WorkOrder(

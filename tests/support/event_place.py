@@ -23,9 +23,8 @@ from pg_archiver.events.loading import load_functions
 from pg_archiver.events.waiting import WorkLimits
 from pg_archiver.events.watchdog import Watchdog
 from pg_archiver.events.worker import Worker, WorkResult
-from pg_archiver.ledger.migrations import EventTables
-from pg_archiver.postgres.session import Session
 from pg_archiver.runtime.stopping import Stop
+from tests.support.migrated_databases import create_with_events
 
 ROOT = Path(__file__).parents[2]
 HEAD = "import os, sys, time\nimport psycopg\nfrom pg_archiver.events import Discard, Event, Snooze, event_function\n"
@@ -69,9 +68,7 @@ class EventPlace:
     @classmethod
     @contextmanager
     def made(cls, server: PostgresServer, name: str, folder: Path) -> Generator[EventPlace]:
-        server.create_database(name)
-        with Session.connect(lambda: psycopg.connect(**server.dsn(name)), name, "test") as session:
-            EventTables(session).migrate()
+        create_with_events(server, name)
         with server.connect(name) as user:
             user.execute(SINK)
             yield cls(server, name, folder, user)

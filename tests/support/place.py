@@ -55,9 +55,9 @@ class Place(AnyPlace):
 
     @classmethod
     @contextmanager
-    def made(cls, server: PostgresServer, s3: S3Server, number: int) -> Generator[Place]:
+    def made(cls, server: PostgresServer, s3: S3Server, number: int, *, ledger: bool = True) -> Generator[Place]:
         name = f"place{number}"
-        parts = founded(server, s3, name, run_id="run 1")
+        parts = founded(server, s3, name, run_id="run 1", ledger=ledger)
         with server.connect(name) as user:
             user.prepare_threshold = None
             yield cls(**parts, user=user)

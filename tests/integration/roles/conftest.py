@@ -12,12 +12,13 @@ from dev.postgres import PostgresServer
 from dev.repack_server import repack_server
 from dev.s3 import S3Server
 from tests.support.jobs import Tenants
+from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
 
 
 @pytest.fixture(scope="package")
 def fifteen() -> Iterator[PostgresServer]:
-    with TemporaryDirectory() as folder, repack_server(Path(folder)) as found:
+    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
         yield found.server
 
 

@@ -22,6 +22,7 @@ from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import ArchiverError, DatabaseRefused, RightMissing
 from pg_archiver.policies.maintenance_settings import Disk, Strategy
 from pg_archiver.policies.yaml_file import Client
+from tests.support.memory_folder import memory_folder
 from tests.support.place import EVENTS, NOW, Place, hours_ago
 from tests.support.roles import Owned
 from tests.support.task_context import connect_airflow
@@ -34,7 +35,7 @@ NAMES = {"schema": "analytics", "table": "events"}
 
 @pytest.fixture(scope="module")
 def fifteen() -> Iterator[PostgresServer]:
-    with TemporaryDirectory() as folder, repack_server(Path(folder)) as found:
+    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
         yield found.server
 
 

@@ -14,12 +14,13 @@ from pg_archiver.maintenance import pg_repack
 from pg_archiver.maintenance.pg_repack import Repacker
 from pg_archiver.postgres import activity, session
 from pg_archiver.postgres.base_session import ALIVE
+from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
 
 
 @pytest.fixture(scope="package")
 def repacking() -> Iterator[RepackServer]:
-    with TemporaryDirectory() as folder, repack_server(Path(folder)) as found:
+    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
         yield found
 
 
