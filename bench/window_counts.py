@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 
-import boto3
-import psycopg
-
-from bench.archive_data import KEEP_DAYS
+from bench.peers.opening import open_task
 from bench.place import Place
 from bench.requests_counted import OPERATIONS
 from bench.small_clients import SmallClients
-from pg_archiver.airflow.selection import make_order
 from pg_archiver.archive.delete import delete_all
 from pg_archiver.archive.export_all import export_all
-from pg_archiver.archive.plan import plan
-from pg_archiver.archive.run_span import Limits
 from pg_archiver.archive.store import store_all
 from pg_archiver.archive.take_over import take_over
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.policies.retention import KeepDays
-from pg_archiver.policies.yaml_file import load
-from pg_archiver.s3.bucket import CLIENT, Bucket
+from pg_archiver.s3.bucket import Bucket
 from tests.faults.s3_proxy import Answer, Fault, Forward, Request, S3Proxy
 from tests.support.groups import CountingDatabase
 
@@ -56,33 +46,25 @@ def _count(place: Place) -> dict[str, float]:
         requests[request.operation] += 1
         return forward(request.body)
 
-    def connect() -> psycopg.Connection[Any]:
-        return psycopg.connect(**place.postgres.dsn(NAME))
-
-    (client,) = load(place.policies).clients
-    (policy,) = client.tables
-    order = make_order(client, policy, "bench", dry_run=False)
-    with (
-        S3Proxy.started(place.s3.endpoint_url) as proxy,
-        proxy.doing(Fault(OPERATIONS, note)),
-        CountingDatabase.connect(connect, NAME, "archiver bench") as session,
-    ):
-        assert isinstance(session, CountingDatabase)
-        access = place.task()["s3"] | {"endpoint_url": proxy.endpoint_url}
-        bucket = Bucket(boto3.client("s3", **access, config=CLIENT), policy.bucket_name)
-        limits = Limits(datetime.now(UTC), None, None)
-        found = plan(session, bucket, order, policy, KeepDays(KEEP_DAYS, "the benchmark"), limits)
-        take_over(session, bucket, order, found)
-        windows = [window for batch in found.batches for window in batch]
-        # The first one finds out what holds for all.
-        _archive(session, bucket, order, windows[:1])
-        figures = {}
-        for kind, some in (("", windows[1:2]), ("grouped_", windows[2 : 2 + TOGETHER])):
-            requests.clear()
-            session.sent = Counter()
-            _archive(session, bucket, order, some)
-            figures[f"small_window_{kind}requests"] = round(requests.total() / len(some), 2)
-            figures[f"small_window_{kind}statements"] = round(session.sent.total() / len(some), 2)
+    with S3Proxy.started(place.s3.endpoint_url) as proxy, proxy.doing(Fault(OPERATIONS, note)):
+        task = place.task()
+        through = {"postgres": place.postgres.dsn(NAME), "s3": task["s3"] | {"endpoint_url": proxy.endpoint_url}}
+        opened = open_task(task | through)
+        bucket, order = opened.bucket, opened.order
+        with CountingDatabase.connect(opened.connect, NAME, "archiver bench") as session:
+            assert isinstance(session, CountingDatabase)
+            found = opened.plan(session)
+            take_over(session, bucket, order, found)
+            windows = [window for batch in found.batches for window in batch]
+            # The first one finds out what holds for all.
+            _archive(session, bucket, order, windows[:1])
+            figures = {}
+            for kind, some in (("", windows[1:2]), ("grouped_", windows[2 : 2 + TOGETHER])):
+                requests.clear()
+                session.sent = Counter()
+                _archive(session, bucket, order, some)
+                figures[f"small_window_{kind}requests"] = round(requests.total() / len(some), 2)
+                figures[f"small_window_{kind}statements"] = round(session.sent.total() / len(some), 2)
     return figures
 
 

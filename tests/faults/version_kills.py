@@ -70,7 +70,7 @@ def _prepare(place: Place, name: str) -> Place:
     settings = {
         "timestamp_column": "at",
         "keep_versions": KEEP,
-        "key_columns": list(_CONDITION.key_columns),
+        "key_columns": _CONDITION.key_columns,
         "version_column": _CONDITION.version_column,
         "window_hours": MOST_WINDOW_HOURS_OF_VERSIONS,
     }
