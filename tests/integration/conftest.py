@@ -15,6 +15,9 @@ from tests.support.job_place import JobPlace
 from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
 
+# Folders of tests of what comes after a first run.
+LATER_RUNS = {"archive", "restore", "verify"}
+
 _numbers = itertools.count(1)
 
 
@@ -44,9 +47,15 @@ def s3(request: pytest.FixtureRequest) -> S3Server:
 
 
 @pytest.fixture
-def place(server: PostgresServer, rclone: S3Server) -> Iterator[Place]:
-    """An empty database and an empty bucket."""
-    with Place.made(server, rclone, next(_numbers)) as place:
+def ledger(request: pytest.FixtureRequest) -> bool:
+    """Whether a place has the ledger's tables before the test begins; elsewhere, what is tested makes them."""
+    return request.path.parent.name in LATER_RUNS and request.node.get_closest_marker("first_run") is None
+
+
+@pytest.fixture
+def place(server: PostgresServer, rclone: S3Server, *, ledger: bool) -> Iterator[Place]:
+    """A database with an empty ledger, and an empty bucket."""
+    with Place.made(server, rclone, next(_numbers), ledger=ledger) as place:
         yield place
 
 
@@ -63,16 +72,16 @@ def preparing_place(rclone: S3Server) -> Iterator[Place]:
 
 
 @pytest.fixture
-def place_on_both(server: PostgresServer, s3: S3Server) -> Iterator[Place]:
+def place_on_both(server: PostgresServer, s3: S3Server, *, ledger: bool) -> Iterator[Place]:
     """The same, once on each S3 stand-in."""
-    with Place.made(server, s3, next(_numbers)) as place:
+    with Place.made(server, s3, next(_numbers), ledger=ledger) as place:
         yield place
 
 
 @pytest.fixture
-def moto_place(server: PostgresServer, moto: S3Server) -> Iterator[Place]:
+def moto_place(server: PostgresServer, moto: S3Server, *, ledger: bool) -> Iterator[Place]:
     """The same on the stand-in that knows conditional writes."""
-    with Place.made(server, moto, next(_numbers)) as place:
+    with Place.made(server, moto, next(_numbers), ledger=ledger) as place:
         yield place
 
 

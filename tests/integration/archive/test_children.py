@@ -121,6 +121,7 @@ def test_a_child_is_restored_after_its_parent_and_says_so(place: Place, how: str
     assert (both.events, both.clicks) == ([1, 2, 3], [2])
 
 
+@pytest.mark.first_run
 def test_missing_rights_are_refused_with_what_to_grant(place: Place) -> None:
     both = family(place)
     rights = ["USAGE ON SCHEMA analytics", "SELECT, DELETE ON analytics.events"]

@@ -295,6 +295,7 @@ def test_rows_without_a_key_or_a_version_stay_and_are_told(place: Place) -> None
     assert [row[0] for row in docs.sql("SELECT id FROM public.docs ORDER BY id")] == [2, 3, 4, 5]
 
 
+@pytest.mark.first_run
 def test_a_role_needs_the_right_to_lock(docs: ArchivedVersions) -> None:
     rights = ("SELECT, DELETE ON public.docs", "USAGE ON SCHEMA public")
     guest = ArchivedVersions(docs.place.as_role("guest", *rights))

@@ -210,6 +210,7 @@ def test_a_plan_for_keeping_everything_holds_nothing(place: Place) -> None:
         place.plan(keep_days=KEEP_EVERYTHING)
 
 
+@pytest.mark.first_run
 def test_a_plan_writes_nothing(place_on_both: Place) -> None:
     place = one_a_day(place_on_both, 5)
     before = place.live()

@@ -203,6 +203,7 @@ def test_what_another_run_still_has_open_elsewhere_is_none_of_this_runs(place_wi
     assert len(reported(place_with_rows, ends(first, second)).unfinished) == 1
 
 
+@pytest.mark.first_run
 def test_the_ledger_of_a_former_version_is_not_read_for_a_run_that_planned_nothing(place_with_rows: Place) -> None:
     with place_with_rows.session() as session:
         ledger = WindowLedger(session, place_with_rows.order)

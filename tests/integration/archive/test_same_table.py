@@ -188,6 +188,7 @@ def test_a_partition_that_an_older_version_exported_is_not_dropped(place: Place)
     assert len(place.live()) == ROWS_A_DAY
 
 
+@pytest.mark.first_run
 def test_a_table_that_is_not_kept_as_a_heap_is_refused(place: Place) -> None:
     place.sql("CREATE ACCESS METHOD other TYPE TABLE HANDLER heap_tableam_handler")
     place.sql("CREATE TABLE public.things (number int, at timestamp) PARTITION BY HASH (number)")

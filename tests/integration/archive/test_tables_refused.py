@@ -9,6 +9,8 @@ from pg_archiver.ledger.window_generation import State
 from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.refusals import refused
 
+pytestmark = pytest.mark.first_run
+
 
 def filled(place: Place) -> Place:
     place.sql(EVENTS)

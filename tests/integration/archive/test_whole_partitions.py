@@ -56,6 +56,7 @@ def test_what_a_drop_would_pass_over_makes_it_row_by_row_and_the_plan_says_why(
     assert not place.live()
 
 
+@pytest.mark.first_run
 def test_a_role_that_does_not_own_the_partition_deletes_its_rows(place: Place) -> None:
     partitioned(place, 5)
     guest = place.as_role(

@@ -158,6 +158,7 @@ def planned_hours(place: Place) -> set[float]:
     return {(cell.end - cell.start) / timedelta(hours=1) for cell in cells}
 
 
+@pytest.mark.first_run
 @pytest.mark.more
 def test_the_rows_of_a_table_choose_and_the_ledger_keeps_the_choice(place: Place) -> None:
     place.sql(EVENTS)
@@ -215,6 +216,7 @@ def test_what_has_been_archived_counts_and_so_does_an_old_backlog(place: Place) 
     assert planned_hours(place) == {1}
 
 
+@pytest.mark.first_run
 def test_a_preview_takes_the_length_that_a_run_would_take_and_notes_nothing(place: Place) -> None:
     place.sql(EVENTS)
     place.events(*(MIDNIGHT + timedelta(hours=hour, minutes=5) for hour in (1, 2, 3)))

@@ -58,6 +58,7 @@ def test_a_date_stands_for_its_midnight(place: Place) -> None:
     assert place.sql("SELECT id FROM public.notes") == [(1,)]
 
 
+@pytest.mark.first_run
 def test_nothing_archived_is_no_error(place: Place) -> None:
     events(place)
     result = restored(place)

@@ -64,6 +64,7 @@ def test_triggers_are_watched_where_the_timestamp_column_is_gone_and_no_key_is_t
     assert place.sql("SELECT count(*) FROM public.notes WHERE note LIKE 'note %%'") == [(result.restored,)]
 
 
+@pytest.mark.first_run
 def test_a_dry_run_needs_no_ledger_and_makes_none(place: Place) -> None:
     events(place, rows=3)
     place.archive()
