@@ -45,12 +45,15 @@ def at_once(works: Sequence[Callable[[], Result]]) -> list[Future[Result]]:
 
 def wait_for_blocked(place: Place) -> None:
     """Waits until a session of the archiver waits for somebody's lock."""
-    until(
-        lambda: bool(
-            place.sql(
-                "SELECT 1 FROM pg_stat_activity"
-                " WHERE datname = current_database() AND application_name = 'test' AND wait_event_type = 'Lock'"
-            )
+    until(lambda: is_blocked(place))
+
+
+def is_blocked(place: Place) -> bool:
+    """Whether a session of the archiver waits for somebody's lock just now."""
+    return bool(
+        place.sql(
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'test' AND wait_event_type = 'Lock'"
         )
     )
 

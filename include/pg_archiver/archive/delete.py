@@ -80,7 +80,6 @@ def delete(
         session: a session on the client database.
         bucket: where the objects are.
         order: the client and table to work on.
-        window: the window.
         stopping: asked between batches; true ends the step there.
         count_deleted: called in each batch's transaction with the number of its rows.
 
@@ -113,7 +112,7 @@ def delete_all(
     failures = Failures(session)
     results = delete_each(session, bucket, order, windows, stopping, failures, count_deleted)
     if windows:
-        flush(session)
+        failures.end_with(partial(flush, session))
     failures.settle()
     return [results[window] for window in windows if window in results]
 

@@ -19,7 +19,7 @@ from pg_archiver.archive.sub_ranges import can_be_cut, may_need_list
 from pg_archiver.domain.tables import Member, TableShape
 from pg_archiver.domain.windows import DueWindow, bounds
 from pg_archiver.domain.work import WorkOrder
-from pg_archiver.errors import ArchiverError, Stopped
+from pg_archiver.errors import ArchiverError, KeyTaken, Stopped, ValueRefused
 from pg_archiver.ledger.locks import rewrite_lock, window_lock
 from pg_archiver.ledger.server_past import read_past
 from pg_archiver.ledger.window_generation import Generation
@@ -31,6 +31,9 @@ from pg_archiver.runtime.failures import Failures
 from pg_archiver.s3.bucket import Bucket
 
 log = logging.getLogger(__name__)
+
+# Another's object has the key, or the server could not write a row out, and what it wrote before was kept back.
+_NOTHING_UNDER_WAY = (KeyTaken, ValueRefused)
 
 
 def export_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> list[Exported]:
@@ -89,10 +92,14 @@ def plan_turns(session: Session, order: WorkOrder, windows: Sequence[DueWindow])
 
 @dataclass
 class _Group:
-    """Windows that are exported together: what came of them, and the generations of those that are left."""
+    """Windows that are exported together: what came of them, and the generations of those that are left.
+
+    `sending` is the window whose object is being sent.
+    """
 
     done: dict[DueWindow, Exported] = field(default_factory=dict)
     begun: dict[DueWindow, Generation] = field(default_factory=dict)
+    sending: DueWindow | None = None
 
 
 def _export_together(session: Session, bucket: Bucket, order: WorkOrder, windows: Sequence[DueWindow]) -> _Group:
@@ -129,10 +136,13 @@ def _export_locked(
         return
     copied: dict[DueWindow, Copied] = {}
     try:
-        _copy_snapshot(session, bucket, order, ledger, group.begun, copied)
+        _copy_snapshot(session, bucket, order, ledger, group, copied)
     except Stopped:
         raise
     except ArchiverError as failure:
+        if group.sending and not isinstance(failure, _NOTHING_UNDER_WAY):
+            # A request may be under way still. Its key gets no other content, so the window goes on with the next one.
+            group.begun.pop(group.sending)
         if session.closed:
             raise
         # What was copied before it was read in a good snapshot, and counts.
@@ -146,24 +156,26 @@ def _copy_snapshot(
     bucket: Bucket,
     order: WorkOrder,
     ledger: GroupLedger,
-    begun: Mapping[DueWindow, Generation],
+    group: _Group,
     copied: dict[DueWindow, Copied],
 ) -> None:
     """Add what one snapshot gives of each window; one whose rows may not leave by its range is left out."""
     read_past(session)
-    windows = list(begun)
+    windows = list(group.begun)
     with session.snapshot():
         session.execute("archive/export/lock_table", {"table": order.table})
         shape = describe_table(session, order.table, order.timestamp_column, order.children, noted=False)
         # In the snapshot that reads the rows: a restore commits them and their hold together.
         held = ledger.list_held(windows)
-        server, parts = describe_snapshot(session, shape, [one.span for one in begun.values()])
+        server, parts = describe_snapshot(session, shape, [one.span for one in group.begun.values()])
         sub_ranges = _find_sub_ranges(session, order, shape, windows, server)
-        for (window, row), found in zip(begun.items(), parts, strict=True):
+        for (window, row), found in zip(group.begun.items(), parts, strict=True):
             if window in held or window not in sub_ranges or row.handed_over:
                 continue
+            group.sending = window
             if one := _copy(session, bucket, order, row, shape, sub_ranges[window], found, server):
                 copied[window] = one
+            group.sending = None
 
 
 def _copy(

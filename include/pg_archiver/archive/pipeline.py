@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from pg_archiver.archive.delete import Deleted, delete_each
@@ -170,7 +171,7 @@ class Pipeline:
             ArchiverError: of the windows that failed, or because of what is not certain to be kept.
         """
         if self._begun:
-            flush(self.removing)
+            self._not_removed.end_with(partial(flush, self.removing))
         self._not_exported.settle(self._not_checked, self._not_removed)
 
     def _cut(self, batch: Batch) -> Iterator[tuple[DueWindow, ...]]:

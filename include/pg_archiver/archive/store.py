@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import zip_longest
 
 from pg_archiver.archive.exported_rows import ELSEWHERE
@@ -55,7 +56,7 @@ def store_all(session: Session, bucket: Bucket, order: WorkOrder, windows: Seque
     failures = Failures(session)
     rows = store_each(session, bucket, order, windows, failures)
     if windows:
-        flush(session)
+        failures.end_with(partial(flush, session))
     failures.settle()
     return sum(rows.values())
 

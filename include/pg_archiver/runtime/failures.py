@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -93,6 +93,19 @@ class Failures:
             log.error("%s", failure if str(window) in str(failure) else f"{name}: {failure}")  # noqa: TRY400
         else:
             turn.passed = True
+
+    def end_with(self, work: Callable[[], None]) -> None:
+        """Do what ends the step for all windows; if it fails, that is told with their failures, and hides none of them.
+
+        Raises:
+            Stopped: the work was told to stop, which is no failure.
+        """
+        try:
+            work()
+        except Stopped:
+            raise
+        except ArchiverError as failure:
+            self._failures.append(failure)
 
     def settle(self, *others: Failures) -> None:
         """Fail at the end if any window did, in this step or in one of the others.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pg_archiver.archive.delete import delete_all
@@ -11,6 +13,7 @@ from pg_archiver.archive.store import store_all
 from pg_archiver.domain.windows import DueWindow
 from pg_archiver.errors import CheckFailed, TableRefused, ValueRefused
 from pg_archiver.ledger.window_generation import State
+from tests.support.hooks import acting_before
 from tests.support.partitions import ROWS, partitioned, partitions
 from tests.support.place import EVENTS, Place, hours_ago
 
@@ -121,3 +124,22 @@ def test_what_concerns_the_whole_table_is_said_once(three: Place) -> None:
         export_windows(three, windows)
     assert str(refusal.value).count("rules change") == 1
     assert len(three.ledger()) == 1
+
+
+END_SESSION = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test'"
+
+
+@pytest.mark.parametrize("step", ["store", "delete"])
+def test_a_connection_that_ends_at_the_end_of_a_step_hides_no_damage(three: Place, step: str) -> None:
+    windows = three.windows()
+    export_windows(three, windows)
+    if step == "delete":
+        check_windows(three, windows)
+    three.write(three.data_keys()[0], b"damaged")
+    with acting_before(three, "ledger/windows/flush", lambda: three.sql(END_SESSION)) as session:
+        steps: dict[str, Callable[[], object]] = {
+            "store": lambda: store_all(session, three.store, three.order, windows),
+            "delete": lambda: delete_all(session, three.store, three.order, windows, lambda: False),
+        }
+        with pytest.raises(CheckFailed, match="connection"):
+            steps[step]()

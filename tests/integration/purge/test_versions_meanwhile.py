@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from psycopg import errors
 from pg_archiver.errors import TableRefused
 from pg_archiver.policies.versions import parse_floor
 from pg_archiver.purge.purge import purge
+from tests.support.concurrency import in_background, is_blocked, until
+from tests.support.hooks import acting_before
 from tests.support.place import Place
 from tests.support.purges import never
 from tests.support.version_writers import check_newer, write
@@ -126,6 +129,88 @@ def test_another_column_of_the_name_of_a_key_is_seen(docs: Versions) -> None:
     # Without a key a row stays.
     assert docs.purge(at_ask(3, lambda: docs.place.sql(change))).rows == 0
     assert docs.rows() == 20
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("text", 'ALTER doc_id TYPE text COLLATE "C"'),
+        ("int GENERATED ALWAYS AS (version / 10) STORED", "ALTER doc_id DROP EXPRESSION"),
+    ],
+)
+def test_a_key_that_compares_in_another_way_or_is_made_of_something_else_is_seen(
+    place: Place, column: str, change: str
+) -> None:
+    place.sql(f"CREATE TABLE public.docs (doc_id {column}, version bigint)")
+    ((oid,),) = place.sql("SELECT 'public.docs'::regclass::oid")
+    names = {"schema": "public", "name": "docs", "column": "version", "keys": ["doc_id", "version"]}
+    with place.session() as session:
+        before, same = (session.fetch_one("purge/versions/table_state", oid=oid, **names).digest for _ in range(2))
+        place.sql(f"ALTER TABLE public.docs {change}")
+        assert same == before
+        assert session.fetch_one("purge/versions/table_state", oid=oid, **names).digest != before
+
+
+CHILD = """
+    CREATE TABLE public.notes (
+        doc_id int, version bigint, FOREIGN KEY (doc_id, version) REFERENCES public.docs ON DELETE CASCADE
+    );
+    INSERT INTO public.notes SELECT doc_id, version FROM public.docs
+"""
+# The one version of the second document lies where a superseded one of the first lies, in another part.
+PARTS = """
+    ALTER TABLE public.docs RENAME TO former;
+    CREATE TABLE public.docs (doc_id int, version bigint, body text, PRIMARY KEY (doc_id, version))
+        PARTITION BY LIST (doc_id);
+    CREATE TABLE public.docs_1 PARTITION OF public.docs FOR VALUES IN (1);
+    CREATE TABLE public.docs_2 PARTITION OF public.docs DEFAULT;
+    INSERT INTO public.docs SELECT 1, version FROM generate_series(1, 4) AS version;
+    INSERT INTO public.docs VALUES (2, 7)
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "counted", "left"), [(CHILD, "notes", 20), (PARTS, "docs WHERE doc_id = 2", 1)], ids=["child", "parts"]
+)
+def test_what_changes_while_the_table_is_looked_at_is_seen(
+    docs: Versions, change: str, counted: str, left: int
+) -> None:
+    docs.migrate()
+    # A child that came is met by the next look, and refused.
+    with (
+        acting_before(docs.place, "purge/versions/table_state", lambda: docs.place.sql(change)) as session,
+        suppress(TableRefused),
+    ):
+        purge(session, docs.order(), never, lambda _rows: None)
+    assert docs.place.sql(f"SELECT count(*) FROM public.{counted}") == [(left,)]
+
+
+@pytest.mark.parametrize("made", ["", "PARTITION BY LIST (doc_id)"], ids=["plain", "in parts"])
+def test_a_version_that_is_renumbered_while_a_batch_waits_for_it_stays(place: Place, made: str) -> None:
+    part = "CREATE TABLE public.docs_1 PARTITION OF public.docs DEFAULT;" if made else ""
+    docs = Versions.made_by(
+        place,
+        f"CREATE TABLE public.docs (doc_id int, version bigint, PRIMARY KEY (doc_id, version)) {made}; {part}"
+        "INSERT INTO public.docs VALUES (1, 1), (1, 2)",
+    )
+    docs.migrate()
+    with place.connect() as older, place.connect() as user:
+        # Since then all rows may be younger than the list's snapshot, so each batch judges them anew.
+        older.execute("SELECT pg_current_xact_id()")
+        place.sql("UPDATE public.docs SET version = version + 10")
+        user.execute("UPDATE public.docs SET version = 90 WHERE version = 11")
+
+        ended: list[bool] = []
+
+        def commit_when_it_waits() -> None:
+            until(lambda: bool(ended) or is_blocked(place))
+            user.commit()
+
+        with in_background(commit_when_it_waits), place.session() as session:
+            purge(session, docs.order(versions=replace(KEEP_3, keep=1)), never, lambda _rows: None)
+            ended.append(True)
+        older.rollback()
+    assert 90 in docs.left()
 
 
 def test_a_version_younger_than_a_transaction_that_still_runs_goes_too(docs: Versions) -> None:

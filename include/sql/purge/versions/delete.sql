@@ -6,6 +6,7 @@ judged AS MATERIALIZED (
     SELECT
         target.tableoid AS part,
         target.ctid AS place,
+        target.xmin AS made_by,
         listed.is_kept,
         pg_catalog.count(*) FILTER (WHERE listed.is_kept) OVER (
             PARTITION BY {key} ORDER BY {newest_first} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
@@ -31,6 +32,7 @@ gone AS (
     WHERE
         target.tableoid OPERATOR(pg_catalog.=) judged.part
         AND target.ctid OPERATOR(pg_catalog.=) judged.place
+        AND target.xmin OPERATOR(pg_catalog.=) judged.made_by
         AND NOT judged.is_kept
         AND judged.newer OPERATOR(pg_catalog.>=) %(keep)s
         AND {versions/fragments/is_due}

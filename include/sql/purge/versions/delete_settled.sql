@@ -3,7 +3,7 @@
 -- Triggers fire under the database's own search path, so nothing here may be looked up along it.
 WITH {purge/fragments/held},
 gone AS (
-    DELETE FROM {table} AS target
+    DELETE FROM ONLY {table} AS target
     WHERE
         target.ctid OPERATOR(pg_catalog.=) ANY (%(places)s::pg_catalog.tid[])
         AND pg_catalog.age(target.xmin) OPERATOR(pg_catalog.>) pg_catalog.age(%(oldest)s::pg_catalog.xid8::pg_catalog.xid)

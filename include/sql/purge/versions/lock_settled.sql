@@ -3,7 +3,7 @@
 SELECT count(*) AS rows
 FROM (
     SELECT
-    FROM {table} AS target
+    FROM ONLY {table} AS target
     WHERE target.ctid = ANY (%(places)s::tid[]) AND age(target.xmin) > age(%(oldest)s::xid8::xid)
     FOR SHARE OF target SKIP LOCKED
 ) AS locked
