@@ -13,7 +13,7 @@ from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.refusals import refused
 from tests.support.restores import restored
 
-pytestmark = pytest.mark.more
+pytestmark = [pytest.mark.more, pytest.mark.first_run]
 ACTIONS = ["CASCADE", "SET NULL", "SET DEFAULT", "NO ACTION", "RESTRICT"]
 
 
@@ -121,7 +121,6 @@ def test_a_child_is_restored_after_its_parent_and_says_so(place: Place, how: str
     assert (both.events, both.clicks) == ([1, 2, 3], [2])
 
 
-@pytest.mark.first_run
 def test_missing_rights_are_refused_with_what_to_grant(place: Place) -> None:
     both = family(place)
     rights = ["USAGE ON SCHEMA analytics", "SELECT, DELETE ON analytics.events"]

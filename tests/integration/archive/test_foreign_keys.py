@@ -13,7 +13,7 @@ from tests.support.place import EVENTS, Place, hours_ago
 from tests.support.refusals import refused
 from tests.support.restores import restored
 
-pytestmark = pytest.mark.more
+pytestmark = [pytest.mark.more, pytest.mark.first_run]
 
 
 @pytest.mark.parametrize("match", ["SIMPLE", "FULL"])

@@ -103,6 +103,7 @@ def test_rows_of_parent_and_heir_with_one_key_are_both_archived_and_deleted(plac
     assert place.archived() == before
 
 
+@pytest.mark.first_run
 def test_heirs_with_columns_of_their_own_are_refused_by_the_columns(place: Place) -> None:
     place.sql(
         f"CREATE TABLE public.things ({COLUMNS}); CREATE TABLE public.heirs () INHERITS (public.things);"
@@ -232,6 +233,7 @@ IDENTITIES = {
 }
 
 
+@pytest.mark.first_run
 @pytest.mark.parametrize(
     ("published", "identity", "refused_"),
     [*(("the table", *pair) for pair in IDENTITIES.items()), *((name, "", True) for name in list(PUBLISHED)[1:])],

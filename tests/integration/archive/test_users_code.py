@@ -12,7 +12,7 @@ from tests.support.partitions import partitioned, run
 from tests.support.place import Place, hours_ago
 from tests.support.restores import differences, remembered, restored
 
-pytestmark = pytest.mark.more
+pytestmark = [pytest.mark.more, pytest.mark.first_run]
 
 # What changes how values are written, read or found, each for the whole session.
 SPOILED = """
