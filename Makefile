@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo ui test tests test-more mutants faults many lint clean format lock bench bench-memory bench-reclaim bench-jobs bench-events env env-demo
+.PHONY: demo ui test tests test-more test-rare mutants faults many lint clean format lock bench bench-memory bench-reclaim bench-jobs bench-events env env-demo
 
 demo: $(VENV)/installed
 	$(RUN) -m dev.demo
@@ -16,12 +16,16 @@ test: $(VENV)/installed
 	$(MAKE) --no-print-directory --jobs 2 lint tests
 
 tests: $(VENV)/installed
-	$(RUN) -m pytest -m "not more" --numprocesses 2 --no-loadscope-reorder
+	$(RUN) -m pytest -m "not more and not rare" --numprocesses 2 --no-loadscope-reorder
 
 # What is marked `more`, and nothing else: servers' versions, clusters, storms, kills, long walks.
 # One of three processes waits for Airflow most of the time.
 test-more: $(VENV)/installed
-	$(RUN) -m pytest -m more --numprocesses 3 --no-loadscope-reorder
+	$(RUN) -m pytest -m "more and not rare" --numprocesses 3 --no-loadscope-reorder
+
+# What takes very long, or tries in one more way what the others try: before a release, half an hour.
+test-rare: $(VENV)/installed
+	$(RUN) -m pytest -m rare --numprocesses 2 --no-loadscope-reorder
 
 # Takes the guards away that hold the promises, one by one; a test has to tell.
 mutants: $(VENV)/installed

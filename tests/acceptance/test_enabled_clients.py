@@ -72,6 +72,7 @@ def test_a_variable_for_a_client_whose_name_is_all_but_this_one_refuses(tenants:
     assert "archive_enabled__Rehearsed names no client" in run.log("plan")
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_clients_of_a_former_version_that_had_deleted_go_on_and_are_told(tenants: Tenants) -> None:
     grandfathered = tenants["grandfathered"]
@@ -146,6 +147,7 @@ def test_n_that_airflow_cannot_read_is_not_taken_for_one_that_is_not_set(tenants
     assert client.count() == HOURS
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_a_policy_may_want_the_clients_own_variable(tenants: Tenants) -> None:
     client = tenants["by-variable"]

@@ -104,6 +104,7 @@ def test_a_job_that_deletes_is_rehearsed_then_asked_about_and_then_acts(clusters
     assert one.sql("SELECT count(*) FROM app.old") == [(2,)]
 
 
+@pytest.mark.rare
 @pytest.mark.usefixtures("clusters")
 def test_the_sweep_is_red_where_a_pool_is_missing(tenants: Tenants) -> None:
     one = tenants[POOLLESS]
@@ -127,7 +128,7 @@ def test_the_sweep_is_red_where_a_pool_is_missing(tenants: Tenants) -> None:
             tenants.api.fail_run(dag, open_run["dag_run_id"])
 
 
-@pytest.mark.parametrize("part", [TRIGGERER, SCHEDULER])
+@pytest.mark.parametrize("part", [pytest.param(TRIGGERER, marks=pytest.mark.rare), SCHEDULER])
 def test_what_was_due_while_a_part_was_dead_runs_once_it_is_back(
     tenants: Tenants, clusters: dict[str, Cluster], part: str
 ) -> None:
@@ -189,6 +190,7 @@ def test_a_call_that_a_person_ends_in_the_ui_is_cancelled_on_the_server(clusters
     one.sql("SELECT archiver.alter_job(%s, scheduled => false)", job)
 
 
+@pytest.mark.rare
 def test_a_change_a_second_makes_few_runs_and_no_version_of_the_dag(clusters: dict[str, Cluster]) -> None:
     one = clusters[MEASURED]
     job = one.add("app.works", application="changing")

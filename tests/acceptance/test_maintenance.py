@@ -191,6 +191,7 @@ def test_a_misspelt_parameter_is_refused_before_anything_is_done(maintained: Ten
     assert "'dryrun', which is not a parameter of DAG maintenance; did you mean 'dry_run'?" in error
 
 
+@pytest.mark.rare
 def test_the_online_way_needs_no_approval(maintained: Tenants) -> None:
     tenant = maintained["asked"]
     tenant.sql(MORE)

@@ -68,6 +68,7 @@ def test_nothing_due_is_green_and_said_so(tenants: Tenants) -> None:
     assert "nothing is due: a run would archive and delete nothing" in log
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_a_server_whose_pool_is_missing_is_told_within_a_minute_or_so(tenants: Tenants) -> None:
     started = time.monotonic()

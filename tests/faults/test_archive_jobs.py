@@ -25,6 +25,7 @@ def test_no_row_is_lost_and_none_counted_twice_by_a_kill_at_any_point_of_a_sampl
             assert verdict.rows
 
 
+@pytest.mark.rare
 def test_no_row_is_lost_and_none_counted_twice_by_a_kill_at_a_random_instant(place: Place, worker: Worker) -> None:
     choice, reached = seeded("instants of jobs that archive"), 0
     for number in range(10 * INSTANTS):
@@ -39,7 +40,9 @@ def test_no_row_is_lost_and_none_counted_twice_by_a_kill_at_a_random_instant(pla
     raise AssertionError("the child was always faster than the kill")
 
 
-@pytest.mark.parametrize("children", [False, True], ids=["alone", "with children"])
+@pytest.mark.parametrize(
+    "children", [pytest.param(False, marks=pytest.mark.rare), True], ids=["alone", "with children"]
+)
 def test_no_version_is_lost_while_writers_jobs_and_rewrites_go_on(place: Place, children: bool) -> None:
     storm = Storm(place, f"jobs_{children}".lower(), "jobs", OPERATIONS, keyed=children, children=children, jobs=True)
     verdict = storm.run()

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.more
 OPERATIONS = 6_000
 
 
+@pytest.mark.rare
 def test_each_event_is_done_once_in_order_while_workers_and_the_server_are_killed(
     server: PostgresServer, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_counters_agree_after_a_kill_at_any_point_of_a_sample(jobs: JobPlace, jo
         tried(job_worker, jobs, f"point {number}", kill)
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_counters_agree_after_a_kill_at_random_instants(jobs: JobPlace, job_worker: Worker) -> None:
     choice, reached = seeded("instants of jobs"), 0

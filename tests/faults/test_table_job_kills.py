@@ -40,6 +40,7 @@ def test_just_the_old_rows_go_after_a_kill_at_any_point_of_a_sample(trial: Table
         trial.run(f"point_{action}_{number}", action, kill)
 
 
+@pytest.mark.rare
 @pytest.mark.more
 @ACTIONS
 def test_just_the_old_rows_go_after_a_kill_at_a_random_instant(trial: TableTrial, action: str) -> None:

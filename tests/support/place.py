@@ -55,7 +55,7 @@ class Place(AnyPlace):
 
     @classmethod
     @contextmanager
-    def made(cls, server: PostgresServer, s3: S3Server, number: int, *, ledger: bool = True) -> Generator[Place]:
+    def made(cls, server: PostgresServer, s3: S3Server, number: int, *, ledger: bool = False) -> Generator[Place]:
         name = f"place{number}"
         parts = founded(server, s3, name, run_id="run 1", ledger=ledger)
         with server.connect(name) as user:
