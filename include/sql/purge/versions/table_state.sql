@@ -12,7 +12,6 @@ keys AS (
                 attribute.attnum,
                 attribute.atttypid,
                 attribute.attcollation,
-                attribute.attgenerated,
                 CASE WHEN attribute.attgenerated <> '' THEN pg_get_expr(made.adbin, made.adrelid) END
             ),
             ' '
