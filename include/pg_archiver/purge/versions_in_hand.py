@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from pg_archiver.errors import LockWait, TriggerRefused
 from pg_archiver.policies.retention import KeepDays
-from pg_archiver.postgres.catalog import describe_deletable
 from pg_archiver.postgres.foreign_keys import rows_that_are_pointed_to
 from pg_archiver.postgres.session import Row, Session
 from pg_archiver.postgres.statements import Descending, Names
@@ -67,9 +66,7 @@ class VersionsInHand:
     def look(cls, superseded: Superseded, count: Callable[[int], None]) -> VersionsInHand:
         """Look at the table; `count` is called in each batch's transaction with the number of its rows."""
         state = _read_state(superseded)
-        order, versions = superseded.order, superseded.versions
-        timed = order.timestamp_column if versions.timed else None
-        if describe_deletable(superseded.session, order.table, timed, order.children) != superseded.shape:
+        if not superseded.is_as_described():
             # It was changed between the two looks, so no batch is to find it as it was.
             state = ""
         has_parts = superseded.session.fetch_one("purge/has_parts", oid=superseded.shape.oid).found

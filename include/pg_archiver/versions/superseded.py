@@ -90,8 +90,7 @@ class Superseded:
             TableRefused: one of them is missing, or cannot be read, or versions cannot be told apart, or rows cannot be
                 deleted safely.
         """
-        timed = order.timestamp_column if versions.timed else None
-        shape = describe_deletable(session, order.table, timed, order.children)
+        shape = _describe(session, order, versions)
         if versions.keep and not shape.may_lock:
             raise TableRefused(
                 f"the role of the Airflow connection may not lock rows of {order.table} in database {session.name}, "
@@ -121,6 +120,10 @@ class Superseded:
         found._refuse_twins()
         found._refuse_bound()
         return found
+
+    def is_as_described(self) -> bool:
+        """Return whether the catalog still says of the table what it said when it was looked at."""
+        return _describe(self.session, self.order, self.versions) == self.shape
 
     def _refuse_bound(self) -> None:
         if self.versions.up_to is None:
@@ -306,6 +309,10 @@ def _find_binding(causes: Sequence[tuple[int, str]]) -> str | None:
     if rows:
         return cause
     return number if newest else None
+
+
+def _describe(session: Session, order: ZonedOrder, versions: KeepVersions) -> DeletableTable:
+    return describe_deletable(session, order.table, order.timestamp_column if versions.timed else None, order.children)
 
 
 def _find_columns(session: Session, oid: int, names: tuple[str, ...]) -> dict[str, Row]:

@@ -1,5 +1,6 @@
 -- The versions in these places that may go: those which at least so many of the locked newest ones supersede, by the key and
 -- version that each has now. Nobody can take one of those away before this commits, and what others add is only newer.
+-- Servers before 14.20, 15.15, 16.11 and 17.7 do not compare a row's place again after a wait for its lock; who made it, they do.
 -- Triggers fire under the database's own search path, so nothing here may be looked up along it.
 WITH {purge/fragments/held},
 judged AS MATERIALIZED (
