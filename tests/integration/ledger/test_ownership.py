@@ -174,14 +174,14 @@ def test_a_reason_of_white_space_is_none(place: Place, reason: str) -> None:
     assert (noted(place), place.keys()) == ([], [])
 
 
-@pytest.mark.parametrize("ledger", ["none", "of an older version", "of this one"])
-def test_a_dry_run_tells_without_writing_anything(place: Place, ledger: str) -> None:
-    if ledger != "none":
+@pytest.mark.parametrize("known", ["none", "of an older version", "of this one"])
+def test_a_dry_run_tells_without_writing_anything(place: Place, known: str) -> None:
+    if known != "none":
         claim(place, "run 0")
         place.remove(key_of(place, 1))
-    if ledger == "of an older version":
+    if known == "of an older version":
         place.sql("DROP TABLE archiver.owners")
-    if ledger == "of this one":
+    if known == "of this one":
         place.sql("DELETE FROM archiver.owners")
 
     def asked(adopt: str | None = None) -> str | None:
@@ -197,4 +197,4 @@ def test_a_dry_run_tells_without_writing_anything(place: Place, ledger: str) -> 
     assert "So a run that is no dry run would archive and delete nothing. Fix: if this database" in said
     assert asked("a person says so") is None
     assert place.keys() == [key_of(place, 1)]
-    assert place.has_ledger() == (ledger != "none")
+    assert place.has_ledger() == (known != "none")
