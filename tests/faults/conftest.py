@@ -6,8 +6,6 @@ Tests tell their tables apart by name.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,7 +16,7 @@ from tests.faults.kills import Worker
 from tests.faults.place import Place
 from tests.faults.recorder import opened
 from tests.faults.worker import LOCK_POLL_SECONDS
-from tests.support.memory_folder import memory_folder
+from tests.support.server_folder import server_folder
 
 # Deadlocks are part of the game and a second is long.
 SETTINGS = {"deadlock_timeout": "50ms", "max_prepared_transactions": "10"}
@@ -26,13 +24,13 @@ SETTINGS = {"deadlock_timeout": "50ms", "max_prepared_transactions": "10"}
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, PostgresServer(Path(folder), SETTINGS) as server:
+    with server_folder() as folder, PostgresServer(folder, SETTINGS) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rclone() -> Iterator[RcloneS3]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, RcloneS3(Path(folder)) as s3:
+    with server_folder() as folder, RcloneS3(folder) as s3:
         yield s3
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from dev.postgres import PostgresServer
 from dev.s3 import MotoS3, RcloneS3, S3Server
 from tests.support.job_place import JobPlace
-from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
+from tests.support.server_folder import server_folder
 
 # Folders of tests of what comes after a first run.
 LATER_RUNS = {"archive", "restore", "verify"}
@@ -23,13 +21,13 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, PostgresServer(Path(folder)) as server:
+    with server_folder() as folder, PostgresServer(folder) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rclone() -> Iterator[S3Server]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, RcloneS3(Path(folder)) as s3:
+    with server_folder() as folder, RcloneS3(folder) as s3:
         yield s3
 
 
@@ -64,8 +62,8 @@ def preparing_place(rclone: S3Server) -> Iterator[Place]:
     """A place whose server prepares transactions, which others do not by default."""
     settings = {"max_prepared_transactions": "10"}
     with (
-        TemporaryDirectory(dir=memory_folder()) as folder,
-        PostgresServer(Path(folder), settings) as server,
+        server_folder() as folder,
+        PostgresServer(folder, settings) as server,
         Place.made(server, rclone, next(_numbers)) as place,
     ):
         yield place

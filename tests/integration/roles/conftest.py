@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -12,13 +10,13 @@ from dev.postgres import PostgresServer
 from dev.repack_server import repack_server
 from dev.s3 import S3Server
 from tests.support.jobs import Tenants
-from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
+from tests.support.server_folder import server_folder
 
 
 @pytest.fixture(scope="package")
 def fifteen() -> Iterator[PostgresServer]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
+    with server_folder() as folder, repack_server(folder) as found:
         yield found.server
 
 

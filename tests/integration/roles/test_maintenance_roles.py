@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,9 +20,9 @@ from pg_archiver.archive.delete import Deleted
 from pg_archiver.errors import ArchiverError, DatabaseRefused, RightMissing
 from pg_archiver.policies.maintenance_settings import Disk, Strategy
 from pg_archiver.policies.yaml_file import Client
-from tests.support.memory_folder import memory_folder
 from tests.support.place import EVENTS, NOW, Place, hours_ago
 from tests.support.roles import Owned
+from tests.support.server_folder import server_folder
 from tests.support.task_context import connect_airflow
 
 pytestmark = pytest.mark.more
@@ -35,7 +33,7 @@ NAMES = {"schema": "analytics", "table": "events"}
 
 @pytest.fixture(scope="module")
 def fifteen() -> Iterator[PostgresServer]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
+    with server_folder() as folder, repack_server(folder) as found:
         yield found.server
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -14,13 +12,13 @@ from pg_archiver.maintenance import pg_repack
 from pg_archiver.maintenance.pg_repack import Repacker
 from pg_archiver.postgres import activity, session
 from pg_archiver.postgres.base_session import ALIVE
-from tests.support.memory_folder import memory_folder
 from tests.support.place import Place
+from tests.support.server_folder import server_folder
 
 
 @pytest.fixture(scope="package")
 def repacking() -> Iterator[RepackServer]:
-    with TemporaryDirectory(dir=memory_folder()) as folder, repack_server(Path(folder)) as found:
+    with server_folder() as folder, repack_server(folder) as found:
         yield found
 
 
