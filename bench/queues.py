@@ -119,7 +119,11 @@ class Queues:
         with self.database(function, **binding) as name:
             self.fill(name, events)
             running = [self.start_worker(name, lane, lanes) for lane in range(lanes)]
-            seconds = [hear(process) for process in running]
+            try:
+                seconds = [hear(process) for process in running]
+            finally:
+                for process in running:
+                    process.kill()
             self.refuse_others(name, events)
         return events / max(seconds)
 
@@ -243,8 +247,10 @@ def hear(process: subprocess.Popen[str]) -> float:
     try:
         said, errors = process.communicate(timeout=TIMEOUT_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
         raise ProcessError(f"{process.args!r} did not end within {TIMEOUT_SECONDS:.0f} s") from None
+    finally:
+        # Also where somebody ends the benchmark.
+        process.kill()
     if process.returncode:
         raise ProcessError(f"{process.args!r} ended with {process.returncode}:\n{errors[-2000:]}")
     return float(said.splitlines()[-1])

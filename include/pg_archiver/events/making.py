@@ -10,6 +10,8 @@ from typing import Any, cast
 from pg_archiver.events.event import Event, Operation
 from pg_archiver.ledger.event_queue import ClaimedEvent
 
+_KEYS = json.JSONDecoder(parse_float=Decimal)
+
 
 def make_event(event: ClaimedEvent) -> Event[Mapping[str, Any]]:
     """Return what a function gets of an event in the queue.
@@ -38,4 +40,4 @@ def make_event(event: ClaimedEvent) -> Event[Mapping[str, Any]]:
 
 
 def _read_key(text: str) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], json.loads(text, parse_float=Decimal))
+    return cast(Mapping[str, Any], _KEYS.decode(text))

@@ -27,6 +27,7 @@ from pg_archiver.ledger.event_queue import EventQueue
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.postgres.functions_session import FunctionsSession
 from pg_archiver.postgres.notices_session import NoticesSession
+from pg_archiver.runtime.garbage import spare_collector
 from pg_archiver.runtime.stopping import Stop
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class Worker:
         """
         started = time.monotonic()
         deadline = started + self._limits.max_seconds if self._limits.max_seconds is not None else float("inf")
-        with capturing(), self._watchdog.watching():
+        with capturing(), spare_collector(), self._watchdog.watching():
             while True:
                 try:
                     why = self._work(deadline)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from pg_archiver.errors import DatabaseInterrupted
@@ -31,6 +31,9 @@ Connection = psycopg.Connection[Any]
 # A server cuts a transaction in which nothing comes for so much longer than a function may take.
 IDLE_MORE = timedelta(seconds=10)
 _AT_REST = (TransactionStatus.IDLE, TransactionStatus.INTRANS, TransactionStatus.INERROR)
+# They find a client out that is gone without a word. Between two functions of a batch the limit of an idle transaction
+# does, and a system call for each of them with every event was a tenth of what the server does for it.
+_ONCE_A_BATCH = frozenset({"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count"})
 # What the server says where a savepoint is gone, or the whole transaction.
 SAVEPOINT_GONE = (errors.InvalidSavepointSpecification, errors.NoActiveSqlTransaction)
 
@@ -60,7 +63,7 @@ class CommitRefusedError(Exception):
 class FunctionsSession(UsersSession):
     """One connection to a client database for functions of users and for the events that they run for."""
 
-    _again = ""
+    _again = _between = ""
     _in_batch = False
     # As text, since they are sent with every event.
     _savepoint, _release, _roll_back = (
@@ -76,12 +79,9 @@ class FunctionsSession(UsersSession):
         super()._settle(application, writes, another)
         self._texts: dict[tuple[str | None, timedelta | None], bytes] = {}
         # What was set in this session so far is what RESET ALL is to leave.
-        own = self.fetch_all("postgres/functions/own_settings")
-        self._again = self._join(
-            compose("postgres/functions/reset_authorization", {}),
-            compose("postgres/functions/reset", {}),
-            *(compose("postgres/functions/set", {"setting": row.name, "value": Literal(row.value)}) for row in own),
-        )
+        own = {row.name: row.value for row in self.fetch_all("postgres/functions/own_settings")}
+        self._again = self._reset_to(own)
+        self._between = self._reset_to({name: value for name, value in own.items() if name not in _ONCE_A_BATCH})
 
     @contextmanager
     def batch(self) -> Generator[None]:
@@ -126,8 +126,7 @@ class FunctionsSession(UsersSession):
             TransactionEndedError: there is no transaction any more in which it could be kept.
             DatabaseInterrupted: the connection is gone.
         """
-        if self._connection.closed and not self._connection.broken:
-            raise TransactionEndedError
+        self._refuse_left_over()
         status = self._connection.info.transaction_status
         self._reset_driver()
         if status is TransactionStatus.INERROR:
@@ -177,8 +176,7 @@ class FunctionsSession(UsersSession):
             TransactionFailedError: it left a transaction open, which is rolled back.
             TransactionEndedError: it left the connection such that nothing can be done with it.
         """
-        if self._connection.closed and not self._connection.broken:
-            raise TransactionEndedError
+        self._refuse_left_over()
         left = self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
         if left:
             with self._translate_errors():
@@ -193,6 +191,16 @@ class FunctionsSession(UsersSession):
     def _pin_ours(self) -> None:
         """Set what our own statements rely on; `_again` takes it back."""
         super(UsersSession, self)._pin()
+
+    def _refuse_left_over(self) -> None:
+        """Refuse what a function may have left behind that no statement undoes.
+
+        Raises:
+            TransactionEndedError: it has closed the connection, or left it such that answers come later.
+        """
+        closed = self._connection.closed and not self._connection.broken
+        if closed or self._connection.info.pipeline_status is PipelineStatus.ON:
+            raise TransactionEndedError
 
     def _reset_driver(self) -> None:
         """Undo what a function may have set in the driver."""
@@ -209,7 +217,8 @@ class FunctionsSession(UsersSession):
 
     def _leave(self, end: Callable[[], object]) -> None:
         """End the transaction; give the connection up where that cannot be done, or does not help."""
-        if self._connection.info.transaction_status in _AT_REST:
+        info = self._connection.info
+        if info.transaction_status in _AT_REST and info.pipeline_status is not PipelineStatus.ON:
             with suppress(psycopg.Error):
                 end()
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
@@ -226,6 +235,14 @@ class FunctionsSession(UsersSession):
         return DatabaseInterrupted(
             f"database {self.name}: the connection in which functions run is closed, by the server or by one of them. "
             "What was not committed is rolled back, and its events come again"
+        )
+
+    def _reset_to(self, own: Mapping[str, str]) -> str:
+        """Return the statements after which the session has the settings of the connection, but for these."""
+        return self._join(
+            compose("postgres/functions/reset_authorization", {}),
+            compose("postgres/functions/reset", {}),
+            *(compose("postgres/functions/set", {"setting": name, "value": Literal(own[name])}) for name in own),
         )
 
     def _beginning(self, longest: timedelta) -> list[sql.Composed | str]:
@@ -246,25 +263,38 @@ class FunctionsSession(UsersSession):
         """Return what ends one event and begins the next: made once, since it is sent with every event."""
         text = self._texts.get((ending, beginning))
         if text is None:
-            parts = [*([ending] if ending else ()), self._again, *(self._beginning(beginning) if beginning else ())]
+            again = self._between if ending and beginning else self._again
+            parts = [*([ending] if ending else ()), again, *(self._beginning(beginning) if beginning else ())]
             text = self._texts[ending, beginning] = self._join(*parts).encode()
         return text
 
     def _run(self, text: bytes) -> None:
         """Run several statements in one round trip. They are no work of a function, so a stop does not cancel them.
 
+        By libpq itself, since it is done for every event and the driver makes an object of each statement's answer.
+
         Raises:
             TransactionEndedError: the savepoint that they name is gone.
         """
         self._leaving = True
         try:
-            with self._translate_errors(), psycopg.ClientCursor(self._connection) as cursor:
+            with self._translate_errors():
                 try:
-                    cursor.execute(text)
+                    self._send(text)
                 except SAVEPOINT_GONE:
                     raise TransactionEndedError from None
         finally:
             self._leaving = False
+
+    def _send(self, text: bytes) -> None:
+        connection = self._connection
+        with connection.lock:
+            answer = connection.pgconn.exec_(text)
+        if answer.status == ExecStatus.COMMAND_OK:
+            return
+        error = errors.error_from_result(answer, connection.info.encoding)
+        # What the server did not say is of the connection.
+        raise error if error.sqlstate else psycopg.OperationalError(str(error))
 
     def _join(self, *parts: sql.Composed | str) -> str:
         """Return one text, of which the driver is not to read a `%` any more."""

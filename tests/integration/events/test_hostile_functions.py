@@ -61,6 +61,11 @@ BAD = {
         "the function ended the transaction",
         "the function ended the transaction",
     ),
+    "a pipeline left open": (
+        "global kept\nkept = db.pipeline()\nkept.__enter__()",
+        "the function ended the transaction",
+        "the function ended the transaction",
+    ),
     "a generator": (
         "return (n for n in [1])",
         "the function returned a generator",

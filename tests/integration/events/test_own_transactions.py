@@ -81,6 +81,7 @@ def test_no_snapshot_is_held_while_it_runs_and_nobody_else_takes_it(events: Even
         ("db.autocommit = False\ndb.execute('SELECT 1')", LEFT_OPEN),
         ("db.close()", CLOSED),
         ("global kept\nkept = db.cursor().copy('COPY sink (data) FROM STDIN')\nkept.__enter__()", CLOSED),
+        ("global kept\nkept = db.pipeline()\nkept.__enter__()", CLOSED),
     ],
 )
 def test_what_it_leaves_behind_fails_it_and_nothing_else(events: EventPlace, body: str, said: str) -> None:
