@@ -12,6 +12,7 @@ from pg_archiver.domain.schedules import (
     next_start_after_failure,
     next_start_after_success,
 )
+from pg_archiver.domain.wording import say_count
 from pg_archiver.ledger.job_runs import EndedRun
 from pg_archiver.ledger.jobs import JobState, JobStateRow
 from pg_archiver.policies.jobs import TABLE_ACTIONS, Action, Job
@@ -128,6 +129,6 @@ def keep_to_hours(job: Job, start: datetime | None) -> datetime | None:
 
 def _tell_exhausted(job: Job, run: EndedRun, failures: int) -> str:
     return (
-        f"failed {failures} times in a row, and max_retries is {job.max_retries}; archiver.job_errors in database "
-        f"{run.database} says why"
+        f"failed {say_count(failures, 'time')} in a row, and max_retries is {job.max_retries}; archiver.job_errors in "
+        f"database {run.database} says why"
     )

@@ -78,7 +78,8 @@ def test_it_gives_up_after_as_many_failures_as_it_may_have(most: int, failures: 
     standing = plan_after(job(max_retries=most), ended(succeeded=False), state(failures), SETTINGS, now=NOW, jitter=0)
     assert (standing.state is JobState.EXHAUSTED) is exhausted
     assert (standing.next_start is None) is exhausted
-    assert not exhausted or f"failed {failures + 1} times in a row, and max_retries is {most}" in str(standing.reason)
+    times = "time" if failures == 0 else "times"
+    assert not exhausted or f"failed {failures + 1} {times} in a row, and max_retries is {most}" in str(standing.reason)
 
 
 def test_a_crash_is_no_failure_that_is_counted_and_waits_five_minutes() -> None:
