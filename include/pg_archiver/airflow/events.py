@@ -52,6 +52,8 @@ LONGEST_WORK = timedelta(seconds=LONGEST_WORK_SECONDS) + timedelta(hours=1)
 # A further lane is worth a task for so many events that wait.
 _EVENTS_A_LANE = 60
 _MOST_INTAKES = 20
+# A client that works on some lanes of several gets another for what has waited so long.
+LAG_SECONDS = 60.0
 _MOST_NAMED = 10
 LaneJson = dict[str, int]
 
@@ -143,6 +145,9 @@ class ClientEvents:
         ready = EventSurvey(session).count_ready(found.allowed, lanes * _EVENTS_A_LANE)
         at_work = EventSurvey(session).list_lanes_at_work()
         worth = count_lanes(ready.events, ready.topics, lanes)
+        if (ready.oldest_seconds or 0.0) > LAG_SECONDS:
+            # Those at work are busy with something that takes long.
+            worth = min(lanes, max(worth, len(at_work) + 1))
         free = [lane for lane in range(lanes) if lane not in at_work]
         chosen = free[: max(0, worth - len(at_work))]
         log.info(
@@ -232,12 +237,16 @@ class ClientEvents:
         )
 
 
-def take_in(session: Session) -> None:
-    """Take what triggers have noted into the queue, unless somebody else is at it."""
+def take_in(session: Session) -> bool:
+    """Take what triggers have noted into the queue; return False where somebody else is at it."""
     queue = EventQueue(session)
     for _ in range(_MOST_INTAKES):
-        if (queue.take_in() or 0) < TAKEN_IN_AT_ONCE:
-            return
+        taken = queue.take_in()
+        if taken is None:
+            return False
+        if taken < TAKEN_IN_AT_ONCE:
+            break
+    return True
 
 
 def count_lanes(events: int, topics: int, lanes: int) -> int:

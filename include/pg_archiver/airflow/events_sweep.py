@@ -10,10 +10,10 @@ from airflow.sdk.observability import stats
 from pg_archiver.airflow import connections
 from pg_archiver.airflow.airflow_ids import events_dag_id, events_pool_name
 from pg_archiver.airflow.event_channels import receive_channels
-from pg_archiver.airflow.events import take_in
+from pg_archiver.airflow.events import LAG_SECONDS, take_in
 from pg_archiver.domain.wording import say_count
 from pg_archiver.jobs.function_jobs import find_function_jobs
-from pg_archiver.ledger.event_survey import EventSurvey, Ready, Trouble
+from pg_archiver.ledger.event_survey import EventSurvey, HeldIntake, Ready, Trouble
 from pg_archiver.ledger.event_upkeep import EventUpkeep
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.policies.yaml_file import Client
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 _MOST_COUNTED = 10_000
 # A run begins within seconds; what waits so much longer has nobody who could work on it.
 _LONG_SECONDS = 600.0
-# A client that works on one lane of several gets the others for what has waited so long.
-_LAG_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def sweep_events(client: Client) -> SweptEvents:
     with connections.open_session(client, "events sweep", writes=True) as session:
         EventTables(session).migrate()
         problems = receive_channels(client, session)
-        take_in(session)
+        is_taken_in = take_in(session)
         upkeep, survey = EventUpkeep(session), EventSurvey(session)
         _measure(client, upkeep)
         for row in upkeep.suspend_overfull():
@@ -66,11 +64,13 @@ def sweep_events(client: Client) -> SweptEvents:
             f"refused. Fix: see its reason in archiver.job_stats of database {client.database}, or unwatch its tables"
             for job, events in survey.list_refused()
         ]
+        if not is_taken_in:
+            problems += _describe_intake(client, survey.look_at_intake())
         if not at_work and (of_users.oldest_seconds or 0) > _LONG_SECONDS:
             problems.append(_describe_wait(client, of_users))
         _prune(session, client)
     lanes = client.events.lanes if client.events else 1
-    lags = at_work < lanes and (ready.oldest_seconds or 0) > _LAG_SECONDS
+    lags = at_work < lanes and (ready.oldest_seconds or 0) > LAG_SECONDS
     return SweptEvents(ready.events, bool(ready.events) and (not at_work or lags), tuple(problems))
 
 
@@ -90,6 +90,18 @@ def _prune(session: Session, client: Client) -> None:
         log.info("%s of client %s were older than they are kept for", say_count(deleted, "row"), client.name)
 
 
+def _describe_intake(client: Client, held: HeldIntake) -> tuple[str, ...]:
+    waited = held.waited_seconds or 0.0
+    if waited <= _LONG_SECONDS:
+        return ()
+    holder = "another session" if held.pid is None else f"the session with pid {held.pid}"
+    return (
+        f"client {client.name}: events have waited for {waited / 60:.0f} minutes to be taken into the queue, since "
+        f"{holder} of database {client.database} holds it, as one that called archiver.retry_dead and was not "
+        "committed. Nothing is lost. Fix: end that session",
+    )
+
+
 def _describe(client: Client, trouble: Trouble) -> str:
     told = f"client {client.name}, binding {trouble.binding_id} ({trouble.watched}, job {trouble.job_name})"
     parts = []
@@ -98,6 +110,11 @@ def _describe(client: Client, trouble: Trouble) -> str:
             f"more than max_waiting = {trouble.max_waiting} events waited, so it notes nothing more. What waits is "
             f"worked off. Fix: find out why, then set suspended_at of that row of archiver.bindings to NULL; changes "
             "until then make no events"
+        )
+    if trouble.is_without_job:
+        parts.append(
+            "its job is gone, so nobody runs its events, which wait. Fix: let there be a job of that name again, or "
+            f"end the binding with SELECT archiver.unwatch({trouble.binding_id}, discard => true)"
         )
     if trouble.dead:
         parts.append(

@@ -27,6 +27,7 @@ class Trouble:
         watched: the table, the channel, or that it is a schedule.
         max_waiting: how many of its events may wait.
         is_suspended: whether it notes nothing more, since more waited.
+        is_without_job: whether its job is gone, so that nobody runs its events.
         dead: how many of its events are dead.
     """
 
@@ -35,7 +36,19 @@ class Trouble:
     watched: str
     max_waiting: int | None
     is_suspended: bool
+    is_without_job: bool
     dead: int
+
+
+@dataclass(frozen=True)
+class HeldIntake:
+    """How long the oldest event has waited to be taken into the queue, and a session that keeps others from doing it.
+
+    None stands for none.
+    """
+
+    waited_seconds: float | None
+    pid: int | None
 
 
 class EventSurvey:
@@ -62,6 +75,19 @@ class EventSurvey:
         """Return the bindings that need a person."""
         rows = self._session.fetch_all("events/queue/list_troubles")
         return [
-            Trouble(row.binding_id, row.job_name, row.watched, row.max_waiting, row.is_suspended, row.dead)
+            Trouble(
+                row.binding_id,
+                row.job_name,
+                row.watched,
+                row.max_waiting,
+                row.is_suspended,
+                row.is_without_job,
+                row.dead,
+            )
             for row in rows
         ]
+
+    def look_at_intake(self) -> HeldIntake:
+        """Return how what is yet to be taken into the queue stands."""
+        row = self._session.fetch_one("events/queue/intake_held")
+        return HeldIntake(row.waited_seconds, row.pid)

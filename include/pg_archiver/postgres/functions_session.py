@@ -162,7 +162,7 @@ class FunctionsSession(UsersSession):
         """
         with suppress(TransactionFailedError):
             self.check_event()
-        self._run(self._join(self._roll_back, self._release).encode())
+        self._run(self._join(self._roll_back, self._release, self._again).encode())
 
     def begin_alone(self, longest: timedelta) -> None:
         """Let a function begin that commits by itself: outside of any transaction."""
@@ -180,7 +180,11 @@ class FunctionsSession(UsersSession):
         left = self._connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
         if left:
             with self._translate_errors():
-                self._connection.rollback()
+                try:
+                    self._connection.rollback()
+                except psycopg.ProgrammingError:
+                    # A transaction of the driver's is open.
+                    raise TransactionEndedError from None
         elif self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise TransactionEndedError
         self._reset_driver()
@@ -196,11 +200,16 @@ class FunctionsSession(UsersSession):
         """Refuse what a function may have left behind that no statement undoes.
 
         Raises:
-            TransactionEndedError: it has closed the connection, or left it such that answers come later.
+            TransactionEndedError: it has closed the connection, or left it such that answers come later, or something
+                that it has begun still holds it.
         """
         closed = self._connection.closed and not self._connection.broken
-        if closed or self._connection.info.pipeline_status is PipelineStatus.ON:
+        if closed or self._is_in_use():
             raise TransactionEndedError
+
+    def _is_in_use(self) -> bool:
+        """Return whether whoever asks something of the driver would wait for what a function has begun."""
+        return self._connection.lock.locked() or self._connection.info.pipeline_status is not PipelineStatus.OFF
 
     def _reset_driver(self) -> None:
         """Undo what a function may have set in the driver."""
@@ -217,8 +226,7 @@ class FunctionsSession(UsersSession):
 
     def _leave(self, end: Callable[[], object]) -> None:
         """End the transaction; give the connection up where that cannot be done, or does not help."""
-        info = self._connection.info
-        if info.transaction_status in _AT_REST and info.pipeline_status is not PipelineStatus.ON:
+        if self._connection.info.transaction_status in _AT_REST and not self._is_in_use():
             with suppress(psycopg.Error):
                 end()
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:

@@ -22,6 +22,7 @@ from pg_archiver.airflow.events import ClientEvents, count_lanes
 from pg_archiver.airflow.events_sweep import sweep_events
 from pg_archiver.airflow.jobs import InstanceRun
 from pg_archiver.errors import SettingError
+from pg_archiver.ledger.event_queue import EventQueue
 from pg_archiver.ledger.migrations import EventTables
 from pg_archiver.policies.yaml_file import Client, Policies, load
 from tests.support.concurrency import in_background, until
@@ -71,13 +72,15 @@ class Watched:
         (source,) = instance.list_sources()
         return [str(one) for one in instance.look(source, most=100).problems]
 
-    def watch(self, name: str = "copy", function: str = "copy", **settings: Any) -> None:
+    def watch(self, name: str = "copy", function: str = "copy", **settings: Any) -> int:
         self.place.sql(
             "INSERT INTO archiver.jobs (job_name, action, function_name) VALUES (%s, 'function', %s)", name, function
         )
         given = "".join(f", {one} => %s" for one in settings)
-        self.place.sql(f"SELECT archiver.watch('app.source', %s, topic => '.id'{given})", name, *settings.values())
+        statement = f"SELECT archiver.watch('app.source', %s, topic => '.id'{given})"
+        ((number,),) = self.place.sql(statement, name, *settings.values())
         self.choose()
+        return int(number)
 
     def insert(self, *ids: int) -> None:
         for number in ids:
@@ -270,6 +273,43 @@ def test_the_sweep_is_red_where_events_wait_for_a_job_that_is_refused(watched: W
     watched.place.sql("UPDATE archiver.events SET queued_at = now() - interval '11 minutes'")
     (problem,) = sweep_events(watched.client).problems
     assert problem.startswith("client acme: 1 event of job 'gone' waited for ten minutes, since it is refused. Fix: ")
+
+
+def test_the_sweep_is_red_where_the_job_of_a_binding_is_gone(watched: Watched) -> None:
+    number = watched.watch()
+    watched.insert(1)
+    watched.place.sql("DELETE FROM archiver.jobs")
+    (problem,) = sweep_events(watched.client).problems
+    assert problem.startswith(f"client acme, binding {number} (app.source, job copy): its job is gone, so nobody runs")
+    watched.place.sql("SELECT archiver.unwatch(%s)", number)
+    (again,) = sweep_events(watched.client).problems
+    assert again == problem
+    watched.place.sql("SELECT archiver.unwatch(%s, discard => true)", number)
+    assert sweep_events(watched.client).problems == ()
+
+
+def test_the_sweep_is_red_where_somebody_keeps_events_from_the_queue(watched: Watched) -> None:
+    watched.watch()
+    watched.insert(1)
+    with watched.place.server.connect(watched.place.database) as holder:
+        holder.execute("SELECT pg_advisory_lock(hashtextextended('archiver events taken in', 0))")
+        assert sweep_events(watched.client).problems == ()
+        watched.place.sql("UPDATE archiver.incoming_events SET queued_at = now() - interval '11 minutes'")
+        (problem,) = sweep_events(watched.client).problems
+        said = f"the session with pid {holder.info.backend_pid} of database {watched.place.database} holds it"
+    assert said in problem
+    watched.place.sql("UPDATE archiver.incoming_events SET queued_at = now()")
+    assert sweep_events(watched.client).problems == ()
+
+
+def test_what_waits_while_those_at_work_are_busy_gets_another_lane(watched: Watched) -> None:
+    watched.watch()
+    watched.insert(1, 2)
+    with watched.place.session() as session:
+        EventQueue(session).begin_worker("here", None, 0)
+        assert watched.run().survey() == []
+        watched.place.sql("UPDATE archiver.events SET queued_at = now() - interval '2 minutes'")
+        assert watched.run().survey() == [{"lane": 1, "lanes": 2}]
 
 
 def test_the_sweep_prunes_the_log(watched: Watched) -> None:

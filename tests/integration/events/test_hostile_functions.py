@@ -66,6 +66,17 @@ BAD = {
         "the function ended the transaction",
         "the function ended the transaction",
     ),
+    "an error in a pipeline left open": (
+        "global kept\nkept = db.pipeline()\nkept.__enter__()\n"
+        "try:\n    db.execute('SELECT 1 / 0').fetchone()\nexcept psycopg.Error:\n    pass",
+        "the function ended the transaction",
+        "the function ended the transaction",
+    ),
+    "the lock of the driver": (
+        "db.lock.acquire()",
+        "the function ended the transaction",
+        "the function ended the transaction",
+    ),
     "a generator": (
         "return (n for n in [1])",
         "the function returned a generator",

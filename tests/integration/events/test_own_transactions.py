@@ -82,6 +82,16 @@ def test_no_snapshot_is_held_while_it_runs_and_nobody_else_takes_it(events: Even
         ("db.close()", CLOSED),
         ("global kept\nkept = db.cursor().copy('COPY sink (data) FROM STDIN')\nkept.__enter__()", CLOSED),
         ("global kept\nkept = db.pipeline()\nkept.__enter__()", CLOSED),
+        (
+            "global kept\nkept = db.pipeline()\nkept.__enter__()\n"
+            "try:\n    db.execute('SELECT 1 / 0').fetchone()\nexcept psycopg.Error:\n    pass",
+            CLOSED,
+        ),
+        ("global kept\nkept = db.transaction()\nkept.__enter__()", CLOSED),
+        (
+            "global kept\nkept = db.notifies(timeout=5)\ndb.execute('LISTEN a')\ndb.execute('NOTIFY a')\nnext(kept)",
+            CLOSED,
+        ),
     ],
 )
 def test_what_it_leaves_behind_fails_it_and_nothing_else(events: EventPlace, body: str, said: str) -> None:

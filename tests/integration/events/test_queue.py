@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from pg_archiver.ledger.version_events import VersionEvents
 from tests.support.concurrency import until
 from tests.support.events import CHANNEL, Events, Lane, numbers, open_lane
 from tests.support.place import Place
+
+LAST = "turn = (SELECT max(turn) FROM archiver.events)"
 
 
 @pytest.fixture
@@ -106,6 +109,43 @@ def test_merged_events_are_one_that_says_what_the_last_said(queue: Events) -> No
         ('{"id": 2}', '{"note": "b"}', 1),
     ]
     assert queue.queued() == []
+
+
+def notes_of_one_row(queue: Events, *notes: str) -> None:
+    """Writes one row of a watched table again and again, and takes in what that leaves."""
+    for note in notes:
+        queue.place.sql(
+            "INSERT INTO orders VALUES (1, %s) ON CONFLICT (id) DO UPDATE SET note = excluded.note RETURNING id", note
+        )
+        queue.take_in()
+
+
+def work_all_off(queue: Events) -> list[Any]:
+    """What the functions are told of the row, in order."""
+    told = []
+    while found := queue.lane.work_off(1):
+        told += [json.loads(one.payload or "{}")["note"] for one in found]
+    return told
+
+
+@pytest.mark.parametrize("left_out", ["locked", "waits"])
+def test_merged_events_step_over_none_of_their_key(queue: Events, left_out: str) -> None:
+    queue.place.sql("CREATE TABLE public.orders (id int PRIMARY KEY, note text)")
+    queue.watch("public.orders", payload_columns=["note"], merge=True, topic=".id")
+    notes_of_one_row(queue, "a")
+    with open_lane(queue.place, "another") as other, other.functions.batch():
+        with queue.lane.functions.batch():
+            assert len(queue.lane.claim(1)) == 1
+            notes_of_one_row(queue, "b")
+            if left_out == "locked":
+                # It is not in order, and stays locked until the other's batch ends.
+                assert other.claim() == []
+            else:
+                queue.place.sql(f"UPDATE archiver.events SET available_at = now() + interval '1 hour' WHERE {LAST}")
+        notes_of_one_row(queue, "c")
+        told = work_all_off(queue)
+    queue.ripen()
+    assert told + work_all_off(queue) == ["a", "c"]
 
 
 def test_after_three_deaths_alone_it_is_dead_and_its_topic_goes_on(queue: Events) -> None:

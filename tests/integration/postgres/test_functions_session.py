@@ -39,7 +39,8 @@ def settings(session: FunctionsSession, names: list[str]) -> dict[str, str]:
     return dict(found.fetchall())
 
 
-def test_limits_hold_for_each_function_and_all_is_as_it_was_after_the_batch(place: Place) -> None:
+@pytest.mark.parametrize("undone", [False, True], ids=["kept", "undone"])
+def test_limits_hold_for_each_function_and_all_is_as_it_was_after_the_batch(place: Place, undone: bool) -> None:
     with opened(place) as session:
         with session.batch():
             session.begin_event(LONGEST)
@@ -52,8 +53,11 @@ def test_limits_hold_for_each_function_and_all_is_as_it_was_after_the_batch(plac
                 session.keep_event(LONGEST)
                 assert settings(session, list(LIMITS)) == LIMITS
             session.connection.execute("SET tcp_keepalives_idle = 1")
-            session.check_event()
-            session.keep_event()
+            if undone:
+                session.undo_event()
+            else:
+                session.check_event()
+                session.keep_event()
         found = settings(session, list(ALIVE))
     # With the units that the server writes.
     assert {name: value.rstrip("s") for name, value in found.items()} == {
