@@ -40,6 +40,10 @@ FAR = "too many transactions lie between its export and now, or none: its rows c
 CHILDREN = "the policy has listed children since the export, and its rows may have to wait for theirs"
 VERSIONS = "the policy has kept versions since the export, and its rows may be among the newest of their keys"
 ANOTHER_COLUMN = "the policy names another timestamp column than at the export"
+UNKNOWN_SERVER = (
+    "the server does not say who it is now, so nobody can tell whether it is that of the export. Fix: grant EXECUTE on "
+    "the function pg_control_system() to the archiver's login"
+)
 ANOTHER_SERVER = "it was exported on another server, whose transactions say nothing of the rows here"
 
 
@@ -68,7 +72,9 @@ def find_why_not_by_range(ledger: WindowLedger, order: WorkOrder, manifest: Mani
     if order.timestamp_column != manifest.timestamp_column:
         return ANOTHER_COLUMN
     here = ledger.read_past().system_identifier
-    return None if here and here == manifest.server.system_identifier else ANOTHER_SERVER
+    if not here:
+        return UNKNOWN_SERVER
+    return None if here == manifest.server.system_identifier else ANOTHER_SERVER
 
 
 def is_server_known(ledger: WindowLedger, manifest: Manifest) -> bool:

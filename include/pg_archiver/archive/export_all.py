@@ -148,7 +148,9 @@ def _export_locked(
         # What was copied before it was read in a good snapshot, and counts.
         log.warning("the windows of %s that are left go one by one: %s", order.table, failure)
     if copied:
-        _note_exported(session, order, ledger, copied, group)
+        # Their keys are taken now: a window of which that cannot be noted goes on with the next one.
+        rows = {window: group.begun.pop(window) for window in copied}
+        group.done |= _note_exported(session, order, ledger, copied, rows)
 
 
 def _copy_snapshot(
@@ -222,19 +224,22 @@ def _fetch_rows(
 
 
 def _note_exported(
-    session: Session, order: WorkOrder, ledger: GroupLedger, copied: Mapping[DueWindow, Copied], group: _Group
-) -> None:
+    session: Session,
+    order: WorkOrder,
+    ledger: GroupLedger,
+    copied: Mapping[DueWindow, Copied],
+    rows: Mapping[DueWindow, Generation],
+) -> dict[DueWindow, Exported]:
     """Note what is in S3 now. Where a part of the table came or went meanwhile, a generation counts for nothing."""
     manifests = [one.manifest for one in copied.values()]
     same = has_same_parts_all(session, next(iter(copied.values())).oid, manifests)
     good = {window: one.manifest for (window, one), is_same in zip(copied.items(), same, strict=True) if is_same}
     for window in copied.keys() - good.keys():
-        row = group.begun.pop(window)
-        ledger.mark_void(row, "a partition or child of the table came, went or was rewritten while it was exported")
+        ledger.mark_void(
+            rows[window], "a partition or child of the table came, went or was rewritten while it was exported"
+        )
         log.warning("window %s: a partition or child of %s came, went or was rewritten meanwhile", window, order.table)
     if not good:
-        return
-    noted = ledger.mark_exported_all([(group.begun[window], manifest) for window, manifest in good.items()])
-    for window, manifest in good.items():
-        if group.begun.pop(window).id in noted:
-            group.done[window] = log_result(window, manifest)
+        return {}
+    noted = ledger.mark_exported_all([(rows[window], manifest) for window, manifest in good.items()])
+    return {window: log_result(window, manifest) for window, manifest in good.items() if rows[window].id in noted}

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from pg_archiver.archive.export_all import export_all
-from pg_archiver.errors import StorageInterrupted
+from pg_archiver.errors import DatabaseInterrupted, StorageInterrupted
 from pg_archiver.ledger.window_generation import State
+from pg_archiver.postgres.session import Row, Session
+from pg_archiver.postgres.statements import Names
 from pg_archiver.s3.bucket import Bucket
 from tests.support.groups import ROWS, check_windows, delete_windows, small_windows
 from tests.support.place import Place
@@ -53,3 +55,42 @@ def test_a_late_write_of_a_group_meets_no_later_content(place: Place, number: in
     assert (place.csv_of_table().total(), place.archived()) == (0, everything)
     late = [row for row in place.ledger("state, object_key") if row[1] in store.late]
     assert late == [(State.VOID, *store.late)]
+
+
+@dataclass(frozen=True)
+class NotedStore(Bucket):
+    """Notes the keys of all that it is given."""
+
+    given: list[str] = field(default_factory=list)
+
+    def create(self, key: str, content: bytes) -> None:
+        self.given.append(key)
+        super().create(key, content)
+
+
+class InterruptedNote(Session):
+    """The note of what a group has sent is cut short, once."""
+
+    notes = 0
+
+    def fetch_all(self, statement: str, names: Names | None = None, /, **values: object) -> list[Row]:
+        if statement == "ledger/windows/mark_exported_all":
+            self.notes += 1
+            if self.notes == 1:
+                raise DatabaseInterrupted("the statement took too long")
+        return super().fetch_all(statement, names, **values)
+
+
+def test_a_group_of_which_nothing_was_noted_sends_nothing_more_to_its_keys(place: Place) -> None:
+    place = small_windows(place, 3)
+    windows = place.windows()
+    store = NotedStore(place.client, place.bucket)
+    with InterruptedNote.connect(place.connect, place.database, "test") as session:
+        export_all(session, store, place.order, windows)
+        assert isinstance(session, InterruptedNote)
+        assert session.notes >= 1
+    assert len(store.given) == len(set(store.given))
+    everything = place.csv_of_table()
+    assert check_windows(place, windows) == 3 * ROWS
+    delete_windows(place, windows)
+    assert (place.csv_of_table().total(), place.archived()) == (0, everything)

@@ -96,3 +96,13 @@ def test_children_listed_since_keep_rows_that_have_no_list(place: Place) -> None
     assert with_children.delete(window) == Deleted(0, ROWS)
     assert with_children.archive() == [Deleted(ROWS, 0)]
     assert listed(place) == [False, True]
+
+
+def test_where_it_no_longer_says_who_it_is_nothing_leaves_by_range_and_that_is_told(place: Place) -> None:
+    window = filled(place).stored_window()
+    assert listed(place) == [False]
+    assert shy(place).delete(window).rows == 0
+    ((state, note),) = place.ledger("state, note")
+    assert state == State.VOID
+    assert "the server does not say who it is now" in note
+    assert "grant EXECUTE on the function pg_control_system()" in note
