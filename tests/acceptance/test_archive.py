@@ -114,6 +114,7 @@ def test_a_backfill_archives_what_was_due_then_and_twice_is_once(tenants: Tenant
     assert past.count() == expected
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_two_runs_at_once_on_one_client(tenants: Tenants) -> None:
     twice = tenants["twice"]
@@ -128,6 +129,7 @@ def test_two_runs_at_once_on_one_client(tenants: Tenants) -> None:
     assert ledger[0] == (DUE, DUE), "each row was archived and deleted exactly once"
 
 
+@pytest.mark.rare
 @pytest.mark.more
 def test_a_cleared_task_runs_again_and_changes_nothing(tenants: Tenants) -> None:
     cleared = tenants["cleared"]

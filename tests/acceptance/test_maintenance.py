@@ -123,6 +123,7 @@ def reclaims(tenant: Tenant) -> list[Any]:
     return tenant.sql("SELECT state, note FROM archiver.maintenance WHERE action = 'reclaim' ORDER BY id")
 
 
+@pytest.mark.rare
 def test_a_person_is_asked_first_where_the_policy_says_so(maintained: Tenants) -> None:
     tenant = maintained["asked"]
     tenant.sql(MORE)

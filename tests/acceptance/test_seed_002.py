@@ -134,6 +134,7 @@ def test_while_the_variable_is_set_nothing_starts_and_then_it_does(clusters: dic
     one.wait_for(job, ("Success", "Scheduled", 1, 1, 0, True))
 
 
+@pytest.mark.rare
 def test_the_sweep_wakes_what_nobody_was_woken_for(clusters: dict[str, Cluster]) -> None:
     one = clusters[MEASURED]
     job = one.add("app.works", application="swept")

@@ -106,6 +106,7 @@ def test_what_happens_while_the_scheduler_is_dead_runs_once_when_it_is_back(watc
     assert len(set(watching.sink("INSERT meanwhile%"))) == len(watching.sink("INSERT meanwhile%")) == 20
 
 
+@pytest.mark.rare
 def test_while_the_variable_is_set_nothing_starts_and_then_it_does(watching: Watching) -> None:
     watching.until_drained()
     variable = events_paused_variable(WATCHED)

@@ -80,7 +80,7 @@ def test_the_longest_wait_it_caused_is_noted(place: Place) -> None:
     bloated(place)
     gated(place)
     patient = replace(QUICK, lock=timedelta(seconds=20))
-    waiting = "SELECT 1 FROM pg_locks WHERE waitstart < now() - interval '60 ms' AND mode = 'AccessShareLock'"
+    waiting = "SELECT 1 FROM pg_locks WHERE waitstart < now() - interval '1200 ms' AND mode = 'AccessShareLock'"
     with transaction(place, GATE) as user, in_background(lambda: reclaimed(place, patience=patient)) as work:
         until(lambda: bool(place.sql(AT_THE_GATE)))
         with (
