@@ -233,6 +233,7 @@ def test_partitions_that_would_be_dropped_are_told_with_what_they_give_back(plac
     assert len(found.windows) == len(set(found.windows)) == told.windows == 4
 
 
+@pytest.mark.rare
 def test_the_space_that_comes_back_is_about_what_vacuum_and_a_rewrite_give(place: Place) -> None:
     filled(place, 20_000)
     place.sql(
