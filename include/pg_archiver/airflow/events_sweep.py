@@ -114,7 +114,8 @@ def _describe(client: Client, trouble: Trouble) -> str:
     if trouble.is_without_job:
         parts.append(
             "its job is gone, so nobody runs its events, which wait. Fix: let there be a job of that name again, or "
-            f"end the binding with SELECT archiver.unwatch({trouble.binding_id}, discard => true)"
+            f"end the binding with SELECT archiver.unwatch({trouble.binding_id}, discard => true), which throws away "
+            "what waits"
         )
     if trouble.dead:
         parts.append(
